@@ -1,0 +1,2 @@
+//! The published experiments, reproduced and judged.
+fn main() {}
