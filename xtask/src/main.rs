@@ -1,2 +1,93 @@
-//! Project commands.
-fn main() {}
+//! Project commands: `cargo xtask reproduce`, `test`, `ci` and what belongs to them.
+//!
+//! A light program on purpose: it knows the workspace by `cargo metadata` and spawns `cargo` for everything that is
+//! heavy, so that `cargo xtask` itself is built in seconds and depends on nothing that it checks.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program reports by printing")]
+
+mod bench;
+mod cargo;
+mod ci;
+mod docs;
+mod layers;
+mod metadata;
+mod package;
+mod reproduce;
+mod scan;
+mod test;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Commands of the spikegrad project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the experiments in release mode; all of them, or those named (--help lists them)
+    #[command(disable_help_flag = true)]
+    Reproduce(Passed),
+    /// Compare cost and gradients with a problem stored by another system (--help says how)
+    #[command(disable_help_flag = true)]
+    Compare(Passed),
+    /// Run unit, integration and documentation tests; arguments are those of `cargo test`
+    Test(Passed),
+    /// Run the benches; arguments are those of `cargo bench`
+    Bench(Passed),
+    /// Run every check that a change must pass, or only the steps named
+    Ci {
+        /// Steps to run; all if none is named
+        #[arg(value_enum)]
+        steps: Vec<ci::Step>,
+        /// Package uncommitted changes too
+        #[arg(long)]
+        allow_dirty: bool,
+    },
+    /// Check the dependency edges of the workspace and build each library crate alone
+    Layers,
+    /// Check the paths, test names and equation numbers that documentation and sources cite
+    Docs,
+    /// Package every published crate and build each package
+    Package {
+        /// Package uncommitted changes too
+        #[arg(long)]
+        allow_dirty: bool,
+    },
+}
+
+/// Arguments for the program that is spawned. They are declared here for the help text and taken from the command
+/// line as they stand, because clap drops a leading `--` which belongs to that program.
+#[derive(Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    _args: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let passed: Vec<OsString> = std::env::args_os().skip(2).collect();
+    let outcome = match cli.command {
+        Command::Reproduce(_) => return cargo::forward(&mut reproduce::command("reproduce", &passed)),
+        Command::Compare(_) => return cargo::forward(&mut reproduce::command("compare", &passed)),
+        Command::Bench(_) => return cargo::forward(&mut bench::command(&passed)),
+        Command::Test(_) => test::run(&passed),
+        Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),
+        Command::Layers => layers::run(),
+        Command::Docs => docs::run(),
+        Command::Package { allow_dirty } => package::run(allow_dirty),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `ci`: every check that a change must pass, the quick ones first, stopping at the first failure.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+
+use crate::cargo::{Outcome, cargo, run as spawn};
+use crate::{docs, layers, metadata, package, reproduce, test};
+
+/// One step. Those in a row share what they build: clippy, rustdoc and layers the checked dependencies, test and the
+/// packages the downloaded ones; only the reproduction needs a release build.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// Formatting
+    Fmt,
+    /// Paths, test names and equation numbers that are cited
+    Docs,
+    /// Clippy on all targets, warnings denied
+    Clippy,
+    /// Documentation, warnings denied
+    Rustdoc,
+    /// Dependency edges, and each crate built alone
+    Layers,
+    /// All tests
+    Test,
+    /// Packages of the published crates
+    Package,
+    /// All experiments in short
+    Reproduce,
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn run(self, allow_dirty: bool) -> Outcome {
+        match self {
+            Step::Fmt => spawn(cargo("fmt").args(["--all", "--check"])),
+            Step::Docs => docs::run(),
+            Step::Clippy => {
+                spawn(cargo("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
+            }
+            Step::Rustdoc => {
+                spawn(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+            }
+            Step::Layers => layers::run(),
+            Step::Test => test::run(&[]),
+            Step::Package => package::run(allow_dirty),
+            Step::Reproduce => {
+                let out = metadata::read()?.target.join("ci").join("reproduce");
+                let args = ["--quick".into(), "--out".into(), out.into_os_string()];
+                spawn(&mut reproduce::command("reproduce", &args))
+            }
+        }
+    }
+}
+
+/// Runs the steps named, all if none is, in the order in which they are declared.
+pub(crate) fn run(only: &[Step], allow_dirty: bool) -> Outcome {
+    let chosen = |step: &Step| only.is_empty() || only.contains(step);
+    let steps: Vec<Step> = Step::value_variants().iter().copied().filter(chosen).collect();
+    let flag = if allow_dirty { " --allow-dirty" } else { "" };
+    let mut table = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        let name = step.name();
+        println!("\n=== {}/{} {name}", index + 1, steps.len());
+        let start = Instant::now();
+        let outcome = step.run(allow_dirty);
+        let seconds = start.elapsed().as_secs_f64();
+        outcome.map_err(|message| {
+            format!(
+                "{message}\n\n=== {name}: failed after {seconds:.1} s; alone: cargo xtask ci {name}{flag}"
+            )
+        })?;
+        println!("=== {name}: passed in {seconds:.1} s");
+        table.push((name, seconds));
+    }
+    let total = table.iter().map(|(_, seconds)| seconds).sum();
+    table.push(("total".to_owned(), total));
+    println!("\n{:<10} {:>8}", "step", "seconds");
+    for (name, seconds) in table {
+        println!("{name:<10} {seconds:>8.1}");
+    }
+    Ok(())
+}

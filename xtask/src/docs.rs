@@ -1,0 +1,127 @@
+//! `docs`: whatever the documentation and the sources cite must exist, so that neither drifts away from the code.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cargo::{Outcome, root};
+use crate::scan;
+
+const ARCHITECTURE: &str = "docs/architecture.md";
+const EQUATIONS: &str = "docs/equations.md";
+
+/// Checks the architecture page, the equation numbers, and that no file names a path of one machine.
+pub(crate) fn run() -> Outcome {
+    let root = root();
+    let files = files(&root)?;
+    let text_of = |name: &str| std::fs::read_to_string(root.join(name));
+    let mut found = Vec::new();
+
+    match text_of(ARCHITECTURE) {
+        Ok(page) => {
+            let sources = files.iter().filter(|name| name.ends_with(".rs"));
+            let functions: BTreeSet<String> = sources
+                .filter_map(|name| text_of(name).ok())
+                .flat_map(|text| scan::functions(&text))
+                .collect();
+            for (line, path) in scan::paths(&page) {
+                if !root.join(&path).exists() {
+                    found.push(format!(
+                        "{ARCHITECTURE}:{line}: no such path: {path} (write paths out in full)"
+                    ));
+                }
+            }
+            for (line, name) in scan::tests(&page) {
+                if !functions.contains(&name) {
+                    found.push(format!(
+                        "{ARCHITECTURE}:{line}: no such test: `fn {name}` is in no source file"
+                    ));
+                }
+            }
+        }
+        Err(error) => found.push(format!("{ARCHITECTURE}: {error}")),
+    }
+
+    match text_of(EQUATIONS) {
+        Ok(page) => {
+            let numbers = scan::anchors(&page);
+            for number in numbers.iter().collect::<BTreeSet<_>>() {
+                if numbers.iter().filter(|other| *other == number).count() > 1 {
+                    found.push(format!("{EQUATIONS}: equation ({number}) is there twice"));
+                }
+            }
+            // The tests of this program cite equations that do not exist, on purpose.
+            let citing = |name: &&String| {
+                (name.ends_with(".rs") || name.ends_with(".md")) && !name.starts_with("xtask/")
+            };
+            for name in files.iter().filter(citing) {
+                let Ok(text) = text_of(name) else { continue };
+                for (line, number) in scan::equations(&text) {
+                    if !numbers.contains(&number) {
+                        found.push(format!("{name}:{line}: equation ({number}) is not in {EQUATIONS}"));
+                    }
+                }
+            }
+        }
+        Err(error) => found.push(format!("{EQUATIONS}: {error}")),
+    }
+
+    for name in &files {
+        let Ok(bytes) = std::fs::read(root.join(name)) else { continue };
+        for (line, path) in scan::machine_paths(&bytes) {
+            found.push(format!(
+                "{name}:{line}: {path} is a path of one machine: use one relative to the project"
+            ));
+        }
+    }
+
+    if found.is_empty() {
+        println!("paths, test names and equation numbers: all there ({} files read)", files.len());
+        return Ok(());
+    }
+    Err(format!("the documentation and the code disagree\n  {}", found.join("\n  ")))
+}
+
+/// The files of the project, relative to its root and with forward slashes: what git tracks, or without git everything
+/// that is neither hidden nor built.
+fn files(root: &Path) -> Result<Vec<String>, String> {
+    let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
+    if let Some(output) = git.ok().filter(|output| output.status.success()) {
+        let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        return Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect());
+    }
+    let mut names = Vec::new();
+    walk(root, PathBuf::new(), &mut names).map_err(|error| format!("cannot list the files: {error}"))?;
+    Ok(names)
+}
+
+fn walk(root: &Path, folder: PathBuf, names: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(root.join(&folder))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let path = folder.join(&name);
+        if entry.file_type()?.is_dir() {
+            if name != "target" && name != ".git" {
+                walk(root, path, names)?;
+            }
+        } else {
+            names.push(path.to_string_lossy().replace('\\', "/"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_forward_slashes_and_leave_builds_out() {
+        let mut names = Vec::new();
+        walk(&root().join("xtask"), PathBuf::new(), &mut names).unwrap();
+        assert!(names.contains(&"src/docs.rs".to_owned()), "{names:?}");
+        assert!(!names.iter().any(|name| name.starts_with("target/")), "{names:?}");
+        let tracked = files(&root()).unwrap();
+        assert!(tracked.contains(&"xtask/src/main.rs".to_owned()), "{tracked:?}");
+    }
+}

@@ -1,0 +1,234 @@
+//! The scanners of `docs`: plain functions from a text to what it cites, each with the line where it does.
+
+/// Folders of the project that a page may point into.
+const FOLDERS: [&str; 4] = ["crates/", "docs/", "xtask/", "benches/"];
+
+/// Top-level directories in which people and programs keep checkouts and scratch files.
+const MACHINE: [&str; 10] = ["Users", "farm", "home", "mnt", "opt", "root", "srv", "tmp", "var", "work"];
+
+/// Paths into the project that a page mentions, links included.
+pub(crate) fn paths(page: &str) -> Vec<(usize, String)> {
+    let outside = |c: char| !(c.is_ascii_alphanumeric() || "_-./{}*".contains(c));
+    let mut found = Vec::new();
+    for (index, line) in page.lines().enumerate() {
+        for mut word in line.split(outside) {
+            while let Some(rest) = word.strip_prefix("../").or_else(|| word.strip_prefix("./")) {
+                word = rest;
+            }
+            let path = word.trim_end_matches('.');
+            if FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+                found.push((index + 1, path.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// Names of tests that a page mentions as `` `test: name` ``, several separated by commas, modules left out.
+pub(crate) fn tests(page: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (start, opening) in page.match_indices("`test:") {
+        let line = page[..start].matches('\n').count() + 1;
+        let names = page[start + opening.len()..].split('`').next().unwrap_or_default();
+        for name in names.split(',') {
+            let name = name.trim().rsplit("::").next().unwrap_or_default();
+            found.push((line, name.to_owned()));
+        }
+    }
+    found
+}
+
+/// Names of the functions that a source file defines.
+pub(crate) fn functions(source: &str) -> Vec<String> {
+    let identifier = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for (start, keyword) in source.match_indices("fn ") {
+        let name: String = source[start + keyword.len()..].chars().take_while(|c| identifier(*c)).collect();
+        if !name.is_empty() && !source[..start].ends_with(identifier) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// Numbers of the equations on the page of equations, where one looks like `<a id="eq12"></a>**(12)**`.
+pub(crate) fn anchors(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in page.split("<a id=\"eq").skip(1) {
+        if let Some((number, rest)) = part.split_once("\"></a>")
+            && rest.starts_with(&format!("**({number})**"))
+        {
+            found.push(number.to_owned());
+        }
+    }
+    found
+}
+
+/// Numbers of equations that a text cites: `equation (3)`, `equations (3), (4) and (5)`, `eq. (3)`, also across the lines
+/// of a comment, and links to `equations.md#eq3`.
+pub(crate) fn equations(text: &str) -> Vec<(usize, String)> {
+    let mut words: Vec<(usize, &str)> = Vec::new();
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_start().trim_start_matches(['/', '!']);
+        words.extend(line.split_whitespace().map(|word| (index + 1, word)));
+        for link in line.split("equations.md#eq").skip(1) {
+            let number = link.chars().take_while(char::is_ascii_alphanumeric).collect();
+            found.push((index + 1, number));
+        }
+    }
+    for (at, (_, word)) in words.iter().enumerate() {
+        let word = word.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        if !["equation", "equations", "eq.", "eqs.", "eq", "eqs"].contains(&word.as_str()) {
+            continue;
+        }
+        let mut rest = words[at + 1..].iter().peekable();
+        while let Some((line, word)) = rest.next() {
+            let (numbers, comma) = numbers(word);
+            let any = !numbers.is_empty();
+            found.extend(numbers.into_iter().map(|number| (*line, number)));
+            let joined = rest.next_if(|(_, next)| ["and", "or", "to", "&", "-"].contains(next)).is_some();
+            if !(any && (comma || joined)) {
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// The numbers at the head of a word like `(3)`, `(3),` or `(3)-(5).`, and whether a comma after them continues the list.
+fn numbers(word: &str) -> (Vec<String>, bool) {
+    let mut found = Vec::new();
+    let mut rest = word;
+    while let Some((number, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+        let digits = number.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            break;
+        }
+        found.push(number.to_owned());
+        rest = after;
+        if let Some(next) = after.strip_prefix([',', '-', '/', '\u{2013}'])
+            && next.starts_with('(')
+        {
+            rest = next;
+        }
+    }
+    (found, rest == ",")
+}
+
+/// Absolute paths of a developer's machine in a file, text or not.
+pub(crate) fn machine_paths(bytes: &[u8]) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut line = 1;
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte == b'\n' {
+            line += 1;
+        }
+        // After any of these the slash is inside a path that is relative, or inside an address.
+        let inside = |before: &u8| before.is_ascii_alphanumeric() || b"_-.~})]>*%$".contains(before);
+        if *byte != b'/' || at.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(inside) {
+            continue;
+        }
+        let rest = &bytes[at + 1..];
+        for name in MACHINE {
+            if rest.starts_with(name.as_bytes()) && rest.get(name.len()) == Some(&b'/') {
+                found.push((line, format!("/{name}/")));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(found: Vec<(usize, String)>, expected: &[(usize, &str)]) {
+        let found: Vec<(usize, &str)> = found.iter().map(|(line, text)| (*line, text.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn paths_are_found_in_prose_code_and_links() {
+        check(
+            paths("The map.\nSee `crates/models/src/theta.rs`, or docs/equations.md."),
+            &[(2, "crates/models/src/theta.rs"), (2, "docs/equations.md")],
+        );
+        check(
+            paths("[x](../crates/models/src/lib.rs#L3) and xtask/src/"),
+            &[(1, "crates/models/src/lib.rs"), (1, "xtask/src/")],
+        );
+    }
+
+    #[test]
+    fn addresses_and_other_folders_are_no_paths() {
+        check(paths("https://example.org/docs/x, target/docs/x, docs.rs/spikegrad, crates"), &[]);
+    }
+
+    #[test]
+    fn a_pattern_is_kept_and_will_not_exist() {
+        check(paths("`crates/*/README.md`"), &[(1, "crates/*/README.md")]);
+    }
+
+    #[test]
+    fn tests_are_found() {
+        check(
+            tests("a\nb `test: charge_is_one` c\n`test: gates::unit_integral, two`"),
+            &[(2, "charge_is_one"), (3, "unit_integral"), (3, "two")],
+        );
+        check(tests("`test: first`"), &[(1, "first")]);
+        check(tests("the test: not_code, and `tests: other`"), &[]);
+    }
+
+    #[test]
+    fn functions_are_found() {
+        assert_eq!(functions("fn a() {}\npub(crate) const fn b_2<T>() {}\n// xfn c() fn (\n"), ["a", "b_2"]);
+    }
+
+    #[test]
+    fn anchors_need_their_visible_number() {
+        let page = "<a id=\"eq1\"></a>**(1)** x\n<a id=\"eq2\"></a>**(3)** y\n<a id=\"eq12b\"></a>**(12b)**";
+        assert_eq!(anchors(page), ["1", "12b"]);
+    }
+
+    #[test]
+    fn single_equations_are_found() {
+        check(
+            equations("/// See equation (12).\n/// And (equation (3a)) or Eq. (4)!"),
+            &[(1, "12"), (2, "3a"), (2, "4")],
+        );
+        check(equations("//! The split step, equation\n    //! (7), is exact"), &[(2, "7")]);
+    }
+
+    #[test]
+    fn lists_of_equations_are_found() {
+        check(equations("equations (1), (2) and (3), which (4)"), &[(1, "1"), (1, "2"), (1, "3")]);
+        check(equations("equations (5)-(6) or (7)"), &[(1, "5"), (1, "6"), (1, "7")]);
+        check(equations("equations (5),(6) to\n/// (8)."), &[(1, "5"), (1, "6"), (2, "8")]);
+    }
+
+    #[test]
+    fn links_to_equations_are_found() {
+        check(equations("[it](../../docs/equations.md#eq9) and docs/equations.md"), &[(1, "9")]);
+    }
+
+    #[test]
+    fn other_brackets_are_no_equations() {
+        check(equations("the equation (of motion), the equations, f(3), (4), Huh (2018)"), &[]);
+    }
+
+    #[test]
+    fn machine_paths_are_caught() {
+        for name in MACHINE {
+            let text = format!("one\nlet p = \"/{name}/file\";");
+            check(machine_paths(text.as_bytes()), &[(2, &format!("/{name}/"))]);
+        }
+    }
+
+    #[test]
+    fn relative_paths_and_addresses_pass() {
+        let text = "https://example.org/home/x a/tmp/b ../tmp/x {dir}/work/x #!/usr/bin/env /tmpfile /home";
+        check(machine_paths(text.as_bytes()), &[]);
+        check(machine_paths(&[0xff, b'/', 0x00, b't']), &[]);
+    }
+}
