@@ -1,1 +1,27 @@
-//! See the crate README.
+#![doc = include_str!("../README.md")]
+//!
+//! # What is here
+//!
+//! - [`VectorField`], any ordinary differential equation, and its derivatives [`VectorFieldVjp`];
+//! - [`Tableau`]: an explicit Runge-Kutta method as data ([`tableau::ALL`]), with the step and its transpose;
+//! - [`Step`] and [`StepVjp`]: what sweeps and checks are written against; [`RungeKutta`] makes one of any equation;
+//! - [`Affine`]: the closed-form step with a hard reset, [`Decay`]: the exact step of a synapse;
+//! - [`EventLog`]: what makes a program only piecewise smooth.
+//!
+//! Equation numbers refer to `docs/equations.md` in the repository.
+
+mod affine;
+mod decay;
+mod error;
+mod events;
+mod field;
+mod step;
+pub mod tableau;
+
+pub use affine::{Affine, AffineBar, HardReset};
+pub use decay::Decay;
+pub use error::Error;
+pub use events::{EventLog, RESOLVED_STEPS};
+pub use field::{VectorField, VectorFieldVjp};
+pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};
+pub use tableau::Tableau;

@@ -1,1 +1,49 @@
-//! See the crate README.
+#![doc = include_str!("../README.md")]
+//!
+//! # What is here
+//!
+//! - [`Neuron`] and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`MorrisLecar`]; [`for_each_neuron!`]
+//!   runs a macro for every one of them;
+//! - [`Gate`] with its [`GateShape`];
+//! - [`ExponentialSynapse`];
+//! - [`math`]: the elementary functions that they share.
+//!
+//! Equation numbers refer to `docs/equations.md` in the repository.
+
+mod gate;
+mod lif;
+pub mod math;
+mod morris_lecar;
+mod neuron;
+mod nif;
+mod synapse;
+mod theta;
+
+pub use gate::{Gate, GateShape};
+pub use lif::Lif;
+pub use morris_lecar::MorrisLecar;
+pub use neuron::{Array, Neuron, NeuronVjp, Parameter, Reset};
+pub use nif::Nif;
+pub use synapse::ExponentialSynapse;
+pub use theta::Theta;
+
+/// Runs `$with!(module_name, NeuronType)` for every neuron of this crate, so that a test over the registry covers a new
+/// neuron without being asked.
+///
+/// ```
+/// macro_rules! print_name {
+///     ($module:ident, $neuron:ty) => {
+///         println!("{}", <$neuron as spikegrad_models::Neuron>::NAME);
+///     };
+/// }
+/// spikegrad_models::for_each_neuron!(print_name);
+/// ```
+#[macro_export]
+macro_rules! for_each_neuron {
+    ($with:ident) => {
+        $with!(nif, $crate::Nif);
+        $with!(theta, $crate::Theta);
+        $with!(lif, $crate::Lif);
+        $with!(morris_lecar, $crate::MorrisLecar);
+    };
+}

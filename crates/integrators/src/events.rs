@@ -1,0 +1,109 @@
+//! The log of what makes a program only piecewise smooth: which piece every event function lies in, spikes, crossings.
+//!
+//! Two runs can be compared by finite differences if their signatures agree. The counts tell how far a gradient can be
+//! trusted: grazing spikes have no derivative, and a zone crossed in fewer than three steps keeps its charge but not
+//! the gradient of the equation that the program stands for.
+
+/// Crossings of the active zone in fewer steps than this are counted as short.
+pub const RESOLVED_STEPS: u32 = 3;
+
+/// What [`Step::events`](crate::Step::events) writes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventLog {
+    signature: u64,
+    spikes: u64,
+    grazing: u64,
+    crossings: u64,
+    short_crossings: u64,
+    dwell: Vec<u32>,
+}
+
+impl EventLog {
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        let mut dwell = std::mem::take(&mut self.dwell);
+        dwell.clear();
+        *self = Self { dwell, ..Self::default() };
+    }
+
+    /// Adds the number of a smooth piece, a spike count or a branch taken to the signature.
+    pub fn piece(&mut self, value: u64) {
+        // One round of an FNV-like mix, with a rotation so that high bits come back down.
+        self.signature =
+            (self.signature ^ value.wrapping_add(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0x0100_0000_01b3);
+        self.signature = self.signature.rotate_left(23);
+    }
+
+    /// Reports a step of `neuron`: whether it touched the active zone and how many spikes it completed.
+    pub fn zone(&mut self, neuron: usize, touched: bool, spikes: u64) {
+        if self.dwell.len() <= neuron {
+            self.dwell.resize(neuron + 1, 0);
+        }
+        let dwell = &mut self.dwell[neuron];
+        *dwell = if touched { dwell.saturating_add(1) } else { 0 };
+        if spikes > 0 {
+            self.spikes += spikes;
+            self.crossings += spikes;
+            // All but the first of several spikes in one step cross the zone within it.
+            self.short_crossings += spikes - u64::from(*dwell >= RESOLVED_STEPS);
+            *dwell = 0;
+        }
+    }
+
+    /// Counts a threshold crossing that is tangential to rounding or nearly so.
+    pub fn grazing(&mut self) {
+        self.grazing += 1;
+    }
+
+    /// A number that is equal for runs with the same pieces.
+    pub fn signature(&self) -> u64 {
+        self.signature
+    }
+
+    /// Spikes seen.
+    pub fn spikes(&self) -> u64 {
+        self.spikes
+    }
+
+    /// Grazing spikes seen.
+    pub fn grazing_spikes(&self) -> u64 {
+        self.grazing
+    }
+
+    /// Full crossings of an active zone.
+    pub fn crossings(&self) -> u64 {
+        self.crossings
+    }
+
+    /// Full crossings of an active zone that took fewer than [`RESOLVED_STEPS`] steps.
+    pub fn short_crossings(&self) -> u64 {
+        self.short_crossings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signature_depends_on_order_and_value() {
+        let of = |pieces: &[u64]| {
+            let mut log = EventLog::default();
+            pieces.iter().for_each(|&p| log.piece(p));
+            log.signature()
+        };
+        assert_ne!(of(&[0, 1]), of(&[1, 0]));
+        assert_ne!(of(&[0, 0]), of(&[0]));
+        assert_eq!(of(&[3, 1, 2]), of(&[3, 1, 2]));
+    }
+
+    #[test]
+    fn short_crossings_are_counted_per_neuron() {
+        let mut log = EventLog::default();
+        for step in 0..4 {
+            log.zone(1, true, u64::from(step == 3));
+            log.zone(0, step >= 2, if step == 3 { 2 } else { 0 });
+        }
+        assert_eq!((log.spikes(), log.crossings(), log.short_crossings()), (3, 3, 2));
+    }
+}

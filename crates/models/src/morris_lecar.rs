@@ -1,0 +1,224 @@
+//! Morris-Lecar neuron: two state variables and a full action potential without a reset (equation (33)).
+//!
+//! Sources: Morris & Lecar (1981); parameters of Rinzel & Ermentrout (1998), type I excitability.
+
+use simba::scalar::RealField;
+
+use crate::math::real;
+use crate::neuron::{Array, Neuron, NeuronVjp, Parameter, Reset};
+
+/// Morris-Lecar: `C dv/dt = I - g_L (v - V_L) - g_Ca m(v) (v - V_Ca) - g_K w (v - V_K)`,
+/// `dw/dt = phi (w_inf(v) - w) / tau_w(v)`, with `m = (1 + tanh((v - V_1) / V_2)) / 2`,
+/// `w_inf = (1 + tanh((v - V_3) / V_4)) / 2`, `tau_w = 1 / cosh((v - V_3) / (2 V_4))`.
+///
+/// Voltage in mV, time in ms, current in uA/cm2, conductance in mS/cm2. Charge is released while `v` rises through the
+/// gate's zone below `v_theta`.
+///
+/// ```
+/// use spikegrad_models::{MorrisLecar, Neuron};
+/// let neuron = MorrisLecar::default();
+/// let [dv, dw] = MorrisLecar::rhs(&neuron.params(), &neuron.rest(), 0.0);
+/// assert!(dv.abs() < 1e-9 && dw.abs() < 1e-9);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MorrisLecar {
+    /// Membrane capacitance `C`, uF/cm2.
+    pub capacitance: f64,
+    /// Leak conductance, mS/cm2.
+    pub g_l: f64,
+    /// Calcium conductance, mS/cm2.
+    pub g_ca: f64,
+    /// Potassium conductance, mS/cm2.
+    pub g_k: f64,
+    /// Leak reversal potential, mV.
+    pub v_l: f64,
+    /// Calcium reversal potential, mV.
+    pub v_ca: f64,
+    /// Potassium reversal potential, mV.
+    pub v_k: f64,
+    /// Half-activation voltage of calcium, mV.
+    pub v_1: f64,
+    /// Activation slope of calcium, mV.
+    pub v_2: f64,
+    /// Half-activation voltage of potassium, mV.
+    pub v_3: f64,
+    /// Activation slope of potassium, mV.
+    pub v_4: f64,
+    /// Rate scale of the potassium gate, 1/ms.
+    pub phi: f64,
+    /// Upper end of the gate's zone, mV.
+    pub v_theta: f64,
+}
+
+impl Default for MorrisLecar {
+    /// Type I excitability (Rinzel & Ermentrout 1998), zone ending at 0 mV.
+    fn default() -> Self {
+        Self {
+            capacitance: 20.0,
+            g_l: 2.0,
+            g_ca: 4.0,
+            g_k: 8.0,
+            v_l: -60.0,
+            v_ca: 120.0,
+            v_k: -84.0,
+            v_1: -1.2,
+            v_2: 18.0,
+            v_3: 12.0,
+            v_4: 17.4,
+            phi: 0.067,
+            v_theta: 0.0,
+        }
+    }
+}
+
+/// `(1 + tanh x) / 2`.
+#[inline(always)]
+fn sigmoid<T: RealField + Copy>(x: T) -> T {
+    (T::one() + x.tanh()) * real(0.5)
+}
+
+impl Neuron for MorrisLecar {
+    const NAME: &'static str = "Morris-Lecar";
+    const PARAMETERS: &'static [Parameter] = &[
+        Parameter::positive("C", "uF/cm2"),
+        Parameter::positive("g_L", "mS/cm2"),
+        Parameter::positive("g_Ca", "mS/cm2"),
+        Parameter::positive("g_K", "mS/cm2"),
+        Parameter::new("V_L", "mV"),
+        Parameter::new("V_Ca", "mV"),
+        Parameter::new("V_K", "mV"),
+        Parameter::new("V_1", "mV"),
+        Parameter::positive("V_2", "mV"),
+        Parameter::new("V_3", "mV"),
+        Parameter::positive("V_4", "mV"),
+        Parameter::positive("phi", "1/ms"),
+        Parameter::new("v_theta", "mV"),
+    ];
+    type State<T: RealField + Copy> = [T; 2];
+    type Params<T: RealField + Copy> = [T; 13];
+
+    fn params(&self) -> [f64; 13] {
+        let Self { capacitance, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, v_theta } = *self;
+        [capacitance, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, v_theta]
+    }
+
+    #[inline]
+    fn rhs<T: RealField + Copy>(params: &[T; 13], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+        let [c, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, _] = *params;
+        let m = sigmoid((v - v_1) / v_2);
+        let y = (v - v_3) / v_4;
+        [
+            (current - g_l * (v - v_l) - g_ca * m * (v - v_ca) - g_k * w * (v - v_k)) / c,
+            phi * (sigmoid(y) - w) * (y * real(0.5)).cosh(),
+        ]
+    }
+
+    #[inline]
+    fn reset<T: RealField + Copy>(params: &[T; 13]) -> Reset<T> {
+        Reset::Latch { threshold: params[12] }
+    }
+
+    fn rest(&self) -> [f64; 2] {
+        // The steady current-voltage curve is followed up from the potassium potential to its first zero.
+        let p = self.params();
+        let steady = |v: f64| {
+            let w = sigmoid((v - self.v_3) / self.v_4);
+            (Self::rhs(&p, &[v, w], 0.0)[0], w)
+        };
+        let (mut low, mut high) = (self.v_k, self.v_k);
+        while steady(high).0 > 0.0 && high < self.v_ca {
+            low = high;
+            high += 0.5;
+        }
+        for _ in 0..200 {
+            let middle = 0.5 * (low + high);
+            if steady(middle).0 > 0.0 { low = middle } else { high = middle }
+        }
+        let v = 0.5 * (low + high);
+        [v, steady(v).1]
+    }
+}
+
+impl NeuronVjp for MorrisLecar {
+    #[inline]
+    fn rhs_vjp<T: RealField + Copy>(
+        params: &[T; 13],
+        &[v, w]: &[T; 2],
+        current: T,
+        &[fv_bar, fw_bar]: &[T; 2],
+        [v_bar, w_bar]: &mut [T; 2],
+        params_bar: &mut [T; 13],
+    ) -> T {
+        let [c, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, _] = *params;
+        let half = real::<T>(0.5);
+        let (x, y) = ((v - v_1) / v_2, (v - v_3) / v_4);
+        let (m, w_inf) = (sigmoid(x), sigmoid(y));
+        // d sigmoid / dx = (1 - tanh^2) / 2 = 2 s (1 - s).
+        let (dm, dw_inf) = (real::<T>(2.0) * m * (T::one() - m), real::<T>(2.0) * w_inf * (T::one() - w_inf));
+        let (cosh, sinh) = ((y * half).cosh(), (y * half).sinh());
+        let (e_l, e_ca, e_k) = (v - v_l, v - v_ca, v - v_k);
+
+        let a = fv_bar / c;
+        let m_bar = -a * g_ca * e_ca;
+        let x_bar = m_bar * dm;
+        let b = fw_bar * phi;
+        let y_bar = b * (dw_inf * cosh + (w_inf - w) * sinh * half);
+        *v_bar += x_bar / v_2 + y_bar / v_4 - a * (g_l + g_ca * m + g_k * w);
+        *w_bar -= a * g_k * e_k + b * cosh;
+
+        let fv = (current - g_l * e_l - g_ca * m * e_ca - g_k * w * e_k) / c;
+        let add = [
+            -a * fv,
+            -a * e_l,
+            -a * m * e_ca,
+            -a * w * e_k,
+            a * g_l,
+            a * g_ca * m,
+            a * g_k * w,
+            -x_bar / v_2,
+            -x_bar * x / v_2,
+            -y_bar / v_4,
+            -y_bar * y / v_4,
+            fw_bar * (w_inf - w) * cosh,
+        ];
+        for (target, value) in params_bar.as_mut().iter_mut().zip(add) {
+            *target += value;
+        }
+        a
+    }
+
+    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 13]) {
+        params_bar[<[T; 13] as Array<T>>::LEN - 1] += threshold_bar;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rinzel & Ermentrout (1998), figure 7.6: type I, repetitive firing sets in near 40 uA/cm2 at zero frequency, and
+    /// the resting potential lies near -60 mV.
+    #[test]
+    fn fires_above_forty_microamperes_only() {
+        let neuron = MorrisLecar::default();
+        let p = neuron.params();
+        let rest = neuron.rest();
+        assert!((-61.0..-58.0).contains(&rest[0]), "{rest:?}");
+        let spikes = |current: f64| {
+            let (mut x, mut count, h) = (rest, 0, 0.02);
+            for _ in 0..(1000.0 / h) as usize {
+                let before = x[0];
+                let k1 = MorrisLecar::rhs(&p, &x, current);
+                let middle = [x[0] + 0.5 * h * k1[0], x[1] + 0.5 * h * k1[1]];
+                let k2 = MorrisLecar::rhs(&p, &middle, current);
+                x = [x[0] + h * k2[0], x[1] + h * k2[1]];
+                count += u32::from(before < 0.0 && x[0] >= 0.0);
+            }
+            count
+        };
+        assert!(spikes(38.0) <= 1);
+        let slow = spikes(41.0);
+        let fast = spikes(60.0);
+        assert!((1..10).contains(&slow) && fast > slow, "{slow} {fast}");
+    }
+}

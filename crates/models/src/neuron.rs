@@ -1,0 +1,140 @@
+//! What a neuron model is: a membrane equation, its exact derivatives and the rule for a spike.
+
+use std::fmt::Debug;
+
+use simba::scalar::RealField;
+
+/// A fixed-length array of `T`, `[T; N]`: the state or the parameters of one neuron.
+pub trait Array<T>: Copy + Debug + AsRef<[T]> + AsMut<[T]> {
+    /// Number of entries.
+    const LEN: usize;
+    /// The array whose entry `i` is `f(i)`.
+    fn from_fn(f: impl FnMut(usize) -> T) -> Self;
+}
+
+impl<T: Copy + Debug, const N: usize> Array<T> for [T; N] {
+    const LEN: usize = N;
+
+    #[inline(always)]
+    fn from_fn(f: impl FnMut(usize) -> T) -> Self {
+        std::array::from_fn(f)
+    }
+}
+
+/// What happens to the membrane when it has fired, as data. The gate's zone ends at the threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reset<T> {
+    /// The voltage is a phase on the circle `[0, 1)`: threshold 1 is 0 again, and a step below 0 goes back to the top.
+    Periodic,
+    /// At threshold 1 the voltage falls by 1; the flow does not depend on where it starts, so that it may be taken
+    /// after the step. Below 0 there is no wrap.
+    Subtract,
+    /// At `threshold` the voltage is set to `value`, at the very time of the crossing inside a step.
+    To {
+        /// Firing threshold `v_theta`.
+        threshold: T,
+        /// Reset voltage `v_r`.
+        value: T,
+    },
+    /// No reset: the equations themselves bring the action potential down. Charge is released by the rising phase
+    /// only, up to `threshold` (the latch of equation (34)).
+    Latch {
+        /// Upper end of the gate's zone.
+        threshold: T,
+    },
+}
+
+impl<T: RealField + Copy> Reset<T> {
+    /// Upper end `v_theta` of the gate's zone.
+    #[inline(always)]
+    pub fn threshold(&self) -> T {
+        match *self {
+            Self::Periodic | Self::Subtract => T::one(),
+            Self::To { threshold, .. } | Self::Latch { threshold } => threshold,
+        }
+    }
+
+    /// The widest zone that a gate may have, where the reset limits it: from the reset voltage to threshold.
+    #[inline]
+    pub fn widest_zone(&self) -> Option<T> {
+        match *self {
+            Self::Periodic | Self::Subtract => Some(T::one()),
+            Self::To { threshold, value } => Some(threshold - value),
+            Self::Latch { .. } => None,
+        }
+    }
+}
+
+/// Name, unit and sign of a neuron parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// The field's usual symbol, as in `tau_v`.
+    pub name: &'static str,
+    /// Unit, as in `ms`; `1` where it has none.
+    pub unit: &'static str,
+    /// Whether only positive values make sense.
+    pub positive: bool,
+}
+
+impl Parameter {
+    /// A parameter of any sign.
+    pub const fn new(name: &'static str, unit: &'static str) -> Self {
+        Self { name, unit, positive: false }
+    }
+
+    /// A parameter that must be positive.
+    pub const fn positive(name: &'static str, unit: &'static str) -> Self {
+        Self { name, unit, positive: true }
+    }
+}
+
+/// A neuron model: the membrane equation `dx/dt = f(x, I)` (equation (3)), `x = (v, ...)`, one neuron at a time.
+///
+/// The type's own fields are the parameter values in f64; the equations are generic over the scalar, so that the same
+/// code runs in f32, f64 and dual numbers. The first state variable is the voltage `v`.
+///
+/// A model that implements only this trait can be simulated; one that also has the exact derivatives implements
+/// [`NeuronVjp`] and can be trained.
+pub trait Neuron: Copy + Debug + Send + Sync + 'static {
+    /// The model's name, as reports and messages write it.
+    const NAME: &'static str;
+    /// The parameters, in the order of [`Params`](Self::Params).
+    const PARAMETERS: &'static [Parameter];
+    /// Whether `f` is affine in its only state variable, `f(v, I) = f(0, I) + v (f(1, I) - f(0, I))`: the flow then has
+    /// a closed form, which a reset at threshold needs.
+    const AFFINE: bool = false;
+
+    /// The state of one neuron, `[T; 1]`, `[T; 2]`, ...: voltage first.
+    type State<T: RealField + Copy>: Array<T>;
+    /// The parameters of one neuron as an array.
+    type Params<T: RealField + Copy>: Array<T>;
+
+    /// The parameter values.
+    fn params(&self) -> Self::Params<f64>;
+
+    /// `f(x, I)`: the time derivative of the state, per ms.
+    fn rhs<T: RealField + Copy>(params: &Self::Params<T>, x: &Self::State<T>, current: T) -> Self::State<T>;
+
+    /// The rule for a spike.
+    fn reset<T: RealField + Copy>(params: &Self::Params<T>) -> Reset<T>;
+
+    /// A resting state for zero current.
+    fn rest(&self) -> Self::State<f64>;
+}
+
+/// The exact derivatives of a [`Neuron`], as Jacobian-transpose products. Every product *adds* to its targets.
+pub trait NeuronVjp: Neuron {
+    /// Adds `(df/dx)^T f_bar` to `x_bar`, `(df/dp)^T f_bar` to `params_bar` and returns `(df/dI)^T f_bar`.
+    fn rhs_vjp<T: RealField + Copy>(
+        params: &Self::Params<T>,
+        x: &Self::State<T>,
+        current: T,
+        f_bar: &Self::State<T>,
+        x_bar: &mut Self::State<T>,
+        params_bar: &mut Self::Params<T>,
+    ) -> T;
+
+    /// Adds the cotangents of threshold and reset voltage to the parameters that they are. Models whose threshold and
+    /// reset are constants have nothing to add.
+    fn reset_vjp<T: RealField + Copy>(_threshold_bar: T, _value_bar: T, _params_bar: &mut Self::Params<T>) {}
+}

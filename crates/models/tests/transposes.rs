@@ -1,0 +1,129 @@
+//! Every neuron's Jacobian-transpose products against dual numbers: an oracle that shares no derivative code with them.
+
+use num_dual::Dual64;
+use proptest::prelude::*;
+use spikegrad_models::{Array, ExponentialSynapse, Neuron, NeuronVjp, Reset, for_each_neuron};
+
+/// Values around the model's own: parameters within 30 %, the state around rest by the zone's scale.
+fn near<N: Neuron + Default>(noise: &[f64]) -> (N::Params<f64>, N::State<f64>) {
+    let neuron = N::default();
+    let params = neuron.params();
+    let scale = match N::reset(&params) {
+        Reset::Latch { .. } => 40.0,
+        _ => 1.0,
+    };
+    let (p, x) = (params.as_ref(), neuron.rest());
+    let params = N::Params::<f64>::from_fn(|i| p[i] * (1.0 + 0.3 * noise[i]) + 1e-3 * noise[i]);
+    let x = N::State::<f64>::from_fn(|i| x.as_ref()[i] + noise[16 + i] * if i == 0 { scale } else { 0.5 });
+    (params, x)
+}
+
+fn check_transposes<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
+    let (params, x) = near::<N>(noise);
+    let current = 0.1 * noise[20];
+    let f_bar = N::State::<f64>::from_fn(|i| noise[24 + i]);
+    let mut x_bar = N::State::<f64>::from_fn(|_| 0.25);
+    let mut params_bar = N::Params::<f64>::from_fn(|_| 0.25);
+    let current_bar = N::rhs_vjp(&params, &x, current, &f_bar, &mut x_bar, &mut params_bar);
+
+    let tangent = |px: usize, state: usize, by_current: bool| -> f64 {
+        let seed = |value: f64, on: bool| Dual64::new(value, f64::from(on));
+        let p = N::Params::<Dual64>::from_fn(|i| seed(params.as_ref()[i], i == px));
+        let x = N::State::<Dual64>::from_fn(|i| seed(x.as_ref()[i], i == state));
+        let f = N::rhs(&p, &x, seed(current, by_current));
+        f.as_ref().iter().zip(f_bar.as_ref()).map(|(f, bar)| f.eps * bar).sum()
+    };
+    let none = usize::MAX;
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * (1.0 + b.abs());
+    for (i, bar) in x_bar.as_ref().iter().enumerate() {
+        let oracle = tangent(none, i, false);
+        prop_assert!(close(bar - 0.25, oracle), "{} x[{i}]: {} {oracle}", N::NAME, bar - 0.25);
+    }
+    for (i, bar) in params_bar.as_ref().iter().enumerate() {
+        let oracle = tangent(i, none, false);
+        prop_assert!(
+            close(bar - 0.25, oracle),
+            "{} {}: {} {oracle}",
+            N::NAME,
+            N::PARAMETERS[i].name,
+            bar - 0.25
+        );
+    }
+    let oracle = tangent(none, none, true);
+    prop_assert!(close(current_bar, oracle), "{} current: {current_bar} {oracle}", N::NAME);
+    Ok(())
+}
+
+/// `reset_vjp` is linear: seeding threshold and reset with dual numbers must give back what it adds.
+fn check_reset_transpose<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
+    let (params, _) = near::<N>(noise);
+    let (threshold_bar, value_bar) = (noise[20], noise[21]);
+    let mut params_bar = N::Params::<f64>::from_fn(|_| 0.0);
+    N::reset_vjp(threshold_bar, value_bar, &mut params_bar);
+    for (i, &bar) in params_bar.as_ref().iter().enumerate() {
+        let p = N::Params::<Dual64>::from_fn(|j| Dual64::new(params.as_ref()[j], f64::from(i == j)));
+        let oracle = match N::reset(&p) {
+            Reset::Periodic | Reset::Subtract => 0.0,
+            Reset::To { threshold, value } => threshold.eps * threshold_bar + value.eps * value_bar,
+            Reset::Latch { threshold } => threshold.eps * threshold_bar,
+        };
+        prop_assert!((bar - oracle).abs() < 1e-12, "{} {}", N::NAME, N::PARAMETERS[i].name);
+    }
+    Ok(())
+}
+
+/// A model that calls itself affine is, and has one state variable.
+fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
+    let (params, x) = near::<N>(noise);
+    prop_assert_eq!(N::PARAMETERS.len(), params.as_ref().len());
+    if let Reset::To { .. } = N::reset(&params) {
+        prop_assert!(N::AFFINE, "{}: a reset inside the step needs the closed form of its flow", N::NAME);
+    }
+    if N::AFFINE {
+        prop_assert_eq!(x.as_ref().len(), 1);
+        let f = |v: f64| N::rhs(&params, &N::State::<f64>::from_fn(|_| v), 0.03).as_ref()[0];
+        let v = x.as_ref()[0];
+        prop_assert!((f(v) - (f(0.0) + v * (f(1.0) - f(0.0)))).abs() < 1e-14);
+    }
+    let neuron = N::default();
+    let rest = N::rhs(&neuron.params(), &neuron.rest(), 0.0);
+    prop_assert!(rest.as_ref().iter().all(|f| f.abs() < 1e-9), "{} rests: {rest:?}", N::NAME);
+    Ok(())
+}
+
+macro_rules! tests {
+    ($module:ident, $neuron:ty) => {
+        mod $module {
+            use super::*;
+            proptest! {
+                #[test]
+                fn transposes_equal_dual_numbers(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
+                    check_transposes::<$neuron>(&noise)?;
+                }
+                #[test]
+                fn reset_transpose_equals_dual_numbers(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
+                    check_reset_transpose::<$neuron>(&noise)?;
+                }
+                #[test]
+                fn structure_is_what_it_says(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
+                    check_structure::<$neuron>(&noise)?;
+                }
+            }
+        }
+    };
+}
+for_each_neuron!(tests);
+
+proptest! {
+    #[test]
+    fn synapse_transpose_equals_dual_numbers(s in -1.0..1.0, drive in -1.0..1.0, tau in 0.5..50.0, bar in -1.0..1.0) {
+        let f = |s: Dual64, drive: Dual64, tau: Dual64| ExponentialSynapse { tau }.rhs(s, drive).eps * bar;
+        let dual = |x: f64| Dual64::new(x, 1.0);
+        let flat = |x: f64| Dual64::new(x, 0.0);
+        let (mut s_bar, mut tau_bar) = (0.0, 0.0);
+        let drive_bar = ExponentialSynapse { tau }.rhs_vjp(s, drive, bar, &mut s_bar, &mut tau_bar);
+        prop_assert!((s_bar - f(dual(s), flat(drive), flat(tau))).abs() < 1e-12);
+        prop_assert!((tau_bar - f(flat(s), flat(drive), dual(tau))).abs() < 1e-12);
+        prop_assert!((drive_bar - f(flat(s), dual(drive), flat(tau))).abs() < 1e-12);
+    }
+}
