@@ -1,0 +1,191 @@
+//! The discrete adjoint: one sweep forwards over the steps of a program, one backwards over their transposes (equation
+//! (37)). It is the exact gradient of the discretised program, to rounding.
+
+use simba::scalar::RealField;
+use spikegrad_integrators::{EventLog, Step, StepVjp};
+
+use crate::Error;
+
+/// The memory of a sweep, to be used again: from the second run of the same size on, nothing is allocated.
+///
+/// `T` is `f32`, `f64` or a dual number, `Tape` the tape of the steps that it will run, [`Step::Tape`], which is inferred
+/// where the sweep is used.
+///
+/// ```
+/// # use spikegrad_integrators::{Cost, CostVjp, RungeKutta, VectorField, VectorFieldVjp, tableau};
+/// # struct Leak(f64);
+/// # impl VectorField<f64> for Leak {
+/// #     fn dim(&self) -> usize { 1 }
+/// #     fn rhs(&self, _: f64, x: &[f64], dx: &mut [f64]) { dx[0] = -self.0 * x[0]; }
+/// # }
+/// # impl VectorFieldVjp<f64> for Leak {
+/// #     fn n_parameters(&self) -> usize { 1 }
+/// #     fn rhs_vjp(&self, _: f64, x: &[f64], dx_bar: &[f64], x_bar: &mut [f64], bar: &mut [f64]) {
+/// #         x_bar[0] -= self.0 * dx_bar[0];
+/// #         bar[0] -= x[0] * dx_bar[0];
+/// #     }
+/// # }
+/// # struct Last;
+/// # impl Cost<f64> for Last {
+/// #     fn cost(&self, n: usize, _: f64, x: &[f64]) -> f64 { if n == 9 { x[0] } else { 0.0 } }
+/// # }
+/// # impl CostVjp<f64> for Last {
+/// #     fn cost_vjp(&self, n: usize, _: f64, _: &[f64], cost_bar: f64, x_bar: &mut [f64], _: &mut [f64]) {
+/// #         if n == 9 { x_bar[0] += cost_bar; }
+/// #     }
+/// # }
+/// use spikegrad_adjoint::Sweep;
+/// // dx/dt = -k x from x = 2; the cost is the last state.
+/// let step = RungeKutta::new(tableau::RK4, Leak(0.5), vec![2.0], 0.1, 10, Last)?;
+/// let mut sweep = Sweep::new();
+/// let mut gradient = [0.0; 2]; // by k and by the initial state
+/// let cost = sweep.gradient(&step, &mut gradient)?;
+/// let exact = 2.0 * (-0.5_f64).exp();
+/// assert!((cost - exact).abs() < 1e-6);
+/// assert!((gradient[0] + exact).abs() < 1e-6 && (gradient[1] - exact / 2.0).abs() < 1e-6);
+/// assert_eq!(sweep.state(), [cost]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Sweep<T, Tape> {
+    state: Vec<T>,
+    state_bar: Vec<T>,
+    tape: Tape,
+}
+
+impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
+    /// An empty workspace; it takes its size from the first step that it runs.
+    pub fn new() -> Self {
+        Self { state: Vec::new(), state_bar: Vec::new(), tape: Tape::default() }
+    }
+
+    /// The last state that was reached, length [`Step::dim`].
+    pub fn state(&self) -> &[T] {
+        &self.state
+    }
+
+    /// `dC/dx_0`, the cotangent of the initial state, length [`Step::dim`]; of use after [`gradient`](Self::gradient).
+    pub fn state_bar(&self) -> &[T] {
+        &self.state_bar
+    }
+
+    /// Runs forwards and returns the cost. The memory does not grow with the number of steps.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] or [`Error::NonFiniteCost`].
+    pub fn cost<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S) -> Result<T, Error> {
+        self.run(step, |_, _, _| ())
+    }
+
+    /// Runs forwards and shows `visit(n, x_{n+1}, cost so far)` every state on the way; returns the cost.
+    ///
+    /// States that are not finite are shown as well, before the error is returned.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] or [`Error::NonFiniteCost`].
+    pub fn run<S: Step<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        mut visit: impl FnMut(usize, &[T], T),
+    ) -> Result<T, Error> {
+        let cost = self.forget_as_you_go(step, |n, x, cost, _| visit(n, x, cost));
+        self.check(step, cost)
+    }
+
+    /// Runs forwards, logs the events of every step and returns the cost. Adds to the log; clear it before.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] or [`Error::NonFiniteCost`].
+    pub fn events<S: Step<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        log: &mut EventLog,
+    ) -> Result<T, Error> {
+        let cost = self.forget_as_you_go(step, |n, _, _, tape| step.events(n, tape, log));
+        self.check(step, cost)
+    }
+
+    /// Runs forwards and backwards: *adds* `dC/dp` to `parameters_bar`, length [`StepVjp::n_parameters`], and returns the
+    /// cost `C`. The tape holds all the steps.
+    ///
+    /// # Errors
+    /// [`Error::ParametersLength`] before anything is run; [`Error::NonFinite`] or [`Error::NonFiniteCost`] after the
+    /// forward half, with `parameters_bar` untouched; [`Error::NonFiniteGradient`] at the end.
+    pub fn gradient<S: StepVjp<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        parameters_bar: &mut [T],
+    ) -> Result<T, Error> {
+        let (expected, found) = (step.n_parameters(), parameters_bar.len());
+        if found != expected {
+            return Err(Error::ParametersLength { expected, found });
+        }
+        self.start(step);
+        let mut cost = T::zero();
+        for n in 0..step.steps() {
+            cost += step.step(n, &mut self.state, &mut self.tape);
+        }
+        let cost = self.check(step, cost)?;
+        self.state_bar.clear();
+        self.state_bar.resize(step.dim(), T::zero());
+        for n in (0..step.steps()).rev() {
+            step.step_vjp(n, &mut self.tape, T::one(), &mut self.state_bar, parameters_bar);
+        }
+        step.start_vjp(&self.state_bar, parameters_bar);
+        match parameters_bar.iter().position(|p| !p.is_finite()) {
+            None => Ok(cost),
+            Some(parameter) => Err(Error::NonFiniteGradient { parameter }),
+        }
+    }
+
+    fn start<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S) {
+        self.state.clear();
+        self.state.resize(step.dim(), T::zero());
+        step.start(&mut self.state);
+        step.rewind(&self.state, &mut self.tape);
+    }
+
+    /// Runs forwards on a tape that never holds more than one step.
+    fn forget_as_you_go<S: Step<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        mut visit: impl FnMut(usize, &[T], T, &Tape),
+    ) -> T {
+        self.start(step);
+        let mut cost = T::zero();
+        for n in 0..step.steps() {
+            if n > 0 {
+                step.rewind(&self.state, &mut self.tape);
+            }
+            cost += step.step(n, &mut self.state, &mut self.tape);
+            visit(n, &self.state, cost, &self.tape);
+        }
+        cost
+    }
+
+    /// What is not finite stays so: one look at the end of a run is enough, and only a run that went wrong is repeated
+    /// to find out where.
+    fn check<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S, cost: T) -> Result<T, Error> {
+        if cost.is_finite() && self.state.iter().all(|x| x.is_finite()) {
+            return Ok(cost);
+        }
+        let mut first = None;
+        self.forget_as_you_go(step, |n, x, cost, _| {
+            if first.is_none() {
+                let time = step.time(n + 1);
+                first = match x.iter().position(|x| !x.is_finite()) {
+                    Some(component) => {
+                        Some(Error::NonFinite { step: n, time, neuron: step.neuron(component) })
+                    }
+                    None if !cost.is_finite() => Some(Error::NonFiniteCost { step: n, time }),
+                    None => None,
+                };
+            }
+        });
+        // Without a step there is only the initial state to blame.
+        Err(first.unwrap_or_else(|| {
+            let component = self.state.iter().position(|x| !x.is_finite()).unwrap_or(0);
+            Error::NonFinite { step: 0, time: step.time(0), neuron: step.neuron(component) }
+        }))
+    }
+}
