@@ -1,0 +1,91 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+/// What can go wrong between the command line and the finished report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or directory could not be read or written.
+    #[error("cannot {action} `{}`; check that the path exists, is writable and that the disk is not full", path.display())]
+    Io {
+        /// What was attempted: "write", "create", ...
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's own reason.
+        source: std::io::Error,
+    },
+    /// Standard output was closed or is full.
+    #[error("cannot write to standard output; redirect it to a file or a terminal that stays open")]
+    Output(#[from] std::io::Error),
+    /// A value could not be written as JSON.
+    #[error("cannot write the metrics of `{name}` as JSON; settings must be numbers, strings, lists or maps")]
+    Json {
+        /// The report.
+        name: String,
+        /// The serialiser's reason.
+        source: serde_json::Error,
+    },
+    /// A band that no value can lie in.
+    #[error(
+        "the band [{low}, {high}] of `{figure}` is not an interval; give the lower bound first, then the upper"
+    )]
+    Band {
+        /// The figure.
+        figure: String,
+        /// Its lower bound.
+        low: f64,
+        /// Its upper bound.
+        high: f64,
+    },
+    /// A name on the command line is not an experiment.
+    #[error("there is no experiment `{name}`; choose from: {}", known.join(", "))]
+    UnknownExperiment {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// The thread pool could not be built.
+    #[error("cannot start {threads} threads; ask for fewer with --threads")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// The pool's reason.
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// A part of the program that is not in this version.
+    #[error("`{what}` is not in this version; choose another name or update")]
+    Missing {
+        /// The experiment or subcommand.
+        what: &'static str,
+    },
+    /// A plot could not be drawn.
+    #[error("cannot draw the plot: {reason}; give it at least one panel, and a size that its labels fit in")]
+    Draw {
+        /// The drawing library's reason.
+        reason: String,
+    },
+    /// A library error inside an experiment.
+    #[error("the experiment stopped: {0}")]
+    Experiment(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// One or more experiments ended in an error; the others were finished and written.
+    #[error("{} of the experiments ended in an error: {}", failures.len(), list(failures))]
+    Failed {
+        /// Experiment and error, in the order in which they ran.
+        failures: Vec<(&'static str, Error)>,
+    },
+}
+
+impl Error {
+    /// Wraps an error of another crate, for `map_err(Error::experiment)` in experiments.
+    pub fn experiment(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Experiment(Box::new(source))
+    }
+}
+
+fn list(failures: &[(&'static str, Error)]) -> String {
+    let each: Vec<String> = failures.iter().map(|(name, error)| format!("{name}: {error}")).collect();
+    each.join("; ")
+}

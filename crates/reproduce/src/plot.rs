@@ -1,0 +1,291 @@
+//! Plots for print: a grid of panels in one SVG.
+//!
+//! ```
+//! use spikegrad_reproduce::plot::{BLUE, Panel, Plot, Style, VERMILLION};
+//!
+//! let t: Vec<f64> = (0..200).map(f64::from).collect();
+//! let target: Vec<f64> = t.iter().map(|t| (t / 20.0).sin()).collect();
+//! let readout: Vec<f64> = t.iter().map(|t| (t / 20.0).sin() + 0.05 * (t / 3.0).cos()).collect();
+//! let svg = Plot::new(1)
+//!     .panel(
+//!         Panel::new("Readout")
+//!             .x_label("time (ms)")
+//!             .y_label("output o_{1}")
+//!             .line(&t, &target, Style::new(BLUE).label("target"))
+//!             .line(&t, &readout, Style::new(VERMILLION).label("readout").dashed()),
+//!     )
+//!     .render()?;
+//! assert!(svg.starts_with("<svg"));
+//! # Ok::<(), spikegrad_reproduce::Error>(())
+//! ```
+//!
+//! Labels may hold `_{sub}` and `^{super}`. Lines of any length are thinned to what can be seen, so files stay small.
+//! Drawing goes through plotters to a backend of ours: its own SVG backend rounds to whole pixels and writes one
+//! element per stroke, which shows in print and makes rasters and matrices megabytes.
+
+mod axis;
+mod canvas;
+mod colour;
+mod panel;
+mod path;
+mod svg;
+mod text;
+
+use canvas::Canvas;
+pub use colour::{BLACK, BLUE, Colour, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, cycle};
+pub use panel::{Panel, Style};
+
+use crate::Error;
+
+/// Space between neighbouring panels, in pixels.
+const GAP: [f64; 2] = [18.0, 16.0];
+/// Space around everything, in pixels.
+const EDGE: f64 = 8.0;
+
+/// A grid of panels, filled row by row.
+#[derive(Clone, Debug)]
+pub struct Plot {
+    columns: usize,
+    width: f64,
+    row_height: f64,
+    widths: Vec<f64>,
+    heights: Vec<f64>,
+    letters: bool,
+    panels: Vec<Panel>,
+}
+
+/// Where a panel's cell lies.
+struct Cell {
+    row: usize,
+    column: usize,
+    span: usize,
+}
+
+impl Plot {
+    /// An empty grid of `columns` columns, 720 pixels wide, its rows 190 pixels high.
+    #[must_use]
+    pub fn new(columns: usize) -> Self {
+        Self {
+            columns: columns.max(1),
+            width: 720.0,
+            row_height: 190.0,
+            widths: Vec::new(),
+            heights: Vec::new(),
+            letters: false,
+            panels: Vec::new(),
+        }
+    }
+
+    /// Adds a panel at the next free place.
+    #[must_use]
+    pub fn panel(mut self, panel: Panel) -> Self {
+        self.panels.push(panel);
+        self
+    }
+
+    /// Sets the width of the whole plot and the height of a row, in pixels.
+    #[must_use]
+    pub fn size(mut self, width: f64, row_height: f64) -> Self {
+        (self.width, self.row_height) = (width.max(120.0), row_height.max(60.0));
+        self
+    }
+
+    /// Sets the columns' relative widths (1 where missing).
+    #[must_use]
+    pub fn widths(mut self, widths: &[f64]) -> Self {
+        self.widths = widths.to_vec();
+        self
+    }
+
+    /// Sets the rows' heights relative to the row height (1 where missing).
+    #[must_use]
+    pub fn heights(mut self, heights: &[f64]) -> Self {
+        self.heights = heights.to_vec();
+        self
+    }
+
+    /// Marks the panels A, B, C, ...
+    #[must_use]
+    pub fn letters(mut self) -> Self {
+        self.letters = true;
+        self
+    }
+
+    /// Draws everything.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Draw`] if there is no panel.
+    pub fn render(&self) -> Result<String, Error> {
+        if self.panels.is_empty() {
+            return Err(Error::Draw { reason: "the plot has no panel".to_owned() });
+        }
+        let cells = self.cells();
+        let rows = cells.last().map_or(1, |cell| cell.row + 1);
+        let share = |given: &[f64], at: usize| given.get(at).copied().filter(|w| *w > 0.0).unwrap_or(1.0);
+        let heights: Vec<f64> = (0..rows).map(|row| self.row_height * share(&self.heights, row)).collect();
+        let total: f64 = (0..self.columns).map(|column| share(&self.widths, column)).sum();
+        let free = self.width - 2.0 * EDGE - GAP[0] * (self.columns - 1) as f64;
+        let widths: Vec<f64> = (0..self.columns).map(|c| free * share(&self.widths, c) / total).collect();
+        let cell_width = |cell: &Cell| {
+            widths[cell.column..cell.column + cell.span].iter().sum::<f64>() + GAP[0] * (cell.span - 1) as f64
+        };
+
+        // Margins are shared along columns and rows, so that axes line up.
+        let mut frames: Vec<_> = self
+            .panels
+            .iter()
+            .zip(&cells)
+            .map(|(panel, cell)| panel.frame(cell_width(cell), heights[cell.row], self.letters))
+            .collect();
+        for at in 0..frames.len() {
+            let (left, right) =
+                frames.iter().zip(&cells).fold((0_f64, 0_f64), |(left, right), (frame, cell)| {
+                    let same = |edge: usize, own: usize, value: f64| if edge == own { value } else { 0.0 };
+                    let (own, end) = (&cells[at], cell.column + cell.span);
+                    (
+                        left.max(same(cell.column, own.column, frame.left)),
+                        right.max(same(end, own.column + own.span, frame.right)),
+                    )
+                });
+            (frames[at].left, frames[at].right) = (left, right);
+        }
+        for (at, panel) in self.panels.iter().enumerate() {
+            let inner = cell_width(&cells[at]) - frames[at].left - frames[at].right;
+            panel.finish_frame(&mut frames[at], inner);
+        }
+        for at in 0..frames.len() {
+            let row = || frames.iter().zip(&cells).filter(|(_, cell)| cell.row == cells[at].row);
+            let top = row().fold(0_f64, |top, (frame, _)| top.max(frame.top));
+            let bottom = row().fold(0_f64, |bottom, (frame, _)| bottom.max(frame.bottom));
+            (frames[at].top, frames[at].bottom) = (top, bottom);
+        }
+
+        let height = 2.0 * EDGE + heights.iter().sum::<f64>() + GAP[1] * (rows - 1) as f64;
+        let mut out = String::new();
+        {
+            let canvas = Canvas::new(&mut out, self.width, height)?;
+            for (at, ((panel, cell), frame)) in self.panels.iter().zip(&cells).zip(&frames).enumerate() {
+                let x = EDGE + widths[..cell.column].iter().sum::<f64>() + GAP[0] * cell.column as f64;
+                let y = EDGE + heights[..cell.row].iter().sum::<f64>() + GAP[1] * cell.row as f64;
+                let letter = self.letters.then(|| char::from(b'A' + (at % 26) as u8));
+                panel.draw(&canvas, [x, y, cell_width(cell), heights[cell.row]], frame, letter)?;
+            }
+            canvas.finish()?;
+        }
+        Ok(out)
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let (mut row, mut column) = (0, 0);
+        let mut cells = Vec::with_capacity(self.panels.len());
+        for panel in &self.panels {
+            let span = panel.columns().clamp(1, self.columns);
+            if column + span > self.columns {
+                (row, column) = (row + 1, 0);
+            }
+            cells.push(Cell { row, column, span });
+            column += span;
+        }
+        cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Renders, checks that the SVG is well-formed XML and returns it.
+    fn check(plot: &Plot) -> String {
+        let svg = plot.render().unwrap();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        assert_eq!(document.root_element().tag_name().name(), "svg");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "non-finite coordinate");
+        svg
+    }
+
+    fn noise(n: usize) -> Vec<f64> {
+        let mut state = 1_u64;
+        (0..n)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_kind_of_mark_is_well_formed() {
+        let x = noise(50);
+        let y = noise(50);
+        let panel = || Panel::new("a < b & \"c\"").x_label("x_{1} (ms)").y_label("10^{-3} y");
+        let plot = Plot::new(3)
+            .letters()
+            .panel(panel().line(&x, &y, Style::new(BLUE).label("<line>").dashed()).direct_labels())
+            .panel(panel().scatter(&x, &y, Style::new(GREEN)).identity().fit(0.9, 0.0).note("r = 0.9"))
+            .panel(panel().raster(&[vec![1.0, 2.0], vec![], vec![3.0]], BLACK))
+            .panel(panel().heat(&[vec![1.0, -2.0], vec![f64::NAN, 0.5]], "weight"))
+            .panel(panel().histogram(&x, 10, Style::new(SKY)))
+            .panel(panel().bars(&[("one", 1.0), ("a long name", -2.0)], BLUE))
+            .panel(panel().area(&x, &x, &y, Style::new(ORANGE)).hline(0.0).vline(0.1).span(0.1, 0.2))
+            .panel(Panel::blank())
+            .panel(panel().log_x().log_y().line(
+                &[1.0, 10.0, 0.0, 100.0],
+                &[1e-3, 1.0, -1.0, 1e3],
+                Style::new(BLACK),
+            ));
+        check(&plot);
+    }
+
+    #[test]
+    fn degenerate_data_still_draws() {
+        let flat = [2.0; 4];
+        let bad = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        for (x, y) in [(&flat, &flat), (&bad, &flat), (&flat, &bad), (&bad, &bad)] {
+            let plot = Plot::new(2)
+                .panel(Panel::new("").line(x, y, Style::new(BLUE)))
+                .panel(Panel::new("").log_x().log_y().scatter(x, y, Style::new(BLUE)))
+                .panel(Panel::new("").heat(&[], ""))
+                .panel(Panel::new("").histogram(x, 0, Style::new(BLUE)))
+                .panel(Panel::new("").raster(&[], BLUE))
+                .panel(Panel::new("").bars(&[], BLUE))
+                .panel(Panel::new("").line(&[], &[], Style::new(BLUE).label("none")).direct_labels())
+                .panel(Panel::new("").x_range(1.0, 1.0).y_range(f64::NAN, 2.0).line(x, y, Style::new(BLUE)));
+            check(&plot);
+        }
+    }
+
+    #[test]
+    fn a_plot_without_panels_is_an_error() {
+        assert!(matches!(Plot::new(2).render(), Err(Error::Draw { .. })));
+    }
+
+    #[test]
+    fn files_stay_small() {
+        let n = 100_000;
+        let t: Vec<f64> = (0..n).map(|i| f64::from(i) * 0.1).collect();
+        let y = noise(n as usize);
+        let lines = Plot::new(1)
+            .panel(Panel::new("").line(&t, &y, Style::new(BLUE)).line(&t, &y, Style::new(GREEN).dashed()))
+            .panel(Panel::new("").line(&t, &y, Style::new(BLUE)));
+        assert!(check(&lines).len() < 150_000);
+        let matrix: Vec<Vec<f64>> = noise(6400).chunks(80).map(<[f64]>::to_vec).collect();
+        assert!(check(&Plot::new(1).panel(Panel::new("").heat(&matrix, ""))).len() < 200_000);
+        let spikes: Vec<Vec<f64>> =
+            (0..80).map(|i| noise(22).iter().map(|x| x + f64::from(i)).collect()).collect();
+        let rasters = (0..6).fold(Plot::new(3), |plot, _| plot.panel(Panel::new("").raster(&spikes, BLACK)));
+        assert!(check(&rasters).len() < 300_000);
+        assert!(check(&Plot::new(1).panel(Panel::new("").scatter(&y, &y, Style::new(BLUE)))).len() < 300_000);
+    }
+
+    #[test]
+    fn panels_fill_the_grid_row_by_row() {
+        let plot = Plot::new(3)
+            .panel(Panel::new("").columns_wide(2))
+            .panel(Panel::new("").columns_wide(2))
+            .panel(Panel::new(""))
+            .panel(Panel::new("").columns_wide(9));
+        let places: Vec<_> = plot.cells().iter().map(|cell| (cell.row, cell.column, cell.span)).collect();
+        assert_eq!(places, [(0, 0, 2), (1, 0, 2), (1, 2, 1), (2, 0, 3)]);
+    }
+}
