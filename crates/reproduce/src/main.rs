@@ -1,2 +1,19 @@
-//! The published experiments, reproduced and judged.
-fn main() {}
+//! `spikegrad-reproduce`: see `spikegrad-reproduce --help`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use spikegrad_reproduce::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli::run(&cli, &mut std::io::stdout().lock()) {
+        Ok(verdict) => verdict.into(),
+        Err(error) => {
+            // When even standard error is closed there is nobody left to tell; the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "error: {}", cli::explain(&error));
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The command line: which experiments to run, with what, and what their verdicts mean to a shell.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::MultiProgress;
+
+use crate::experiments::{Context, EXPERIMENTS, Experiment};
+use crate::report::Outcome;
+use crate::{Error, compare, index};
+
+/// Reproduces the published experiments and judges their figures.
+#[derive(Debug, Parser)]
+#[command(name = "spikegrad-reproduce", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run experiments, write a report of each and judge their figures
+    Reproduce(ReproduceArgs),
+    /// Compute a stored network problem and compare with its stored gradients
+    Compare(compare::Args),
+}
+
+/// The arguments of `reproduce`.
+#[derive(Clone, Debug, Args)]
+pub struct ReproduceArgs {
+    /// Experiments to run [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Seed of all random numbers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Worker threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Where the reports go, one directory each
+    #[arg(long, value_name = "DIR", default_value = "target/reproduce")]
+    pub out: PathBuf,
+    /// Do little, in about a minute: the same code, but no band is judged
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// What the run as a whole came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No band was missed.
+    Fine,
+    /// A band was missed.
+    Missed,
+}
+
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Fine => Self::SUCCESS,
+            Verdict::Missed => Self::from(1),
+        }
+    }
+}
+
+/// Does what the command line says; results go to `out`, progress to standard error.
+///
+/// # Errors
+///
+/// Whatever keeps an experiment from being run or written, [`Error::UnknownExperiment`] for a wrong name.
+pub fn run(cli: &Cli, out: &mut impl Write) -> Result<Verdict, Error> {
+    match &cli.command {
+        Command::Reproduce(args) => reproduce(args, EXPERIMENTS, out),
+        Command::Compare(args) => compare::run(args).map(|()| Verdict::Fine),
+    }
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some errors already quote their cause.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn choose(names: &[String], known: &'static [Experiment]) -> Result<Vec<&'static Experiment>, Error> {
+    for name in names {
+        if !known.iter().any(|experiment| experiment.name == name) {
+            let known = known.iter().map(|experiment| experiment.name).collect();
+            return Err(Error::UnknownExperiment { name: name.clone(), known });
+        }
+    }
+    let wanted =
+        |experiment: &&Experiment| names.is_empty() || names.iter().any(|name| name == experiment.name);
+    Ok(known.iter().filter(wanted).collect())
+}
+
+fn reproduce(
+    args: &ReproduceArgs,
+    known: &'static [Experiment],
+    out: &mut impl Write,
+) -> Result<Verdict, Error> {
+    let experiments = choose(&args.names, known)?;
+    let threads =
+        args.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|source| Error::Threads { threads, source })?;
+    let context = Context { seed: args.seed, threads, quick: args.quick, progress: MultiProgress::new() };
+
+    let mut verdict = Verdict::Fine;
+    let mut failures = Vec::new();
+    for experiment in experiments {
+        // Results of the others are kept when one fails, so an error waits until all have run.
+        match run_one(experiment, &context, &pool, args) {
+            Ok((outcome, summary)) => {
+                let words = match outcome.pass {
+                    Some(true) => "pass",
+                    Some(false) => "FAIL: a band was missed",
+                    None if args.quick => "quick run, no band is judged",
+                    None => "no band to judge",
+                };
+                writeln!(out, "{}: {words} ({:.1} s)", experiment.name, outcome.metrics.seconds)?;
+                write!(out, "{summary}")?;
+                writeln!(out, "  report: {}\n", outcome.page.display())?;
+                if outcome.pass == Some(false) {
+                    verdict = Verdict::Missed;
+                }
+            }
+            Err(error) => failures.push((experiment.name, error)),
+        }
+        // After each one: an interrupted run leaves an index of what is done.
+        index::write(&args.out)?;
+    }
+    writeln!(out, "all reports: {}", args.out.join("index.html").display())?;
+    if failures.is_empty() { Ok(verdict) } else { Err(Error::Failed { failures }) }
+}
+
+fn run_one(
+    experiment: &Experiment,
+    context: &Context,
+    pool: &rayon::ThreadPool,
+    args: &ReproduceArgs,
+) -> Result<(Outcome, String), Error> {
+    let start = Instant::now();
+    let mut report = pool.install(|| (experiment.run)(context))?;
+    report.set_seconds(start.elapsed().as_secs_f64());
+    Ok((report.write(&args.out)?, report.summary()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::report::Report;
+
+    const FAKES: &[Experiment] = &[
+        Experiment { name: "good", title: "Good", run: |context| fake(context, "good", 0.5) },
+        Experiment { name: "bad", title: "Bad", run: |context| fake(context, "bad", 2.0) },
+        Experiment { name: "broken", title: "Broken", run: |_| Err(Error::Missing { what: "broken" }) },
+    ];
+
+    fn fake(context: &Context, name: &str, value: f64) -> Result<Report, Error> {
+        assert_eq!(rayon::current_num_threads(), context.threads);
+        let mut report = context.report(name, name);
+        report.figure("f", value, "ms", Some([0.0, 1.0]));
+        Ok(report)
+    }
+
+    /// Runs the fakes with these words after `reproduce`: the result, what was printed, and where the reports are.
+    fn run_fakes(words: &str) -> (Result<Verdict, Error>, String, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().display().to_string();
+        let words = ["x", "reproduce", "--out", &place].into_iter().chain(words.split_whitespace());
+        let Command::Reproduce(args) = Cli::parse_from(words).command else { panic!("not reproduce") };
+        let mut out = Vec::new();
+        let result = reproduce(&args, FAKES, &mut out);
+        (result, String::from_utf8(out).unwrap(), dir)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_as_documented() {
+        let Command::Reproduce(args) = Cli::parse_from(["x", "reproduce"]).command else {
+            panic!("not reproduce")
+        };
+        assert_eq!((args.seed, args.threads, args.quick), (1, None, false));
+        assert_eq!(args.out, PathBuf::from("target/reproduce"));
+        let Command::Compare(args) =
+            Cli::parse_from(["x", "compare", "a.npz", "--dtype", "f32", "--json"]).command
+        else {
+            panic!("not compare")
+        };
+        assert_eq!((args.dtype, args.json), (compare::Dtype::F32, true));
+        assert!(Cli::try_parse_from(["x", "reproduce", "--threads", "0"]).is_err());
+    }
+
+    #[test]
+    fn met_bands_are_fine() {
+        let (result, printed, dir) = run_fakes("good --threads 1");
+        assert_eq!(result.unwrap(), Verdict::Fine);
+        assert!(printed.contains("good: pass") && printed.contains("report.html"), "{printed}");
+        assert!(dir.path().join("index.html").is_file());
+        assert!(dir.path().join("good").join("metrics.json").is_file());
+    }
+
+    #[test]
+    fn a_missed_band_is_told_unless_quick() {
+        assert_eq!(run_fakes("good bad").0.unwrap(), Verdict::Missed);
+        let (result, printed, _dir) = run_fakes("good bad --quick --threads 2");
+        assert_eq!(result.unwrap(), Verdict::Fine);
+        assert!(printed.contains("no band is judged"), "{printed}");
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = run_fakes("good god").0.unwrap_err();
+        assert_eq!(error.to_string(), "there is no experiment `god`; choose from: good, bad, broken");
+    }
+
+    #[test]
+    fn an_error_waits_until_the_others_are_written() {
+        let (result, _, dir) = run_fakes("");
+        assert!(matches!(&result, Err(Error::Failed { failures }) if failures.len() == 1), "{result:?}");
+        assert!(dir.path().join("bad").join("report.html").is_file());
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let cause = std::io::Error::other("the disk is on fire");
+        let error = Error::Io { action: "write", path: "a".into(), source: cause };
+        assert!(explain(&error).ends_with(": the disk is on fire"));
+        let error = Error::experiment(std::io::Error::other("the disk is on fire"));
+        assert_eq!(explain(&error).matches("fire").count(), 1);
+    }
+}

@@ -1,0 +1,98 @@
+//! Files that are either whole or absent: written beside their place, then renamed into it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Writes `contents` to `path` by way of a temporary file in the same directory.
+pub(crate) fn write(path: &Path, contents: &str) -> Result<(), Error> {
+    let error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { action: "write", path, source }
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let result = fs::write(&temporary, contents)
+        .map_err(error(&temporary))
+        .and_then(|()| fs::rename(&temporary, path).map_err(error(path)));
+    if result.is_err() {
+        // The first error is the one to report; a leftover temporary file is harmless.
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}
+
+/// Creates a directory and those above it.
+pub(crate) fn create_dir(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|source| Error::Io { action: "create", path: path.to_owned(), source })
+}
+
+/// Removes a file if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::Io { action: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `name` as a file name that every system accepts: lower-case letters, digits, `-`, `_` and `.`.
+pub(crate) fn safe_name(name: &str) -> String {
+    let clean: String = name
+        .trim()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let clean = clean.trim_start_matches('.');
+    if clean.is_empty() { "unnamed".to_owned() } else { clean.to_owned() }
+}
+
+/// The paths directly below `dir`, sorted; empty if there is no such directory.
+pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let error = |source| Error::Io { action: "read", path: dir.to_owned(), source };
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(error)? {
+        paths.push(entry.map_err(error)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        write(&path, "one").unwrap();
+        write(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(children(dir.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn a_write_into_nowhere_names_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write(&dir.path().join("absent").join("a.txt"), "one").unwrap_err();
+        assert!(error.to_string().contains("absent"), "{error}");
+    }
+
+    #[test]
+    fn names_cannot_leave_their_directory() {
+        assert_eq!(safe_name("../../W_f against U.svg"), "-..-w_f-against-u.svg");
+        assert_eq!(safe_name(".."), "unnamed");
+    }
+}

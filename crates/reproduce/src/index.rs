@@ -1,0 +1,189 @@
+//! The page that links all reports of a directory.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::experiments::EXPERIMENTS;
+use crate::markup::{escape, inline};
+use crate::report::{Metrics, STYLE, band, minutes, value, verdict};
+use crate::{Error, file};
+
+/// A directory with a `metrics.json`, and what became of reading it.
+struct Entry {
+    directory: String,
+    metrics: Result<Metrics, String>,
+}
+
+/// Writes `OUT/index.html` from every `OUT/*/metrics.json`: known experiments in the order of the registry, others
+/// after them. A file that cannot be read is listed as such. Returns the page's path.
+///
+/// # Errors
+///
+/// [`Error::Io`] if the directory cannot be listed or the page not written.
+pub fn write(out: &Path) -> Result<PathBuf, Error> {
+    let mut entries = Vec::new();
+    for path in file::children(out)? {
+        let metrics = path.join("metrics.json");
+        if !metrics.is_file() {
+            continue;
+        }
+        let metrics = std::fs::read_to_string(&metrics)
+            .map_err(|error| error.to_string())
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+        let directory = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        entries.push(Entry { directory, metrics });
+    }
+    let rank = |entry: &Entry| EXPERIMENTS.iter().position(|known| known.name == entry.directory);
+    entries.sort_by_key(|entry| (rank(entry).unwrap_or(usize::MAX), entry.directory.clone()));
+    file::create_dir(out)?;
+    let path = out.join("index.html");
+    file::write(&path, &page(&entries))?;
+    Ok(path)
+}
+
+fn page(entries: &[Entry]) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <title>spikegrad reproductions</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header>\n<p class=\"kicker\">spikegrad</p>\n<h1>Reproductions</h1>\n\
+         <p class=\"meta\">Gradient descent for spiking neural networks (Huh and Sejnowski 2018)</p>\n</header>\n"
+    );
+    banner(&mut out, entries);
+    for entry in entries {
+        section(&mut out, entry);
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn banner(out: &mut String, entries: &[Entry]) {
+    let count = |wanted: Option<bool>| {
+        entries
+            .iter()
+            .filter(|entry| entry.metrics.as_ref().is_ok_and(|metrics| metrics.pass == wanted))
+            .count()
+    };
+    let unreadable = entries.iter().filter(|entry| entry.metrics.is_err()).count();
+    let (passed, missed, unjudged) = (count(Some(true)), count(Some(false)), count(None));
+    let (class, head) = match () {
+        () if entries.is_empty() => ("quick", "Nothing has been run yet"),
+        () if missed + unreadable > 0 => ("fail", "\u{2717} Fail"),
+        () if unjudged > 0 => ("quick", "Not the claim"),
+        () => ("pass", "\u{2713} Pass"),
+    };
+    let mut parts = Vec::new();
+    for (count, words) in [
+        (passed, "met all bands"),
+        (missed, "missed a band"),
+        (unjudged, "judged no band (quick run, or no bands)"),
+        (unreadable, "could not be read"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {words}"));
+        }
+    }
+    let _ = writeln!(
+        out,
+        "<div class=\"banner {class}\"><strong>{head}</strong> <span>{}</span></div>",
+        parts.join(", ")
+    );
+}
+
+fn section(out: &mut String, entry: &Entry) {
+    let directory = escape(&entry.directory);
+    let known = EXPERIMENTS.iter().find(|known| known.name == entry.directory);
+    let title = escape(known.map_or(&entry.directory, |known| known.title));
+    let metrics = match &entry.metrics {
+        Ok(metrics) => metrics,
+        Err(reason) => {
+            let _ = writeln!(
+                out,
+                "<section class=\"work\"><h2>{title}<span class=\"badge fail\">unreadable</span></h2>\n\
+                 <p>{directory}/metrics.json: {}. Delete the directory and run it again.</p></section>",
+                escape(reason)
+            );
+            return;
+        }
+    };
+    let (class, words) = verdict(metrics.pass);
+    let _ = write!(
+        out,
+        "<section class=\"work\">\n<h2><a href=\"{directory}/report.html\">{title}</a><span class=\"badge {class}\">{words}</span></h2>\n\
+         <p class=\"meta\">{directory} \u{b7} seed {} \u{b7} version {} \u{b7} {}</p>\n",
+        metrics.seed,
+        escape(&metrics.version),
+        minutes(metrics.seconds),
+    );
+    let _ = write!(
+        out,
+        "<div class=\"scroll\"><table>\n<thead><tr><th>figure</th><th class=\"number\">value</th><th>unit</th>\
+         <th>band</th><th>verdict</th></tr></thead>\n<tbody>\n"
+    );
+    for figure in &metrics.figures {
+        let (class, words) = if figure.band.is_some() { verdict(figure.pass) } else { ("none", "") };
+        let _ = writeln!(
+            out,
+            "<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td><td class=\"band\">{}</td><td class=\"{class}\">{words}</td></tr>",
+            inline(&figure.name),
+            value(figure.value),
+            inline(&figure.unit),
+            figure.band.map_or_else(|| "reported".to_owned(), band),
+        );
+    }
+    out.push_str("</tbody>\n</table></div>\n</section>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Report;
+
+    fn index(dir: &Path) -> String {
+        let page = std::fs::read_to_string(write(dir).unwrap()).unwrap();
+        roxmltree::Document::parse(&page[page.find("<html").unwrap()..]).unwrap();
+        page
+    }
+
+    #[test]
+    fn reports_are_listed_in_the_order_of_the_registry() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, value) in [("predictive-coding", 0.5), ("synapse", 0.5), ("another", 2.0)] {
+            Report::new(name, name, 1, false)
+                .figure("f", value, "ms", Some([0.0, 1.0]))
+                .write(dir.path())
+                .unwrap();
+        }
+        let page = index(dir.path());
+        let place = |name: &str| page.find(&format!("href=\"{name}/report.html\"")).unwrap();
+        assert!(
+            place("synapse") < place("predictive-coding") && place("predictive-coding") < place("another")
+        );
+        assert!(page.contains("2 met all bands, 1 missed a band"), "{page}");
+    }
+
+    #[test]
+    fn a_quick_run_is_never_a_pass() {
+        let dir = tempfile::tempdir().unwrap();
+        Report::new("synapse", "", 1, true).figure("f", 0.5, "", Some([0.0, 1.0])).write(dir.path()).unwrap();
+        let page = index(dir.path());
+        assert!(page.contains("Not the claim") && !page.contains("\u{2713}"));
+    }
+
+    #[test]
+    fn broken_metrics_are_shown_not_hidden() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("synapse")).unwrap();
+        std::fs::write(dir.path().join("synapse").join("metrics.json"), "{").unwrap();
+        assert!(index(dir.path()).contains("unreadable"));
+    }
+
+    #[test]
+    fn an_empty_directory_has_a_page_too() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(index(&dir.path().join("new")).contains("Nothing has been run yet"));
+    }
+}
