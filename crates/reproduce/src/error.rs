@@ -71,7 +71,7 @@ pub enum Error {
     #[error("the experiment stopped: {0}")]
     Experiment(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// One or more experiments ended in an error; the others were finished and written.
-    #[error("{} of the experiments ended in an error: {}", failures.len(), list(failures))]
+    #[error("not every experiment came to its end; {}", list(failures))]
     Failed {
         /// Experiment and error, in the order in which they ran.
         failures: Vec<(&'static str, Error)>,
@@ -86,6 +86,7 @@ impl Error {
 }
 
 fn list(failures: &[(&'static str, Error)]) -> String {
-    let each: Vec<String> = failures.iter().map(|(name, error)| format!("{name}: {error}")).collect();
+    let each: Vec<String> =
+        failures.iter().map(|(name, error)| format!("{name}: {}", crate::cli::explain(error))).collect();
     each.join("; ")
 }

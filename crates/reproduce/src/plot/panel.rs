@@ -441,7 +441,11 @@ impl Panel {
         };
         let title = if self.title.is_empty() && !letters { 0.0 } else { TITLE * 1.5 };
         let top = title + if y.exponent == 0 { 4.0 } else { SMALL * 1.5 };
-        let x = self.x.ruler(x_range, ((width - left - right) / 60.0).max(2.0) as usize);
+        let x = self.x.ruler(x_range, ((width - left - right) / 50.0).max(2.0) as usize);
+        // Half of the last label may stand beyond the end of the axis.
+        let overhang =
+            if self.x.ticks.is_some() || self.x.hidden { 0.0 } else { x.label_width(SMALL) / 2.0 - 3.0 };
+        let right = right.max(overhang);
         Frame { left, right, top, bottom: 0.0, x, y, legend: Vec::new(), room: width - left - right }
     }
 

@@ -135,27 +135,38 @@ fn number(units: i32) -> String {
     }
 }
 
-/// A text's runs as SVG; each change of baseline is undone by the next.
+/// A text's runs as SVG. Each change of baseline is undone by the next; spaces at the ends of runs, which some
+/// renderers drop, become shifts.
 fn spans(text: &str) -> String {
     let mut out = String::new();
-    let mut shift = 0.0;
+    let (mut shift, mut spaces) = (0.0, 0);
     for run in text::runs(text) {
-        let (part, target) = match run {
-            Run::Plain(part) => (part, 0.0),
-            Run::Sub(part) => (part, 0.22),
-            Run::Super(part) => (part, -0.38),
+        let (part, target, size) = match run {
+            Run::Plain(part) => (part, 0.0, 1.0),
+            Run::Sub(part) => (part, 0.22, SCRIPT),
+            Run::Super(part) => (part, -0.38, SCRIPT),
         };
-        // Some renderers drop spaces at the ends of a span, but not those that do not break.
-        let part = markup::escape(part).replace(' ', "\u{a0}");
-        if target == 0.0 && shift == 0.0 {
-            out.push_str(&part);
+        let from_end = |part: &str| part.len() - part.trim_end_matches(' ').len();
+        spaces += part.len() - part.trim_start_matches(' ').len();
+        let trimmed = markup::escape(part.trim_matches(' '));
+        if trimmed.is_empty() {
+            continue;
+        }
+        if out.is_empty() && target == 0.0 {
+            out.push_str(&trimmed);
         } else {
-            // dy counts in ems of the run's own font size.
-            let own = if target == 0.0 { 1.0 } else { SCRIPT };
-            let size = if target == 0.0 { String::new() } else { format!(" font-size=\"{SCRIPT}em\"") };
-            let _ = write!(out, "<tspan dy=\"{:.2}em\"{size}>{part}</tspan>", (target - shift) / own);
+            // dx and dy count in ems of the run's own font size.
+            let _ = write!(out, "<tspan dy=\"{:.2}em\"", (target - shift) / size);
+            if spaces > 0 {
+                let _ = write!(out, " dx=\"{:.2}em\"", 0.28 * f64::from(spaces as u32) / size);
+            }
+            if size < 1.0 {
+                let _ = write!(out, " font-size=\"{size}em\"");
+            }
+            let _ = write!(out, ">{trimmed}</tspan>");
             shift = target;
         }
+        spaces = from_end(part);
     }
     out
 }
@@ -314,8 +325,8 @@ mod tests {
     #[test]
     fn scripts_return_to_the_baseline() {
         assert_eq!(
-            spans("W_{f}<"),
-            r#"W<tspan dy="0.31em" font-size="0.72em">f</tspan><tspan dy="-0.22em">&lt;</tspan>"#
+            spans("W_{f} <"),
+            r#"W<tspan dy="0.31em" font-size="0.72em">f</tspan><tspan dy="-0.22em" dx="0.28em">&lt;</tspan>"#
         );
     }
 }

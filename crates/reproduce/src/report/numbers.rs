@@ -28,6 +28,7 @@ pub(crate) fn plain(value: Option<f64>) -> String {
 pub(crate) fn value(value: Option<f64>) -> String {
     let text = plain(value).replace('-', "\u{2212}");
     match text.split_once('e').filter(|(mantissa, _)| mantissa.ends_with(|c: char| c.is_ascii_digit())) {
+        Some(("1", power)) => format!("10<sup>{power}</sup>"),
         Some((mantissa, power)) => format!("{mantissa}\u{b7}10<sup>{power}</sup>"),
         None => text,
     }
