@@ -65,9 +65,9 @@ impl<T: RealField + Copy> Affine<T> {
         self.a * v + self.c
     }
 
-    /// `(exp(a t) - 1) / a`.
+    /// `(exp(a t) - 1) / a`, which a loop over many states with one rate computes once.
     #[inline(always)]
-    fn phi(&self, t: T) -> T {
+    pub fn phi(&self, t: T) -> T {
         if self.a == T::zero() { t } else { (self.a * t).exp_m1() / self.a }
     }
 
@@ -100,7 +100,13 @@ impl<T: RealField + Copy> Affine<T> {
     /// `v` after a time `t` without a reset.
     #[inline(always)]
     pub fn advance(&self, v: T, t: T) -> T {
-        v + self.rhs(v) * self.phi(t)
+        self.advance_by(v, self.phi(t))
+    }
+
+    /// [`advance`](Self::advance) with `phi(t)` known.
+    #[inline(always)]
+    pub fn advance_by(&self, v: T, phi: T) -> T {
+        v + self.rhs(v) * phi
     }
 
     /// The time from `v` to `level`, which the flow must reach.
@@ -117,7 +123,7 @@ impl<T: RealField + Copy> Affine<T> {
         }
         // A state that rounding left at or above threshold fires at once.
         let first = self.time_to(v, reset.threshold);
-        let first = if first < T::zero() { first - first } else { first };
+        let first = if first < T::zero() { T::zero() } else { first };
         let period = self.time_to(reset.value, reset.threshold);
         let rest = h - first;
         if !(rest >= period) {

@@ -56,8 +56,9 @@ pub trait StepVjp<T: RealField + Copy>: Step<T> {
         parameters_bar: &mut [T],
     );
 
-    /// The transpose of [`start`](Step::start).
-    fn start_vjp(&self, _x_bar: &[T], _parameters_bar: &mut [T]) {}
+    /// The transpose of [`start`](Step::start): hands `x_bar` of the initial state on to the parameters that it is made
+    /// of.
+    fn start_vjp(&self, _x_bar: &mut [T], _parameters_bar: &mut [T]) {}
 }
 
 /// What a state adds to the cost: `C = sum_n cost(n, t_{n+1}, x_{n+1})`. For the integral of a running cost, multiply
@@ -117,9 +118,15 @@ impl<T: RealField + Copy, F: VectorField<T>, C> RungeKutta<T, F, C> {
     fn at(&self, n: usize) -> T {
         self.h * T::from_subset(&(n as f64))
     }
+
+    /// Time of stage `i` of step `n`.
+    fn stage(&self, n: usize, i: usize) -> T {
+        self.at(n) + self.h * T::from_subset(&self.tableau.node(i))
+    }
 }
 
-/// The tape of [`RungeKutta`]: the stages and the end of every step.
+/// The tape of Runge-Kutta steps: the stages and the end of every step. Schemes that do more in a step than
+/// [`RungeKutta`] keep one inside their own tape.
 #[derive(Clone, Debug)]
 pub struct RungeKuttaTape<T> {
     steps: usize,
@@ -143,6 +150,69 @@ impl<T> Default for RungeKuttaTape<T> {
     }
 }
 
+impl<T: RealField + Copy> RungeKuttaTape<T> {
+    /// Empties the tape, for states of length `dim`.
+    pub fn rewind(&mut self, dim: usize) {
+        self.steps = 0;
+        if self.slope_bar.len() != dim {
+            let blank = vec![T::zero(); dim];
+            *self = Self {
+                slopes: vec![blank.clone(); MAX_STAGES],
+                points_bar: vec![blank.clone(); MAX_STAGES],
+                slope_bar: blank,
+                ..Self::default()
+            };
+        }
+    }
+
+    /// Takes and pushes a step of `x` along the slopes that `f(stage, point, slope)` writes.
+    pub fn push(&mut self, tableau: &Tableau, h: T, x: &mut [T], mut f: impl FnMut(usize, &[T], &mut [T])) {
+        let (stages, at) = (tableau.stages(), self.steps);
+        if self.ends.len() == at {
+            self.ends.push(x.to_vec());
+            self.points.resize_with((at + 1) * stages, || vec![T::zero(); x.len()]);
+        }
+        let end = &mut self.ends[at];
+        end.copy_from_slice(x);
+        let points = &mut self.points[at * stages..][..stages];
+        tableau.step(h, end, points, &mut self.slopes, |i, point, slope| f(i, point, slope));
+        self.steps += 1;
+        x.copy_from_slice(end);
+    }
+
+    /// The transpose of [`push`](Self::push): pops a step; `f_vjp(stage, point, slope_bar, point_bar)` adds the
+    /// field's product to `point_bar`.
+    pub fn pop(
+        &mut self,
+        tableau: &Tableau,
+        h: T,
+        x_bar: &mut [T],
+        mut f_vjp: impl FnMut(usize, &[T], &[T], &mut [T]),
+    ) {
+        self.steps -= 1;
+        let stages = tableau.stages();
+        let Self { points, slopes, slope_bar, points_bar, .. } = self;
+        let end_bar = &mut slopes[0];
+        end_bar.copy_from_slice(x_bar);
+        let points = &points[self.steps * stages..][..stages];
+        tableau.step_vjp(h, points, end_bar, points_bar, slope_bar, |i, point, slope_bar, point_bar| {
+            f_vjp(i, point, slope_bar, point_bar);
+        });
+        x_bar.copy_from_slice(end_bar);
+    }
+
+    /// The stages of the last step.
+    pub fn points(&self, tableau: &Tableau) -> &[Vec<T>] {
+        let stages = tableau.stages();
+        if self.steps == 0 { &[] } else { &self.points[(self.steps - 1) * stages..][..stages] }
+    }
+
+    /// The end of the last step.
+    pub fn end(&self) -> &[T] {
+        self.steps.checked_sub(1).map_or(&[], |last| &self.ends[last])
+    }
+}
+
 impl<T: RealField + Copy, F: VectorField<T>, C: Cost<T>> Step<T> for RungeKutta<T, F, C> {
     type Tape = RungeKuttaTape<T>;
 
@@ -163,33 +233,11 @@ impl<T: RealField + Copy, F: VectorField<T>, C: Cost<T>> Step<T> for RungeKutta<
     }
 
     fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
-        tape.steps = 0;
-        if tape.slope_bar.len() != x.len() {
-            let blank = vec![T::zero(); x.len()];
-            *tape = RungeKuttaTape {
-                slopes: vec![blank.clone(); MAX_STAGES],
-                points_bar: vec![blank.clone(); MAX_STAGES],
-                slope_bar: blank,
-                ..RungeKuttaTape::default()
-            };
-        }
+        tape.rewind(x.len());
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        let (stages, at) = (self.tableau.stages(), tape.steps);
-        if tape.ends.len() == at {
-            tape.ends.push(x.to_vec());
-            tape.points.resize_with((at + 1) * stages, || vec![T::zero(); self.field.dim()]);
-        }
-        let end = &mut tape.ends[at];
-        end.copy_from_slice(x);
-        let points = &mut tape.points[at * stages..][..stages];
-        self.tableau.step(self.h, end, points, &mut tape.slopes, |i, point, slope| {
-            let t = self.at(n) + self.h * T::from_subset(&self.tableau.node(i));
-            self.field.rhs(t, point, slope);
-        });
-        tape.steps += 1;
-        x.copy_from_slice(end);
+        tape.push(&self.tableau, self.h, x, |i, point, slope| self.field.rhs(self.stage(n, i), point, slope));
         self.cost.cost(n, self.at(n + 1), x)
     }
 }
@@ -212,30 +260,15 @@ where
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let stages = self.tableau.stages();
-        tape.steps -= 1;
-        let at = tape.steps;
         let parameters_bar = &mut parameters_bar[..self.field.n_parameters()];
-        self.cost.cost_vjp(n, self.at(n + 1), &tape.ends[at], cost_bar, x_bar, parameters_bar);
-        let RungeKuttaTape { points, slopes, slope_bar, points_bar, .. } = tape;
-        let x_end_bar = &mut slopes[0];
-        x_end_bar.copy_from_slice(x_bar);
-        self.tableau.step_vjp(
-            self.h,
-            &points[at * stages..][..stages],
-            x_end_bar,
-            points_bar,
-            slope_bar,
-            |i, point, slope_bar, point_bar| {
-                let t = self.at(n) + self.h * T::from_subset(&self.tableau.node(i));
-                self.field.rhs_vjp(t, point, slope_bar, point_bar, parameters_bar);
-            },
-        );
-        x_bar.copy_from_slice(x_end_bar);
+        self.cost.cost_vjp(n, self.at(n + 1), tape.end(), cost_bar, x_bar, parameters_bar);
+        tape.pop(&self.tableau, self.h, x_bar, |i, point, slope_bar, point_bar| {
+            self.field.rhs_vjp(self.stage(n, i), point, slope_bar, point_bar, parameters_bar);
+        });
     }
 
-    fn start_vjp(&self, x_bar: &[T], parameters_bar: &mut [T]) {
-        for (bar, &x) in parameters_bar[self.field.n_parameters()..].iter_mut().zip(x_bar) {
+    fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
+        for (bar, &mut x) in parameters_bar[self.field.n_parameters()..].iter_mut().zip(x_bar) {
             *bar += x;
         }
     }

@@ -116,7 +116,7 @@ proptest! {
             (0..7).for_each(|n| { step.step(n, &mut state, &mut tape); });
             let (mut x_bar, mut bar) = (vec![0.0; 2], vec![0.0; 4]);
             (0..7).rev().for_each(|n| step.step_vjp(n, &mut tape, 1.0, &mut x_bar, &mut bar));
-            step.start_vjp(&x_bar, &mut bar);
+            step.start_vjp(&mut x_bar, &mut bar);
             for i in 0..4 {
                 let seed = |value: f64, j: usize| Dual64::new(value, f64::from(i == j));
                 let dual = pendulum(method, [seed(p[0], 0), seed(p[1], 1)], [seed(x[0], 2), seed(x[1], 3)], h, 7);

@@ -1,1 +1,34 @@
-//! See the crate README.
+#![doc = include_str!("../README.md")]
+//!
+//! # What is here
+//!
+//! - [`Network`]: populations, synapse classes, masks and [`Parameters`], in named [`Group`]s;
+//! - [`Trial`] and [`Loss`]: what a network is run on and judged by;
+//! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
+//! - [`Recording`]: the traces of a run;
+//! - [`PlainStep`]: the plain field in charge coordinates under any Runge-Kutta method;
+//! - [`pontryagin()`]: the paper's adjoint equations, integrated backwards.
+//!
+//! Equation numbers refer to `docs/equations.md` in the repository.
+
+mod error;
+mod kernels;
+mod network;
+mod parameters;
+mod plain;
+mod pontryagin;
+mod population;
+mod record;
+mod run;
+mod split;
+mod trial;
+
+pub use error::Error;
+pub use network::{Network, NetworkBuilder};
+pub use parameters::{Entry, Group, Layout, Parameters};
+pub use plain::{PlainRun, PlainStep, PlainTape};
+pub use pontryagin::{Pontryagin, pontryagin};
+pub use population::Population;
+pub use record::Recording;
+pub use split::{SplitRun, SplitStep, SplitTape};
+pub use trial::{InitialState, Loss, NoLoss, Sample, SampleBar, Trial};

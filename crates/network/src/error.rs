@@ -1,0 +1,113 @@
+//! What can be wrong with a network, a trial or a scheme; every message says what to change.
+
+use crate::Group;
+
+/// Why a network, a trial or a scheme was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A network without neurons, synapses, inputs' columns, ... that a simulation needs.
+    #[error("the network has no {what}: add at least one")]
+    Empty {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// Two populations or synapse classes of one name.
+    #[error("{what} `{name}` exists already: choose another name")]
+    Duplicate {
+        /// Population or synapse class.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A class or population that does not exist.
+    #[error("there is no {what} number {index}: the network has {count}")]
+    Unknown {
+        /// Population or synapse class.
+        what: &'static str,
+        /// Its index.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A slice or matrix of the wrong size.
+    #[error("{what} has {found} entries, expected {expected}")]
+    Shape {
+        /// The argument.
+        what: String,
+        /// What the network needs.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// A value that must be positive and is not, or is not finite.
+    #[error("{what} = {value}: give a positive, finite number")]
+    NotPositive {
+        /// The argument.
+        what: String,
+        /// Its value.
+        value: f64,
+    },
+    /// NaN or an infinity in an argument.
+    #[error("{what} has a non-finite value at index {index}: remove it")]
+    NonFinite {
+        /// The argument.
+        what: String,
+        /// Where.
+        index: usize,
+    },
+    /// A gate wider than the way from reset to threshold.
+    #[error(
+        "gate width of population `{population}` is {width}: it must lie in (0, {widest}], between reset and threshold"
+    )]
+    GateWidth {
+        /// The population.
+        population: String,
+        /// The width given.
+        width: f64,
+        /// The widest zone that the reset allows.
+        widest: f64,
+    },
+    /// An initial voltage at or above the threshold of a neuron with a reset.
+    #[error("initial voltage of neuron {neuron} is {v}, not below its threshold {threshold}: start it below")]
+    AboveThreshold {
+        /// The neuron.
+        neuron: usize,
+        /// Its voltage.
+        v: f64,
+        /// Its threshold.
+        threshold: f64,
+    },
+    /// A sample interval that the step size does not divide.
+    #[error("the sample interval {interval} ms is not a multiple of h = {h} ms: choose h = interval / k")]
+    Interval {
+        /// The interval of the trial.
+        interval: f64,
+        /// The step.
+        h: f64,
+    },
+    /// A hard reset in a scheme that has no closed form for it.
+    #[error(
+        "population `{population}` has a reset inside the step, which the plain field does not locate: use SplitStep"
+    )]
+    HardReset {
+        /// The population.
+        population: String,
+    },
+    /// A value on a connection that the mask says does not exist.
+    #[error("{group} is masked at entry {index}, but its value is {value}: set it to zero")]
+    Masked {
+        /// The group.
+        group: Group,
+        /// Which entry, column-major.
+        index: usize,
+        /// The value found there.
+        value: f64,
+    },
+    /// A group that cannot have what was asked of it.
+    #[error("{group} has no mask: only W, U and O do")]
+    NoMask {
+        /// The group.
+        group: Group,
+    },
+}

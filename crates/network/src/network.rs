@@ -1,0 +1,534 @@
+//! The network (equations (3), (4)): populations, synapse classes, masks, what is trainable, and its parameters.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use nalgebra::RealField;
+use num_dual::Dual64;
+use spikegrad_integrators::Tableau;
+use spikegrad_models::Reset;
+
+use crate::parameters::Layout;
+use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Setting};
+use crate::{Error, Group, Parameters, Population};
+
+/// Where a population lies in the network's vectors.
+#[derive(Clone, Debug)]
+pub(crate) struct Place<T: 'static> {
+    pub(crate) name: String,
+    pub(crate) offset: usize,
+    pub(crate) size: usize,
+    /// Start of its other state variables, behind the `N` voltages.
+    pub(crate) rest: usize,
+    /// Start of its latches, behind all membrane variables; empty for models with a reset.
+    pub(crate) latch: usize,
+    pub(crate) latches: usize,
+    pub(crate) dim: usize,
+    pub(crate) shape: spikegrad_models::GateShape,
+    pub(crate) per_neuron: bool,
+    pub(crate) dynamics: &'static dyn Dynamics<T>,
+    /// Start and length of the model's parameters in the flat vector.
+    pub(crate) parameters: std::ops::Range<usize>,
+    pub(crate) width: usize,
+}
+
+/// A network of gated-synapse spiking neurons: its structure and its parameters.
+///
+/// Generic over the float type; build it in f64 and convert with [`to_f32`](Self::to_f32).
+///
+/// ```
+/// use spikegrad_models::{GateShape, Theta};
+/// use spikegrad_network::{Network, Population};
+///
+/// let mut network = Network::builder()
+///     .population(Population::new("theta", Theta::default(), 20, GateShape::RaisedCosine, 0.3))
+///     .synapse("slow", 20.0)
+///     .synapse("fast", 5.0)
+///     .without_autapses("fast")
+///     .inputs(2)
+///     .outputs(1)
+///     .build()?;
+/// network.parameters.readout_mut().fill(0.1);
+/// assert_eq!(network.parameters.recurrent(1).shape(), (20, 20));
+/// # Ok::<(), spikegrad_network::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Network<T: 'static> {
+    /// Every parameter, and where it lies.
+    pub parameters: Parameters<T>,
+    pub(crate) places: Vec<Place<T>>,
+    pub(crate) classes: Vec<String>,
+    pub(crate) masks: Vec<(Group, Arc<Vec<bool>>)>,
+    pub(crate) frozen: HashSet<Group>,
+    pub(crate) neurons: usize,
+    pub(crate) membrane: usize,
+    pub(crate) latches: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+/// Collects the parts of a [`Network`].
+#[derive(Clone, Debug, Default)]
+pub struct NetworkBuilder {
+    populations: Vec<Population>,
+    classes: Vec<(String, f64)>,
+    no_autapses: Vec<String>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl NetworkBuilder {
+    /// Adds a population; neurons are numbered population by population.
+    #[must_use]
+    pub fn population(mut self, population: Population) -> Self {
+        self.populations.push(population);
+        self
+    }
+
+    /// Adds a synapse class with its time constant in ms. The first class is the one that is read out and that the
+    /// loss sees as `s`.
+    #[must_use]
+    pub fn synapse(mut self, name: &str, tau: f64) -> Self {
+        self.classes.push((name.to_owned(), tau));
+        self
+    }
+
+    /// Masks the diagonal of a synapse class: no neuron connects to itself, as fast synapses must not.
+    #[must_use]
+    pub fn without_autapses(mut self, class: &str) -> Self {
+        self.no_autapses.push(class.to_owned());
+        self
+    }
+
+    /// Sets the number of inputs.
+    #[must_use]
+    pub fn inputs(mut self, inputs: usize) -> Self {
+        self.inputs = inputs;
+        self
+    }
+
+    /// Sets the number of outputs.
+    #[must_use]
+    pub fn outputs(mut self, outputs: usize) -> Self {
+        self.outputs = outputs;
+        self
+    }
+
+    /// The network, with all weights and tonic currents zero, neurons at rest, and weights, tonic currents and readout
+    /// trainable; time constants, neuron parameters, initial state and gate widths are frozen until
+    /// [`Network::unfreeze`] says otherwise.
+    ///
+    /// # Errors
+    /// If there is no population, neuron or synapse class, a name occurs twice, or a value is out of its domain.
+    pub fn build(self) -> Result<Network<f64>, Error> {
+        let empty = |what| Err(Error::Empty { what });
+        if self.populations.is_empty() {
+            return empty("population");
+        }
+        if self.classes.is_empty() {
+            return empty("synapse class");
+        }
+        if self.populations.iter().any(|p| p.size == 0) {
+            return empty("neuron in one of its populations");
+        }
+        let duplicate = |what, names: &[&str]| {
+            let mut seen = HashSet::new();
+            match names.iter().find(|n| !seen.insert(**n)) {
+                Some(name) => Err(Error::Duplicate { what, name: (*name).to_owned() }),
+                None => Ok(()),
+            }
+        };
+        duplicate("population", &self.populations.iter().map(|p| p.name.as_str()).collect::<Vec<_>>())?;
+        duplicate("synapse class", &self.classes.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>())?;
+        let class = |name: &String| match self.classes.iter().position(|(n, _)| n == name) {
+            Some(index) => Ok(index),
+            None => Err(Error::Unknown {
+                what: "synapse class of that name",
+                index: 0,
+                count: self.classes.len(),
+            }),
+        };
+        let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
+
+        let n: usize = self.populations.iter().map(|p| p.size).sum();
+        let mut layout = Layout::default();
+        for (k, (name, _)) in self.classes.iter().enumerate() {
+            layout.push(Group::Recurrent(k), format!("W[{name}]"), n, n);
+        }
+        layout.push(Group::Input, "U".into(), n, self.inputs);
+        layout.push(Group::Bias, "I_o".into(), n, 1);
+        layout.push(Group::Readout, "O".into(), self.outputs, n);
+        for (k, (name, _)) in self.classes.iter().enumerate() {
+            layout.push(Group::Tau(k), format!("tau[{name}]"), 1, 1);
+        }
+        let mut places = Vec::new();
+        let (mut offset, mut rest, mut latch) = (0, n, 0);
+        for (index, p) in self.populations.iter().enumerate() {
+            let each = if p.per_neuron { p.size } else { 1 };
+            let start = layout.len();
+            for (parameter, info) in p.dynamics.parameters().iter().enumerate() {
+                let group = Group::Neuron { population: index, parameter };
+                layout.push(group, format!("{}.{}", p.name, info.name), each, 1);
+            }
+            let parameters = start..layout.len();
+            let width = layout.len();
+            layout.push(Group::GateWidth(index), format!("{}.gate_width", p.name), 1, 1);
+            let dim = p.dynamics.dim();
+            let probe = Setting {
+                h: 1.0,
+                tableau: spikegrad_integrators::tableau::EULER,
+                parameters: &p.parameters,
+                per_neuron: false,
+                shape: p.shape,
+                width: p.width,
+            };
+            let reset = p.dynamics.reset(&probe, 0);
+            if matches!(reset, Reset::To { .. }) && !p.dynamics.has_closed_form() {
+                return Err(Error::HardReset { population: p.name.clone() });
+            }
+            let latches = if matches!(reset, Reset::Latch { .. }) { p.size } else { 0 };
+            places.push(Place {
+                name: p.name.clone(),
+                offset,
+                size: p.size,
+                rest,
+                latch,
+                latches,
+                dim,
+                shape: p.shape,
+                per_neuron: p.per_neuron,
+                dynamics: p.dynamics,
+                parameters,
+                width,
+            });
+            offset += p.size;
+            rest += (dim - 1) * p.size;
+            latch += latches;
+        }
+        layout.push(Group::Initial, "x_0".into(), rest, 1);
+
+        let len = layout.len();
+        let mut parameters = Parameters::new(Arc::new(layout), vec![0.0; len]);
+        for (k, (_, tau)) in self.classes.iter().enumerate() {
+            parameters.group_mut(Group::Tau(k))[0] = *tau;
+        }
+        for (index, (place, p)) in places.iter().zip(&self.populations).enumerate() {
+            for (parameter, &value) in p.parameters.iter().enumerate() {
+                parameters.group_mut(Group::Neuron { population: index, parameter }).fill(value);
+            }
+            parameters.group_mut(Group::GateWidth(index))[0] = p.width;
+            let x = parameters.group_mut(Group::Initial);
+            x[place.offset..][..p.size].fill(p.rest[0]);
+            for (c, &value) in p.rest.iter().enumerate().skip(1) {
+                x[place.rest + (c - 1) * p.size..][..p.size].fill(value);
+            }
+        }
+        let frozen = parameters
+            .layout()
+            .entries()
+            .iter()
+            .map(|e| e.group)
+            .filter(|g| !matches!(g, Group::Recurrent(_) | Group::Input | Group::Bias | Group::Readout));
+        let mut network = Network {
+            frozen: frozen.collect(),
+            parameters,
+            places,
+            classes: self.classes.into_iter().map(|(name, _)| name).collect(),
+            masks: Vec::new(),
+            neurons: n,
+            membrane: rest,
+            latches: latch,
+            inputs: self.inputs,
+            outputs: self.outputs,
+        };
+        for k in no_autapses {
+            network.set_mask(Group::Recurrent(k), |post, pre| post != pre)?;
+        }
+        network.validate()?;
+        Ok(network)
+    }
+}
+
+impl Network<f64> {
+    /// Starts a network.
+    pub fn builder() -> NetworkBuilder {
+        NetworkBuilder::default()
+    }
+}
+
+impl<T: RealField + Copy> Network<T> {
+    /// Number of neurons `N`.
+    pub fn neurons(&self) -> usize {
+        self.neurons
+    }
+
+    /// Number of membrane variables: `N` voltages and the populations' other state variables.
+    pub fn membrane(&self) -> usize {
+        self.membrane
+    }
+
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Names of the synapse classes; the first is read out.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Names and ranges of the populations' neurons.
+    pub fn populations(&self) -> impl Iterator<Item = (&str, std::ops::Range<usize>)> {
+        self.places.iter().map(|p| (p.name.as_str(), p.offset..p.offset + p.size))
+    }
+
+    /// Leaves a group's gradient at zero and, where that saves something, uncomputed.
+    pub fn freeze(&mut self, group: Group) {
+        self.frozen.insert(group);
+    }
+
+    /// Computes a group's gradient.
+    pub fn unfreeze(&mut self, group: Group) {
+        self.frozen.remove(&group);
+    }
+
+    /// Computes the gradient of everything there is.
+    pub fn unfreeze_all(&mut self) {
+        self.frozen.clear();
+    }
+
+    /// Whether a group's gradient is computed.
+    pub fn is_trainable(&self, group: Group) -> bool {
+        !self.frozen.contains(&group)
+    }
+
+    /// Restricts `W_k`, `U` or `O` to the entries `(row, column)` for which `exists` is true, and sets all others to
+    /// zero. Masked entries have a gradient of zero.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Nif};
+    /// # use spikegrad_network::{Group, Network, Population};
+    /// # let population = Population::new("nif", Nif, 6, GateShape::Box, 0.3);
+    /// # let mut network = Network::builder().population(population).synapse("slow", 10.0).build()?;
+    /// // Two feed-forward layers of three neurons.
+    /// network.set_mask(Group::Recurrent(0), |post, pre| post >= 3 && pre < 3)?;
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the group has no mask.
+    pub fn set_mask(&mut self, group: Group, exists: impl Fn(usize, usize) -> bool) -> Result<(), Error> {
+        let entry = match (group, self.parameters.layout().entry(group)) {
+            (Group::Recurrent(_) | Group::Input | Group::Readout, Some(entry)) => entry,
+            _ => return Err(Error::NoMask { group }),
+        };
+        let rows = entry.rows;
+        let mask: Vec<bool> = (0..entry.range.len()).map(|i| exists(i % rows, i / rows)).collect();
+        for (value, &exists) in self.parameters.group_mut(group).iter_mut().zip(&mask) {
+            if !exists {
+                *value = T::zero();
+            }
+        }
+        self.masks.retain(|(g, _)| *g != group);
+        self.masks.push((group, Arc::new(mask)));
+        Ok(())
+    }
+
+    /// The mask of a group, column-major, if it has one.
+    pub fn mask(&self, group: Group) -> Option<&[bool]> {
+        self.masks.iter().find(|(g, _)| *g == group).map(|(_, mask)| mask.as_slice())
+    }
+
+    /// Checks every parameter: finite, in its domain, zero where masked.
+    ///
+    /// # Errors
+    /// The first value that is not, with its name.
+    pub fn validate(&self) -> Result<(), Error> {
+        for entry in self.parameters.layout().entries() {
+            let values = &self.parameters.values()[entry.range.clone()];
+            if let Some(index) = values.iter().position(|x| !x.is_finite()) {
+                return Err(Error::NonFinite { what: entry.name.clone(), index });
+            }
+            let positive = match entry.group {
+                Group::Tau(_) | Group::GateWidth(_) => true,
+                Group::Neuron { population, parameter } => {
+                    self.places[population].dynamics.parameters()[parameter].positive
+                }
+                _ => false,
+            };
+            if let Some(&value) = values.iter().find(|&&x| positive && x <= T::zero()) {
+                return Err(Error::NotPositive {
+                    what: entry.name.clone(),
+                    value: value.to_subset_unchecked(),
+                });
+            }
+        }
+        for (group, mask) in &self.masks {
+            let values = self.parameters.group(*group);
+            if let Some(index) = mask.iter().zip(values).position(|(&exists, &x)| !exists && x != T::zero()) {
+                return Err(Error::Masked {
+                    group: *group,
+                    index,
+                    value: values[index].to_subset_unchecked(),
+                });
+            }
+        }
+        for place in &self.places {
+            let at = self.setting(place, T::one(), spikegrad_integrators::tableau::EULER);
+            for i in 0..if place.per_neuron { place.size } else { 1 } {
+                if let Some(widest) = place.dynamics.reset(&at, i).widest_zone()
+                    && !(at.width <= widest)
+                {
+                    return Err(Error::GateWidth {
+                        population: place.name.clone(),
+                        width: at.width.to_subset_unchecked(),
+                        widest: widest.to_subset_unchecked(),
+                    });
+                }
+            }
+        }
+        self.check_initial(self.parameters.group(Group::Initial))
+    }
+
+    /// Checks an initial membrane state: finite, below threshold where there is a reset.
+    pub(crate) fn check_initial(&self, x: &[T]) -> Result<(), Error> {
+        if x.len() != self.membrane {
+            return Err(Error::Shape {
+                what: "the initial membrane state".into(),
+                expected: self.membrane,
+                found: x.len(),
+            });
+        }
+        if let Some(index) = x.iter().position(|x| !x.is_finite()) {
+            return Err(Error::NonFinite { what: "the initial membrane state".into(), index });
+        }
+        for place in &self.places {
+            let at = self.setting(place, T::one(), spikegrad_integrators::tableau::EULER);
+            for i in 0..place.size {
+                let reset = place.dynamics.reset(&at, if place.per_neuron { i } else { 0 });
+                let v = x[place.offset + i];
+                if matches!(reset, Reset::Subtract | Reset::To { .. }) && !(v < reset.threshold()) {
+                    return Err(Error::AboveThreshold {
+                        neuron: place.offset + i,
+                        v: v.to_subset_unchecked(),
+                        threshold: reset.threshold().to_subset_unchecked(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, tableau: Tableau) -> Setting<'a, T> {
+        Setting {
+            h,
+            tableau,
+            parameters: &self.parameters.values()[place.parameters.clone()],
+            per_neuron: place.per_neuron,
+            shape: place.shape,
+            width: self.parameters.values()[place.width],
+        }
+    }
+
+    /// Whether any parameter of a population's neurons is trainable.
+    pub(crate) fn trains_neurons(&self, index: usize) -> bool {
+        let n = self.places[index].dynamics.parameters().len();
+        (0..n).any(|parameter| self.is_trainable(Group::Neuron { population: index, parameter }))
+    }
+
+    /// The part of a gradient that a population's loops add to.
+    pub(crate) fn parameter_bar<'a>(&self, population: usize, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
+        let place = &self.places[population];
+        let (neuron, rest) = gradient[place.parameters.start..].split_at_mut(place.parameters.len());
+        ParameterBar { neuron: self.trains_neurons(population).then_some(neuron), width: &mut rest[0] }
+    }
+
+    /// Sets the gradient of masked entries and frozen groups to zero.
+    pub(crate) fn mask_gradient(&self, gradient: &mut [T]) {
+        for (group, mask) in &self.masks {
+            let range = self.parameters.layout().range(*group);
+            for (g, &exists) in gradient[range].iter_mut().zip(mask.iter()) {
+                if !exists {
+                    *g = T::zero();
+                }
+            }
+        }
+        for group in &self.frozen {
+            gradient[self.parameters.layout().range(*group)].fill(T::zero());
+        }
+    }
+
+    fn convert<U: RealField + Copy>(
+        &self,
+        scalar: impl Fn(T) -> U,
+        dynamics: impl Fn(&'static dyn Dynamics<T>) -> &'static dyn Dynamics<U>,
+    ) -> Network<U> {
+        let place = |p: &Place<T>| Place {
+            name: p.name.clone(),
+            offset: p.offset,
+            size: p.size,
+            rest: p.rest,
+            latch: p.latch,
+            latches: p.latches,
+            dim: p.dim,
+            shape: p.shape,
+            per_neuron: p.per_neuron,
+            dynamics: dynamics(p.dynamics),
+            parameters: p.parameters.clone(),
+            width: p.width,
+        };
+        Network {
+            parameters: self.parameters.map(scalar),
+            places: self.places.iter().map(place).collect(),
+            classes: self.classes.clone(),
+            masks: self.masks.clone(),
+            frozen: self.frozen.clone(),
+            neurons: self.neurons,
+            membrane: self.membrane,
+            latches: self.latches,
+            inputs: self.inputs,
+            outputs: self.outputs,
+        }
+    }
+
+    /// The same network in single precision.
+    pub fn to_f32(&self) -> Network<f32> {
+        self.convert(|x| x.to_subset_unchecked(), |d| d.single())
+    }
+
+    /// The same network in double precision.
+    pub fn to_f64(&self) -> Network<f64> {
+        self.convert(|x| x.to_subset_unchecked(), |d| d.double())
+    }
+
+    /// The same network over dual numbers with tangents zero: seed the parameters' tangents and run it for a forward
+    /// sensitivity.
+    pub fn to_dual(&self) -> Network<Dual64> {
+        self.convert(|x| Dual64::from_re(x.to_subset_unchecked()), |d| d.dual())
+    }
+}
+
+/// A population's part of a membrane state `[v | rest | latches]`.
+pub(crate) fn block<'a, T>(place: &Place<T>, membrane: usize, x: &'a [T]) -> Block<'a, T> {
+    Block {
+        v: &x[place.offset..][..place.size],
+        rest: &x[place.rest..][..(place.dim - 1) * place.size],
+        latch: &x[membrane + place.latch..][..place.latches],
+    }
+}
+
+/// The same to be written. The three parts lie in this order, so splitting twice is enough.
+pub(crate) fn block_mut<'a, T>(place: &Place<T>, membrane: usize, x: &'a mut [T]) -> BlockMut<'a, T> {
+    let (x, latch) = x.split_at_mut(membrane);
+    let (v, rest) = x.split_at_mut(place.offset + place.size);
+    BlockMut {
+        v: &mut v[place.offset..],
+        rest: &mut rest[place.rest - place.offset - place.size..][..(place.dim - 1) * place.size],
+        latch: &mut latch[place.latch..][..place.latches],
+    }
+}

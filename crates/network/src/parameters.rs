@@ -1,0 +1,239 @@
+//! The parameters of a network, in one flat vector with named groups: optimisers, checks and checkpoints see ranges,
+//! users see matrices. The gradient of a `Parameters` is a `Parameters`.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use nalgebra::{DMatrixView, DMatrixViewMut, RealField, Scalar};
+
+use crate::Error;
+
+/// A group of parameters that is trained, frozen, clipped and checked together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Group {
+    /// Recurrent weights `W_k` of a synapse class, `N x N`, row = postsynaptic.
+    #[doc(alias = "W")]
+    Recurrent(usize),
+    /// Time constant `tau_k` of a synapse class, ms.
+    Tau(usize),
+    /// Input weights `U`, `N x inputs`.
+    #[doc(alias = "U")]
+    Input,
+    /// Tonic current `I_o`, `N`.
+    #[doc(alias = "I_o")]
+    Bias,
+    /// Readout `O`, `outputs x N`.
+    #[doc(alias = "O")]
+    Readout,
+    /// Initial membrane state: the `N` voltages, then the other state variables.
+    Initial,
+    /// A parameter of a population's neurons, such as `tau_v`.
+    Neuron {
+        /// The population's index.
+        population: usize,
+        /// The parameter's index in the model's list.
+        parameter: usize,
+    },
+    /// Width `Delta` of a population's gate.
+    #[doc(alias = "Delta")]
+    GateWidth(usize),
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recurrent(k) => write!(f, "W[{k}]"),
+            Self::Tau(k) => write!(f, "tau[{k}]"),
+            Self::Input => f.write_str("U"),
+            Self::Bias => f.write_str("I_o"),
+            Self::Readout => f.write_str("O"),
+            Self::Initial => f.write_str("x_0"),
+            Self::Neuron { population, parameter } => write!(f, "neuron[{population}][{parameter}]"),
+            Self::GateWidth(p) => write!(f, "gate_width[{p}]"),
+        }
+    }
+}
+
+/// Where a group lies in the flat vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The group.
+    pub group: Group,
+    /// Its name in the field's symbols, as in `W[slow]` or `excitatory.tau_v`.
+    pub name: String,
+    /// Its range.
+    pub range: Range<usize>,
+    /// Rows of its matrix; vectors are one column.
+    pub rows: usize,
+}
+
+/// The groups of a network in the order of the flat vector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    entries: Vec<Entry>,
+    len: usize,
+}
+
+impl Layout {
+    pub(crate) fn push(&mut self, group: Group, name: String, rows: usize, columns: usize) {
+        let range = self.len..self.len + rows * columns;
+        self.len = range.end;
+        self.entries.push(Entry { group, name, range, rows });
+    }
+
+    /// Every group, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Where `group` lies, if the network has it.
+    pub fn entry(&self, group: Group) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.group == group)
+    }
+
+    /// The range of `group`; empty if the network does not have it.
+    pub fn range(&self, group: Group) -> Range<usize> {
+        self.entry(group).map_or(0..0, |e| e.range.clone())
+    }
+
+    /// Number of parameters.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// All parameters of a network, or their gradient.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters<T> {
+    layout: Arc<Layout>,
+    values: Vec<T>,
+}
+
+impl<T: Scalar + Copy> Parameters<T> {
+    pub(crate) fn new(layout: Arc<Layout>, values: Vec<T>) -> Self {
+        Self { layout, values }
+    }
+
+    /// The groups and their places.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Everything, flat.
+    pub fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    /// Everything, flat.
+    pub fn values_mut(&mut self) -> &mut [T] {
+        &mut self.values
+    }
+
+    /// The entries of `group`, column-major; empty if the network does not have it.
+    pub fn group(&self, group: Group) -> &[T] {
+        &self.values[self.layout.range(group)]
+    }
+
+    /// The entries of `group`, column-major; empty if the network does not have it.
+    pub fn group_mut(&mut self, group: Group) -> &mut [T] {
+        let range = self.layout.range(group);
+        &mut self.values[range]
+    }
+
+    /// Sets a group from its entries, column-major.
+    ///
+    /// # Errors
+    /// If the number of entries differs.
+    pub fn set(&mut self, group: Group, values: &[T]) -> Result<(), Error> {
+        let target = self.group_mut(group);
+        if target.len() != values.len() {
+            return Err(Error::Shape {
+                what: group.to_string(),
+                expected: target.len(),
+                found: values.len(),
+            });
+        }
+        target.copy_from_slice(values);
+        Ok(())
+    }
+
+    fn matrix(&self, group: Group) -> DMatrixView<'_, T> {
+        let (range, rows) = self.layout.entry(group).map_or((0..0, 0), |e| (e.range.clone(), e.rows));
+        let columns = range.len().checked_div(rows).unwrap_or(0);
+        DMatrixView::from_slice(&self.values[range], rows, columns)
+    }
+
+    fn matrix_mut(&mut self, group: Group) -> DMatrixViewMut<'_, T> {
+        let (range, rows) = self.layout.entry(group).map_or((0..0, 0), |e| (e.range.clone(), e.rows));
+        let columns = range.len().checked_div(rows).unwrap_or(0);
+        DMatrixViewMut::from_slice(&mut self.values[range], rows, columns)
+    }
+
+    /// Recurrent weights of a synapse class, `N x N`, row = postsynaptic; `0 x 0` if there is no such class.
+    #[doc(alias = "W")]
+    pub fn recurrent(&self, class: usize) -> DMatrixView<'_, T> {
+        self.matrix(Group::Recurrent(class))
+    }
+
+    /// Recurrent weights of a synapse class, `N x N`, row = postsynaptic; `0 x 0` if there is no such class.
+    pub fn recurrent_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
+        self.matrix_mut(Group::Recurrent(class))
+    }
+
+    /// Input weights, `N x inputs`.
+    #[doc(alias = "U")]
+    pub fn input(&self) -> DMatrixView<'_, T> {
+        self.matrix(Group::Input)
+    }
+
+    /// Input weights, `N x inputs`.
+    pub fn input_mut(&mut self) -> DMatrixViewMut<'_, T> {
+        self.matrix_mut(Group::Input)
+    }
+
+    /// Readout weights, `outputs x N`.
+    #[doc(alias = "O")]
+    pub fn readout(&self) -> DMatrixView<'_, T> {
+        self.matrix(Group::Readout)
+    }
+
+    /// Readout weights, `outputs x N`.
+    pub fn readout_mut(&mut self) -> DMatrixViewMut<'_, T> {
+        self.matrix_mut(Group::Readout)
+    }
+
+    /// Tonic currents, `N`.
+    #[doc(alias = "I_o")]
+    pub fn bias(&self) -> &[T] {
+        self.group(Group::Bias)
+    }
+
+    /// Tonic currents, `N`.
+    pub fn bias_mut(&mut self) -> &mut [T] {
+        self.group_mut(Group::Bias)
+    }
+
+    /// The same parameters with another scalar.
+    pub fn map<U>(&self, f: impl FnMut(T) -> U) -> Parameters<U> {
+        Parameters { layout: Arc::clone(&self.layout), values: self.values.iter().copied().map(f).collect() }
+    }
+}
+
+impl<T: RealField + Copy> Parameters<T> {
+    /// A gradient of zeros with the same groups.
+    pub fn zeros_like(&self) -> Self {
+        self.map(|_| T::zero())
+    }
+
+    /// The Euclidean norm of a group.
+    pub fn norm(&self, group: Group) -> T {
+        self.group(group).iter().fold(T::zero(), |sum, &x| sum + x * x).sqrt()
+    }
+}

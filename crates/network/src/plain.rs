@@ -1,0 +1,406 @@
+//! The plain field in charge coordinates `(v, z)`, `z_k = s_k - Q / tau_k` (equations (15), (16)), under any Runge-Kutta
+//! method: the independent reference that the split step converges to, with its own exact transpose.
+
+use nalgebra::RealField;
+use spikegrad_integrators::{EventLog, RungeKuttaTape, Step, StepVjp, Tableau};
+use spikegrad_models::Reset;
+use spikegrad_models::math::real;
+
+use crate::kernels::{axpy, dot, dot_axpy};
+use crate::network::{block, block_mut};
+use crate::run::{Run, check_step};
+use crate::{Error, Group, Loss, Network, Trial};
+
+/// The plain field of a network under a Runge-Kutta method. Models with a reset inside the step need
+/// [`SplitStep`](crate::SplitStep).
+#[derive(Clone, Debug)]
+pub struct PlainStep<'n, T: 'static> {
+    network: &'n Network<T>,
+    h: T,
+    tableau: Tableau,
+}
+
+impl<'n, T: RealField + Copy> PlainStep<'n, T> {
+    /// The plain field with a step of `h` ms.
+    ///
+    /// # Errors
+    /// If `h` is not positive and finite, a parameter is out of its domain, or a population has a reset inside the step.
+    pub fn new(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
+        check_step(h)?;
+        network.validate()?;
+        let h = real(h);
+        for place in &network.places {
+            if let Reset::To { .. } = place.dynamics.reset(&network.setting(place, h, tableau), 0) {
+                return Err(Error::HardReset { population: place.name.clone() });
+            }
+        }
+        Ok(Self { network, h, tableau })
+    }
+
+    /// A run over a trial, judged by a loss.
+    ///
+    /// # Errors
+    /// If the trial does not fit the network or `h` does not divide its sample interval.
+    pub fn run<'a>(&'a self, trial: &'a Trial<T>, loss: &'a dyn Loss<T>) -> Result<PlainRun<'a, T>, Error> {
+        Ok(PlainRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
+    }
+}
+
+/// A [`PlainStep`] on one trial. Its state is `[v | other membrane variables | latches | z_k]`.
+#[derive(Clone, Copy)]
+pub struct PlainRun<'a, T: 'static> {
+    scheme: &'a PlainStep<'a, T>,
+    run: Run<'a, T>,
+}
+
+/// The tape of [`PlainRun`].
+#[derive(Clone, Debug)]
+pub struct PlainTape<T> {
+    steps: RungeKuttaTape<T>,
+    work: Work<T>,
+    settled: Vec<T>,
+    output: Vec<T>,
+    output_bar: Vec<T>,
+}
+
+/// Vectors over neurons that an evaluation of the field fills; `s` has one part for each synapse class.
+#[derive(Clone, Debug)]
+struct Work<T> {
+    charge: Vec<T>,
+    charge_bar: Vec<T>,
+    current: Vec<T>,
+    current_bar: Vec<T>,
+    s: Vec<T>,
+    s_bar: Vec<T>,
+}
+
+impl<T> Default for PlainTape<T> {
+    fn default() -> Self {
+        let new = Vec::new;
+        let work = Work {
+            charge: new(),
+            charge_bar: new(),
+            current: new(),
+            current_bar: new(),
+            s: new(),
+            s_bar: new(),
+        };
+        Self { steps: RungeKuttaTape::default(), work, settled: new(), output: new(), output_bar: new() }
+    }
+}
+
+impl<T: RealField + Copy> PlainRun<'_, T> {
+    fn network(&self) -> &Network<T> {
+        self.scheme.network
+    }
+
+    /// Length of `[v | rest | latches]`.
+    fn membrane(&self) -> usize {
+        self.network().membrane + self.network().latches
+    }
+
+    fn tau(&self, class: usize) -> T {
+        self.network().parameters.group(Group::Tau(class))[0]
+    }
+
+    /// Writes `Q` and `s_k = z_k + Q / tau_k`.
+    fn synapses(&self, x: &[T], work: &mut Work<T>) {
+        let (network, size) = (self.network(), self.network().neurons);
+        for place in &network.places {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let charge = &mut work.charge[place.offset..][..place.size];
+            place.dynamics.charge(&at, block(place, network.membrane, x), charge);
+        }
+        for (k, (s, z)) in
+            work.s.chunks_exact_mut(size).zip(x[self.membrane()..].chunks_exact(size)).enumerate()
+        {
+            let tau = self.tau(k);
+            for ((s, &z), &charge) in s.iter_mut().zip(z).zip(&work.charge) {
+                *s = z + charge / tau;
+            }
+        }
+    }
+
+    /// The transpose of [`synapses`](Self::synapses) for `work.s_bar`, at the state for which `work` was filled.
+    fn synapses_vjp(&self, x: &[T], work: &mut Work<T>, x_bar: &mut [T], parameters_bar: &mut [T]) {
+        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let layout = network.parameters.layout();
+        work.charge_bar.fill(T::zero());
+        for (k, s_bar) in work.s_bar.chunks_exact(size).enumerate() {
+            let tau = self.tau(k);
+            axpy(&mut x_bar[len + k * size..][..size], T::one(), s_bar);
+            axpy(&mut work.charge_bar, T::one() / tau, s_bar);
+            parameters_bar[layout.range(Group::Tau(k)).start] -= dot(s_bar, &work.charge) / (tau * tau);
+        }
+        for (p, place) in network.places.iter().enumerate() {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            place.dynamics.charge_vjp(
+                &at,
+                block(place, network.membrane, x),
+                &work.charge_bar[place.offset..][..place.size],
+                block_mut(place, network.membrane, x_bar),
+                network.parameter_bar(p, parameters_bar),
+            );
+        }
+    }
+
+    /// `I = sum_k W_k s_k + U i + I_o` for `work.s`.
+    fn current(&self, n: usize, work: &mut Work<T>) {
+        let (network, size) = (self.network(), self.network().neurons);
+        work.current.copy_from_slice(network.parameters.bias());
+        self.run.add_input(n, &mut work.current);
+        for (k, s) in work.s.chunks_exact(size).enumerate() {
+            let w = network.parameters.group(Group::Recurrent(k));
+            for (&s, column) in s.iter().zip(w.chunks_exact(size)) {
+                axpy(&mut work.current, s, column);
+            }
+        }
+    }
+
+    /// The field `f(x)`; latches stand still within a step.
+    fn rhs(&self, n: usize, x: &[T], f: &mut [T], work: &mut Work<T>) {
+        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        self.synapses(x, work);
+        self.current(n, work);
+        for place in &network.places {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let current = &work.current[place.offset..][..place.size];
+            let (x, f) = (block(place, network.membrane, x), block_mut(place, network.membrane, f));
+            place.dynamics.rhs(&at, x, current, f);
+        }
+        for (k, (f, s)) in f[len..].chunks_exact_mut(size).zip(work.s.chunks_exact(size)).enumerate() {
+            let rate = -T::one() / self.tau(k);
+            for (f, &s) in f.iter_mut().zip(s) {
+                *f = rate * s;
+            }
+        }
+    }
+
+    /// The transpose of [`rhs`](Self::rhs).
+    fn rhs_vjp(
+        &self,
+        n: usize,
+        x: &[T],
+        f_bar: &[T],
+        x_bar: &mut [T],
+        work: &mut Work<T>,
+        parameters_bar: &mut [T],
+    ) {
+        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let layout = network.parameters.layout();
+        self.synapses(x, work);
+        self.current(n, work);
+        for (p, place) in network.places.iter().enumerate() {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            place.dynamics.rhs_vjp(
+                &at,
+                block(place, network.membrane, x),
+                &work.current[place.offset..][..place.size],
+                block(place, network.membrane, f_bar),
+                block_mut(place, network.membrane, x_bar),
+                &mut work.current_bar[place.offset..][..place.size],
+                network.parameter_bar(p, parameters_bar),
+            );
+        }
+        self.run.current_vjp(n, &work.current_bar, parameters_bar);
+        for k in 0..network.classes.len() {
+            let (tau, part) = (self.tau(k), k * size..(k + 1) * size);
+            let (s, z_bar) = (&work.s[part.clone()], &f_bar[len + k * size..][..size]);
+            parameters_bar[layout.range(Group::Tau(k)).start] += dot(z_bar, s) / (tau * tau);
+            let range = layout.range(Group::Recurrent(k));
+            let w = &network.parameters.values()[range.clone()];
+            let w_bar = &mut parameters_bar[range];
+            for (i, s_bar) in work.s_bar[part].iter_mut().enumerate() {
+                let column = i * size..(i + 1) * size;
+                let product = dot_axpy(&w[column.clone()], &work.current_bar, s[i], &mut w_bar[column]);
+                *s_bar = product - z_bar[i] / tau;
+            }
+        }
+        self.synapses_vjp(x, work, x_bar, parameters_bar);
+    }
+
+    /// Wraps and restarts: charge that leaves `Q` goes to `z`, so that `s` is untouched.
+    fn settle(&self, x: &mut [T], work: &mut Work<T>) {
+        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        for place in &network.places {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let shift = &mut work.charge[place.offset..][..place.size];
+            place.dynamics.settle(&at, block_mut(place, network.membrane, x), shift);
+        }
+        for (k, z) in x[len..].chunks_exact_mut(size).enumerate() {
+            axpy(z, T::one() / self.tau(k), &work.charge);
+        }
+    }
+
+    /// The transpose of [`settle`](Self::settle) at the state `x` before it; `work.charge` holds the shifts.
+    fn settle_vjp(&self, x: &[T], work: &mut Work<T>, x_bar: &mut [T], parameters_bar: &mut [T]) {
+        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let layout = network.parameters.layout();
+        work.charge_bar.fill(T::zero());
+        for (k, z_bar) in x_bar[len..].chunks_exact(size).enumerate() {
+            let tau = self.tau(k);
+            axpy(&mut work.charge_bar, T::one() / tau, z_bar);
+            parameters_bar[layout.range(Group::Tau(k)).start] -= dot(z_bar, &work.charge) / (tau * tau);
+        }
+        for (p, place) in network.places.iter().enumerate() {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            place.dynamics.settle_vjp(
+                &at,
+                block(place, network.membrane, x),
+                &work.charge_bar[place.offset..][..place.size],
+                block_mut(place, network.membrane, x_bar),
+                network.parameter_bar(p, parameters_bar),
+            );
+        }
+    }
+
+    /// Writes the synapses that are read out, `N`, for a state of this run.
+    pub fn read_out(&self, x: &[T], tape: &mut PlainTape<T>, s: &mut [T]) {
+        self.synapses(x, &mut tape.work);
+        s.copy_from_slice(&tape.work.s[..self.network().neurons]);
+    }
+}
+
+impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
+    type Tape = PlainTape<T>;
+
+    fn dim(&self) -> usize {
+        self.membrane() + self.network().classes.len() * self.network().neurons
+    }
+
+    fn steps(&self) -> usize {
+        self.run.steps
+    }
+
+    fn time(&self, n: usize) -> f64 {
+        self.run.time(n)
+    }
+
+    fn neuron(&self, component: usize) -> usize {
+        self.run.neuron(component)
+    }
+
+    fn start(&self, x: &mut [T]) {
+        let (network, size) = (self.network(), self.network().neurons);
+        self.run.start_membrane(self.scheme.tableau, x);
+        let (membrane, z) = x.split_at_mut(self.membrane());
+        self.run.start_synapses(z);
+        // z_0 = s_0 - Q_0 / tau, one neuron at a time in the first class' place
+        let mut charge = vec![T::zero(); size];
+        for place in &network.places {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let charge = &mut charge[place.offset..][..place.size];
+            place.dynamics.charge(&at, block(place, network.membrane, membrane), charge);
+        }
+        for (k, z) in z.chunks_exact_mut(size).enumerate() {
+            axpy(z, -T::one() / self.tau(k), &charge);
+        }
+    }
+
+    fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
+        let network = self.network();
+        tape.steps.rewind(x.len());
+        let Work { charge, charge_bar, current, current_bar, s, s_bar } = &mut tape.work;
+        for vector in [charge, charge_bar, current, current_bar] {
+            vector.resize(network.neurons, T::zero());
+        }
+        for vector in [s, s_bar] {
+            vector.resize(network.neurons * network.classes.len(), T::zero());
+        }
+        tape.settled.resize(x.len(), T::zero());
+        tape.output.resize(network.outputs, T::zero());
+        tape.output_bar.resize(network.outputs, T::zero());
+    }
+
+    fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
+        let PlainTape { steps, work, output, .. } = tape;
+        steps.push(&self.scheme.tableau, self.scheme.h, x, |_, x, f| self.rhs(n, x, f, work));
+        self.settle(x, work);
+        self.synapses(x, work);
+        self.run.cost(n, &work.s[..self.network().neurons], &x[..self.network().membrane], output)
+    }
+
+    fn events(&self, _: usize, tape: &Self::Tape, log: &mut EventLog) {
+        let network = self.network();
+        let points = tape.steps.points(&self.scheme.tableau);
+        let Some(start) = points.first() else { return };
+        for place in &network.places {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            for point in points {
+                place.dynamics.pieces(&at, block(place, network.membrane, point), log);
+            }
+            let end = block(place, network.membrane, tape.steps.end());
+            place.dynamics.pieces(&at, end, log);
+            place.dynamics.plain_events(&at, block(place, network.membrane, start), end, place.offset, log);
+        }
+    }
+}
+
+impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
+    fn n_parameters(&self) -> usize {
+        self.network().parameters.layout().len()
+    }
+
+    fn step_vjp(
+        &self,
+        n: usize,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let (network, size) = (self.network(), self.network().neurons);
+        let PlainTape { steps, work, settled, output, output_bar } = tape;
+        settled.copy_from_slice(steps.end());
+        self.settle(settled, work);
+        self.synapses(settled, work);
+        work.s_bar.fill(T::zero());
+        self.run.cost_vjp(
+            n,
+            &work.s[..size],
+            &settled[..network.membrane],
+            cost_bar,
+            (output, output_bar),
+            &mut work.s_bar[..size],
+            &mut x_bar[..network.membrane],
+            parameters_bar,
+        );
+        self.synapses_vjp(settled, work, x_bar, parameters_bar);
+        settled.copy_from_slice(steps.end());
+        self.settle(settled, work);
+        self.settle_vjp(steps.end(), work, x_bar, parameters_bar);
+        steps.pop(&self.scheme.tableau, self.scheme.h, x_bar, |_, x, f_bar, x_bar| {
+            self.rhs_vjp(n, x, f_bar, x_bar, work, parameters_bar);
+        });
+    }
+
+    fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
+        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let mut x = vec![T::zero(); self.dim()];
+        self.start(&mut x);
+        let (mut charge, mut charge_bar) = (vec![T::zero(); size], vec![T::zero(); size]);
+        for place in &network.places {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let charge = &mut charge[place.offset..][..place.size];
+            place.dynamics.charge(&at, block(place, network.membrane, &x), charge);
+        }
+        for (k, z_bar) in x_bar[len..].chunks_exact(size).enumerate() {
+            let tau = self.tau(k);
+            axpy(&mut charge_bar, -T::one() / tau, z_bar);
+            let index = network.parameters.layout().range(Group::Tau(k)).start;
+            parameters_bar[index] += dot(z_bar, &charge) / (tau * tau);
+        }
+        for (p, place) in network.places.iter().enumerate() {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            place.dynamics.charge_vjp(
+                &at,
+                block(place, network.membrane, &x),
+                &charge_bar[place.offset..][..place.size],
+                block_mut(place, network.membrane, x_bar),
+                network.parameter_bar(p, parameters_bar),
+            );
+        }
+        self.run.start_membrane_vjp(self.scheme.tableau, x_bar, parameters_bar);
+        network.mask_gradient(parameters_bar);
+    }
+}

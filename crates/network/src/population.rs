@@ -1,0 +1,904 @@
+//! Populations: neurons of one model, and the loops over them that a step is made of. The model's type is erased here,
+//! once per population and step, so that a network holds any mixture and its loops still inline the equations.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use nalgebra::RealField;
+use num_dual::Dual64;
+use spikegrad_integrators::{Affine, AffineBar, EventLog, HardReset, Tableau, tableau::MAX_STAGES};
+use spikegrad_models::math::{floor, real};
+use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Reset};
+
+/// A crossing whose speed `|f(v_theta)| h` is below this part of the way from reset to threshold counts as grazing.
+const GRAZING: f64 = 1e-3;
+
+/// A population: so many neurons of one model with one gate.
+///
+/// ```
+/// use spikegrad_models::{GateShape, Theta};
+/// use spikegrad_network::Population;
+///
+/// let population = Population::new("theta", Theta { tau_v: 25.0 }, 80, GateShape::RaisedCosine, 0.3);
+/// assert_eq!(population.size(), 80);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Population {
+    pub(crate) name: String,
+    pub(crate) size: usize,
+    pub(crate) shape: GateShape,
+    pub(crate) width: f64,
+    pub(crate) parameters: Vec<f64>,
+    pub(crate) rest: Vec<f64>,
+    pub(crate) per_neuron: bool,
+    pub(crate) dynamics: &'static dyn Dynamics<f64>,
+}
+
+impl Population {
+    /// `size` neurons with the values of `neuron`, and a gate of the given shape whose active zone of the given width
+    /// (in the unit of the voltage) ends at threshold.
+    pub fn new<N: NeuronVjp>(name: &str, neuron: N, size: usize, shape: GateShape, width: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            size,
+            shape,
+            width,
+            parameters: neuron.params().as_ref().to_vec(),
+            rest: neuron.rest().as_ref().to_vec(),
+            per_neuron: false,
+            dynamics: &Model::<N>(PhantomData),
+        }
+    }
+
+    /// Gives every neuron parameters of its own, to be set and trained one by one, instead of one value for all.
+    #[must_use]
+    pub fn per_neuron(mut self) -> Self {
+        self.per_neuron = true;
+        self
+    }
+
+    /// The population's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of neurons.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The name of the neuron model.
+    pub fn model(&self) -> &'static str {
+        self.dynamics.model()
+    }
+}
+
+/// A population's membrane state: voltages, the other state variables one after the other, latches.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a, T> {
+    pub(crate) v: &'a [T],
+    pub(crate) rest: &'a [T],
+    pub(crate) latch: &'a [T],
+}
+
+/// The same to be written, or its cotangent.
+pub(crate) struct BlockMut<'a, T> {
+    pub(crate) v: &'a mut [T],
+    pub(crate) rest: &'a mut [T],
+    pub(crate) latch: &'a mut [T],
+}
+
+/// What a population's loops need to know besides states.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a, T> {
+    pub(crate) h: T,
+    pub(crate) tableau: Tableau,
+    /// The model's parameters, one after the other, each `1` or `size` values.
+    pub(crate) parameters: &'a [T],
+    pub(crate) per_neuron: bool,
+    pub(crate) shape: GateShape,
+    pub(crate) width: T,
+}
+
+/// Charges released in a step, for the neurons that released any or stand in the active zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Released<T> {
+    pub(crate) neurons: Vec<u32>,
+    pub(crate) charge: Vec<T>,
+}
+
+/// Where a population's backward loops add to.
+pub(crate) struct ParameterBar<'a, T> {
+    /// As [`Setting::parameters`]; `None` where all of them are frozen.
+    pub(crate) neuron: Option<&'a mut [T]>,
+    pub(crate) width: &'a mut T,
+}
+
+/// The loops over a population, behind which its model's type disappears.
+pub(crate) trait Dynamics<T>: Debug + Send + Sync {
+    fn model(&self) -> &'static str;
+    fn dim(&self) -> usize;
+    fn parameters(&self) -> &'static [Parameter];
+    fn has_closed_form(&self) -> bool;
+    fn reset(&self, at: &Setting<'_, T>, i: usize) -> Reset<T>;
+
+    fn single(&self) -> &'static dyn Dynamics<f32>;
+    fn double(&self) -> &'static dyn Dynamics<f64>;
+    fn dual(&self) -> &'static dyn Dynamics<Dual64>;
+
+    /// The latches that go with voltages at the start of a trial.
+    fn start(&self, at: &Setting<'_, T>, x: BlockMut<'_, T>);
+    fn start_vjp(&self, at: &Setting<'_, T>, v: &[T], bar: BlockMut<'_, T>, parameters: ParameterBar<'_, T>);
+
+    /// The split step's flow with the current held, equation (18): `before` to `after`, and the charge released.
+    fn forward(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: BlockMut<'_, T>,
+        current: &[T],
+        offset: usize,
+        released: &mut Released<T>,
+    );
+
+    /// Its transpose, equation (24): turns `bar` of the step's end into that of its start and writes `current_bar`.
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+    fn backward(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: &[T],
+        offset: usize,
+        active: &[u32],
+        charge_bar: &[T],
+        bar: BlockMut<'_, T>,
+        current_bar: &mut [T],
+        parameters: ParameterBar<'_, T>,
+    );
+
+    /// Spikes of a neuron in a step that took it from `before` to `after` and released `charge`.
+    fn spikes(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        i: usize,
+        charge: T,
+    ) -> u64;
+
+    /// Logs the events of a step; `charge_of` is zero for neurons that released nothing.
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
+    fn events(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: &[T],
+        offset: usize,
+        charge_of: &dyn Fn(usize) -> T,
+        log: &mut EventLog,
+    );
+
+    /// The plain field's right-hand side.
+    fn rhs(&self, at: &Setting<'_, T>, x: Block<'_, T>, current: &[T], f: BlockMut<'_, T>);
+    /// Its transpose; writes `current_bar`.
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+    fn rhs_vjp(
+        &self,
+        at: &Setting<'_, T>,
+        x: Block<'_, T>,
+        current: &[T],
+        f_bar: Block<'_, T>,
+        bar: BlockMut<'_, T>,
+        current_bar: &mut [T],
+        parameters: ParameterBar<'_, T>,
+    );
+
+    /// The charge `Q(v)` since the last reset, equations (14), (34).
+    fn charge(&self, at: &Setting<'_, T>, x: Block<'_, T>, total: &mut [T]);
+    fn charge_vjp(
+        &self,
+        at: &Setting<'_, T>,
+        x: Block<'_, T>,
+        total_bar: &[T],
+        bar: BlockMut<'_, T>,
+        parameters: ParameterBar<'_, T>,
+    );
+    /// Wraps voltages and restarts latches after a step of the plain field; `shift` is the charge that leaves `Q`.
+    fn settle(&self, at: &Setting<'_, T>, x: BlockMut<'_, T>, shift: &mut [T]);
+    /// Its transpose, for the state `x` before settling.
+    fn settle_vjp(
+        &self,
+        at: &Setting<'_, T>,
+        x: Block<'_, T>,
+        shift_bar: &[T],
+        bar: BlockMut<'_, T>,
+        parameters: ParameterBar<'_, T>,
+    );
+    /// Logs the smooth pieces of `Q` at a state.
+    fn pieces(&self, at: &Setting<'_, T>, x: Block<'_, T>, log: &mut EventLog);
+
+    /// Logs zone and spikes of a step of the plain field, from a settled state to one before settling.
+    fn plain_events(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        offset: usize,
+        log: &mut EventLog,
+    );
+
+    /// Writes the gate density `g(v)`, zero where a latch holds the charge.
+    fn density(&self, at: &Setting<'_, T>, x: Block<'_, T>, g: &mut [T]);
+    /// The factor by which the continuous adjoint jumps, backwards, at a spike (equation (32)).
+    fn jump(&self, at: &Setting<'_, T>, current: T, i: usize) -> T;
+}
+
+/// The loops over neurons of model `N`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Model<N>(PhantomData<N>);
+
+#[inline(always)]
+fn params_at<N: Neuron, T: RealField + Copy>(at: &Setting<'_, T>, size: usize, i: usize) -> N::Params<T> {
+    let (stride, i) = if at.per_neuron { (size, i) } else { (1, 0) };
+    N::Params::<T>::from_fn(|j| at.parameters[j * stride + i])
+}
+
+#[inline(always)]
+fn add_params<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    size: usize,
+    i: usize,
+    add: &N::Params<T>,
+    target: &mut [T],
+) {
+    let (stride, i) = if at.per_neuron { (size, i) } else { (1, 0) };
+    for (j, &a) in add.as_ref().iter().enumerate() {
+        target[j * stride + i] += a;
+    }
+}
+
+#[inline(always)]
+fn state_at<N: Neuron, T: RealField + Copy>(v: &[T], rest: &[T], i: usize) -> N::State<T> {
+    let size = v.len();
+    N::State::<T>::from_fn(|c| if c == 0 { v[i] } else { rest[(c - 1) * size + i] })
+}
+
+#[inline(always)]
+fn put_state<N: Neuron, T: RealField + Copy>(x: &N::State<T>, v: &mut [T], rest: &mut [T], i: usize) {
+    let size = v.len();
+    for (c, &value) in x.as_ref().iter().enumerate() {
+        if c == 0 {
+            v[i] = value;
+        } else {
+            rest[(c - 1) * size + i] = value;
+        }
+    }
+}
+
+#[inline(always)]
+fn gate_of<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    params: &N::Params<T>,
+) -> (Gate<T>, Reset<T>) {
+    let reset = N::reset(params);
+    (Gate { shape: at.shape, width: at.width, threshold: reset.threshold() }, reset)
+}
+
+#[inline(always)]
+fn zeros<T: RealField + Copy, A: Array<T>>() -> A {
+    A::from_fn(|_| T::zero())
+}
+
+/// The affine coefficients of a model that says it has them.
+#[inline(always)]
+fn affine<N: Neuron, T: RealField + Copy>(params: &N::Params<T>, current: T) -> Affine<T> {
+    let f = |v: T| N::rhs(params, &N::State::<T>::from_fn(|_| v), current).as_ref()[0];
+    let c = f(T::zero());
+    Affine { a: f(T::one()) - c, c }
+}
+
+/// One smooth step of one neuron with its current held.
+#[inline(always)]
+fn flow<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    params: &N::Params<T>,
+    mut x: N::State<T>,
+    current: T,
+) -> N::State<T> {
+    if at.tableau.stages() == 1 {
+        let f = N::rhs(params, &x, current);
+        for (x, &f) in x.as_mut().iter_mut().zip(f.as_ref()) {
+            *x += at.h * f;
+        }
+        return x;
+    }
+    let (mut points, mut slopes) = ([x; MAX_STAGES], [x; MAX_STAGES]);
+    at.tableau.step(at.h, &mut x, &mut points, &mut slopes, |_, x, f| *f = N::rhs(params, x, current));
+    x
+}
+
+/// The transpose of [`flow`]: turns `bar` of the end into that of the start and returns the current's cotangent.
+#[inline(always)]
+fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    params: &N::Params<T>,
+    x: N::State<T>,
+    current: T,
+    bar: &mut N::State<T>,
+    params_bar: &mut N::Params<T>,
+) -> T {
+    if at.tableau.stages() == 1 {
+        let f_bar = N::State::<T>::from_fn(|c| at.h * bar.as_ref()[c]);
+        return N::rhs_vjp(params, &x, current, &f_bar, bar, params_bar);
+    }
+    let (mut points, mut slopes) = ([x; MAX_STAGES], [x; MAX_STAGES]);
+    let mut end = x;
+    at.tableau.step(at.h, &mut end, &mut points, &mut slopes, |_, x, f| *f = N::rhs(params, x, current));
+    let (mut points_bar, mut slope_bar) = ([zeros::<T, N::State<T>>(); MAX_STAGES], x);
+    let mut current_bar = T::zero();
+    at.tableau.step_vjp(at.h, &points, bar, &mut points_bar, &mut slope_bar, |_, x, f_bar, x_bar| {
+        current_bar += N::rhs_vjp(params, x, current, f_bar, x_bar, params_bar);
+    });
+    current_bar
+}
+
+/// `Q` since the last reset for a voltage that has not been wrapped yet, and the whole spikes in it.
+#[inline(always)]
+fn total<T: RealField + Copy>(gate: &Gate<T>, reset: &Reset<T>, v: T, latch: T) -> (T, T) {
+    let whole = match reset {
+        Reset::Periodic => floor(v),
+        Reset::Subtract => floor(if v > T::zero() { v } else { T::zero() }),
+        Reset::To { .. } => T::zero(),
+        Reset::Latch { .. } => {
+            let charge = gate.charge(v);
+            return (if charge > latch { charge } else { latch }, T::zero());
+        }
+    };
+    (whole + gate.charge(v - whole), whole)
+}
+
+impl<N: NeuronVjp> Model<N> {
+    #[inline(always)]
+    fn forward_loop<T: RealField + Copy>(
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: BlockMut<'_, T>,
+        current: &[T],
+        offset: usize,
+        released: &mut Released<T>,
+        params: impl Fn(usize) -> N::Params<T>,
+    ) {
+        let size = before.v.len();
+        let BlockMut { v, rest, latch } = after;
+        let (current, before_v) = (&current[..size], &before.v[..size]);
+        let v = &mut v[..size];
+        let mut push = |i: usize, charge: T| {
+            released.neurons.push((offset + i) as u32);
+            released.charge.push(charge);
+        };
+        if let Reset::To { .. } = N::reset(&params(0)) {
+            let (mut rate, mut phi) = (T::zero(), at.h);
+            for i in 0..size {
+                let p = params(i);
+                let (gate, _) = gate_of::<N, T>(at, &p);
+                let (affine, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
+                if affine.a != rate {
+                    (rate, phi) = (affine.a, affine.phi(at.h));
+                }
+                let (mut end, mut spikes) = (affine.advance_by(before_v[i], phi), T::zero());
+                if end >= reset.threshold {
+                    (end, spikes) = affine.step(reset, before_v[i], at.h);
+                }
+                v[i] = end;
+                let lower = gate.lower();
+                if spikes > T::zero() || before_v[i] > lower || end > lower {
+                    push(i, spikes + gate.charge(end) - gate.charge(before_v[i]));
+                }
+            }
+            return;
+        }
+        for i in 0..size {
+            let x = flow::<N, T>(at, &params(i), state_at::<N, T>(before_v, before.rest, i), current[i]);
+            put_state::<N, T>(&x, v, rest, i);
+        }
+        for i in 0..size {
+            let (gate, reset) = gate_of::<N, T>(at, &params(i));
+            let (lower, old, new) = (gate.lower(), before_v[i], v[i]);
+            if let Reset::Latch { .. } = reset {
+                let held = before.latch[i];
+                latch[i] = held;
+                if new > lower {
+                    let charge = gate.charge(new);
+                    if charge > held {
+                        latch[i] = charge;
+                        push(i, charge - held);
+                    }
+                } else {
+                    latch[i] = T::zero();
+                }
+                continue;
+            }
+            let below = matches!(reset, Reset::Periodic) && new < T::zero();
+            if new > lower || old > lower || below {
+                let (charge, whole) = total(&gate, &reset, new, T::zero());
+                v[i] = new - whole;
+                push(i, charge - gate.charge(old));
+            }
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+    fn backward_loop<T: RealField + Copy, const TRAIN: bool>(
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: &[T],
+        offset: usize,
+        active: &[u32],
+        charge_bar: &[T],
+        bar: BlockMut<'_, T>,
+        current_bar: &mut [T],
+        neuron_bar: &mut [T],
+        width_bar: &mut T,
+        params: impl Fn(usize) -> N::Params<T>,
+    ) {
+        let size = before.v.len();
+        let BlockMut { v: v_bar, rest: rest_bar, latch: latch_bar } = bar;
+        let (v_bar, current_bar) = (&mut v_bar[..size], &mut current_bar[..size]);
+        let (current, before_v, after_v) = (&current[..size], &before.v[..size], &after.v[..size]);
+        let latched = matches!(N::reset(&params(0)), Reset::Latch { .. });
+
+        // A restarted latch is a constant: its cotangent ends here.
+        if latched {
+            for i in 0..size {
+                let (gate, _) = gate_of::<N, T>(at, &params(i));
+                if !(after_v[i] > gate.lower()) {
+                    latch_bar[i] = T::zero();
+                }
+            }
+        }
+        // What the charge at the end of the step depends on.
+        for (&neuron, &q_bar) in active.iter().zip(charge_bar) {
+            let i = neuron as usize - offset;
+            let p = params(i);
+            let (gate, _) = gate_of::<N, T>(at, &p);
+            let end_bar = if latched { q_bar + latch_bar[i] } else { q_bar };
+            if latched {
+                latch_bar[i] = -q_bar;
+            }
+            let slope = gate.density(after_v[i]) * end_bar;
+            v_bar[i] += slope;
+            *width_bar += gate.charge_by_width(after_v[i]) * end_bar;
+            if TRAIN {
+                let mut params_bar = zeros::<T, N::Params<T>>();
+                N::reset_vjp(-slope, T::zero(), &mut params_bar);
+                add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+            }
+        }
+        // The flow.
+        if let Reset::To { .. } = N::reset(&params(0)) {
+            for i in 0..size {
+                let p = params(i);
+                let (flow, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
+                let mut end = AffineBar::zero();
+                flow.step_vjp(reset, before_v[i], at.h, v_bar[i], &mut end);
+                v_bar[i] = end.v;
+                // c = f(0) and a = f(1) - f(0), so the model's own products say how they depend on its parameters.
+                let (mut x_bar, mut params_bar) = (zeros::<T, N::State<T>>(), zeros::<T, N::Params<T>>());
+                let mut by = |v: T, f_bar: T| {
+                    let (x, f_bar) = (N::State::<T>::from_fn(|_| v), N::State::<T>::from_fn(|_| f_bar));
+                    N::rhs_vjp(&p, &x, current[i], &f_bar, &mut x_bar, &mut params_bar)
+                };
+                current_bar[i] = by(T::zero(), end.c - end.a) + by(T::one(), end.a);
+                if TRAIN {
+                    N::reset_vjp(end.threshold, end.value, &mut params_bar);
+                    add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+                }
+            }
+        } else {
+            for i in 0..size {
+                let x = state_at::<N, T>(before_v, before.rest, i);
+                let mut x_bar = state_at::<N, T>(v_bar, rest_bar, i);
+                let mut params_bar = zeros::<T, N::Params<T>>();
+                current_bar[i] = flow_vjp::<N, T>(at, &params(i), x, current[i], &mut x_bar, &mut params_bar);
+                put_state::<N, T>(&x_bar, v_bar, rest_bar, i);
+                if TRAIN {
+                    add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+                }
+            }
+        }
+        // What the charge at the start of the step depends on.
+        if latched {
+            return;
+        }
+        for (&neuron, &q_bar) in active.iter().zip(charge_bar) {
+            let i = neuron as usize - offset;
+            let (gate, _) = gate_of::<N, T>(at, &params(i));
+            let slope = gate.density(before_v[i]) * q_bar;
+            v_bar[i] -= slope;
+            *width_bar -= gate.charge_by_width(before_v[i]) * q_bar;
+            if TRAIN {
+                let mut params_bar = zeros::<T, N::Params<T>>();
+                N::reset_vjp(slope, T::zero(), &mut params_bar);
+                add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn hard_reset<N: Neuron, T: RealField + Copy>(params: &N::Params<T>) -> HardReset<T> {
+    match N::reset(params) {
+        Reset::To { threshold, value } => HardReset { threshold, value },
+        other => HardReset { threshold: other.threshold(), value: T::zero() },
+    }
+}
+
+impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
+    fn model(&self) -> &'static str {
+        N::NAME
+    }
+
+    fn dim(&self) -> usize {
+        <N::State<T> as Array<T>>::LEN
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        N::PARAMETERS
+    }
+
+    fn has_closed_form(&self) -> bool {
+        N::AFFINE
+    }
+
+    fn reset(&self, at: &Setting<'_, T>, i: usize) -> Reset<T> {
+        // Per-neuron parameters are laid out in columns of the population's size.
+        let size =
+            if at.per_neuron { at.parameters.len().checked_div(N::PARAMETERS.len()).unwrap_or(1) } else { 1 };
+        N::reset(&params_at::<N, T>(at, size, i))
+    }
+
+    fn single(&self) -> &'static dyn Dynamics<f32> {
+        &Model::<N>(PhantomData)
+    }
+
+    fn double(&self) -> &'static dyn Dynamics<f64> {
+        &Model::<N>(PhantomData)
+    }
+
+    fn dual(&self) -> &'static dyn Dynamics<Dual64> {
+        &Model::<N>(PhantomData)
+    }
+
+    fn start(&self, at: &Setting<'_, T>, x: BlockMut<'_, T>) {
+        let size = x.v.len();
+        for i in 0..size {
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            match reset {
+                Reset::Periodic => x.v[i] -= floor(x.v[i]),
+                Reset::Latch { .. } => x.latch[i] = gate.charge(x.v[i]),
+                Reset::Subtract | Reset::To { .. } => {}
+            }
+        }
+    }
+
+    fn start_vjp(
+        &self,
+        at: &Setting<'_, T>,
+        v: &[T],
+        bar: BlockMut<'_, T>,
+        mut parameters: ParameterBar<'_, T>,
+    ) {
+        let size = v.len();
+        for i in 0..bar.latch.len() {
+            let (gate, _) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            let slope = gate.density(v[i]) * bar.latch[i];
+            bar.v[i] += slope;
+            *parameters.width += gate.charge_by_width(v[i]) * bar.latch[i];
+            bar.latch[i] = T::zero();
+            add_threshold::<N, T>(at, size, i, -slope, &mut parameters);
+        }
+    }
+
+    fn forward(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: BlockMut<'_, T>,
+        current: &[T],
+        offset: usize,
+        released: &mut Released<T>,
+    ) {
+        let size = before.v.len();
+        if at.per_neuron {
+            let params = |i| params_at::<N, T>(at, size, i);
+            Self::forward_loop(at, before, after, current, offset, released, params);
+        } else {
+            let p = params_at::<N, T>(at, size, 0);
+            Self::forward_loop(at, before, after, current, offset, released, |_| p);
+        }
+    }
+
+    fn backward(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: &[T],
+        offset: usize,
+        active: &[u32],
+        charge_bar: &[T],
+        bar: BlockMut<'_, T>,
+        current_bar: &mut [T],
+        parameters: ParameterBar<'_, T>,
+    ) {
+        let size = before.v.len();
+        let ParameterBar { neuron, width } = parameters;
+        macro_rules! run {
+            ($train:literal, $target:expr, $params:expr) => {
+                Self::backward_loop::<T, $train>(
+                    at,
+                    before,
+                    after,
+                    current,
+                    offset,
+                    active,
+                    charge_bar,
+                    bar,
+                    current_bar,
+                    $target,
+                    width,
+                    $params,
+                )
+            };
+        }
+        let shared = params_at::<N, T>(at, size, 0);
+        match (neuron, at.per_neuron) {
+            (Some(target), true) => run!(true, target, |i| params_at::<N, T>(at, size, i)),
+            (Some(target), false) => run!(true, target, |_| shared),
+            (None, true) => run!(false, &mut [], |i| params_at::<N, T>(at, size, i)),
+            (None, false) => run!(false, &mut [], |_| shared),
+        }
+    }
+
+    fn spikes(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        i: usize,
+        charge: T,
+    ) -> u64 {
+        let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, before.v.len(), i));
+        let spikes: f64 = if let Reset::Latch { .. } = reset {
+            let full = |latch: T| f64::from(latch >= T::one());
+            if charge > T::zero() { full(after.latch[i]) - full(before.latch[i]) } else { 0.0 }
+        } else {
+            (charge - gate.charge(after.v[i]) + gate.charge(before.v[i])).to_subset_unchecked()
+        };
+        spikes.round().max(0.0) as u64
+    }
+
+    fn events(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: &[T],
+        offset: usize,
+        charge_of: &dyn Fn(usize) -> T,
+        log: &mut EventLog,
+    ) {
+        for i in 0..before.v.len() {
+            let p = params_at::<N, T>(at, before.v.len(), i);
+            let (gate, reset) = gate_of::<N, T>(at, &p);
+            let charge = charge_of(offset + i);
+            let spikes = self.spikes(at, before, after, i, charge);
+            let in_zone = |v: T| v > gate.lower() && v < gate.threshold;
+            let mut piece = u64::from(gate.shape.piece(gate.position(after.v[i])));
+            let mut touched = spikes > 0 || charge != T::zero();
+            match reset {
+                Reset::Latch { .. } => {
+                    // Which branch of the maximum was taken, and whether the latch was restarted.
+                    piece |= u64::from(charge > T::zero()) << 2 | u64::from(after.latch[i] == T::zero()) << 3;
+                }
+                Reset::To { threshold, value } => {
+                    touched |= in_zone(after.v[i]);
+                    let speed = affine::<N, T>(&p, current[i]).rhs(threshold).abs() * at.h;
+                    if spikes > 0 && speed < real::<T>(GRAZING) * (threshold - value) {
+                        log.grazing();
+                    }
+                }
+                // A step that leaves the zone downwards has left it.
+                Reset::Periodic | Reset::Subtract => touched &= spikes > 0 || after.v[i] > gate.lower(),
+            }
+            log.piece(piece | spikes << 4);
+            log.zone(offset + i, touched, spikes);
+        }
+    }
+
+    fn rhs(&self, at: &Setting<'_, T>, x: Block<'_, T>, current: &[T], f: BlockMut<'_, T>) {
+        let size = x.v.len();
+        for (i, &current) in current.iter().enumerate().take(size) {
+            let p = params_at::<N, T>(at, size, i);
+            let value = N::rhs(&p, &state_at::<N, T>(x.v, x.rest, i), current);
+            put_state::<N, T>(&value, f.v, f.rest, i);
+        }
+        f.latch.fill(T::zero());
+    }
+
+    fn rhs_vjp(
+        &self,
+        at: &Setting<'_, T>,
+        x: Block<'_, T>,
+        current: &[T],
+        f_bar: Block<'_, T>,
+        bar: BlockMut<'_, T>,
+        current_bar: &mut [T],
+        mut parameters: ParameterBar<'_, T>,
+    ) {
+        let size = x.v.len();
+        for i in 0..size {
+            let p = params_at::<N, T>(at, size, i);
+            let f_bar = state_at::<N, T>(f_bar.v, f_bar.rest, i);
+            let mut x_bar = state_at::<N, T>(bar.v, bar.rest, i);
+            let mut params_bar = zeros::<T, N::Params<T>>();
+            let x = state_at::<N, T>(x.v, x.rest, i);
+            current_bar[i] = N::rhs_vjp(&p, &x, current[i], &f_bar, &mut x_bar, &mut params_bar);
+            put_state::<N, T>(&x_bar, bar.v, bar.rest, i);
+            if let Some(target) = &mut parameters.neuron {
+                add_params::<N, T>(at, size, i, &params_bar, target);
+            }
+        }
+    }
+
+    fn charge(&self, at: &Setting<'_, T>, x: Block<'_, T>, charge: &mut [T]) {
+        let size = x.v.len();
+        for i in 0..size {
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            charge[i] = total(&gate, &reset, x.v[i], latch_at(x.latch, i)).0;
+        }
+    }
+
+    fn charge_vjp(
+        &self,
+        at: &Setting<'_, T>,
+        x: Block<'_, T>,
+        total_bar: &[T],
+        bar: BlockMut<'_, T>,
+        mut parameters: ParameterBar<'_, T>,
+    ) {
+        let size = x.v.len();
+        for i in 0..size {
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            let (charge, whole) = total(&gate, &reset, x.v[i], latch_at(x.latch, i));
+            if !x.latch.is_empty() && !(charge > x.latch[i]) {
+                bar.latch[i] += total_bar[i];
+                continue;
+            }
+            let v = x.v[i] - whole;
+            let slope = gate.density(v) * total_bar[i];
+            bar.v[i] += slope;
+            *parameters.width += gate.charge_by_width(v) * total_bar[i];
+            add_threshold::<N, T>(at, size, i, -slope, &mut parameters);
+        }
+    }
+
+    fn settle(&self, at: &Setting<'_, T>, x: BlockMut<'_, T>, shift: &mut [T]) {
+        let size = x.v.len();
+        for i in 0..size {
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            let (charge, whole) = total(&gate, &reset, x.v[i], latch_at(x.latch, i));
+            if let Reset::Latch { .. } = reset {
+                let restart = !(x.v[i] > gate.lower());
+                (x.latch[i], shift[i]) = if restart { (T::zero(), charge) } else { (charge, T::zero()) };
+            } else {
+                x.v[i] -= whole;
+                shift[i] = whole;
+            }
+        }
+    }
+
+    fn settle_vjp(
+        &self,
+        at: &Setting<'_, T>,
+        x: Block<'_, T>,
+        shift_bar: &[T],
+        bar: BlockMut<'_, T>,
+        mut parameters: ParameterBar<'_, T>,
+    ) {
+        let size = x.v.len();
+        for i in 0..x.latch.len() {
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            let (charge, _) = total(&gate, &reset, x.v[i], x.latch[i]);
+            let charge_bar = if !(x.v[i] > gate.lower()) { shift_bar[i] } else { bar.latch[i] };
+            if charge > x.latch[i] {
+                let slope = gate.density(x.v[i]) * charge_bar;
+                bar.v[i] += slope;
+                *parameters.width += gate.charge_by_width(x.v[i]) * charge_bar;
+                add_threshold::<N, T>(at, size, i, -slope, &mut parameters);
+                bar.latch[i] = T::zero();
+            } else {
+                bar.latch[i] = charge_bar;
+            }
+        }
+    }
+
+    fn pieces(&self, at: &Setting<'_, T>, x: Block<'_, T>, log: &mut EventLog) {
+        for i in 0..x.v.len() {
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, x.v.len(), i));
+            let (charge, whole) = total(&gate, &reset, x.v[i], latch_at(x.latch, i));
+            let piece = u64::from(gate.shape.piece(gate.position(x.v[i] - whole)));
+            let latched = !x.latch.is_empty() && !(charge > x.latch[i]);
+            let whole: f64 = whole.to_subset_unchecked();
+            log.piece(piece | u64::from(latched) << 2 | ((whole as i64) << 3) as u64);
+        }
+    }
+
+    fn plain_events(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        offset: usize,
+        log: &mut EventLog,
+    ) {
+        for i in 0..before.v.len() {
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, before.v.len(), i));
+            let latch = latch_at(before.latch, i);
+            let (old, _) = total(&gate, &reset, before.v[i], latch);
+            let (new, whole) = total(&gate, &reset, after.v[i], latch);
+            let spikes: f64 = whole.to_subset_unchecked();
+            let spikes = if before.latch.is_empty() {
+                spikes.max(0.0) as u64
+            } else {
+                u64::from(new >= T::one() && latch < T::one())
+            };
+            log.zone(offset + i, spikes > 0 || (new != old && after.v[i] > gate.lower()), spikes);
+        }
+    }
+
+    fn density(&self, at: &Setting<'_, T>, x: Block<'_, T>, g: &mut [T]) {
+        let size = x.v.len();
+        for i in 0..size {
+            let (gate, _) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            let held = !x.latch.is_empty() && gate.charge(x.v[i]) < x.latch[i];
+            g[i] = if held { T::zero() } else { gate.density(x.v[i]) };
+        }
+    }
+
+    fn jump(&self, at: &Setting<'_, T>, current: T, i: usize) -> T {
+        match Dynamics::<T>::reset(self, at, i) {
+            Reset::To { threshold, value } => {
+                let size = if at.per_neuron { at.parameters.len() / N::PARAMETERS.len().max(1) } else { 1 };
+                let flow = affine::<N, T>(&params_at::<N, T>(at, size, i), current);
+                flow.rhs(value) / flow.rhs(threshold)
+            }
+            _ => T::one(),
+        }
+    }
+}
+
+#[inline(always)]
+fn latch_at<T: RealField + Copy>(latch: &[T], i: usize) -> T {
+    latch.get(i).copied().unwrap_or_else(T::zero)
+}
+
+/// Adds the cotangent of the gate's threshold to the parameter that it is.
+#[inline(always)]
+fn add_threshold<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    size: usize,
+    i: usize,
+    threshold_bar: T,
+    parameters: &mut ParameterBar<'_, T>,
+) {
+    if let Some(target) = &mut parameters.neuron {
+        let mut params_bar = zeros::<T, N::Params<T>>();
+        N::reset_vjp(threshold_bar, T::zero(), &mut params_bar);
+        add_params::<N, T>(at, size, i, &params_bar, target);
+    }
+}

@@ -1,0 +1,249 @@
+//! What every scheme's run over a trial shares: the sample grid, inputs, readout, cost and the start.
+
+use nalgebra::RealField;
+use spikegrad_integrators::Tableau;
+use spikegrad_models::math::real;
+
+use crate::kernels::{axpy, dot};
+use crate::network::block_mut;
+use crate::trial::InitialState;
+use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
+
+pub(crate) fn check_step(h: f64) -> Result<(), Error> {
+    if h > 0.0 && h.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::NotPositive { what: "step size h".into(), value: h })
+    }
+}
+
+/// A trial on a network with a step size.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a, T: 'static> {
+    network: &'a Network<T>,
+    h: T,
+    trial: &'a Trial<T>,
+    loss: &'a dyn Loss<T>,
+    /// Steps in a sample.
+    hold: usize,
+    pub(crate) steps: usize,
+    /// What the loss is multiplied by, `h / scale`.
+    weight: T,
+}
+
+impl<'a, T: RealField + Copy> Run<'a, T> {
+    pub(crate) fn new(
+        network: &'a Network<T>,
+        h: T,
+        trial: &'a Trial<T>,
+        loss: &'a dyn Loss<T>,
+    ) -> Result<Self, Error> {
+        let positive = |what: &str, value: f64| {
+            let what = what.to_owned();
+            if value > 0.0 && value.is_finite() { Ok(()) } else { Err(Error::NotPositive { what, value }) }
+        };
+        positive("the trial's sample interval", trial.interval)?;
+        positive("the trial's scale", trial.scale)?;
+        let step: f64 = h.to_subset_unchecked();
+        let hold = (trial.interval / step).round();
+        // Both were rounded to the float type, which is what the tolerance allows for.
+        if hold < 1.0 || (trial.interval / step - hold).abs() > 1e-5 * hold {
+            return Err(Error::Interval { interval: trial.interval, h: step });
+        }
+        if trial.samples == 0 {
+            return Err(Error::Empty { what: "sample in its trial" });
+        }
+        let check = |what: &str, values: &[T], expected: usize, optional: bool| {
+            if values.len() != expected && !(optional && values.is_empty()) {
+                return Err(Error::Shape { what: what.into(), expected, found: values.len() });
+            }
+            match values.iter().position(|x| !x.is_finite()) {
+                Some(index) => Err(Error::NonFinite { what: what.into(), index }),
+                None => Ok(()),
+            }
+        };
+        check("the trial's inputs", &trial.inputs, trial.samples * network.inputs, false)?;
+        check("the trial's targets", &trial.targets, trial.samples * network.outputs, true)?;
+        check("the trial's weights", &trial.weights, trial.samples, true)?;
+        if let Some(initial) = &trial.initial {
+            network.check_initial(&initial.x)?;
+            check("the trial's initial synapses", &initial.s, network.classes.len() * network.neurons, true)?;
+        }
+        let weight = h / real(trial.scale);
+        Ok(Self {
+            network,
+            h,
+            trial,
+            loss,
+            hold: hold as usize,
+            steps: trial.samples * hold as usize,
+            weight,
+        })
+    }
+
+    pub(crate) fn time(&self, n: usize) -> f64 {
+        self.trial.interval * (n as f64 / self.hold as f64)
+    }
+
+    pub(crate) fn neuron(&self, component: usize) -> usize {
+        let network = self.network;
+        let membrane = network.membrane + network.latches;
+        if component >= membrane {
+            return (component - membrane) % network.neurons;
+        }
+        for place in &network.places {
+            let rest = place.rest..place.rest + (place.dim - 1) * place.size;
+            let latch = network.membrane + place.latch..network.membrane + place.latch + place.latches;
+            if rest.contains(&component) {
+                return place.offset + (component - rest.start) % place.size;
+            }
+            if latch.contains(&component) {
+                return place.offset + component - latch.start;
+            }
+        }
+        component
+    }
+
+    pub(crate) fn initial(&self) -> Option<&'a InitialState<T>> {
+        self.trial.initial.as_ref()
+    }
+
+    fn input(&self, n: usize) -> &'a [T] {
+        &self.trial.inputs[n / self.hold * self.network.inputs..][..self.network.inputs]
+    }
+
+    /// Adds `U i_n`.
+    pub(crate) fn add_input(&self, n: usize, current: &mut [T]) {
+        let u = self.network.parameters.group(Group::Input);
+        for (&i, column) in self.input(n).iter().zip(u.chunks_exact(current.len())) {
+            if i != T::zero() {
+                axpy(current, i, column);
+            }
+        }
+    }
+
+    /// The transpose of the current's dependence on input and tonic current.
+    pub(crate) fn current_vjp(&self, n: usize, current_bar: &[T], parameters_bar: &mut [T]) {
+        let layout = self.network.parameters.layout();
+        let u_bar = &mut parameters_bar[layout.range(Group::Input)];
+        for (&i, column) in self.input(n).iter().zip(u_bar.chunks_exact_mut(current_bar.len())) {
+            if i != T::zero() {
+                axpy(column, i, current_bar);
+            }
+        }
+        axpy(&mut parameters_bar[layout.range(Group::Bias)], T::one(), current_bar);
+    }
+
+    fn sample<'s>(&self, n: usize, output: &'s [T], s: &'s [T], x: &'s [T]) -> Sample<'s, T>
+    where
+        'a: 's,
+    {
+        let (m, outputs) = (n / self.hold, self.network.outputs);
+        let target =
+            if self.trial.targets.is_empty() { &[] } else { &self.trial.targets[m * outputs..][..outputs] };
+        Sample {
+            step: n,
+            time: self.h * real((n + 1) as f64),
+            output,
+            target,
+            weight: self.trial.weights.get(m).copied().unwrap_or_else(T::one),
+            s,
+            x,
+        }
+    }
+
+    /// `o = O s`, equation (4). `O` is stored by columns; with one output its row is contiguous.
+    fn read(&self, s: &[T], output: &mut [T]) {
+        let o = self.network.parameters.group(Group::Readout);
+        if let [output] = output {
+            *output = dot(o, s);
+            return;
+        }
+        output.fill(T::zero());
+        if !output.is_empty() {
+            for (&s, column) in s.iter().zip(o.chunks_exact(output.len())) {
+                axpy(output, s, column);
+            }
+        }
+    }
+
+    /// What step `n`, ending with synapses `s` and membrane state `x`, adds to the cost (equation (21)).
+    pub(crate) fn cost(&self, n: usize, s: &[T], x: &[T], output: &mut [T]) -> T {
+        self.read(s, output);
+        self.weight * self.loss.value(&self.sample(n, output, s, x))
+    }
+
+    /// Its transpose.
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+    pub(crate) fn cost_vjp(
+        &self,
+        n: usize,
+        s: &[T],
+        x: &[T],
+        cost_bar: T,
+        (output, output_bar): (&mut [T], &mut [T]),
+        s_bar: &mut [T],
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let s = &s[..self.network.neurons];
+        self.read(s, output);
+        output_bar.fill(T::zero());
+        let mut bar = SampleBar { output: output_bar, s: s_bar, x: x_bar };
+        self.loss.vjp(&self.sample(n, output, s, x), self.weight * cost_bar, &mut bar);
+        if output_bar.is_empty() {
+            return;
+        }
+        let range = self.network.parameters.layout().range(Group::Readout);
+        let o = &self.network.parameters.values()[range.clone()];
+        let o_bar = &mut parameters_bar[range];
+        if let [output_bar] = output_bar {
+            axpy(s_bar, *output_bar, o);
+            axpy(o_bar, *output_bar, s);
+            return;
+        }
+        let outputs = output_bar.len();
+        for (j, (&s, s_bar)) in s.iter().zip(s_bar).enumerate() {
+            *s_bar += dot(&o[j * outputs..][..outputs], output_bar);
+            axpy(&mut o_bar[j * outputs..][..outputs], s, output_bar);
+        }
+    }
+
+    /// Writes the membrane state and latches at the start.
+    pub(crate) fn start_membrane(&self, tableau: Tableau, x: &mut [T]) {
+        let network = self.network;
+        let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
+        x[..network.membrane].copy_from_slice(initial);
+        for place in &network.places {
+            let at = network.setting(place, self.h, tableau);
+            place.dynamics.start(&at, block_mut(place, network.membrane, x));
+        }
+    }
+
+    /// Writes `s_k` at the start.
+    pub(crate) fn start_synapses(&self, s: &mut [T]) {
+        match self.initial() {
+            Some(initial) if !initial.s.is_empty() => s.copy_from_slice(&initial.s),
+            _ => s.fill(T::zero()),
+        }
+    }
+
+    /// The transpose of [`start_membrane`](Self::start_membrane). An initial state that the trial gave is no parameter.
+    pub(crate) fn start_membrane_vjp(&self, tableau: Tableau, x_bar: &mut [T], parameters_bar: &mut [T]) {
+        let network = self.network;
+        let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
+        for (p, place) in network.places.iter().enumerate() {
+            let at = network.setting(place, self.h, tableau);
+            place.dynamics.start_vjp(
+                &at,
+                &initial[place.offset..][..place.size],
+                block_mut(place, network.membrane, x_bar),
+                network.parameter_bar(p, parameters_bar),
+            );
+        }
+        if self.initial().is_none() {
+            let range = network.parameters.layout().range(Group::Initial);
+            axpy(&mut parameters_bar[range], T::one(), &x_bar[..network.membrane]);
+        }
+    }
+}

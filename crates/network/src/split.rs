@@ -1,0 +1,464 @@
+//! The gated split step (equations (17)-(21)) and its sparse exact transpose (equations (22)-(27)): an exact gradient
+//! whose cost follows the spikes.
+//!
+//! `J_k = W_k s_k` is a state of its own, so that a step touches only the columns of neurons that released charge, and
+//! its transpose only those of neurons in the active zone.
+
+use nalgebra::RealField;
+use spikegrad_integrators::{Decay, EventLog, Step, StepVjp, Tableau, tableau};
+use spikegrad_models::math::real;
+
+use crate::kernels::{axpy, dot, dot_axpy};
+use crate::network::{Place, block, block_mut};
+use crate::population::{Released, Setting};
+use crate::run::{Run, check_step};
+use crate::{Error, Group, Loss, Network, Trial};
+
+/// The split step of a network: exact decay of the synapses, the neurons' flow with the current held.
+///
+/// ```
+/// # use spikegrad_models::{GateShape, Theta};
+/// # use spikegrad_network::*;
+/// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+/// # let network = Network::builder().population(population).synapse("slow", 20.0).inputs(1).build()?;
+/// let scheme = SplitStep::new(&network, 0.5)?;
+/// let trial = Trial::silent(100, 1.0, network.inputs());
+/// let run = scheme.run(&trial, &NoLoss)?;
+/// # Ok::<(), spikegrad_network::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SplitStep<'n, T: 'static> {
+    network: &'n Network<T>,
+    h: T,
+    tableau: Tableau,
+    decays: Vec<Decay<T>>,
+    /// Whether any synaptic time constant is trainable: their gradient needs `s` and `J` of every step.
+    trains_tau: bool,
+}
+
+impl<'n, T: RealField + Copy> SplitStep<'n, T> {
+    /// The split step of `h` ms with Euler's method for neurons that have no closed form.
+    ///
+    /// # Errors
+    /// If `h` is not positive and finite or a parameter of the network is out of its domain.
+    pub fn new(network: &'n Network<T>, h: f64) -> Result<Self, Error> {
+        Self::with_tableau(network, h, tableau::EULER)
+    }
+
+    /// The split step with another method for the neurons.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_tableau(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
+        check_step(h)?;
+        network.validate()?;
+        let h = real(h);
+        let tau = |k| network.parameters.group(Group::Tau(k))[0];
+        let classes = 0..network.classes.len();
+        Ok(Self {
+            network,
+            h,
+            tableau,
+            decays: classes.clone().map(|k| Decay::new(tau(k), h)).collect(),
+            trains_tau: classes.into_iter().any(|k| network.is_trainable(Group::Tau(k))),
+        })
+    }
+
+    /// A run over a trial, judged by a loss.
+    ///
+    /// # Errors
+    /// If the trial does not fit the network or `h` does not divide its sample interval.
+    pub fn run<'a>(&'a self, trial: &'a Trial<T>, loss: &'a dyn Loss<T>) -> Result<SplitRun<'a, T>, Error> {
+        Ok(SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
+    }
+
+    /// The network that is stepped.
+    pub fn network(&self) -> &'n Network<T> {
+        self.network
+    }
+
+    fn classes(&self) -> usize {
+        self.decays.len()
+    }
+
+    /// Length of `[v | rest | latches]`.
+    fn membrane(&self) -> usize {
+        self.network.membrane + self.network.latches
+    }
+}
+
+/// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`.
+#[derive(Clone, Copy)]
+pub struct SplitRun<'a, T: 'static> {
+    scheme: &'a SplitStep<'a, T>,
+    run: Run<'a, T>,
+}
+
+/// What the transpose of the split step needs: membrane states, currents, read-out synapses and the sparse charges.
+#[derive(Clone, Debug)]
+pub struct SplitTape<T> {
+    steps: usize,
+    /// Membrane state at every grid point, one more than steps.
+    membrane: Vec<T>,
+    /// Current of every step, `N` each.
+    current: Vec<T>,
+    /// Synapses read out at the end of every step, `N` each.
+    s: Vec<T>,
+    /// `s_k` and `J_k` at the start of every step, where a time constant is trainable.
+    synapses: Vec<T>,
+    /// Ends of the steps' parts of `released`.
+    ends: Vec<usize>,
+    released: Released<T>,
+    output: Vec<T>,
+    output_bar: Vec<T>,
+    current_bar: Vec<T>,
+    charge_bar: Vec<T>,
+}
+
+impl<T> Default for SplitTape<T> {
+    fn default() -> Self {
+        Self {
+            steps: 0,
+            membrane: Vec::new(),
+            current: Vec::new(),
+            s: Vec::new(),
+            synapses: Vec::new(),
+            ends: Vec::new(),
+            released: Released { neurons: Vec::new(), charge: Vec::new() },
+            output: Vec::new(),
+            output_bar: Vec::new(),
+            current_bar: Vec::new(),
+            charge_bar: Vec::new(),
+        }
+    }
+}
+
+impl<T> SplitTape<T> {
+    /// The part of `released` that belongs to step `index` of the tape.
+    fn part(&self, index: usize) -> std::ops::Range<usize> {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        start..self.ends[index]
+    }
+
+    /// Neurons that released charge or stood in the active zone in the last step, and the charges.
+    pub fn last_charges(&self) -> impl Iterator<Item = (usize, &T)> {
+        let part = if self.steps == 0 { 0..0 } else { self.part(self.steps - 1) };
+        self.released.neurons[part.clone()].iter().map(|&i| i as usize).zip(&self.released.charge[part])
+    }
+}
+
+impl<T: RealField + Copy> SplitRun<'_, T> {
+    /// Calls `visit(neuron, spikes)` for every neuron that completed spikes in the last step of the tape.
+    pub fn last_spikes(&self, tape: &SplitTape<T>, mut visit: impl FnMut(usize, u64)) {
+        let Some(index) = tape.steps.checked_sub(1) else { return };
+        let (network, len) = (self.scheme.network, self.scheme.membrane());
+        let (before, after) =
+            (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
+        for (neuron, &charge) in tape.last_charges() {
+            for place in &network.places {
+                if (place.offset..place.offset + place.size).contains(&neuron) {
+                    let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+                    let (before, after) =
+                        (block(place, network.membrane, before), block(place, network.membrane, after));
+                    let spikes = place.dynamics.spikes(&at, before, after, neuron - place.offset, charge);
+                    if spikes > 0 {
+                        visit(neuron, spikes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The current of the last step of the tape, `N`.
+    pub fn last_current<'t>(&self, tape: &'t SplitTape<T>) -> &'t [T] {
+        let n = self.scheme.network.neurons;
+        if tape.steps == 0 { &[] } else { &tape.current[(tape.steps - 1) * n..][..n] }
+    }
+
+    /// The readout at the end of the last step of the tape, `outputs`.
+    pub fn last_output<'t>(&self, tape: &'t SplitTape<T>) -> &'t [T] {
+        &tape.output
+    }
+
+    /// The network that is run.
+    pub fn network(&self) -> &Network<T> {
+        self.scheme.network
+    }
+
+    pub(crate) fn h(&self) -> T {
+        self.scheme.h
+    }
+
+    pub(crate) fn setting(&self, place: &Place<T>) -> Setting<'_, T> {
+        self.scheme.network.setting(place, self.scheme.h, self.scheme.tableau)
+    }
+
+    pub(crate) fn shared(&self) -> &Run<'_, T> {
+        &self.run
+    }
+
+    /// Where `s_k` of a synapse class lies in the state.
+    pub fn synapses(&self, class: usize) -> std::ops::Range<usize> {
+        let start = self.scheme.membrane() + class * self.scheme.network.neurons;
+        start..start + self.scheme.network.neurons
+    }
+
+    /// Where the current `J_k = W_k s_k` of a synapse class lies in the state.
+    pub fn synaptic_current(&self, class: usize) -> std::ops::Range<usize> {
+        self.synapses(self.scheme.classes() + class)
+    }
+}
+
+impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
+    type Tape = SplitTape<T>;
+
+    fn dim(&self) -> usize {
+        self.scheme.membrane() + 2 * self.scheme.classes() * self.scheme.network.neurons
+    }
+
+    fn steps(&self) -> usize {
+        self.run.steps
+    }
+
+    fn time(&self, n: usize) -> f64 {
+        self.run.time(n)
+    }
+
+    fn neuron(&self, component: usize) -> usize {
+        self.run.neuron(component)
+    }
+
+    fn start(&self, x: &mut [T]) {
+        let (network, n) = (self.scheme.network, self.scheme.network.neurons);
+        self.run.start_membrane(self.scheme.tableau, x);
+        let (s, j) = x[self.scheme.membrane()..].split_at_mut(self.scheme.classes() * n);
+        self.run.start_synapses(s);
+        j.fill(T::zero());
+        for (k, (s, j)) in s.chunks_exact(n).zip(j.chunks_exact_mut(n)).enumerate() {
+            let w = network.parameters.group(Group::Recurrent(k));
+            for (&s, column) in s.iter().zip(w.chunks_exact(n)) {
+                if s != T::zero() {
+                    axpy(j, s, column);
+                }
+            }
+        }
+    }
+
+    fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
+        let network = self.scheme.network;
+        tape.steps = 0;
+        tape.membrane.clear();
+        tape.current.clear();
+        tape.s.clear();
+        tape.synapses.clear();
+        tape.ends.clear();
+        tape.released.neurons.clear();
+        tape.released.charge.clear();
+        tape.membrane.extend_from_slice(&x[..self.scheme.membrane()]);
+        tape.output.resize(network.outputs, T::zero());
+        tape.output_bar.resize(network.outputs, T::zero());
+        tape.current_bar.resize(network.neurons, T::zero());
+    }
+
+    fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        let (size, len) = (network.neurons, scheme.membrane());
+        let (membrane, synapses) = x.split_at_mut(len);
+        if scheme.trains_tau {
+            tape.synapses.extend_from_slice(synapses);
+        }
+        let (s, j) = synapses.split_at_mut(scheme.classes() * size);
+
+        // I, equation (17)
+        let current = tape.current.len();
+        tape.current.extend_from_slice(network.parameters.bias());
+        let current = &mut tape.current[current..];
+        self.run.add_input(n, current);
+        for j in j.chunks_exact(size) {
+            axpy(current, T::one(), j);
+        }
+        // (x', q), equation (18)
+        let before = &tape.membrane[tape.steps * len..];
+        for place in &network.places {
+            let at = network.setting(place, scheme.h, scheme.tableau);
+            place.dynamics.forward(
+                &at,
+                block(place, network.membrane, before),
+                block_mut(place, network.membrane, membrane),
+                &current[place.offset..][..place.size],
+                place.offset,
+                &mut tape.released,
+            );
+        }
+        // s' and J', equations (19), (20)
+        tape.ends.push(tape.released.neurons.len());
+        let part = tape.part(tape.steps);
+        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part]);
+        for (k, decay) in scheme.decays.iter().enumerate() {
+            let w = network.parameters.group(Group::Recurrent(k));
+            let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
+            for (s, j) in s.iter_mut().zip(j.iter_mut()) {
+                *s *= decay.a;
+                *j *= decay.a;
+            }
+            for (&neuron, &charge) in neurons.iter().zip(charges) {
+                if charge != T::zero() {
+                    let (i, gain) = (neuron as usize, decay.b * charge);
+                    s[i] += gain;
+                    axpy(j, gain, &w[i * size..][..size]);
+                }
+            }
+        }
+        tape.steps += 1;
+        tape.membrane.extend_from_slice(membrane);
+        tape.s.extend_from_slice(&s[..size]);
+        self.run.cost(n, &s[..size], &membrane[..network.membrane], &mut tape.output)
+    }
+
+    fn events(&self, _: usize, tape: &Self::Tape, log: &mut EventLog) {
+        let Some(index) = tape.steps.checked_sub(1) else { return };
+        let (network, len) = (self.scheme.network, self.scheme.membrane());
+        let (before, after) =
+            (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
+        let current = &tape.current[index * network.neurons..];
+        let part = tape.part(index);
+        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part]);
+        // Neurons are released in ascending order, population by population.
+        let charge_of = |i: usize| match neurons.binary_search(&(i as u32)) {
+            Ok(at) => charges[at],
+            Err(_) => T::zero(),
+        };
+        for place in &network.places {
+            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let (before, after) =
+                (block(place, network.membrane, before), block(place, network.membrane, after));
+            let current = &current[place.offset..][..place.size];
+            place.dynamics.events(&at, before, after, current, place.offset, &charge_of, log);
+        }
+    }
+}
+
+impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
+    fn n_parameters(&self) -> usize {
+        self.scheme.network.parameters.layout().len()
+    }
+
+    fn step_vjp(
+        &self,
+        n: usize,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        let (size, len, layout) = (network.neurons, scheme.membrane(), network.parameters.layout());
+        let index = tape.steps - 1;
+        let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
+        let (s_bar, j_bar) = synapses_bar.split_at_mut(scheme.classes() * size);
+        let (before, after) = tape.membrane[index * len..].split_at(len);
+
+        self.run.cost_vjp(
+            n,
+            &tape.s[index * size..],
+            &after[..network.membrane],
+            cost_bar,
+            (&mut tape.output, &mut tape.output_bar),
+            &mut s_bar[..size],
+            &mut membrane_bar[..network.membrane],
+            parameters_bar,
+        );
+
+        // q_bar and W_bar, equations (22), (23), in one pass over a column
+        let part = tape.part(index);
+        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part.clone()]);
+        tape.charge_bar.clear();
+        tape.charge_bar.resize(neurons.len(), T::zero());
+        for (k, decay) in scheme.decays.iter().enumerate() {
+            let range = layout.range(Group::Recurrent(k));
+            let w = &network.parameters.values()[range.clone()];
+            let w_bar = &mut parameters_bar[range];
+            let trainable = network.is_trainable(Group::Recurrent(k));
+            let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+            let mut by_b = T::zero();
+            for ((&neuron, &charge), charge_bar) in neurons.iter().zip(charges).zip(&mut tape.charge_bar) {
+                let i = neuron as usize;
+                let column = i * size..(i + 1) * size;
+                let product = if trainable && charge != T::zero() {
+                    dot_axpy(&w[column.clone()], j_bar, decay.b * charge, &mut w_bar[column])
+                } else {
+                    dot(&w[column], j_bar)
+                };
+                let weight = s_bar[i] + product;
+                *charge_bar += decay.b * weight;
+                by_b += charge * weight;
+            }
+            // tau_bar, equation (26)
+            if network.is_trainable(Group::Tau(k)) {
+                let (s, j) =
+                    tape.synapses[index * 2 * scheme.classes() * size..].split_at(scheme.classes() * size);
+                let by_a = dot(&s[k * size..][..size], s_bar) + dot(&j[k * size..][..size], j_bar);
+                parameters_bar[layout.range(Group::Tau(k)).start] +=
+                    decay.a_by_tau * by_a + decay.b_by_tau * by_b;
+            }
+        }
+
+        // x_bar and I_bar, equation (24)
+        let mut from = 0;
+        for (p, place) in network.places.iter().enumerate() {
+            let at = network.setting(place, scheme.h, scheme.tableau);
+            let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
+            place.dynamics.backward(
+                &at,
+                block(place, network.membrane, before),
+                block(place, network.membrane, after),
+                &tape.current[index * size + place.offset..][..place.size],
+                place.offset,
+                &neurons[from..to],
+                &tape.charge_bar[from..to],
+                block_mut(place, network.membrane, membrane_bar),
+                &mut tape.current_bar[place.offset..][..place.size],
+                network.parameter_bar(p, parameters_bar),
+            );
+            from = to;
+        }
+        // J_bar, s_bar, U_bar, I_o_bar, equation (25)
+        for (decay, (s_bar, j_bar)) in
+            scheme.decays.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
+        {
+            for ((s_bar, j_bar), &current_bar) in s_bar.iter_mut().zip(j_bar).zip(&tape.current_bar) {
+                *s_bar *= decay.a;
+                *j_bar = decay.a * *j_bar + current_bar;
+            }
+        }
+        self.run.current_vjp(n, &tape.current_bar, parameters_bar);
+
+        tape.steps = index;
+        tape.membrane.truncate((index + 1) * len);
+        tape.current.truncate(index * size);
+        tape.s.truncate(index * size);
+        tape.ends.truncate(index);
+        tape.released.neurons.truncate(part.start);
+        tape.released.charge.truncate(part.start);
+        if scheme.trains_tau {
+            tape.synapses.truncate(index * 2 * scheme.classes() * size);
+        }
+    }
+
+    fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        let size = network.neurons;
+        // W_bar at n = 0, equation (27)
+        if let Some(initial) = self.run.initial() {
+            let j_bar = &x_bar[scheme.membrane() + scheme.classes() * size..];
+            for (k, (s, j_bar)) in initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size)).enumerate() {
+                let w_bar = &mut parameters_bar[network.parameters.layout().range(Group::Recurrent(k))];
+                for (&s, column) in s.iter().zip(w_bar.chunks_exact_mut(size)) {
+                    axpy(column, s, j_bar);
+                }
+            }
+        }
+        self.run.start_membrane_vjp(scheme.tableau, x_bar, parameters_bar);
+        network.mask_gradient(parameters_bar);
+    }
+}

@@ -1,0 +1,138 @@
+//! A trial, the data that a network is run on, and the loss that judges the run (equation (5)).
+
+use nalgebra::RealField;
+
+/// Where a network starts, when a trial says so instead of the network's own initial state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InitialState<T> {
+    /// Membrane state: the `N` voltages, then the populations' other state variables.
+    pub x: Vec<T>,
+    /// Synapses, class by class, `classes x N`; empty for silence.
+    pub s: Vec<T>,
+}
+
+/// Inputs and targets of one trial, on a grid of samples of their own that the step size divides.
+///
+/// Input sample `m` holds over `[m, m + 1) interval`; target sample `m` is compared with the output at the right end of
+/// each step in that interval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial<T> {
+    /// Time between samples, ms.
+    pub interval: f64,
+    /// Number of samples.
+    pub samples: usize,
+    /// Inputs, `samples x inputs`, one sample after the other.
+    pub inputs: Vec<T>,
+    /// Desired outputs `o_d`, `samples x outputs`, one sample after the other; empty where the loss needs none.
+    pub targets: Vec<T>,
+    /// Weight of each sample in the loss, `samples`; empty for 1 everywhere.
+    pub weights: Vec<T>,
+    /// Where the run starts; `None` for the network's own initial state.
+    pub initial: Option<InitialState<T>>,
+    /// The cost is the integral of the loss divided by this, ms: 1 for the integral, the duration for the mean.
+    pub scale: f64,
+}
+
+impl<T: RealField + Copy> Trial<T> {
+    /// A trial of silence with the given grid: no targets, equal weights, the integral of the loss as its cost.
+    pub fn silent(samples: usize, interval: f64, inputs: usize) -> Self {
+        Self {
+            interval,
+            samples,
+            inputs: vec![T::zero(); samples * inputs],
+            targets: Vec::new(),
+            weights: Vec::new(),
+            initial: None,
+            scale: 1.0,
+        }
+    }
+
+    /// Length of the trial, ms.
+    pub fn duration(&self) -> f64 {
+        self.interval * self.samples as f64
+    }
+
+    /// The same trial with another scalar.
+    pub fn map<U: RealField + Copy>(&self, f: impl Fn(T) -> U) -> Trial<U> {
+        let all = |x: &[T]| x.iter().map(|&x| f(x)).collect();
+        Trial {
+            interval: self.interval,
+            samples: self.samples,
+            inputs: all(&self.inputs),
+            targets: all(&self.targets),
+            weights: all(&self.weights),
+            initial: self.initial.as_ref().map(|i| InitialState { x: all(&i.x), s: all(&i.s) }),
+            scale: self.scale,
+        }
+    }
+}
+
+/// What a loss sees at the right end of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a, T> {
+    /// Index of the step.
+    pub step: usize,
+    /// Time of its right end, ms.
+    pub time: T,
+    /// Readout `o = O s`, `outputs`.
+    pub output: &'a [T],
+    /// Desired readout, `outputs`; empty if the trial has none.
+    pub target: &'a [T],
+    /// The sample's weight.
+    pub weight: T,
+    /// The synapses that are read out, `N`.
+    pub s: &'a [T],
+    /// Membrane state: `N` voltages, then the other state variables.
+    pub x: &'a [T],
+}
+
+/// The cotangents that a loss adds to.
+#[derive(Debug)]
+pub struct SampleBar<'a, T> {
+    /// Of the readout.
+    pub output: &'a mut [T],
+    /// Of the synapses that are read out.
+    pub s: &'a mut [T],
+    /// Of the membrane state.
+    pub x: &'a mut [T],
+}
+
+/// A running loss `l(o, s, x, t)` with its exact derivatives; its integral over the trial is the cost.
+///
+/// ```
+/// use nalgebra::RealField;
+/// use spikegrad_network::{Loss, Sample, SampleBar};
+///
+/// /// Keeps the voltages near zero.
+/// struct Voltage;
+///
+/// impl<T: RealField + Copy> Loss<T> for Voltage {
+///     fn value(&self, at: &Sample<'_, T>) -> T {
+///         at.x.iter().fold(T::zero(), |sum, &v| sum + v * v)
+///     }
+///     fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+///         for (bar, &v) in bar.x.iter_mut().zip(at.x) {
+///             *bar += value_bar * (v + v);
+///         }
+///     }
+/// }
+/// ```
+pub trait Loss<T>: Sync {
+    /// `l` at the right end of a step.
+    fn value(&self, at: &Sample<'_, T>) -> T;
+
+    /// Adds `value_bar` times the derivatives of `l` to `bar`. The derivative by `O` follows from that by the output.
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>);
+}
+
+/// No loss: a run for its traces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoLoss;
+
+impl<T: RealField + Copy> Loss<T> for NoLoss {
+    fn value(&self, _: &Sample<'_, T>) -> T {
+        T::zero()
+    }
+
+    fn vjp(&self, _: &Sample<'_, T>, _: T, _: &mut SampleBar<'_, T>) {}
+}
