@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use crate::cargo::{Outcome, cargo, run as spawn};
 use crate::{docs, layers, metadata, package, reproduce, test};
 
-/// One step. Those in a row share what they build: clippy, rustdoc and layers the checked dependencies, test and the
-/// packages the downloaded ones; only the reproduction needs a release build.
+/// One step. Clippy, rustdoc and layers share the checked dependencies; tests, packages and the reproduction each build
+/// their own, since they differ in profile.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
     /// Formatting
@@ -45,7 +45,7 @@ impl Step {
                 spawn(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
             }
             Step::Layers => layers::run(),
-            Step::Test => test::run(&[]),
+            Step::Test => spawn(&mut test::command(&[])),
             Step::Package => package::run(allow_dirty),
             Step::Reproduce => {
                 let out = metadata::read()?.target.join("ci").join("reproduce");

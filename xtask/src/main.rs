@@ -76,8 +76,8 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Reproduce(_) => return cargo::forward(&mut reproduce::command("reproduce", &passed)),
         Command::Compare(_) => return cargo::forward(&mut reproduce::command("compare", &passed)),
+        Command::Test(_) => return cargo::forward(&mut test::command(&passed)),
         Command::Bench(_) => return cargo::forward(&mut bench::command(&passed)),
-        Command::Test(_) => test::run(&passed),
         Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),
         Command::Layers => layers::run(),
         Command::Docs => docs::run(),

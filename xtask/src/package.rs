@@ -2,18 +2,28 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cargo::{self, Outcome};
 use crate::metadata;
 
 /// Packages every published crate and builds each package against the other packages.
 ///
-/// The build takes well under a minute: all packages share their dependencies' builds in the target directory. It is worth
-/// it, since it is the only check that sees a file which a crate uses but its package lacks.
+/// The build takes well under a minute, since it is not optimised and the packages share their dependencies. It is worth it: no
+/// other check sees a file which a crate uses but its package lacks.
 pub(crate) fn run(allow_dirty: bool) -> Outcome {
     let workspace = metadata::read()?;
+    // Cargo unpacks the packages for one another's builds from a registry that it knows by its directory, and takes a package
+    // of an unchanged version there for unchanged: a directory of its own for each run keeps yesterday's code out.
+    let folder = workspace.target.join("ci").join("package");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)
+            .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let folder = folder.join(since.as_millis().to_string());
     let mut command = cargo::cargo("package");
-    command.args(["--workspace", "--color", "never"]);
+    command.args(["--workspace", "--color", "never", "--target-dir"]).arg(&folder);
     for package in workspace.packages.iter().filter(|package| !package.published) {
         command.args(["--exclude", &package.name]);
     }
@@ -39,6 +49,7 @@ pub(crate) fn run(allow_dirty: bool) -> Outcome {
     if !warnings.is_empty() {
         return Err(format!("packages must be clean of warnings\n  {}", warnings.join("\n  ")));
     }
+    println!("the packages lie in {}", folder.join("package").display());
     Ok(())
 }
 

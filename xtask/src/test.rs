@@ -1,20 +1,19 @@
 //! `test`: every test of the workspace, with the arguments of `cargo test`.
 
 use std::ffi::{OsStr, OsString};
+use std::process::Command;
 
-use crate::cargo::{Outcome, cargo, run as spawn};
+use crate::cargo;
 
-/// Runs unit and integration tests, builds the examples, then runs the documentation tests.
-pub(crate) fn run(args: &[OsString]) -> Outcome {
+/// The command that runs unit, integration and documentation tests, and builds the examples.
+pub(crate) fn command(args: &[OsString]) -> Command {
     // Not `--all-targets`: that would run the benches, and leave the documentation tests out.
-    for targets in [&["--lib", "--bins", "--tests", "--examples"][..], &["--doc"]] {
-        let mut command = cargo("test");
-        if !names_packages(args) {
-            command.arg("--workspace");
-        }
-        spawn(command.args(targets).args(args))?;
+    let mut command = cargo::cargo("test");
+    if !names_packages(args) {
+        command.arg("--workspace");
     }
-    Ok(())
+    command.args(args);
+    command
 }
 
 /// Whether the arguments choose packages, which `--workspace` would override.
