@@ -50,4 +50,84 @@ pub enum Error {
         /// Length given.
         found: usize,
     },
+    /// What an [`Objective`](crate::Objective) returned at the parameters that are checked.
+    #[error("the objective failed at the parameters to be checked: {0}")]
+    Objective(#[source] BoxError),
+    /// A group of parameters that the objective does not have.
+    #[error("group {name} is {start}..{end} of {parameters} parameters: give a non-empty range within them")]
+    Group {
+        /// The group's name.
+        name: String,
+        /// First index.
+        start: usize,
+        /// One past the last index.
+        end: usize,
+        /// Number of parameters.
+        parameters: usize,
+    },
+    /// An objective whose gradient belongs to another cost.
+    #[error(
+        "the gradient's forward pass gives the cost {gradient_cost}, the forward pass alone {cost}: let both run the \
+         same program"
+    )]
+    CostMismatch {
+        /// From [`Objective::cost`](crate::Objective::cost).
+        cost: f64,
+        /// From [`Objective::gradient`](crate::Objective::gradient).
+        gradient_cost: f64,
+    },
+    /// A gradient that differs from central differences.
+    #[error(
+        "the gradient by {group} is wrong: along the worst direction it is {analytic:e}, central differences give \
+         {numerical:e}; they differ by {error:.1e} of the group's norm, at most {tolerance:.0e} is allowed. Look at \
+         the transposed product that adds to {group}"
+    )]
+    GradientMismatch {
+        /// The group's name.
+        group: String,
+        /// The gradient's derivative along the direction.
+        analytic: f64,
+        /// The extrapolated central difference.
+        numerical: f64,
+        /// Their difference over the norm of the group's gradient.
+        error: f64,
+        /// The largest such error allowed, beside rounding.
+        tolerance: f64,
+    },
+    /// A Taylor remainder that does not fall as the square of the step.
+    #[error(
+        "the Taylor remainder by {group} falls with order {order:.2}, less than {limit}: the gradient by {group} is \
+         wrong, or the program has events that it does not log"
+    )]
+    TaylorOrder {
+        /// The group's name.
+        group: String,
+        /// The smallest order over the directions.
+        order: f64,
+        /// What it must exceed.
+        limit: f64,
+    },
+    /// Too many directions without a comparable pair of runs.
+    #[error(
+        "{discarded} of {directions} directions could not be compared, at most {share} of them may be: events too \
+         close to each other or a gradient lost in rounding; use fewer steps or a calmer model, or merge the reports \
+         of several checks"
+    )]
+    TooManyDiscarded {
+        /// Directions discarded.
+        discarded: usize,
+        /// Directions tried.
+        directions: usize,
+        /// The share allowed.
+        share: f64,
+    },
+    /// A group without a single direction that could be compared.
+    #[error(
+        "nothing is known of the gradient by {group}: none of its directions could be compared; use fewer steps or \
+         a calmer model, or merge the reports of several checks"
+    )]
+    NothingCompared {
+        /// The group's name.
+        group: String,
+    },
 }

@@ -131,7 +131,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         for n in (0..step.steps()).rev() {
             step.step_vjp(n, &mut self.tape, T::one(), &mut self.state_bar, parameters_bar);
         }
-        step.start_vjp(&self.state_bar, parameters_bar);
+        step.start_vjp(&mut self.state_bar, parameters_bar);
         match parameters_bar.iter().position(|p| !p.is_finite()) {
             None => Ok(cost),
             Some(parameter) => Err(Error::NonFiniteGradient { parameter }),
