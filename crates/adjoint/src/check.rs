@@ -115,10 +115,11 @@ where
 ///   differs from the one before by more than its own error. The value with the least difference and rounding wins.
 /// - The *rounding floor* of a value is `3 noise / e`, where `noise` is 8 units of rounding of the cost or 4 standard
 ///   deviations of its measured noise (fourth differences of runs a hair's breadth apart; Hamming 1973, Moré & Wild
-///   2011), whichever is more. The noise of a sensitive program is far above a rounding unit of its cost.
+///   2011), whichever is more: the noise of a sensitive program is far above a rounding unit of its cost. More than `1e-8`
+///   of the cost is not believed to be noise.
 /// - A direction agrees if `|numerical - analytic| <= tolerance |g| + floor`, `g` the group's gradient. It is *discarded* if
 ///   no steps are comparable, if the estimated error is above `1e-4 |g|`, or if it is above the disagreement. A gradient
-///   below the floor that agrees passes as zero: it belongs to a frozen or an unused parameter.
+///   that agrees and is itself no more than rounding passes as zero: it belongs to a frozen or an unused parameter.
 /// - The Taylor remainder, the larger of those along `d` and `-d`, is fitted over steps between `1e-3` and `1e-5`, and over
 ///   smaller ones where these are too large for the quadratic term to lead; the order must exceed 1.8. A remainder that is
 ///   lost in rounding has no order, and passes.
@@ -165,6 +166,8 @@ const UNDECIDED: f64 = 1e-4;
 const ROUNDING_UNITS: f64 = 8.0;
 /// Standard deviations of the measured noise that are allowed for.
 const NOISE_DEVIATIONS: f64 = 4.0;
+/// Noise above this share of the cost is not rounding.
+const LARGEST_NOISE: f64 = 1e-8;
 /// A Taylor remainder must stand this far above the noise to be fitted.
 const ABOVE_NOISE: f64 = 30.0;
 /// The ladder's halvings between two remainders of a fit: steps fall by 4.
@@ -262,7 +265,8 @@ impl GradientCheck {
             let allowed = tolerance + estimate.floor;
             let agrees = error <= allowed;
             let decided = if agrees {
-                estimate.error <= UNDECIDED * norm || norm <= estimate.floor
+                // Measured noise cannot vouch for a zero: it may be that of a jump that was not logged.
+                estimate.error <= UNDECIDED * norm || norm <= line.floor(line.rounding(), estimate.step)
             } else {
                 error > estimate.error
             };
@@ -347,7 +351,7 @@ struct Line<'a, O: ?Sized> {
     direction: Vec<f64>,
     /// What relative steps are relative to.
     scale: f64,
-    /// Standard deviation of the cost's rounding.
+    /// The measured noise of the cost that is allowed for.
     noise: f64,
     /// What is known of `C(p + e d)` and `C(p - e d)` at each level: not yet, not comparable, or the costs.
     pairs: Vec<Option<Option<[f64; 2]>>>,
@@ -397,7 +401,7 @@ impl<O: Objective + ?Sized> Line<'_, O> {
         let mut previous = None;
         for level in check.levels().skip(1) {
             let step = check.relative(level - 1);
-            let floor = 3.0 * self.allowed_noise() / (step * self.scale);
+            let floor = self.floor(self.rounding().max(self.noise), step);
             if best.as_ref().is_some_and(|best| best.error <= floor.max(good_enough)) {
                 break;
             }
@@ -427,7 +431,7 @@ impl<O: Objective + ?Sized> Line<'_, O> {
             let step = check.relative(level) * self.scale;
             let remainder =
                 (plus - self.cost - step * analytic).abs().max((minus - self.cost + step * analytic).abs());
-            if remainder <= ABOVE_NOISE * self.allowed_noise() {
+            if remainder <= ABOVE_NOISE * self.rounding().max(self.noise) {
                 break;
             }
             points.push([step.ln(), remainder.ln()]);
@@ -442,12 +446,18 @@ impl<O: Objective + ?Sized> Line<'_, O> {
         order
     }
 
-    fn allowed_noise(&self) -> f64 {
-        (ROUNDING_UNITS * f64::EPSILON * self.cost.abs()).max(NOISE_DEVIATIONS * self.noise)
+    /// The rounding of the cost that is always allowed for.
+    fn rounding(&self) -> f64 {
+        ROUNDING_UNITS * f64::EPSILON * self.cost.abs()
     }
 
-    /// The standard deviation of the cost's rounding, from fourth differences: nothing smooth is left in them when the
-    /// runs are a hair's breadth apart. Zero if an event lies there.
+    /// What an error of `noise` in each cost makes of an extrapolated difference with the relative step `step`.
+    fn floor(&self, noise: f64, step: f64) -> f64 {
+        3.0 * noise / (step * self.scale)
+    }
+
+    /// [`NOISE_DEVIATIONS`] of the cost's rounding, from fourth differences: nothing smooth is left in them when the runs
+    /// are a hair's breadth apart. Zero if an event lies there, or if it is more than rounding can be.
     fn measured_noise(&mut self, smallest: f64) -> f64 {
         const RUNS: usize = 8;
         let spacing = 0.01 * smallest * self.scale;
@@ -465,7 +475,9 @@ impl<O: Objective + ?Sized> Line<'_, O> {
         }
         // The coefficients of a fourth difference are 1, 4, 6, 4, 1: the sum of their squares is 70.
         let differences = &costs[..RUNS - 4];
-        (differences.iter().map(|d| d * d).sum::<f64>() / (70.0 * differences.len() as f64)).sqrt()
+        let variance = differences.iter().map(|d| d * d).sum::<f64>() / (70.0 * differences.len() as f64);
+        let noise = NOISE_DEVIATIONS * variance.sqrt();
+        if noise <= LARGEST_NOISE * self.cost.abs() { noise } else { 0.0 }
     }
 }
 
@@ -476,4 +488,187 @@ fn slope(points: &[[f64; 2]]) -> f64 {
     let (x, y) = (mean(0), mean(1));
     let covariance: f64 = points.iter().map(|p| (p[0] - x) * (p[1] - y)).sum();
     covariance / points.iter().map(|p| (p[0] - x).powi(2)).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cost from a closure that returns the piece that it lies in and the value, with a gradient of its own.
+    struct Closed<C, G> {
+        at: Vec<f64>,
+        cost: C,
+        gradient: G,
+    }
+
+    impl<C: Fn(&[f64]) -> (u64, f64), G: Fn(&[f64], &mut [f64])> Objective for Closed<C, G> {
+        fn groups(&self) -> Vec<Group> {
+            vec![Group { name: "p".into(), range: 0..self.at.len() }]
+        }
+        fn parameters(&self) -> Vec<f64> {
+            self.at.clone()
+        }
+        fn cost(&mut self, p: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
+            let (piece, cost) = (self.cost)(p);
+            log.piece(piece);
+            Ok(cost)
+        }
+        fn gradient(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
+            (self.gradient)(p, gradient);
+            Ok((self.cost)(p).1)
+        }
+    }
+
+    fn check(
+        at: &[f64],
+        cost: impl Fn(&[f64]) -> (u64, f64),
+        gradient: impl Fn(&[f64], &mut [f64]),
+    ) -> GradientReport {
+        GradientCheck::default()
+            .run(&mut Closed { at: at.to_vec(), cost, gradient })
+            .expect("a finite cost and gradient")
+    }
+
+    #[test]
+    fn steps_shrink_until_both_runs_lie_in_one_piece() {
+        // The edge lies at a relative distance of 1e-5.
+        let cost =
+            |p: &[f64]| (u64::from(p[0] > 1.0 + 1e-5), if p[0] > 1.0 + 1e-5 { 7.0 } else { p[0].exp() });
+        let report = check(&[1.0], cost, |p, g| g[0] = p[0].exp());
+        assert!(report.passed() && report.error() < 1e-8, "{report}");
+        assert!(report.groups[0].worst.expect("compared").step <= 1e-5);
+    }
+
+    #[test]
+    fn a_direction_without_a_comparable_pair_is_discarded_and_too_many_fail() {
+        // The second entry sits on an edge.
+        let cost = |p: &[f64]| (u64::from(p[1] > 1.0), p[0].exp() + p[1]);
+        let gradient = |p: &[f64], g: &mut [f64]| (g[0], g[1]) = (p[0].exp(), 1.0);
+        let report = check(&[1.0, 1.0], cost, gradient);
+        assert_eq!((report.directions(), report.discarded()), (2, 1));
+        assert!(report.agreement().is_ok());
+        assert!(matches!(report.verdict(), Err(Error::TooManyDiscarded { discarded: 1, directions: 2, .. })));
+
+        // Among enough directions that compare it may be one, but not the only one of its group.
+        let mut merged = check(
+            &[1.0; 5],
+            |p| (0, p.iter().map(|p| p.exp()).sum()),
+            |p, g| {
+                g.iter_mut().zip(p).for_each(|(g, p)| *g = p.exp());
+            },
+        );
+        for _ in 0..3 {
+            merged.merge(merged.clone());
+        }
+        merged.merge(report.clone());
+        assert!(merged.passed(), "{merged}");
+        let mut alone = check(&[1.0], |p| (u64::from(p[0] > 1.0), p[0]), |_, g| g[0] = 1.0);
+        assert!(alone.agreement().is_ok());
+        alone.groups[0].name = "alone".into();
+        merged.merge(alone);
+        assert!(matches!(merged.verdict(), Err(Error::NothingCompared { group }) if group == "alone"));
+    }
+
+    #[test]
+    fn an_unlogged_jump_is_no_pass() {
+        let report =
+            check(&[1.0], |p| (0, if p[0] > 1.0 { 7.0 } else { p[0].exp() }), |p, g| g[0] = p[0].exp());
+        assert!(!report.passed(), "{report}");
+    }
+
+    #[test]
+    fn an_unlogged_kink_is_no_pass() {
+        let report = check(&[1.0], |p| (0, (p[0] - 1.0).abs() + p[0]), |_, g| g[0] = 2.0);
+        assert!(!report.passed(), "{report}");
+    }
+
+    #[test]
+    fn an_unused_parameter_passes_as_zero_and_a_forgotten_one_does_not() {
+        let cost = |p: &[f64]| (0, p[0].exp() + 1e-4 * p[0] * p[1]);
+        let unused = check(&[1.0, 0.0], |p| (0, p[0].exp()), |p, g| g[0] = p[0].exp());
+        assert!(unused.passed(), "{unused}");
+        let alone = |gradient: f64, weight: f64| {
+            check(&[0.3], move |p| (0, 1.0 + weight * p[0].sin()), move |_, g| g[0] = gradient)
+        };
+        assert!(alone(0.0, 0.0).passed());
+        assert!(alone(1e-18, 0.0).passed());
+        let forgotten = alone(0.0, 1e-8);
+        assert!(matches!(forgotten.verdict(), Err(Error::GradientMismatch { .. })), "{forgotten}");
+        let small = check(&[1.0, 0.0], cost, |p, g| g[0] = p[0].exp());
+        assert!(!small.passed(), "{small}");
+    }
+
+    #[test]
+    fn a_gradient_lost_in_rounding_is_discarded() {
+        let report = check(&[0.3], |p| (0, 1e9 + p[0].sin()), |p, g| g[0] = p[0].cos());
+        assert_eq!(report.discarded(), 1, "{report}");
+        assert!(!report.passed());
+    }
+
+    #[test]
+    fn small_and_large_gradients_are_resolved() {
+        for norm in [1e-4, 1.0, 1e4] {
+            // A cost of order one whose gradient has the given norm: curved on the scale of 1 / norm if that is small.
+            let (amplitude, k) = if norm > 1.0 { (1.0, norm) } else { (norm, 1.0) };
+            let cost = move |p: &[f64]| (0, 3.0 + amplitude * p.iter().map(|p| (k * p).sin()).sum::<f64>());
+            let gradient = move |p: &[f64], g: &mut [f64]| {
+                g.iter_mut().zip(p).for_each(|(g, p)| *g = amplitude * k * (k * p).cos());
+            };
+            let at: Vec<_> = (0..20).map(|i| f64::from(i) * 0.1 - 0.7).collect();
+            let report = check(&at, cost, gradient);
+            assert!(report.passed() && report.discarded() == 0 && report.error() < 1e-6, "{report}");
+            let wrong = check(&at, cost, move |p, g| {
+                gradient(p, g);
+                g[3] *= 1.0 + 1e-3;
+            });
+            assert!(!wrong.passed(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn noise_above_a_rounding_unit_is_measured() {
+        // As of a sensitive program: the cost's noise is a thousand times its rounding unit.
+        let noisy = |p: &[f64]| {
+            let bits = p[0].to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+            (0, p[0].exp() + 4e-13 * (bits as f64 / f64::from(1 << 24) - 0.5))
+        };
+        let right = check(&[1.0], noisy, |p, g| g[0] = p[0].exp());
+        assert!(right.passed(), "{right}");
+        let wrong = check(&[1.0], noisy, |p, g| g[0] = p[0].exp() * (1.0 + 1e-5));
+        assert!(!wrong.passed(), "{wrong}");
+    }
+
+    #[test]
+    fn steps_out_of_bounds_are_shrunk() {
+        struct Bounded;
+        impl Objective for Bounded {
+            fn groups(&self) -> Vec<Group> {
+                vec![Group { name: "tau".into(), range: 0..1 }]
+            }
+            fn parameters(&self) -> Vec<f64> {
+                vec![0.999]
+            }
+            fn cost(&mut self, p: &[f64], _: &mut EventLog) -> Result<f64, BoxError> {
+                if p[0] < 1.0 { Ok(p[0].powi(3)) } else { Err("tau must be below 1".into()) }
+            }
+            fn gradient(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
+                gradient[0] += 3.0 * p[0] * p[0];
+                Ok(p[0].powi(3))
+            }
+        }
+        let report = assert_gradient(&mut Bounded).expect("a correct gradient");
+        assert_eq!(report.groups[0].directions, 1);
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_an_error() {
+        let run = |at: &[f64], cost: f64, gradient: f64| {
+            let (cost, gradient) =
+                (move |_: &[f64]| (0, cost), move |_: &[f64], g: &mut [f64]| g.fill(gradient));
+            GradientCheck::default().run(&mut Closed { at: at.to_vec(), cost, gradient })
+        };
+        assert!(matches!(run(&[], 1.0, 0.0), Err(Error::Group { parameters: 0, .. })));
+        assert!(matches!(run(&[1.0], f64::NAN, 0.0), Err(Error::CostMismatch { .. })));
+        assert!(matches!(run(&[1.0], 1.0, f64::NAN), Err(Error::NonFiniteGradient { parameter: 0 })));
+    }
 }
