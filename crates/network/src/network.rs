@@ -307,6 +307,18 @@ impl<T: RealField + Copy> Network<T> {
         !self.frozen.contains(&group)
     }
 
+    /// Whether only positive values of a group make sense: time constants, gate widths, some neuron parameters.
+    pub fn is_positive(&self, group: Group) -> bool {
+        match group {
+            Group::Tau(_) | Group::GateWidth(_) => true,
+            Group::Neuron { population, parameter } => {
+                let place = self.places.get(population);
+                place.and_then(|p| p.dynamics.parameters().get(parameter)).is_some_and(|p| p.positive)
+            }
+            _ => false,
+        }
+    }
+
     /// Restricts `W_k`, `U` or `O` to the entries `(row, column)` for which `exists` is true, and sets all others to
     /// zero. Masked entries have a gradient of zero.
     ///
@@ -354,13 +366,7 @@ impl<T: RealField + Copy> Network<T> {
             if let Some(index) = values.iter().position(|x| !x.is_finite()) {
                 return Err(Error::NonFinite { what: entry.name.clone(), index });
             }
-            let positive = match entry.group {
-                Group::Tau(_) | Group::GateWidth(_) => true,
-                Group::Neuron { population, parameter } => {
-                    self.places[population].dynamics.parameters()[parameter].positive
-                }
-                _ => false,
-            };
+            let positive = self.is_positive(entry.group);
             if let Some(&value) = values.iter().find(|&&x| positive && x <= T::zero()) {
                 return Err(Error::NotPositive {
                     what: entry.name.clone(),

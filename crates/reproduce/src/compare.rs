@@ -1,9 +1,19 @@
 //! Comparison of a network problem stored as `.npz` with this library: cost, gradients, speed.
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Instant;
+
+use nalgebra::RealField;
+use serde_json::{Map, Value, json};
+use spikegrad::integrators::Step;
+use spikegrad::models::{Gate, GateShape};
+use spikegrad::network::{Group, Network, SplitStep, SplitTape, Trial};
+use spikegrad::tasks::{Batch, Quadratic};
 
 use crate::Error;
+use crate::problem::{GROUPS, H, LAMBDA, Problem};
 
 /// The floating-point type to compute in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -34,11 +44,196 @@ pub struct Args {
     pub json: bool,
 }
 
+/// What a comparison found.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The cost.
+    pub cost: f64,
+    /// Upward crossings per neuron and second.
+    pub rate_hz: f64,
+    /// Median seconds of forward + backward.
+    pub seconds_median: f64,
+    /// Least seconds of forward + backward.
+    pub seconds_min: f64,
+    /// Norm of each gradient, by array name.
+    pub grad_norms: Vec<(&'static str, f64)>,
+    /// Relative difference to what the problem stores: cost, `v_final`, gradients; `None` where it stores nothing.
+    pub relative_difference: Vec<(&'static str, Option<f64>)>,
+}
+
 /// Loads the problem, computes its cost and gradients and prints how they compare.
 ///
 /// # Errors
 ///
 /// If the problem cannot be read or computed.
-pub fn run(_args: &Args) -> Result<(), Error> {
-    Err(Error::Missing { what: "compare" })
+pub fn run(args: &Args) -> Result<(), Error> {
+    let problem = Problem::load(&args.problem).map_err(Error::experiment)?;
+    let threads = args
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get), NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|source| Error::Threads { threads, source })?;
+    let repeat = args.repeat.get();
+    let found = pool.install(|| match args.dtype {
+        Dtype::F64 => compare(&problem, &problem.network, &problem.trials, repeat),
+        Dtype::F32 => {
+            let trials: Vec<_> = problem.trials.iter().map(|t| t.map(|x| x as f32)).collect();
+            compare(&problem, &problem.network.to_f32(), &trials, repeat)
+        }
+    })?;
+    let dtype = match args.dtype {
+        Dtype::F32 => "f32",
+        Dtype::F64 => "f64",
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", found.json(threads, dtype))?;
+        return Ok(());
+    }
+    let (network, trials) = (&problem.network, &problem.trials);
+    writeln!(
+        out,
+        "N = {}, B = {}, T = {}, {dtype}, threads {threads}, mean rate {:.2} Hz",
+        network.neurons(),
+        trials.len(),
+        trials.first().map_or(0, |t| t.samples),
+        found.rate_hz
+    )?;
+    writeln!(
+        out,
+        "forward + backward: {:.4} s median, {:.4} s least of {repeat}",
+        found.seconds_median, found.seconds_min
+    )?;
+    writeln!(out, "\n{:8} {:>22} {:>20}", "", "value or norm", "relative difference")?;
+    for (name, difference) in &found.relative_difference {
+        let value = match *name {
+            "cost" => format!("{:.12}", found.cost),
+            "v_final" => String::new(),
+            name => found
+                .grad_norms
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map_or_else(String::new, |(_, x)| format!("{x:.12}")),
+        };
+        let difference = difference.map_or_else(|| "not stored".to_owned(), |d| format!("{d:.2e}"));
+        writeln!(out, "{name:8} {value:>22} {difference:>20}")?;
+    }
+    Ok(())
+}
+
+impl Comparison {
+    fn json(&self, threads: usize, dtype: &str) -> Value {
+        let map = |pairs: &mut dyn Iterator<Item = (&'static str, Value)>| -> Value {
+            Value::Object(pairs.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+        };
+        json!({
+            "cost": self.cost,
+            "rate_hz": self.rate_hz,
+            "seconds_median": self.seconds_median,
+            "seconds_min": self.seconds_min,
+            "threads": threads,
+            "dtype": dtype,
+            "grad_norms": map(&mut self.grad_norms.iter().map(|&(name, x)| (name, x.into()))),
+            "relative_difference": map(&mut self.relative_difference.iter().map(|&(name, x)| (name, x.into()))),
+        })
+    }
+}
+
+/// Computes a problem in the float type of `network` and `trials`, in the current thread pool.
+///
+/// # Errors
+///
+/// If the network or a trial is refused, or becomes non-finite.
+pub fn compare<T: RealField + Copy>(
+    problem: &Problem,
+    network: &Network<T>,
+    trials: &[Trial<T>],
+    repeat: usize,
+) -> Result<Comparison, Error> {
+    let scheme = SplitStep::new(network, H).map_err(Error::experiment)?;
+    let loss = Quadratic { lambda: T::from_subset(&LAMBDA) };
+    let mut batch = Batch::default();
+    let mut gradient = network.parameters.zeros_like();
+    let mut once = || -> Result<(f64, f64), Error> {
+        let start = Instant::now();
+        let result =
+            batch.gradient(&scheme, trials, &loss, None, &mut gradient).map_err(Error::experiment)?;
+        let seconds = start.elapsed().as_secs_f64();
+        match result.trials.into_iter().find_map(|t| t.cost.err()) {
+            Some(error) => Err(Error::experiment(error)),
+            None => Ok((seconds, result.cost.to_subset_unchecked())),
+        }
+    };
+    let (_, cost) = once()?;
+    let mut seconds = (0..repeat).map(|_| once().map(|(s, _)| s)).collect::<Result<Vec<_>, _>>()?;
+    seconds.sort_by(f64::total_cmp);
+    let (v_final, crossings) = final_voltages(network, &scheme, trials, &loss)?;
+    let steps: usize = trials.iter().map(|t| t.samples).sum();
+
+    let group = |g: Group| gradient.group(g).iter().map(|&x| x.to_subset_unchecked()).collect::<Vec<f64>>();
+    let mut relative = vec![
+        ("cost", problem.cost.map(|stored| ((cost - stored) / stored).abs())),
+        ("v_final", problem.v_final.as_ref().map(|stored| difference(&v_final, stored))),
+    ];
+    let mut grad_norms = Vec::new();
+    for (name, g) in GROUPS {
+        let computed = group(g);
+        grad_norms.push((name, norm(&computed)));
+        relative.push((name, problem.gradients.get(name).map(|stored| difference(&computed, stored))));
+    }
+    Ok(Comparison {
+        cost,
+        rate_hz: crossings as f64 / (network.neurons() as f64 * steps as f64 * H * 1e-3),
+        seconds_median: seconds[seconds.len() / 2],
+        seconds_min: seconds[0],
+        grad_norms,
+        relative_difference: relative,
+    })
+}
+
+fn norm(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+fn difference(computed: &[f64], stored: &[f64]) -> f64 {
+    let difference: Vec<f64> = computed.iter().zip(stored).map(|(a, b)| a - b).collect();
+    norm(&difference) / norm(stored)
+}
+
+/// The voltages at the end with the turns of the circle added back, `B x N`, and the number of spikes.
+fn final_voltages<T: RealField + Copy>(
+    network: &Network<T>,
+    scheme: &SplitStep<'_, T>,
+    trials: &[Trial<T>],
+    loss: &Quadratic<T>,
+) -> Result<(Vec<f64>, u64), Error> {
+    let n = network.neurons();
+    let width: f64 = network.parameters.group(Group::GateWidth(0))[0].to_subset_unchecked();
+    let gate = Gate { shape: GateShape::RaisedCosine, width, threshold: 1.0 };
+    let (mut voltages, mut crossings) = (Vec::with_capacity(trials.len() * n), 0);
+    for trial in trials {
+        let run = scheme.run(trial, loss).map_err(Error::experiment)?;
+        let (mut x, mut tape) = (vec![T::zero(); run.dim()], SplitTape::default());
+        run.start(&mut x);
+        let start: Vec<f64> = x[..n].iter().map(|v| v.to_subset_unchecked()).collect();
+        let mut charge = vec![0.0; n];
+        for step in 0..run.steps() {
+            run.rewind(&x, &mut tape);
+            run.step(step, &mut x, &mut tape);
+            run.last_spikes(&tape, |_, spikes| crossings += spikes);
+            for (neuron, &q) in tape.last_charges() {
+                let q: f64 = q.to_subset_unchecked();
+                charge[neuron] += q;
+            }
+        }
+        for i in 0..n {
+            // The charge says how often the voltage went round: Q = turns + G(v).
+            let v: f64 = x[i].to_subset_unchecked();
+            let turns = (charge[i] + gate.charge(start[i]) - gate.charge(v)).round();
+            voltages.push(v + turns);
+        }
+    }
+    Ok((voltages, crossings))
 }

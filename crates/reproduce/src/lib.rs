@@ -13,6 +13,7 @@ mod file;
 pub mod index;
 mod markup;
 pub mod plot;
+pub mod problem;
 pub mod report;
 
 pub use error::Error;

@@ -1,1 +1,30 @@
-//! See the crate README.
+#![doc = include_str!("../README.md")]
+//!
+//! # What is here
+//!
+//! - [`Task`]: a seeded trial generator with a loss and a score; [`predictive_coding`];
+//! - losses: [`Quadratic`], [`VoltageFloor`], [`Sum`];
+//! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
+//! - [`train`]: [`Options`], [`Optimiser`], [`Schedule`], [`Clip`];
+//! - [`NetworkObjective`]: a network for the gradient check.
+//!
+//! Equation numbers refer to `docs/equations.md` in the repository.
+
+mod batch;
+mod clip;
+mod error;
+mod loss;
+mod objective;
+mod optimiser;
+pub mod predictive_coding;
+mod task;
+mod train;
+
+pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
+pub use clip::{Clip, RunningQuantile};
+pub use error::Error;
+pub use loss::{Quadratic, Sum, VoltageFloor};
+pub use objective::{NetworkObjective, Scheme};
+pub use optimiser::{Optimiser, Rate, Rule, Schedule};
+pub use task::{Purpose, Stage, Task, generator};
+pub use train::{Iteration, Observer, Options, evaluate, train};

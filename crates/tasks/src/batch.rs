@@ -1,0 +1,177 @@
+//! The gradient of a mini-batch, trials in parallel, the same bits on any number of threads.
+//!
+//! Trial `b` goes to lane `b mod lanes`; a lane adds its trials in order, and the lanes are added in a fixed tree. Which
+//! thread works on which lane does not matter, and memory does not grow with the batch.
+
+use nalgebra::RealField;
+use rayon::prelude::*;
+use spikegrad_adjoint::Sweep;
+use spikegrad_network::{Loss, Parameters, SplitStep, SplitTape, Trial};
+
+use crate::Error;
+
+/// Lanes unless said otherwise.
+pub const DEFAULT_LANES: usize = 8;
+
+/// The workspace of a batch's gradient: after the first batch nothing is allocated in the loops over steps.
+#[derive(Debug)]
+pub struct Batch<T> {
+    lanes: Vec<Lane<T>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Lane<T> {
+    sweep: Sweep<T, SplitTape<T>>,
+    /// Sum over the lane's trials.
+    sum: Vec<T>,
+    /// One trial's gradient, where it is clipped before it is added.
+    trial: Vec<T>,
+    cost: T,
+    results: Vec<TrialResult<T>>,
+}
+
+/// What became of one trial of a batch.
+#[derive(Debug)]
+pub struct TrialResult<T> {
+    /// Its cost, or why it has none.
+    pub cost: Result<T, spikegrad_adjoint::Error>,
+    /// Norms of its gradient by group, before clipping, in the order of the layout; empty where nothing is clipped.
+    pub norms: Vec<T>,
+}
+
+/// The result of a batch.
+#[derive(Debug)]
+pub struct BatchResult<T> {
+    /// Mean cost over the finite trials.
+    pub cost: T,
+    /// The trials, in order.
+    pub trials: Vec<TrialResult<T>>,
+}
+
+impl<T> BatchResult<T> {
+    /// Number of trials that became non-finite and were left out.
+    pub fn skipped(&self) -> usize {
+        self.trials.iter().filter(|t| t.cost.is_err()).count()
+    }
+}
+
+impl<T: RealField + Copy> Default for Batch<T> {
+    fn default() -> Self {
+        Self::with_lanes(DEFAULT_LANES)
+    }
+}
+
+impl<T: RealField + Copy> Batch<T> {
+    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
+    /// The result depends on the number of lanes (in its last bits) and on nothing else.
+    pub fn with_lanes(lanes: usize) -> Self {
+        Self { lanes: Vec::new(), count: lanes.max(1) }
+    }
+
+    /// Writes the mean gradient over the batch to `gradient`.
+    ///
+    /// `clip` holds a largest norm for each group of the layout (`None` for a group that is not clipped); each trial's
+    /// gradient is scaled down to it before it is added. A trial that becomes non-finite is left out and counted.
+    ///
+    /// # Errors
+    /// If the batch is empty, a trial does not fit the network, or `gradient` is not one of this network.
+    pub fn gradient(
+        &mut self,
+        scheme: &SplitStep<'_, T>,
+        trials: &[Trial<T>],
+        loss: &dyn Loss<T>,
+        clip: Option<&[Option<T>]>,
+        gradient: &mut Parameters<T>,
+    ) -> Result<BatchResult<T>, Error> {
+        let layout = scheme.network().parameters.layout();
+        if trials.is_empty() {
+            return Err(Error::EmptyBatch);
+        }
+        if gradient.values().len() != layout.len() {
+            let found = gradient.values().len();
+            return Err(Error::Length { what: "the gradient", expected: layout.len(), found });
+        }
+        let count = self.count.min(trials.len());
+        if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
+            let lane = || Lane {
+                sweep: Sweep::new(),
+                sum: vec![T::zero(); layout.len()],
+                trial: Vec::new(),
+                cost: T::zero(),
+                results: Vec::new(),
+            };
+            self.lanes.clear();
+            self.lanes.resize_with(count, lane);
+        }
+        self.lanes.par_iter_mut().enumerate().try_for_each(|(index, lane)| {
+            lane.run(scheme, trials.iter().skip(index).step_by(count), loss, clip)
+        })?;
+
+        // The lanes in a fixed tree.
+        let mut width = count;
+        while width > 1 {
+            let half = width.div_ceil(2);
+            let (low, high) = self.lanes.split_at_mut(half);
+            low.par_iter_mut().zip(&mut high[..width - half]).for_each(|(low, high)| {
+                for (a, &b) in low.sum.iter_mut().zip(&high.sum) {
+                    *a += b;
+                }
+                low.cost += high.cost;
+            });
+            width = half;
+        }
+        let mut lanes: Vec<_> = self.lanes.iter_mut().map(|lane| lane.results.drain(..)).collect();
+        let results: Vec<_> = (0..trials.len()).filter_map(|b| lanes[b % count].next()).collect();
+        drop(lanes);
+        let finite = results.iter().filter(|t| t.cost.is_ok()).count();
+        let mean = T::one() / T::from_subset(&(finite.max(1) as f64));
+        for (target, &sum) in gradient.values_mut().iter_mut().zip(&self.lanes[0].sum) {
+            *target = mean * sum;
+        }
+        Ok(BatchResult { cost: mean * self.lanes[0].cost, trials: results })
+    }
+}
+
+impl<T: RealField + Copy> Lane<T> {
+    fn run<'t>(
+        &mut self,
+        scheme: &SplitStep<'_, T>,
+        trials: impl Iterator<Item = &'t Trial<T>>,
+        loss: &dyn Loss<T>,
+        clip: Option<&[Option<T>]>,
+    ) -> Result<(), Error> {
+        let layout = scheme.network().parameters.layout();
+        self.sum.fill(T::zero());
+        self.cost = T::zero();
+        self.results.clear();
+        for trial in trials {
+            let run = scheme.run(trial, loss)?;
+            // Each trial has a place of its own, so that one that fails half-way leaves nothing behind.
+            self.trial.resize(self.sum.len(), T::zero());
+            self.trial.fill(T::zero());
+            let cost = self.sweep.gradient(&run, &mut self.trial);
+            let mut norms = Vec::new();
+            if let Ok(cost) = cost {
+                self.cost += cost;
+                for (g, entry) in layout.entries().iter().enumerate() {
+                    let part = &self.trial[entry.range.clone()];
+                    let mut factor = T::one();
+                    if let Some(clip) = clip {
+                        let norm = part.iter().fold(T::zero(), |sum, &x| sum + x * x).sqrt();
+                        norms.push(norm);
+                        match clip.get(g).copied().flatten() {
+                            Some(largest) if norm > largest => factor = largest / norm,
+                            _ => {}
+                        }
+                    }
+                    for (sum, &x) in self.sum[entry.range.clone()].iter_mut().zip(part) {
+                        *sum += factor * x;
+                    }
+                }
+            }
+            self.results.push(TrialResult { cost, norms });
+        }
+        Ok(())
+    }
+}

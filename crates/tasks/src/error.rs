@@ -1,0 +1,46 @@
+//! What can go wrong in training and evaluation.
+
+/// Why a batch, a check or a training run was refused or stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The network, a trial or the scheme was refused.
+    #[error(transparent)]
+    Network(#[from] spikegrad_network::Error),
+    /// A sweep failed.
+    #[error(transparent)]
+    Adjoint(#[from] spikegrad_adjoint::Error),
+    /// A batch without trials.
+    #[error("the batch is empty: give at least one trial")]
+    EmptyBatch,
+    /// Every trial of a batch became non-finite.
+    #[error("all {trials} trials of iteration {iteration} became non-finite, first of all: {first}")]
+    NoFiniteTrial {
+        /// The iteration.
+        iteration: usize,
+        /// Trials in the batch.
+        trials: usize,
+        /// What happened in the first of them.
+        first: spikegrad_adjoint::Error,
+    },
+    /// An option out of its domain.
+    #[error("{option} = {value}: {expected}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A gradient, or a set of parameters, of another network.
+    #[error("{what} has {found} entries, the network {expected} parameters: use one made for this network")]
+    Length {
+        /// Which argument.
+        what: &'static str,
+        /// Number of the network's parameters.
+        expected: usize,
+        /// Length of the argument.
+        found: usize,
+    },
+}

@@ -1,0 +1,75 @@
+//! Losses (equations (5), (44)). A pair of losses is their sum.
+
+use nalgebra::RealField;
+use spikegrad_network::{Loss, Sample, SampleBar};
+
+/// The quadratic loss `l = (w |o - o_d|^2 + lambda |s|^2) / 2`, `w` the sample's weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quadratic<T> {
+    /// Weight `lambda` of the synaptic activity.
+    pub lambda: T,
+}
+
+impl<T: RealField + Copy> Loss<T> for Quadratic<T> {
+    fn value(&self, at: &Sample<'_, T>) -> T {
+        let sum = at.output.iter().zip(at.target).fold(T::zero(), |sum, (&o, &d)| sum + (o - d) * (o - d));
+        let activity = if self.lambda == T::zero() {
+            T::zero()
+        } else {
+            self.lambda * at.s.iter().fold(T::zero(), |sum, &s| sum + s * s)
+        };
+        (at.weight * sum + activity) * T::from_subset(&0.5)
+    }
+
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+        let weight = value_bar * at.weight;
+        for ((bar, &o), &d) in bar.output.iter_mut().zip(at.output).zip(at.target) {
+            *bar += weight * (o - d);
+        }
+        let weight = value_bar * self.lambda;
+        if weight != T::zero() {
+            for (bar, &s) in bar.s.iter_mut().zip(at.s) {
+                *bar += weight * s;
+            }
+        }
+    }
+}
+
+/// A floor under the voltages, `l = weight sum_i max(-v_i, 0)^2 / 2`: a neuron without a leak that nothing drives would
+/// otherwise drift away and be lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VoltageFloor<T> {
+    /// The weight.
+    pub weight: T,
+}
+
+impl<T: RealField + Copy> Loss<T> for VoltageFloor<T> {
+    fn value(&self, at: &Sample<'_, T>) -> T {
+        let square = |v: T| if v < T::zero() { v * v } else { T::zero() };
+        let voltages = &at.x[..at.s.len()];
+        self.weight * voltages.iter().fold(T::zero(), |sum, &v| sum + square(v)) * T::from_subset(&0.5)
+    }
+
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+        for (bar, &v) in bar.x.iter_mut().zip(&at.x[..at.s.len()]) {
+            if v < T::zero() {
+                *bar += value_bar * self.weight * v;
+            }
+        }
+    }
+}
+
+/// The sum of two losses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sum<A, B>(pub A, pub B);
+
+impl<T: RealField + Copy, A: Loss<T>, B: Loss<T>> Loss<T> for Sum<A, B> {
+    fn value(&self, at: &Sample<'_, T>) -> T {
+        self.0.value(at) + self.1.value(at)
+    }
+
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+        self.0.vjp(at, value_bar, bar);
+        self.1.vjp(at, value_bar, bar);
+    }
+}

@@ -1,0 +1,191 @@
+//! Optimisers with a step size for each group (equations (41), (42)), and step-size schedules.
+
+use nalgebra::RealField;
+use spikegrad_network::{Group, Network, Parameters};
+
+use crate::Error;
+
+/// Which rule turns a gradient into a step.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Adam (Kingma & Ba 2015).
+    Adam {
+        /// Decay of the first moment.
+        beta_1: f64,
+        /// Decay of the second moment.
+        beta_2: f64,
+        /// Added to the root of the second moment.
+        epsilon: f64,
+    },
+    /// Gradient descent with (heavy-ball) momentum; 0 for none.
+    Sgd {
+        /// What is kept of the last step.
+        momentum: f64,
+    },
+}
+
+impl Rule {
+    /// Adam with its authors' constants.
+    pub const ADAM: Self = Self::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 };
+
+    fn check(&self) -> Result<(), Error> {
+        let part = |option, value: f64| {
+            if (0.0..1.0).contains(&value) {
+                Ok(())
+            } else {
+                Err(Error::Option { option, value, expected: "it must lie in [0, 1)" })
+            }
+        };
+        match *self {
+            Self::Adam { beta_1, beta_2, epsilon } => {
+                part("beta_1", beta_1)?;
+                part("beta_2", beta_2)?;
+                if !(epsilon > 0.0) {
+                    let expected = "it must be positive";
+                    return Err(Error::Option { option: "epsilon", value: epsilon, expected });
+                }
+                Ok(())
+            }
+            Self::Sgd { momentum } => part("momentum", momentum),
+        }
+    }
+}
+
+/// How the step sizes change over training: a factor for each iteration.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Always 1.
+    Constant,
+    /// From 1 down to `last` along half a cosine.
+    Cosine {
+        /// The factor at the end.
+        last: f64,
+    },
+    /// From 1 down to `last`, geometrically.
+    Exponential {
+        /// The factor at the end.
+        last: f64,
+    },
+}
+
+impl Schedule {
+    /// The factor of iteration `n` of `total`.
+    ///
+    /// ```
+    /// use spikegrad_tasks::Schedule;
+    /// let cosine = Schedule::Cosine { last: 0.1 };
+    /// assert_eq!(cosine.factor(0, 101), 1.0);
+    /// assert!((cosine.factor(100, 101) - 0.1).abs() < 1e-12);
+    /// ```
+    pub fn factor(&self, n: usize, total: usize) -> f64 {
+        let part = n as f64 / total.saturating_sub(1).max(1) as f64;
+        match *self {
+            Self::Constant => 1.0,
+            Self::Cosine { last } => last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
+            Self::Exponential { last } => last.powf(part),
+        }
+    }
+}
+
+/// Step size of a group; groups that are not named are not changed.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Rate {
+    /// The group.
+    pub group: Group,
+    /// Its step size.
+    pub rate: f64,
+}
+
+/// An optimiser with its moments.
+///
+/// Time constants, gate widths and other positive parameters are stepped in their logarithm, so that no step size can
+/// make them negative.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Optimiser<T> {
+    rule: Rule,
+    rates: Vec<Rate>,
+    step: i32,
+    first: Vec<T>,
+    second: Vec<T>,
+}
+
+impl<T: RealField + Copy> Optimiser<T> {
+    /// An optimiser for the parameters of `network`.
+    ///
+    /// # Errors
+    /// If a constant or a rate is out of its domain.
+    pub fn new(network: &Network<T>, rule: Rule, rates: &[Rate]) -> Result<Self, Error> {
+        rule.check()?;
+        if let Some(bad) = rates.iter().find(|r| !(r.rate >= 0.0 && r.rate.is_finite())) {
+            let expected = "a step size must be zero or positive, and finite";
+            return Err(Error::Option { option: "rate", value: bad.rate, expected });
+        }
+        let n = network.parameters.values().len();
+        let second = if matches!(rule, Rule::Adam { .. }) { n } else { 0 };
+        let zeros = |n| vec![T::zero(); n];
+        Ok(Self { rule, rates: rates.to_vec(), step: 0, first: zeros(n), second: zeros(second) })
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> usize {
+        self.step as usize
+    }
+
+    /// Takes one step down `gradient`, all step sizes times `factor`. Masked and frozen entries, whose gradient is
+    /// zero, stay where they are.
+    ///
+    /// # Errors
+    /// If the gradient is one of another network.
+    pub fn step(
+        &mut self,
+        network: &mut Network<T>,
+        gradient: &Parameters<T>,
+        factor: f64,
+    ) -> Result<(), Error> {
+        let expected = network.parameters.values().len();
+        for (what, found) in [("the gradient", gradient.values().len()), ("the optimiser", self.first.len())]
+        {
+            if found != expected {
+                return Err(Error::Length { what, expected, found });
+            }
+        }
+        self.step += 1;
+        for &Rate { group, rate } in &self.rates {
+            let range = network.parameters.layout().range(group);
+            let rate = T::from_subset(&(rate * factor));
+            let logarithmic = network.is_positive(group);
+            let values = &mut network.parameters.values_mut()[range.clone()];
+            let gradient = &gradient.values()[range.clone()];
+            let first = &mut self.first[range.clone()];
+            // dC/d ln p = p dC/dp
+            let by = |x: T, g: T| if logarithmic { x * g } else { g };
+            let update = |x: &mut T, step: T| if logarithmic { *x *= (-step).exp() } else { *x -= step };
+            match self.rule {
+                Rule::Adam { beta_1, beta_2, epsilon } => {
+                    let real = |x: f64| T::from_subset(&x);
+                    let correct_1 = real(1.0 / (1.0 - beta_1.powi(self.step)));
+                    let correct_2 = real(1.0 / (1.0 - beta_2.powi(self.step)));
+                    let (keep_1, add_1) = (real(beta_1), real(1.0 - beta_1));
+                    let (keep_2, add_2) = (real(beta_2), real(1.0 - beta_2));
+                    let moments = first.iter_mut().zip(&mut self.second[range]);
+                    for ((x, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
+                        let g = by(*x, g);
+                        *m = keep_1 * *m + add_1 * g;
+                        *v = keep_2 * *v + add_2 * g * g;
+                        update(x, rate * (*m * correct_1) / ((*v * correct_2).sqrt() + real(epsilon)));
+                    }
+                }
+                Rule::Sgd { momentum } => {
+                    let keep = T::from_subset(&momentum);
+                    for ((x, &g), m) in values.iter_mut().zip(gradient).zip(first) {
+                        *m = keep * *m + by(*x, g);
+                        update(x, rate * *m);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,264 @@
+//! Predictive coding (equations (44), (45)): a network of non-leaky integrate-and-fire neurons learns to represent its
+//! input with few, well-coordinated spikes.
+//!
+//! Sources: Boerlin, Machens & Deneve (2013); learned by gradient descent in Huh & Sejnowski (2018).
+
+use nalgebra::{DMatrix, DVector, RealField};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal, Uniform};
+use spikegrad_models::{GateShape, Nif};
+use spikegrad_network::{Group, InitialState, Loss, Network, Population, Recording, Trial};
+
+use crate::task::{Purpose, Stage, Task, generator};
+use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Sum, VoltageFloor};
+
+/// A linear dynamical system that the readout is to follow: `do_d/dt = A o_d + B i`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearSystem {
+    /// `A`, `outputs x outputs`, 1/ms.
+    pub a: DMatrix<f64>,
+    /// `B`, `outputs x inputs`.
+    pub b: DMatrix<f64>,
+}
+
+impl LinearSystem {
+    /// Auto-encoding: the same filter that the slow synapse is, `tau do_d/dt = -o_d + i`.
+    pub fn autoencoder(dimension: usize, tau: f64) -> Self {
+        let identity = DMatrix::identity(dimension, dimension) / tau;
+        Self { a: -&identity, b: identity }
+    }
+
+    /// The exact step with the input held: `o' = e^{A h} o + (int_0^h e^{A t} dt) B i`. For the auto-encoder it is the
+    /// discretisation of the slow synapse, so that there is no bias between the two.
+    fn step(&self, h: f64) -> (DMatrix<f64>, DMatrix<f64>) {
+        let (n, m) = self.b.shape();
+        let mut block = DMatrix::zeros(n + m, n + m);
+        block.view_mut((0, 0), (n, n)).copy_from(&(&self.a * h));
+        block.view_mut((0, n), (n, m)).copy_from(&(&self.b * h));
+        let exponential = block.exp();
+        (exponential.view((0, 0), (n, n)).into_owned(), exponential.view((0, n), (n, m)).into_owned())
+    }
+}
+
+/// The predictive-coding task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictiveCoding {
+    /// The system to follow.
+    pub system: LinearSystem,
+    /// Step size and sample interval, ms.
+    pub h: f64,
+    /// Time constant of the slow synapses, ms.
+    pub tau: f64,
+    /// Time constant of the fast synapses, ms.
+    pub tau_fast: f64,
+    /// Time constant of the two filters that the input passes, ms.
+    pub input_tau: f64,
+    /// Standard deviation of each input, 1/ms.
+    pub input_std: f64,
+    /// Length of the first and of the last training trials, ms; it grows over `growth` of the training.
+    pub duration: (f64, f64),
+    /// Part of training over which trials grow.
+    pub growth: f64,
+    /// Length of held-out trials, ms.
+    pub test_duration: f64,
+    /// Number of neurons: initial voltages are drawn for each trial, uniform in [0, 1].
+    pub neurons: usize,
+    loss: Sum<Quadratic<f64>, VoltageFloor<f64>>,
+}
+
+impl PredictiveCoding {
+    /// Auto-encoding of a two-dimensional signal by `neurons` neurons.
+    pub fn autoencoder(neurons: usize) -> Self {
+        Self {
+            system: LinearSystem::autoencoder(2, 10.0),
+            h: 0.1,
+            tau: 10.0,
+            tau_fast: 1.0,
+            input_tau: 20.0,
+            input_std: 0.3,
+            duration: (100.0, 250.0),
+            growth: 0.6,
+            test_duration: 1000.0,
+            neurons,
+            loss: Sum(Quadratic { lambda: 0.03 }, VoltageFloor { weight: 1e-4 }),
+        }
+    }
+
+    /// A general linear system; the network then has slow recurrent synapses to keep the state that its input does not
+    /// bring.
+    pub fn linear_system(neurons: usize, system: LinearSystem) -> Self {
+        Self { system, ..Self::autoencoder(neurons) }
+    }
+
+    /// Whether the slow synapses themselves already are the system, so that no slow recurrent weights are needed.
+    pub fn is_autoencoder(&self) -> bool {
+        let n = self.system.a.nrows();
+        self.system == LinearSystem::autoencoder(n, self.tau)
+    }
+
+    /// The network to be trained: input weights of random directions and norm 1, spread evenly over the circle for two
+    /// inputs; small random readout and fast weights; no slow recurrent weights for auto-encoding.
+    ///
+    /// # Errors
+    /// If the task's own numbers do not make a network.
+    pub fn network(&self, shape: GateShape, width: f64, seed: u64) -> Result<Network<f64>, Error> {
+        let (outputs, inputs) = self.system.b.shape();
+        let mut network = Network::builder()
+            .population(Population::new("nif", Nif, self.neurons, shape, width))
+            .synapse("slow", self.tau)
+            .synapse("fast", self.tau_fast)
+            .without_autapses("fast")
+            .inputs(inputs)
+            .outputs(outputs)
+            .build()?;
+        if self.is_autoencoder() {
+            network.set_mask(Group::Recurrent(0), |_, _| false)?;
+            network.freeze(Group::Recurrent(0));
+        }
+        let mut rng = generator(seed, Purpose::Initialisation, 0);
+        let mut normal = |scale: f64| {
+            let x: f64 = StandardNormal.sample(&mut rng);
+            scale * x
+        };
+        let turn = normal(1.0);
+        for i in 0..self.neurons {
+            let direction = match inputs {
+                2 => {
+                    let angle = turn + std::f64::consts::TAU * i as f64 / self.neurons as f64;
+                    DVector::from_vec(vec![angle.cos(), angle.sin()])
+                }
+                _ => DVector::from_fn(inputs, |_, _| normal(1.0)).normalize(),
+            };
+            network.parameters.input_mut().row_mut(i).tr_copy_from(&direction);
+        }
+        network.parameters.readout_mut().iter_mut().for_each(|o| *o = normal(0.05 / (outputs as f64).sqrt()));
+        let scale = 0.05 / (self.neurons as f64).sqrt();
+        let n = self.neurons;
+        for class in if self.is_autoencoder() { 1..2 } else { 0..2 } {
+            let weights = network.parameters.group_mut(Group::Recurrent(class));
+            for (i, w) in weights.iter_mut().enumerate() {
+                if class == 0 || i % n != i / n {
+                    *w = normal(scale);
+                }
+            }
+        }
+        Ok(network)
+    }
+
+    /// The weights that theory gives for the input weights that the network has (equation (45)): `O` the transposed
+    /// input directions, `W_f = -U O` without its diagonal, `W = U (tau A + 1) O`.
+    pub fn set_analytic_weights(&self, network: &mut Network<f64>) {
+        let n = self.neurons;
+        let u: DMatrix<f64> = network.parameters.input().into_owned();
+        // Input enters as U (tau B i): the columns of U seen by the readout are those of u (tau B)^+.
+        let gain = &self.system.b * self.tau;
+        let encoder = match gain.clone().pseudo_inverse(1e-9) {
+            Ok(inverse) => &u * inverse,
+            Err(_) => u,
+        };
+        let readout = DMatrix::from_fn(encoder.ncols(), n, |k, j| {
+            let norm = encoder.row(j).norm_squared();
+            if norm > 0.0 { encoder[(j, k)] / norm } else { 0.0 }
+        });
+        let mut fast = -(&encoder * &readout);
+        fast.fill_diagonal(0.0);
+        network.parameters.recurrent_mut(1).copy_from(&fast);
+        if !self.is_autoencoder() {
+            let outputs = self.system.a.nrows();
+            let slow =
+                &encoder * (&self.system.a * self.tau + DMatrix::identity(outputs, outputs)) * &readout;
+            network.parameters.recurrent_mut(0).copy_from(&slow);
+        }
+        network.parameters.readout_mut().copy_from(&readout);
+    }
+
+    /// The recipe: Adam at 0.015 with cosine decay, a tenth of it for input weights and tonic currents, batches of 20.
+    pub fn options(&self, iterations: usize, seed: u64) -> Options {
+        let rate = 0.015;
+        let mut rates = vec![
+            Rate { group: Group::Recurrent(1), rate },
+            Rate { group: Group::Readout, rate },
+            Rate { group: Group::Input, rate: 0.1 * rate },
+            Rate { group: Group::Bias, rate: 0.1 * rate },
+        ];
+        if !self.is_autoencoder() {
+            rates.push(Rate { group: Group::Recurrent(0), rate });
+        }
+        Options {
+            h: self.h,
+            iterations,
+            batch: 20,
+            seed,
+            rates,
+            schedule: Schedule::Cosine { last: 0.01 },
+            clip: Some(Clip { quantile: 0.5, factor: 2.0 }),
+            unclipped: Vec::new(),
+            ..Options::default()
+        }
+    }
+
+    /// A trial of `duration` ms.
+    pub fn trial_of(&self, duration: f64, rng: &mut ChaCha8Rng) -> Trial<f64> {
+        let samples = (duration / self.h).round().max(1.0) as usize;
+        let (outputs, inputs) = self.system.b.shape();
+        let mut trial = Trial::silent(samples, self.h, inputs);
+        // Two one-pole filters in a row have the variance (1 - a)^4 (1 + a^2) / (1 - a^2)^3 for white noise of one.
+        let a = (-self.h / self.input_tau).exp();
+        let variance = (1.0 - a).powi(4) * (1.0 + a * a) / (1.0 - a * a).powi(3);
+        let scale = self.input_std / variance.sqrt();
+        let (mut x, mut y) = (vec![0.0; inputs], vec![0.0; inputs]);
+        // Ten time constants of the filters before the trial, so that it starts in their stationary state.
+        let warm_up = (10.0 * self.input_tau / self.h) as usize;
+        for n in 0..warm_up + samples {
+            for k in 0..inputs {
+                let noise: f64 = StandardNormal.sample(rng);
+                x[k] = a * x[k] + (1.0 - a) * noise;
+                y[k] = a * y[k] + (1.0 - a) * x[k];
+                if n >= warm_up {
+                    trial.inputs[(n - warm_up) * inputs + k] = scale * y[k];
+                }
+            }
+        }
+        let (decay, drive) = self.system.step(self.h);
+        let mut o = DVector::zeros(outputs);
+        trial.targets.reserve(samples * outputs);
+        for input in trial.inputs.chunks_exact(inputs) {
+            o = &decay * o + &drive * DVector::from_column_slice(input);
+            trial.targets.extend(o.iter());
+        }
+        let voltages = Uniform::new(0.0, 1.0)
+            .map_or_else(|_| Vec::new(), |u| u.sample_iter(rng).take(self.neurons).collect());
+        trial.initial = Some(InitialState { x: voltages, s: Vec::new() });
+        trial.scale = trial.duration();
+        trial
+    }
+}
+
+impl Task<f64> for PredictiveCoding {
+    fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<f64> {
+        let (short, long) = self.duration;
+        let duration = if stage.iteration >= stage.iterations {
+            self.test_duration
+        } else {
+            short + (long - short) * (stage.progress() / self.growth).min(1.0)
+        };
+        self.trial_of(duration, rng)
+    }
+
+    fn loss(&self) -> &dyn Loss<f64> {
+        &self.loss
+    }
+
+    /// The normalised root-mean-square error of the readout, equation (46).
+    fn score(&self, trial: &Trial<f64>, recording: &Recording<f64>) -> f64 {
+        nrmse(&recording.output, &trial.targets)
+    }
+}
+
+/// `sqrt(sum |o - o_d|^2 / sum |o_d|^2)`, equation (46).
+pub fn nrmse<T: RealField + Copy>(output: &[T], target: &[T]) -> f64 {
+    let square = |x: T| -> f64 { (x * x).to_subset_unchecked() };
+    let error: f64 = output.iter().zip(target).map(|(&o, &d)| square(o - d)).sum();
+    let power: f64 = target.iter().map(|&d| square(d)).sum();
+    (error / power).sqrt()
+}

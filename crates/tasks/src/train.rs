@@ -1,0 +1,238 @@
+//! Training: batches of fresh trials, clipped gradients, an optimiser, a history; watched and interruptible.
+
+use std::ops::ControlFlow;
+
+use nalgebra::RealField;
+use spikegrad_integrators::{Tableau, tableau};
+use spikegrad_network::{Group, Network, Parameters, Recording, SplitStep, Trial};
+
+use crate::clip::RunningQuantile;
+use crate::task::{Purpose, Stage, generator};
+use crate::{Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task};
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Step size of the split step, ms.
+    pub h: f64,
+    /// Method for neurons without a closed form.
+    pub tableau: Tableau,
+    /// Number of iterations.
+    pub iterations: usize,
+    /// Trials in a batch.
+    pub batch: usize,
+    /// Seed of the trials.
+    pub seed: u64,
+    /// The optimiser's rule.
+    pub rule: Rule,
+    /// Step size of each group that is trained.
+    pub rates: Vec<Rate>,
+    /// How step sizes change.
+    pub schedule: Schedule,
+    /// Clipping of each trial's gradient by group; `None` for none.
+    pub clip: Option<Clip>,
+    /// Groups that are not clipped. A readout's gradient is tame and would be biased by clipping.
+    pub unclipped: Vec<Group>,
+    /// Lanes of a batch: at most so many threads work at once.
+    pub lanes: usize,
+}
+
+impl Default for Options {
+    /// Adam at 1e-3 for weights, tonic currents and readout of one synapse class, 1000 iterations of 20 trials, `h` 1 ms.
+    fn default() -> Self {
+        let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
+        Self {
+            h: 1.0,
+            tableau: tableau::EULER,
+            iterations: 1000,
+            batch: 20,
+            seed: 1,
+            rule: Rule::ADAM,
+            rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
+            schedule: Schedule::Constant,
+            clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
+            unclipped: vec![Group::Readout],
+            lanes: DEFAULT_LANES,
+        }
+    }
+}
+
+/// What an iteration did.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Iteration {
+    /// Which one, from 0.
+    pub iteration: usize,
+    /// Mean cost of the batch before the step.
+    pub cost: f64,
+    /// Trials that became non-finite and were left out.
+    pub skipped: usize,
+    /// Factor on all step sizes.
+    pub factor: f64,
+}
+
+/// Watches training; may end it.
+pub trait Observer<T: 'static> {
+    /// Called after every iteration with the network as it is now. `Break` ends training, and nothing is lost.
+    fn iteration(&mut self, done: &Iteration, network: &Network<T>) -> ControlFlow<()>;
+}
+
+/// Watches nothing.
+impl<T: 'static> Observer<T> for () {
+    fn iteration(&mut self, _: &Iteration, _: &Network<T>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A progress bar with the cost; the bar decides where it is drawn.
+impl<T: 'static> Observer<T> for indicatif::ProgressBar {
+    fn iteration(&mut self, done: &Iteration, _: &Network<T>) -> ControlFlow<()> {
+        self.set_position(done.iteration as u64 + 1);
+        self.set_message(format!("cost {:.4e}", done.cost));
+        ControlFlow::Continue(())
+    }
+}
+
+/// Trains `network` on `task` and returns what every iteration did.
+///
+/// The same network, options and seed give the same weights to the bit, on any number of threads.
+///
+/// # Errors
+/// If an option is out of its domain, a trial does not fit, or every trial of a batch becomes non-finite; the network
+/// then holds the last good parameters.
+pub fn train<T: RealField + Copy>(
+    network: &mut Network<T>,
+    task: &dyn Task<T>,
+    options: &Options,
+    observer: &mut dyn Observer<T>,
+) -> Result<Vec<Iteration>, Error> {
+    Trainer::new(network, options)?.run(network, task, options, observer)
+}
+
+/// The state of a training run besides the network's parameters.
+struct Trainer<T> {
+    optimiser: Optimiser<T>,
+    quantiles: Vec<RunningQuantile>,
+    gradient: Parameters<T>,
+    batch: Batch<T>,
+    trials: Vec<Trial<T>>,
+}
+
+impl<T: RealField + Copy> Trainer<T> {
+    fn new(network: &Network<T>, options: &Options) -> Result<Self, Error> {
+        if let Some(clip) = &options.clip {
+            clip.check()?;
+        }
+        if options.batch == 0 {
+            return Err(Error::EmptyBatch);
+        }
+        Ok(Self {
+            optimiser: Optimiser::new(network, options.rule, &options.rates)?,
+            quantiles: vec![RunningQuantile::default(); network.parameters.layout().entries().len()],
+            gradient: network.parameters.zeros_like(),
+            batch: Batch::with_lanes(options.lanes),
+            trials: Vec::new(),
+        })
+    }
+
+    fn run(
+        mut self,
+        network: &mut Network<T>,
+        task: &dyn Task<T>,
+        options: &Options,
+        observer: &mut dyn Observer<T>,
+    ) -> Result<Vec<Iteration>, Error> {
+        let mut history = Vec::with_capacity(options.iterations);
+        for iteration in 0..options.iterations {
+            let done = self.iterate(network, task, options, iteration)?;
+            let flow = observer.iteration(&done, network);
+            history.push(done);
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(history)
+    }
+
+    fn iterate(
+        &mut self,
+        network: &mut Network<T>,
+        task: &dyn Task<T>,
+        options: &Options,
+        iteration: usize,
+    ) -> Result<Iteration, Error> {
+        let stage = Stage { iteration, iterations: options.iterations };
+        let first = (iteration * options.batch) as u64;
+        self.trials.clear();
+        self.trials.extend(
+            (0..options.batch as u64)
+                .map(|b| task.trial(stage, &mut generator(options.seed, Purpose::Training, first + b))),
+        );
+        if options.clip.is_some() && iteration == 0 {
+            // No norm has been seen yet: the first batch is run twice, the first time for its norms only.
+            self.sweep(network, task, options)?;
+        }
+        let result = self.sweep(network, task, options)?;
+        let skipped = result.skipped();
+        if skipped == options.batch {
+            let first = result.trials.into_iter().find_map(|t| t.cost.err());
+            return Err(match first {
+                Some(first) => Error::NoFiniteTrial { iteration, trials: skipped, first },
+                None => Error::EmptyBatch,
+            });
+        }
+        let factor = options.schedule.factor(iteration, options.iterations);
+        self.optimiser.step(network, &self.gradient, factor)?;
+        Ok(Iteration { iteration, cost: result.cost.to_subset_unchecked(), skipped, factor })
+    }
+
+    /// The batch's gradient, clipped at what earlier batches say; then the quantiles learn of this one, in trial order.
+    fn sweep(
+        &mut self,
+        network: &Network<T>,
+        task: &dyn Task<T>,
+        options: &Options,
+    ) -> Result<crate::BatchResult<T>, Error> {
+        let entries = network.parameters.layout().entries();
+        let clip: Option<Vec<Option<T>>> = options.clip.map(|clip| {
+            let largest = |(quantile, group): (&RunningQuantile, Group)| {
+                let quantile =
+                    quantile.quantile(clip.quantile).filter(|_| !options.unclipped.contains(&group));
+                quantile.map(|q| T::from_subset(&(q * clip.factor)))
+            };
+            self.quantiles.iter().zip(entries.iter().map(|e| e.group)).map(largest).collect()
+        });
+        let scheme = SplitStep::with_tableau(network, options.h, options.tableau)?;
+        let result =
+            self.batch.gradient(&scheme, &self.trials, task.loss(), clip.as_deref(), &mut self.gradient)?;
+        for trial in &result.trials {
+            for (quantile, &norm) in self.quantiles.iter_mut().zip(&trial.norms) {
+                quantile.push(norm);
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
+///
+/// # Errors
+/// If a trial does not fit the network.
+pub fn evaluate<T: RealField + Copy, R: Send>(
+    network: &Network<T>,
+    task: &dyn Task<T>,
+    options: &Options,
+    trials: usize,
+    look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
+) -> Result<Vec<R>, Error> {
+    use rayon::prelude::*;
+    let scheme = SplitStep::with_tableau(network, options.h, options.tableau)?;
+    let stage = Stage { iteration: options.iterations, iterations: options.iterations };
+    (0..trials as u64)
+        .into_par_iter()
+        .map(|index| {
+            let trial = task.trial(stage, &mut generator(options.seed, Purpose::Test, index));
+            let recording = scheme.run(&trial, task.loss())?.record();
+            Ok(look(&trial, &recording))
+        })
+        .collect()
+}
