@@ -32,6 +32,11 @@ pub trait Objective {
     /// The point at which to check.
     fn parameters(&self) -> Vec<f64>;
 
+    /// Whether a parameter may be varied; directions are zero where it may not, as in the masked entries of a matrix.
+    fn is_free(&self, _parameter: usize) -> bool {
+        true
+    }
+
     /// The cost at `parameters`; what makes the program only piecewise smooth goes to `log`, which comes empty.
     ///
     /// # Errors
@@ -212,17 +217,17 @@ impl GradientCheck {
             cost,
             log,
             objective,
-            range: 0..0,
+            free: Vec::new(),
             direction: Vec::new(),
             scale: 1.0,
             noise: 0.0,
             pairs: Vec::new(),
         };
         for (i, group) in groups.into_iter().enumerate() {
-            let g = &gradient[group.range.clone()];
+            let free: Vec<_> = group.range.clone().filter(|&i| line.objective.is_free(i)).collect();
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
             rng.set_stream(i as u64);
-            report.groups.push(self.group(&mut line, group, g, &mut rng));
+            report.groups.push(self.group(&mut line, group.name, &free, &gradient, &mut rng));
         }
         Ok(report)
     }
@@ -240,17 +245,20 @@ impl GradientCheck {
     fn group<O: Objective + ?Sized>(
         &self,
         line: &mut Line<'_, O>,
-        group: Group,
+        name: String,
+        free: &[usize],
         gradient: &[f64],
         rng: &mut ChaCha8Rng,
     ) -> GroupReport {
-        let norm = norm(gradient);
-        let mut report = GroupReport::new(group.name, gradient.len(), norm);
-        let size = (gradient.len() as f64).sqrt();
-        line.scale = self::norm(&line.parameters[group.range.clone()]).max(self.scale_floor * size);
-        line.range = group.range;
-        for (i, direction) in self.directions(gradient, norm, rng).into_iter().enumerate() {
-            let analytic: f64 = direction.iter().zip(gradient).map(|(d, g)| d * g).sum();
+        let of_group = |all: &[f64]| free.iter().map(|&i| all[i]).collect::<Vec<_>>();
+        let gradient = of_group(gradient);
+        let norm = norm(&gradient);
+        let mut report = GroupReport::new(name, free.len(), norm);
+        let least = self.scale_floor * (free.len() as f64).sqrt();
+        line.scale = self::norm(&of_group(&line.parameters)).max(least);
+        line.free = free.to_vec();
+        for (i, direction) in self.directions(&gradient, norm, rng).into_iter().enumerate() {
+            let analytic: f64 = direction.iter().zip(&gradient).map(|(d, g)| d * g).sum();
             line.turn(direction);
             if i == 0 {
                 line.noise = line.measured_noise(self.smallest);
@@ -347,7 +355,8 @@ struct Line<'a, O: ?Sized> {
     parameters: Vec<f64>,
     cost: f64,
     signature: u64,
-    range: Range<usize>,
+    /// Where the group's parameters lie among all.
+    free: Vec<usize>,
     direction: Vec<f64>,
     /// What relative steps are relative to.
     scale: f64,
@@ -368,8 +377,8 @@ impl<O: Objective + ?Sized> Line<'_, O> {
     /// The cost at `p + e d`, if it is in the piece of the unperturbed run.
     fn at(&mut self, e: f64) -> Option<f64> {
         self.point.copy_from_slice(&self.parameters);
-        for (p, d) in self.point[self.range.clone()].iter_mut().zip(&self.direction) {
-            *p += e * d;
+        for (&i, d) in self.free.iter().zip(&self.direction) {
+            self.point[i] += e * d;
         }
         self.log.clear();
         // An error beside the point under test is a parameter out of bounds: the step was too large.
@@ -658,6 +667,34 @@ mod tests {
         }
         let report = assert_gradient(&mut Bounded).expect("a correct gradient");
         assert_eq!(report.groups[0].directions, 1);
+    }
+
+    #[test]
+    fn masked_entries_are_left_alone() {
+        struct Masked;
+        impl Objective for Masked {
+            fn groups(&self) -> Vec<Group> {
+                vec![Group { name: "W".into(), range: 0..9 }, Group { name: "diagonal".into(), range: 4..5 }]
+            }
+            fn parameters(&self) -> Vec<f64> {
+                (0..9).map(|i| if self.is_free(i) { 1.0 } else { 0.0 }).collect()
+            }
+            fn is_free(&self, parameter: usize) -> bool {
+                !parameter.is_multiple_of(4)
+            }
+            fn cost(&mut self, p: &[f64], _: &mut EventLog) -> Result<f64, BoxError> {
+                if p[0] == 0.0 { Ok(p.iter().map(|p| p.sin()).sum()) } else { Err("masked".into()) }
+            }
+            fn gradient(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
+                for i in (0..9).filter(|&i| self.is_free(i)) {
+                    gradient[i] += p[i].cos();
+                }
+                self.cost(p, &mut EventLog::default())
+            }
+        }
+        let report = assert_gradient(&mut Masked).expect("a correct gradient");
+        assert_eq!((report.groups[0].size, report.groups[0].directions), (6, 5));
+        assert_eq!((report.groups[1].size, report.groups[1].directions), (0, 0));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Comparison {
 pub struct GroupReport {
     /// The group's name.
     pub name: String,
-    /// Number of parameters.
+    /// Number of parameters that may be varied.
     pub size: usize,
     /// Norm of the group's gradient; the largest of merged reports.
     pub norm: f64,
@@ -229,7 +229,7 @@ impl GradientReport {
                 share: self.limits.discarded,
             });
         }
-        match self.groups.iter().find(|g| g.discarded == g.directions) {
+        match self.groups.iter().find(|g| g.size > 0 && g.discarded == g.directions) {
             Some(group) => Err(Error::NothingCompared { group: group.name.clone() }),
             None => Ok(()),
         }
