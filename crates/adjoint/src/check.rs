@@ -116,8 +116,9 @@ where
 /// relative: `e` stands for `e` times the group's norm, or for `e` times what the norm would be if every entry were
 /// [`scale_floor`](Self::scale_floor), if that is more.
 ///
-/// - Two neighbouring steps whose four runs have the event signature of the unperturbed run give one extrapolated value; it
-///   differs from the one before by more than its own error. The value with the least difference and rounding wins.
+/// - Two neighbouring steps whose four runs have the event signature of the unperturbed run give one extrapolated value. Its
+///   error is estimated by its distance from the values before and after it, plus rounding; the value with the least
+///   estimated error wins.
 /// - The *rounding floor* of a value is `3 noise / e`, where `noise` is 8 units of rounding of the cost or 4 standard
 ///   deviations of its measured noise (fourth differences of runs a hair's breadth apart; Hamming 1973, Moré & Wild
 ///   2011), whichever is more: the noise of a sensitive program is far above a rounding unit of its cost. More than `1e-8`
@@ -143,7 +144,7 @@ pub struct GradientCheck {
     pub seed: u64,
     /// The largest relative step.
     pub largest: f64,
-    /// The smallest relative step.
+    /// The smallest relative step, at least `1e-18` of the largest.
     pub smallest: f64,
     /// The least magnitude of an entry that steps are relative to, for groups near zero.
     pub scale_floor: f64,
@@ -404,10 +405,18 @@ impl<O: Objective + ?Sized> Line<'_, O> {
         Some((plus - minus) / (2.0 * check.relative(level) * self.scale))
     }
 
-    /// The extrapolated difference with the least estimated error; the first that is `good_enough`.
+    /// The extrapolated difference with the least estimated error, its distance from both of its neighbours: from one
+    /// alone it may be small by chance. A value with one neighbour is taken if there is none with two. The ladder ends
+    /// where rounding alone exceeds the best error, or where that is `good_enough`.
     fn estimate(&mut self, check: &GradientCheck, good_enough: f64) -> Option<Estimate> {
-        let mut best: Option<Estimate> = None;
-        let mut previous = None;
+        let (mut best, mut fallback) = (None::<Estimate>, None::<Estimate>);
+        let keep_better = |best: &mut Option<Estimate>, new: Estimate| {
+            if best.as_ref().is_none_or(|best| new.error < best.error) {
+                *best = Some(new);
+            }
+        };
+        // The value before, with its floor and its distance from the one before it.
+        let mut previous = None::<(Estimate, Option<f64>)>;
         for level in check.levels().skip(1) {
             let step = check.relative(level - 1);
             let floor = self.floor(self.rounding().max(self.noise), step);
@@ -421,13 +430,18 @@ impl<O: Objective + ?Sized> Line<'_, O> {
                 continue;
             };
             let value = (4.0 * fine - coarse) / 3.0;
-            let error = floor + (value - previous.unwrap_or(fine)).abs();
-            if best.as_ref().is_none_or(|best| error < best.error) {
-                best = Some(Estimate { value, error, floor, step });
+            let mut distance = None;
+            if let Some((previous, before)) = previous.take() {
+                let between = (value - previous.value).abs();
+                distance = Some(between);
+                let target = if before.is_some() { &mut best } else { &mut fallback };
+                let error = previous.floor + between.max(before.unwrap_or(0.0));
+                keep_better(target, Estimate { error, ..previous });
+                keep_better(&mut fallback, Estimate { value, error: floor + between, floor, step });
             }
-            previous = Some(value);
+            previous = Some((Estimate { value, error: f64::INFINITY, floor, step }, distance));
         }
-        best
+        best.or(fallback)
     }
 
     /// The order with which the Taylor remainder falls, if it stands above rounding.

@@ -78,8 +78,8 @@ pub enum Error {
     },
     /// A gradient that differs from central differences.
     #[error(
-        "the gradient by {group} is wrong: along the worst direction it is {analytic:e}, central differences give \
-         {numerical:e}; they differ by {error:.1e} of the group's norm, at most {tolerance:.0e} is allowed. Look at \
+        "the gradient by {group} is wrong: along the worst direction it is {analytic:.9e}, central differences give \
+         {numerical:.9e}; they differ by {error:.1e} of the group's norm, at most {tolerance:.0e} is allowed. Look at \
          the transposed product that adds to {group}"
     )]
     GradientMismatch {
@@ -109,9 +109,10 @@ pub enum Error {
     },
     /// Too many directions without a comparable pair of runs.
     #[error(
-        "{discarded} of {directions} directions could not be compared, at most {share} of them may be: events too \
+        "{discarded} of {directions} directions could not be compared, at most {:.0} % of them may be: events too \
          close to each other or a gradient lost in rounding; use fewer steps or a calmer model, or merge the reports \
-         of several checks"
+         of several checks",
+        100.0 * share
     )]
     TooManyDiscarded {
         /// Directions discarded.

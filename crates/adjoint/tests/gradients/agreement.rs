@@ -8,17 +8,13 @@ use spikegrad_adjoint::{
 };
 use spikegrad_integrators::{EventLog, Step, StepVjp, tableau};
 
-fn cases() -> ProptestConfig {
-    ProptestConfig { cases: ProptestConfig::default().cases.min(32), ..ProptestConfig::default() }
-}
-
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
     norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(super::cases())]
 
     #[test]
     fn discrete_adjoint_equals_dual_numbers(

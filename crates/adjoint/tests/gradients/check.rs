@@ -6,10 +6,6 @@ use proptest::prelude::*;
 use spikegrad_adjoint::{Error, GradientCheck, GradientReport, assert_gradient};
 use spikegrad_integrators::tableau;
 
-fn cases() -> ProptestConfig {
-    ProptestConfig { cases: ProptestConfig::default().cases.min(32), ..ProptestConfig::default() }
-}
-
 fn setting() -> impl Strategy<Value = (Setting, Vec<f64>)> {
     (1..6_usize, 1..100_usize, 0.01..0.2_f64).prop_flat_map(|(dim, steps, h)| {
         let setting = Setting { tableau: tableau::EULER, dim, h, steps, flaw: Flaw::None };
@@ -18,7 +14,7 @@ fn setting() -> impl Strategy<Value = (Setting, Vec<f64>)> {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(super::cases())]
 
     #[test]
     fn every_tableau_has_an_exact_gradient((setting, parameters) in setting()) {
