@@ -1,16 +1,41 @@
 #![doc = include_str!("../README.md")]
 
-pub use spikegrad_adjoint as adjoint;
-pub use spikegrad_integrators as integrators;
-pub use spikegrad_models as models;
-pub use spikegrad_network as network;
-pub use spikegrad_tasks as tasks;
+#[doc(no_inline)]
+pub use {indicatif, nalgebra, rand, rand_chacha};
+pub use {
+    spikegrad_adjoint as adjoint, spikegrad_integrators as integrators, spikegrad_models as models,
+    spikegrad_network as network, spikegrad_tasks as tasks,
+};
 
-/// What most programs need.
+/// What most programs need: `use spikegrad::prelude::*;`.
+///
+/// Errors stay in their modules, since each crate has one of its own, and so does [`adjoint::Group`](crate::adjoint::Group),
+/// whose name the [`Group`](crate::network::Group) of a network has.
 pub mod prelude {
-    pub use spikegrad_adjoint::Sweep;
-    pub use spikegrad_integrators::{Step, StepVjp, tableau};
-    pub use spikegrad_models::{GateShape, Lif, MorrisLecar, Neuron, Nif, Theta};
-    pub use spikegrad_network::{Group, Loss, Network, NoLoss, Parameters, Population, SplitStep, Trial};
-    pub use spikegrad_tasks::*;
+    #[doc(no_inline)]
+    pub use nalgebra::RealField;
+    #[doc(no_inline)]
+    pub use rand::RngExt;
+    #[doc(no_inline)]
+    pub use rand_chacha::ChaCha8Rng;
+    pub use spikegrad_adjoint::{
+        ContinuousAdjoint, GradientCheck, GradientReport, Objective, StepObjective, Sweep, assert_gradient,
+        directional_derivative, forward_sensitivity,
+    };
+    pub use spikegrad_integrators::{
+        Cost, CostVjp, EventLog, RungeKutta, Step, StepVjp, Tableau, VectorField, VectorFieldVjp, tableau,
+    };
+    pub use spikegrad_models::math::real;
+    pub use spikegrad_models::{
+        Gate, GateShape, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta,
+    };
+    pub use spikegrad_network::{
+        Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Recording, Sample,
+        SampleBar, SplitStep, Trial, pontryagin,
+    };
+    pub use spikegrad_tasks::{
+        Batch, Clip, Iteration, NetworkObjective, Observer, Optimiser, Options, Purpose, Quadratic, Rate,
+        Rule, Schedule, Scheme, Stage, Sum, Task, VoltageFloor, evaluate, generator, predictive_coding,
+        train,
+    };
 }
