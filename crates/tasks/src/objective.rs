@@ -83,6 +83,12 @@ impl Objective for NetworkObjective<'_> {
         self.network.parameters.values().to_vec()
     }
 
+    fn is_free(&self, parameter: usize) -> bool {
+        let entries = self.network.parameters.layout().entries();
+        let Some(entry) = entries.iter().find(|e| e.range.contains(&parameter)) else { return false };
+        self.network.mask(entry.group).is_none_or(|mask| mask[parameter - entry.range.start])
+    }
+
     fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
         self.set(parameters);
         Ok(match self.scheme {
