@@ -13,7 +13,7 @@ use crate::{docs, layers, metadata, package, reproduce, test};
 pub(crate) enum Step {
     /// Formatting
     Fmt,
-    /// Paths, test names and equation numbers that are cited
+    /// Paths, links, test names, equation numbers and code that pages cite
     Docs,
     /// Clippy on all targets, warnings denied
     Clippy,

@@ -10,7 +10,8 @@ use crate::scan;
 const ARCHITECTURE: &str = "docs/architecture.md";
 const EQUATIONS: &str = "docs/equations.md";
 
-/// Checks the architecture page, the equation numbers, and that no file names a path of one machine.
+/// Checks the architecture page, the equation numbers, links and blocks of code, and that no file names a path of one
+/// machine.
 pub(crate) fn run() -> Outcome {
     let root = root();
     let files = files(&root)?;
@@ -66,6 +67,38 @@ pub(crate) fn run() -> Outcome {
         Err(error) => found.push(format!("{EQUATIONS}: {error}")),
     }
 
+    for name in files.iter().filter(|name| name.ends_with(".md")) {
+        let Ok(page) = text_of(name) else { continue };
+        for (line, target) in scan::links(&page) {
+            if !root.join(name).parent().is_some_and(|folder| folder.join(&target).exists()) {
+                found.push(format!("{name}:{line}: no such file: {target}"));
+            }
+        }
+        for snippet in scan::snippets(&page) {
+            let at = format!("{name}:{}", snippet.line);
+            match &snippet.source {
+                // Rustdoc compiles the pages of the crates.
+                None if name.starts_with("crates/") => {}
+                None => found.push(format!(
+                    "{at}: nothing compiles this block of Rust: take it from an example and put `<!-- code: PATH#REGION \
+                     -->` on the line before"
+                )),
+                Some((path, region)) => {
+                    let text = text_of(path).unwrap_or_default();
+                    let code = region.as_ref().map_or(Some(text.clone()), |region| scan::region(&text, region));
+                    match (code, region) {
+                        (Some(code), _) if code == snippet.code => {}
+                        (Some(_), _) => found.push(format!("{at}: this block is not what {path} has: copy it anew")),
+                        (None, region) => found.push(format!(
+                            "{at}: {path} has no region `{}`",
+                            region.as_deref().unwrap_or_default()
+                        )),
+                    }
+                }
+            }
+        }
+    }
+
     for name in &files {
         let Ok(bytes) = std::fs::read(root.join(name)) else { continue };
         for (line, path) in scan::machine_paths(&bytes) {
@@ -76,7 +109,10 @@ pub(crate) fn run() -> Outcome {
     }
 
     if found.is_empty() {
-        println!("paths, test names and equation numbers: all there ({} files read)", files.len());
+        println!(
+            "paths, links, test names, equation numbers, blocks of code: all there ({} files read)",
+            files.len()
+        );
         return Ok(());
     }
     Err(format!("the documentation and the code disagree\n  {}", found.join("\n  ")))

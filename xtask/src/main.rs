@@ -52,7 +52,7 @@ enum Command {
     },
     /// Check the dependency edges of the workspace and build each library crate alone
     Layers,
-    /// Check the paths, test names and equation numbers that documentation and sources cite
+    /// Check the paths, links, test names, equation numbers and code that documentation and sources cite
     Docs,
     /// Package every published crate and build each package
     Package {

@@ -116,6 +116,75 @@ fn numbers(word: &str) -> (Vec<String>, bool) {
     (found, rest == ",")
 }
 
+/// A block of code on a page, with the source that it must be equal to: the whole file, or a region of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Snippet {
+    /// Line of the block's opening fence.
+    pub(crate) line: usize,
+    /// What the line before it says, `<!-- code: PATH -->` or `<!-- code: PATH#REGION -->`.
+    pub(crate) source: Option<(String, Option<String>)>,
+    /// The block.
+    pub(crate) code: String,
+}
+
+/// The blocks of Rust on a page.
+pub(crate) fn snippets(page: &str) -> Vec<Snippet> {
+    let mut found = Vec::new();
+    let (mut before, mut lines) = ("", page.lines().enumerate());
+    while let Some((index, line)) = lines.next() {
+        if line.trim() == "```rust" {
+            let code = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```");
+            let code = code.flat_map(|line| [line, "\n"]).collect();
+            let marker = before.trim().strip_prefix("<!-- code: ").and_then(|rest| rest.strip_suffix(" -->"));
+            let source = marker.map(|marker| match marker.split_once('#') {
+                Some((path, region)) => (path.to_owned(), Some(region.to_owned())),
+                None => (marker.to_owned(), None),
+            });
+            found.push(Snippet { line: index + 1, source, code });
+        }
+        before = line;
+    }
+    found
+}
+
+/// What lies between the comments `region: NAME` and `endregion` of a source or a page, without its indentation, without
+/// fences, and without blank lines at the ends.
+pub(crate) fn region(source: &str, name: &str) -> Option<String> {
+    let comment = |line: &str| {
+        let line = line.trim();
+        let rest = line.strip_prefix("//").or_else(|| line.strip_prefix("<!--"))?;
+        Some(rest.trim_end_matches("-->").trim().to_owned())
+    };
+    let opening = format!("region: {name}");
+    let mut lines = source.lines().skip_while(|line| comment(line).as_ref() != Some(&opening));
+    lines.next()?;
+    let inside: Vec<&str> = lines
+        .take_while(|line| comment(line).is_none_or(|comment| comment != "endregion"))
+        .filter(|line| !line.trim_start().starts_with("```"))
+        .collect();
+    let blank = |line: &&str| line.trim().is_empty();
+    let indentation =
+        inside.iter().filter(|line| !blank(line)).map(|line| line.len() - line.trim_start().len()).min()?;
+    let start = inside.iter().position(|line| !blank(line))?;
+    let end = inside.iter().rposition(|line| !blank(line))?;
+    let outdented = inside[start..=end].iter().map(|line| line.get(indentation..).unwrap_or_default());
+    Some(outdented.flat_map(|line| [line, "\n"]).collect())
+}
+
+/// Links of a page to other files of the project, relative to the page, without anchors.
+pub(crate) fn links(page: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (index, line) in page.lines().enumerate() {
+        for rest in line.split("](").skip(1) {
+            let target = rest.split([')', '#', ' ']).next().unwrap_or_default();
+            if !target.is_empty() && !target.contains(':') {
+                found.push((index + 1, target.to_owned()));
+            }
+        }
+    }
+    found
+}
+
 /// Absolute paths of a developer's machine in a file, text or not.
 pub(crate) fn machine_paths(bytes: &[u8]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
@@ -215,6 +284,37 @@ mod tests {
     #[test]
     fn other_brackets_are_no_equations() {
         check(equations("the equation (of motion), the equations, f(3), (4), Huh (2018)"), &[]);
+    }
+
+    #[test]
+    fn snippets_know_their_source() {
+        let page = "a\n<!-- code: x/a.rs#b -->\n```rust\nlet x;\n\n  y\n```\n<!-- code: c.rs -->\n```rust\n```\n```rust\nz\n```\n```text\n```\n";
+        let snippet = |line, source, code: &str| Snippet { line, source, code: code.to_owned() };
+        let source = |path: &str, region: Option<&str>| Some((path.to_owned(), region.map(str::to_owned)));
+        assert_eq!(
+            snippets(page),
+            [
+                snippet(3, source("x/a.rs", Some("b")), "let x;\n\n  y\n"),
+                snippet(9, source("c.rs", None), ""),
+                snippet(11, None, "z\n"),
+            ]
+        );
+    }
+
+    #[test]
+    fn regions_lose_indentation_fences_and_blank_ends() {
+        let source = "fn f() {\n    // region: b\n\n    let x = {\n        1\n\n    };\n\n    // endregion\n}\n// region: c\n";
+        assert_eq!(region(source, "b").as_deref(), Some("let x = {\n    1\n\n};\n"));
+        assert_eq!(region(source, "c"), None);
+        assert_eq!(region(source, "d"), None);
+        let page = "<!-- region: b -->\n\n```rust\nx\n```\n\n<!-- endregion -->\ny\n";
+        assert_eq!(region(page, "b").as_deref(), Some("x\n"));
+    }
+
+    #[test]
+    fn links_into_the_project_are_found() {
+        let page = "[a](docs/a.md#b) and [b](#c)\n[c](https://example.org) [d](../d.rs \"title\")";
+        check(links(page), &[(1, "docs/a.md"), (2, "../d.rs")]);
     }
 
     #[test]
