@@ -60,6 +60,8 @@ pub struct Network<T: 'static> {
     pub(crate) classes: Vec<String>,
     pub(crate) masks: Vec<(Group, Arc<Vec<bool>>)>,
     pub(crate) frozen: HashSet<Group>,
+    /// Whether any parameter of each population's neurons is trainable, which every step asks.
+    pub(crate) trains_neurons: Vec<bool>,
     pub(crate) neurons: usize,
     pub(crate) membrane: usize,
     pub(crate) latches: usize,
@@ -175,6 +177,7 @@ impl NetworkBuilder {
             layout.push(Group::GateWidth(index), format!("{}.gate_width", p.name), 1, 1);
             let dim = p.dynamics.dim();
             let probe = Setting {
+                arch: pulp::Arch::new(),
                 h: 1.0,
                 tableau: spikegrad_integrators::tableau::EULER,
                 parameters: &p.parameters,
@@ -231,6 +234,7 @@ impl NetworkBuilder {
             .filter(|g| !matches!(g, Group::Recurrent(_) | Group::Input | Group::Bias | Group::Readout));
         let mut network = Network {
             frozen: frozen.collect(),
+            trains_neurons: vec![false; places.len()],
             parameters,
             places,
             classes: self.classes.into_iter().map(|(name, _)| name).collect(),
@@ -290,16 +294,27 @@ impl<T: RealField + Copy> Network<T> {
     /// Leaves a group's gradient at zero and, where that saves something, uncomputed.
     pub fn freeze(&mut self, group: Group) {
         self.frozen.insert(group);
+        self.note_frozen();
     }
 
     /// Computes a group's gradient.
     pub fn unfreeze(&mut self, group: Group) {
         self.frozen.remove(&group);
+        self.note_frozen();
     }
 
     /// Computes the gradient of everything there is.
     pub fn unfreeze_all(&mut self) {
         self.frozen.clear();
+        self.note_frozen();
+    }
+
+    fn note_frozen(&mut self) {
+        let trains = |population: usize, place: &Place<T>| {
+            let n = place.dynamics.parameters().len();
+            (0..n).any(|parameter| !self.frozen.contains(&Group::Neuron { population, parameter }))
+        };
+        self.trains_neurons = self.places.iter().enumerate().map(|(p, place)| trains(p, place)).collect();
     }
 
     /// Whether a group's gradient is computed.
@@ -432,6 +447,7 @@ impl<T: RealField + Copy> Network<T> {
 
     pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, tableau: Tableau) -> Setting<'a, T> {
         Setting {
+            arch: pulp::Arch::new(),
             h,
             tableau,
             parameters: &self.parameters.values()[place.parameters.clone()],
@@ -441,17 +457,11 @@ impl<T: RealField + Copy> Network<T> {
         }
     }
 
-    /// Whether any parameter of a population's neurons is trainable.
-    pub(crate) fn trains_neurons(&self, index: usize) -> bool {
-        let n = self.places[index].dynamics.parameters().len();
-        (0..n).any(|parameter| self.is_trainable(Group::Neuron { population: index, parameter }))
-    }
-
     /// The part of a gradient that a population's loops add to.
     pub(crate) fn parameter_bar<'a>(&self, population: usize, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
         let place = &self.places[population];
         let (neuron, rest) = gradient[place.parameters.start..].split_at_mut(place.parameters.len());
-        ParameterBar { neuron: self.trains_neurons(population).then_some(neuron), width: &mut rest[0] }
+        ParameterBar { neuron: self.trains_neurons[population].then_some(neuron), width: &mut rest[0] }
     }
 
     /// Sets the gradient of masked entries and frozen groups to zero.
@@ -494,6 +504,7 @@ impl<T: RealField + Copy> Network<T> {
             classes: self.classes.clone(),
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),
+            trains_neurons: self.trains_neurons.clone(),
             neurons: self.neurons,
             membrane: self.membrane,
             latches: self.latches,

@@ -13,6 +13,9 @@ use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Res
 /// A crossing whose speed `|f(v_theta)| h` is below this part of the way from reset to threshold counts as grazing.
 const GRAZING: f64 = 1e-3;
 
+/// Neurons that are ruled out together.
+const CHUNK: usize = 16;
+
 /// A population: so many neurons of one model with one gate.
 ///
 /// ```
@@ -91,6 +94,8 @@ pub(crate) struct BlockMut<'a, T> {
 /// What a population's loops need to know besides states.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting<'a, T> {
+    /// The widest vectors of this machine.
+    pub(crate) arch: pulp::Arch,
     pub(crate) h: T,
     pub(crate) tableau: Tableau,
     /// The model's parameters, one after the other, each `1` or `size` values.
@@ -235,7 +240,8 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
     fn jump(&self, at: &Setting<'_, T>, current: T, i: usize) -> T;
 }
 
-/// The loops over neurons of model `N`.
+/// The loops over neurons of model `N`. Those of a step are compiled for the machine's widest vectors: what they call
+/// must be inlined into them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Model<N>(PhantomData<N>);
 
@@ -301,13 +307,13 @@ fn affine<N: Neuron, T: RealField + Copy>(params: &N::Params<T>, current: T) -> 
 
 /// One smooth step of one neuron with its current held.
 #[inline(always)]
-fn flow<N: Neuron, T: RealField + Copy>(
+fn flow<N: Neuron, T: RealField + Copy, const EULER: bool>(
     at: &Setting<'_, T>,
     params: &N::Params<T>,
     mut x: N::State<T>,
     current: T,
 ) -> N::State<T> {
-    if at.tableau.stages() == 1 {
+    if EULER {
         let f = N::rhs(params, &x, current);
         for (x, &f) in x.as_mut().iter_mut().zip(f.as_ref()) {
             *x += at.h * f;
@@ -321,7 +327,7 @@ fn flow<N: Neuron, T: RealField + Copy>(
 
 /// The transpose of [`flow`]: turns `bar` of the end into that of the start and returns the current's cotangent.
 #[inline(always)]
-fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
+fn flow_vjp<N: NeuronVjp, T: RealField + Copy, const EULER: bool>(
     at: &Setting<'_, T>,
     params: &N::Params<T>,
     x: N::State<T>,
@@ -329,7 +335,7 @@ fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
     bar: &mut N::State<T>,
     params_bar: &mut N::Params<T>,
 ) -> T {
-    if at.tableau.stages() == 1 {
+    if EULER {
         let f_bar = N::State::<T>::from_fn(|c| at.h * bar.as_ref()[c]);
         return N::rhs_vjp(params, &x, current, &f_bar, bar, params_bar);
     }
@@ -357,6 +363,26 @@ fn total<T: RealField + Copy>(gate: &Gate<T>, reset: &Reset<T>, v: T, latch: T) 
         }
     };
     (whole + gate.charge(v - whole), whole)
+}
+
+/// Wraps a voltage or moves its latch on at the end of a step; the charge released, if there can be any.
+#[inline(always)]
+fn settle<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    params: &N::Params<T>,
+    v: &mut T,
+    old: T,
+    held: T,
+    latch: &mut T,
+) -> Option<T> {
+    let (gate, reset) = gate_of::<N, T>(at, params);
+    let (charge, whole) = total(&gate, &reset, *v, held);
+    if let Reset::Latch { .. } = reset {
+        *latch = if *v > gate.lower() { charge } else { T::zero() };
+        return (charge > held).then(|| charge - held);
+    }
+    *v -= whole;
+    Some(charge - gate.charge(old))
 }
 
 impl<N: NeuronVjp> Model<N> {
@@ -399,32 +425,45 @@ impl<N: NeuronVjp> Model<N> {
             }
             return;
         }
-        for i in 0..size {
-            let x = flow::<N, T>(at, &params(i), state_at::<N, T>(before_v, before.rest, i), current[i]);
-            put_state::<N, T>(&x, v, rest, i);
-        }
-        for i in 0..size {
-            let (gate, reset) = gate_of::<N, T>(at, &params(i));
-            let (lower, old, new) = (gate.lower(), before_v[i], v[i]);
-            if let Reset::Latch { .. } = reset {
-                let held = before.latch[i];
-                latch[i] = held;
-                if new > lower {
-                    let charge = gate.charge(new);
-                    if charge > held {
-                        latch[i] = charge;
-                        push(i, charge - held);
-                    }
-                } else {
-                    latch[i] = T::zero();
-                }
-                continue;
+        // Branches on the method stand outside the loops, so that these vectorise.
+        if at.tableau.stages() == 1 {
+            for i in 0..size {
+                let x = state_at::<N, T>(before_v, before.rest, i);
+                put_state::<N, T>(&flow::<N, T, true>(at, &params(i), x, current[i]), v, rest, i);
             }
-            let below = matches!(reset, Reset::Periodic) && new < T::zero();
-            if new > lower || old > lower || below {
-                let (charge, whole) = total(&gate, &reset, new, T::zero());
-                v[i] = new - whole;
-                push(i, charge - gate.charge(old));
+        } else {
+            for i in 0..size {
+                let x = state_at::<N, T>(before_v, before.rest, i);
+                put_state::<N, T>(&flow::<N, T, false>(at, &params(i), x, current[i]), v, rest, i);
+            }
+        }
+        // Few neurons are near threshold: whole chunks are ruled out by vector comparisons.
+        let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
+        let latched = matches!(N::reset(&params(0)), Reset::Latch { .. });
+        for (chunk, v) in v.chunks_mut(CHUNK).enumerate() {
+            let start = chunk * CHUNK;
+            let old = &before_v[start..][..v.len()];
+            let touched = |i: usize, new: T, old: T| {
+                let lower = gate_of::<N, T>(at, &params(start + i)).0.lower();
+                latched | (new > lower) | (old > lower) | (periodic & (new < T::zero()))
+            };
+            let mut any = false;
+            for (i, (&new, &old)) in v.iter().zip(old).enumerate() {
+                any |= touched(i, new, old);
+            }
+            if any {
+                for (i, (v, &old)) in v.iter_mut().zip(old).enumerate() {
+                    if touched(i, *v, old) {
+                        let (i, held) = (start + i, latch_at(before.latch, start + i));
+                        let mut kept = T::zero();
+                        if let Some(charge) = settle::<N, T>(at, &params(i), v, old, held, &mut kept) {
+                            push(i, charge);
+                        }
+                        if latched {
+                            latch[i] = kept;
+                        }
+                    }
+                }
             }
         }
     }
@@ -499,16 +538,28 @@ impl<N: NeuronVjp> Model<N> {
                 }
             }
         } else {
-            for i in 0..size {
-                let x = state_at::<N, T>(before_v, before.rest, i);
-                let mut x_bar = state_at::<N, T>(v_bar, rest_bar, i);
-                let mut params_bar = zeros::<T, N::Params<T>>();
-                current_bar[i] = flow_vjp::<N, T>(at, &params(i), x, current[i], &mut x_bar, &mut params_bar);
-                put_state::<N, T>(&x_bar, v_bar, rest_bar, i);
-                if TRAIN {
-                    add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
-                }
+            macro_rules! run {
+                ($euler:literal) => {
+                    for i in 0..size {
+                        let x = state_at::<N, T>(before_v, before.rest, i);
+                        let mut x_bar = state_at::<N, T>(v_bar, rest_bar, i);
+                        let mut params_bar = zeros::<T, N::Params<T>>();
+                        current_bar[i] = flow_vjp::<N, T, $euler>(
+                            at,
+                            &params(i),
+                            x,
+                            current[i],
+                            &mut x_bar,
+                            &mut params_bar,
+                        );
+                        put_state::<N, T>(&x_bar, v_bar, rest_bar, i);
+                        if TRAIN {
+                            add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+                        }
+                    }
+                };
             }
+            if at.tableau.stages() == 1 { run!(true) } else { run!(false) }
         }
         // What the charge at the start of the step depends on.
         if latched {
@@ -613,13 +664,18 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         released: &mut Released<T>,
     ) {
         let size = before.v.len();
-        if at.per_neuron {
-            let params = |i| params_at::<N, T>(at, size, i);
-            Self::forward_loop(at, before, after, current, offset, released, params);
-        } else {
-            let p = params_at::<N, T>(at, size, 0);
-            Self::forward_loop(at, before, after, current, offset, released, |_| p);
-        }
+        at.arch.dispatch(
+            #[inline(always)]
+            || {
+                if at.per_neuron {
+                    let params = |i| params_at::<N, T>(at, size, i);
+                    Self::forward_loop(at, before, after, current, offset, released, params);
+                } else {
+                    let p = params_at::<N, T>(at, size, 0);
+                    Self::forward_loop(at, before, after, current, offset, released, |_| p);
+                }
+            },
+        );
     }
 
     fn backward(
@@ -639,19 +695,24 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         let ParameterBar { neuron, width } = parameters;
         macro_rules! run {
             ($train:literal, $target:expr, $params:expr) => {
-                Self::backward_loop::<T, $train>(
-                    at,
-                    before,
-                    after,
-                    current,
-                    offset,
-                    active,
-                    charge_bar,
-                    bar,
-                    current_bar,
-                    $target,
-                    width,
-                    $params,
+                at.arch.dispatch(
+                    #[inline(always)]
+                    || {
+                        Self::backward_loop::<T, $train>(
+                            at,
+                            before,
+                            after,
+                            current,
+                            offset,
+                            active,
+                            charge_bar,
+                            bar,
+                            current_bar,
+                            $target,
+                            width,
+                            $params,
+                        )
+                    },
                 )
             };
         }

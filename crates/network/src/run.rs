@@ -108,11 +108,13 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         self.trial.initial.as_ref()
     }
 
+    #[inline(always)]
     fn input(&self, n: usize) -> &'a [T] {
         &self.trial.inputs[n / self.hold * self.network.inputs..][..self.network.inputs]
     }
 
     /// Adds `U i_n`.
+    #[inline(always)]
     pub(crate) fn add_input(&self, n: usize, current: &mut [T]) {
         let u = self.network.parameters.group(Group::Input);
         for (&i, column) in self.input(n).iter().zip(u.chunks_exact(current.len())) {
@@ -123,6 +125,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     /// The transpose of the current's dependence on input and tonic current.
+    #[inline(always)]
     pub(crate) fn current_vjp(&self, n: usize, current_bar: &[T], parameters_bar: &mut [T]) {
         let layout = self.network.parameters.layout();
         let u_bar = &mut parameters_bar[layout.range(Group::Input)];
@@ -134,6 +137,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         axpy(&mut parameters_bar[layout.range(Group::Bias)], T::one(), current_bar);
     }
 
+    #[inline(always)]
     fn sample<'s>(&self, n: usize, output: &'s [T], s: &'s [T], x: &'s [T]) -> Sample<'s, T>
     where
         'a: 's,
@@ -153,6 +157,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     /// `o = O s`, equation (4). `O` is stored by columns; with one output its row is contiguous.
+    #[inline(always)]
     fn read(&self, s: &[T], output: &mut [T]) {
         let o = self.network.parameters.group(Group::Readout);
         if let [output] = output {
@@ -168,12 +173,14 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     /// What step `n`, ending with synapses `s` and membrane state `x`, adds to the cost (equation (21)).
+    #[inline(always)]
     pub(crate) fn cost(&self, n: usize, s: &[T], x: &[T], output: &mut [T]) -> T {
         self.read(s, output);
         self.weight * self.loss.value(&self.sample(n, output, s, x))
     }
 
     /// Its transpose.
+    #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     pub(crate) fn cost_vjp(
         &self,

@@ -32,8 +32,12 @@ pub struct SplitStep<'n, T: 'static> {
     h: T,
     tableau: Tableau,
     decays: Vec<Decay<T>>,
-    /// Whether any synaptic time constant is trainable: their gradient needs `s` and `J` of every step.
-    trains_tau: bool,
+    /// Which classes' weights are trainable.
+    trains_weights: Vec<bool>,
+    /// Which classes' time constants are.
+    trains_tau: Vec<bool>,
+    /// Whether any time constant is: their gradient needs `s` and `J` of every step.
+    keeps_synapses: bool,
 }
 
 impl<'n, T: RealField + Copy> SplitStep<'n, T> {
@@ -55,12 +59,18 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         let h = real(h);
         let tau = |k| network.parameters.group(Group::Tau(k))[0];
         let classes = 0..network.classes.len();
+        let trains = |group: fn(usize) -> Group| -> Vec<bool> {
+            classes.clone().map(|k| network.is_trainable(group(k))).collect()
+        };
+        let trains_tau = trains(Group::Tau);
         Ok(Self {
             network,
             h,
             tableau,
             decays: classes.clone().map(|k| Decay::new(tau(k), h)).collect(),
-            trains_tau: classes.into_iter().any(|k| network.is_trainable(Group::Tau(k))),
+            trains_weights: trains(Group::Recurrent),
+            keeps_synapses: trains_tau.contains(&true),
+            trains_tau,
         })
     }
 
@@ -209,6 +219,206 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     }
 }
 
+impl<T: RealField + Copy> SplitRun<'_, T> {
+    /// A step, to be inlined into code for the widest vectors of the machine.
+    #[inline(always)]
+    fn forward(&self, n: usize, x: &mut [T], tape: &mut SplitTape<T>) -> T {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        let (size, len) = (network.neurons, scheme.membrane());
+        let (membrane, synapses) = x.split_at_mut(len);
+        if scheme.keeps_synapses {
+            tape.synapses.extend_from_slice(synapses);
+        }
+        let (s, j) = synapses.split_at_mut(scheme.classes() * size);
+
+        // I, equation (17)
+        let current = tape.current.len();
+        tape.current.extend_from_slice(network.parameters.bias());
+        let current = &mut tape.current[current..];
+        self.run.add_input(n, current);
+        for j in j.chunks_exact(size) {
+            axpy(current, T::one(), j);
+        }
+        // (x', q), equation (18)
+        let before = &tape.membrane[tape.steps * len..];
+        for place in &network.places {
+            let at = network.setting(place, scheme.h, scheme.tableau);
+            place.dynamics.forward(
+                &at,
+                block(place, network.membrane, before),
+                block_mut(place, network.membrane, membrane),
+                &current[place.offset..][..place.size],
+                place.offset,
+                &mut tape.released,
+            );
+        }
+        // s' and J', equations (19), (20)
+        tape.ends.push(tape.released.neurons.len());
+        let part = tape.part(tape.steps);
+        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part]);
+        for (k, decay) in scheme.decays.iter().enumerate() {
+            let w = network.parameters.group(Group::Recurrent(k));
+            let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
+            for (s, j) in s.iter_mut().zip(j.iter_mut()) {
+                *s *= decay.a;
+                *j *= decay.a;
+            }
+            for (&neuron, &charge) in neurons.iter().zip(charges) {
+                if charge != T::zero() {
+                    let (i, gain) = (neuron as usize, decay.b * charge);
+                    s[i] += gain;
+                    axpy(j, gain, &w[i * size..][..size]);
+                }
+            }
+        }
+        tape.steps += 1;
+        tape.membrane.extend_from_slice(membrane);
+        tape.s.extend_from_slice(&s[..size]);
+        self.run.cost(n, &s[..size], &membrane[..network.membrane], &mut tape.output)
+    }
+
+    /// Its transpose.
+    #[inline(always)]
+    fn backward(
+        &self,
+        n: usize,
+        tape: &mut SplitTape<T>,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        let (size, len, layout) = (network.neurons, scheme.membrane(), network.parameters.layout());
+        let index = tape.steps - 1;
+        let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
+        let (s_bar, j_bar) = synapses_bar.split_at_mut(scheme.classes() * size);
+        let (before, after) = tape.membrane[index * len..].split_at(len);
+
+        self.run.cost_vjp(
+            n,
+            &tape.s[index * size..],
+            &after[..network.membrane],
+            cost_bar,
+            (&mut tape.output, &mut tape.output_bar),
+            &mut s_bar[..size],
+            &mut membrane_bar[..network.membrane],
+            parameters_bar,
+        );
+
+        // q_bar and W_bar, equations (22), (23), in one pass over a column
+        let part = tape.part(index);
+        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part.clone()]);
+        tape.charge_bar.clear();
+        tape.charge_bar.resize(neurons.len(), T::zero());
+        for (k, decay) in scheme.decays.iter().enumerate() {
+            let range = layout.range(Group::Recurrent(k));
+            let w = &network.parameters.values()[range.clone()];
+            let w_bar = &mut parameters_bar[range];
+            let trainable = scheme.trains_weights[k];
+            let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+            let mut by_b = T::zero();
+            for ((&neuron, &charge), charge_bar) in neurons.iter().zip(charges).zip(&mut tape.charge_bar) {
+                let i = neuron as usize;
+                let column = i * size..(i + 1) * size;
+                let product = if trainable && charge != T::zero() {
+                    dot_axpy(&w[column.clone()], j_bar, decay.b * charge, &mut w_bar[column])
+                } else {
+                    dot(&w[column], j_bar)
+                };
+                let weight = s_bar[i] + product;
+                *charge_bar += decay.b * weight;
+                by_b += charge * weight;
+            }
+            // tau_bar, equation (26)
+            if scheme.trains_tau[k] {
+                let (s, j) =
+                    tape.synapses[index * 2 * scheme.classes() * size..].split_at(scheme.classes() * size);
+                let by_a = dot(&s[k * size..][..size], s_bar) + dot(&j[k * size..][..size], j_bar);
+                parameters_bar[layout.range(Group::Tau(k)).start] +=
+                    decay.a_by_tau * by_a + decay.b_by_tau * by_b;
+            }
+        }
+
+        // x_bar and I_bar, equation (24)
+        let mut from = 0;
+        for (p, place) in network.places.iter().enumerate() {
+            let at = network.setting(place, scheme.h, scheme.tableau);
+            let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
+            place.dynamics.backward(
+                &at,
+                block(place, network.membrane, before),
+                block(place, network.membrane, after),
+                &tape.current[index * size + place.offset..][..place.size],
+                place.offset,
+                &neurons[from..to],
+                &tape.charge_bar[from..to],
+                block_mut(place, network.membrane, membrane_bar),
+                &mut tape.current_bar[place.offset..][..place.size],
+                network.parameter_bar(p, parameters_bar),
+            );
+            from = to;
+        }
+        // J_bar, s_bar, U_bar, I_o_bar, equation (25)
+        for (decay, (s_bar, j_bar)) in
+            scheme.decays.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
+        {
+            for ((s_bar, j_bar), &current_bar) in s_bar.iter_mut().zip(j_bar).zip(&tape.current_bar) {
+                *s_bar *= decay.a;
+                *j_bar = decay.a * *j_bar + current_bar;
+            }
+        }
+        self.run.current_vjp(n, &tape.current_bar, parameters_bar);
+
+        tape.steps = index;
+        tape.membrane.truncate((index + 1) * len);
+        tape.current.truncate(index * size);
+        tape.s.truncate(index * size);
+        tape.ends.truncate(index);
+        tape.released.neurons.truncate(part.start);
+        tape.released.charge.truncate(part.start);
+        if scheme.keeps_synapses {
+            tape.synapses.truncate(index * 2 * scheme.classes() * size);
+        }
+    }
+}
+
+// A closure that only borrows reaches `dispatch` through a shim that is not inlined and so never sees the wide vectors;
+// these two are closures written out.
+
+struct Forward<'s, 'a, T: 'static> {
+    run: &'s SplitRun<'a, T>,
+    n: usize,
+    x: &'s mut [T],
+    tape: &'s mut SplitTape<T>,
+}
+
+impl<T: RealField + Copy> pulp::NullaryFnOnce for Forward<'_, '_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn call(self) -> T {
+        self.run.forward(self.n, self.x, self.tape)
+    }
+}
+
+struct Backward<'s, 'a, T: 'static> {
+    run: &'s SplitRun<'a, T>,
+    n: usize,
+    tape: &'s mut SplitTape<T>,
+    cost_bar: T,
+    x_bar: &'s mut [T],
+    parameters_bar: &'s mut [T],
+}
+
+impl<T: RealField + Copy> pulp::NullaryFnOnce for Backward<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.run.backward(self.n, self.tape, self.cost_bar, self.x_bar, self.parameters_bar);
+    }
+}
+
 impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     type Tape = SplitTape<T>;
 
@@ -261,60 +471,8 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        let (scheme, network) = (self.scheme, self.scheme.network);
-        let (size, len) = (network.neurons, scheme.membrane());
-        let (membrane, synapses) = x.split_at_mut(len);
-        if scheme.trains_tau {
-            tape.synapses.extend_from_slice(synapses);
-        }
-        let (s, j) = synapses.split_at_mut(scheme.classes() * size);
-
-        // I, equation (17)
-        let current = tape.current.len();
-        tape.current.extend_from_slice(network.parameters.bias());
-        let current = &mut tape.current[current..];
-        self.run.add_input(n, current);
-        for j in j.chunks_exact(size) {
-            axpy(current, T::one(), j);
-        }
-        // (x', q), equation (18)
-        let before = &tape.membrane[tape.steps * len..];
-        for place in &network.places {
-            let at = network.setting(place, scheme.h, scheme.tableau);
-            place.dynamics.forward(
-                &at,
-                block(place, network.membrane, before),
-                block_mut(place, network.membrane, membrane),
-                &current[place.offset..][..place.size],
-                place.offset,
-                &mut tape.released,
-            );
-        }
-        // s' and J', equations (19), (20)
-        tape.ends.push(tape.released.neurons.len());
-        let part = tape.part(tape.steps);
-        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part]);
-        for (k, decay) in scheme.decays.iter().enumerate() {
-            let w = network.parameters.group(Group::Recurrent(k));
-            let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
-            for (s, j) in s.iter_mut().zip(j.iter_mut()) {
-                *s *= decay.a;
-                *j *= decay.a;
-            }
-            for (&neuron, &charge) in neurons.iter().zip(charges) {
-                if charge != T::zero() {
-                    let (i, gain) = (neuron as usize, decay.b * charge);
-                    s[i] += gain;
-                    axpy(j, gain, &w[i * size..][..size]);
-                }
-            }
-        }
-        tape.steps += 1;
-        tape.membrane.extend_from_slice(membrane);
-        tape.s.extend_from_slice(&s[..size]);
-        self.run.cost(n, &s[..size], &membrane[..network.membrane], &mut tape.output)
+        pulp::Arch::new().dispatch(Forward { run: self, n, x, tape })
     }
-
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
         let (network, len) = (self.scheme.network, self.scheme.membrane());
@@ -355,98 +513,7 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let (scheme, network) = (self.scheme, self.scheme.network);
-        let (size, len, layout) = (network.neurons, scheme.membrane(), network.parameters.layout());
-        let index = tape.steps - 1;
-        let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
-        let (s_bar, j_bar) = synapses_bar.split_at_mut(scheme.classes() * size);
-        let (before, after) = tape.membrane[index * len..].split_at(len);
-
-        self.run.cost_vjp(
-            n,
-            &tape.s[index * size..],
-            &after[..network.membrane],
-            cost_bar,
-            (&mut tape.output, &mut tape.output_bar),
-            &mut s_bar[..size],
-            &mut membrane_bar[..network.membrane],
-            parameters_bar,
-        );
-
-        // q_bar and W_bar, equations (22), (23), in one pass over a column
-        let part = tape.part(index);
-        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part.clone()]);
-        tape.charge_bar.clear();
-        tape.charge_bar.resize(neurons.len(), T::zero());
-        for (k, decay) in scheme.decays.iter().enumerate() {
-            let range = layout.range(Group::Recurrent(k));
-            let w = &network.parameters.values()[range.clone()];
-            let w_bar = &mut parameters_bar[range];
-            let trainable = network.is_trainable(Group::Recurrent(k));
-            let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-            let mut by_b = T::zero();
-            for ((&neuron, &charge), charge_bar) in neurons.iter().zip(charges).zip(&mut tape.charge_bar) {
-                let i = neuron as usize;
-                let column = i * size..(i + 1) * size;
-                let product = if trainable && charge != T::zero() {
-                    dot_axpy(&w[column.clone()], j_bar, decay.b * charge, &mut w_bar[column])
-                } else {
-                    dot(&w[column], j_bar)
-                };
-                let weight = s_bar[i] + product;
-                *charge_bar += decay.b * weight;
-                by_b += charge * weight;
-            }
-            // tau_bar, equation (26)
-            if network.is_trainable(Group::Tau(k)) {
-                let (s, j) =
-                    tape.synapses[index * 2 * scheme.classes() * size..].split_at(scheme.classes() * size);
-                let by_a = dot(&s[k * size..][..size], s_bar) + dot(&j[k * size..][..size], j_bar);
-                parameters_bar[layout.range(Group::Tau(k)).start] +=
-                    decay.a_by_tau * by_a + decay.b_by_tau * by_b;
-            }
-        }
-
-        // x_bar and I_bar, equation (24)
-        let mut from = 0;
-        for (p, place) in network.places.iter().enumerate() {
-            let at = network.setting(place, scheme.h, scheme.tableau);
-            let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
-            place.dynamics.backward(
-                &at,
-                block(place, network.membrane, before),
-                block(place, network.membrane, after),
-                &tape.current[index * size + place.offset..][..place.size],
-                place.offset,
-                &neurons[from..to],
-                &tape.charge_bar[from..to],
-                block_mut(place, network.membrane, membrane_bar),
-                &mut tape.current_bar[place.offset..][..place.size],
-                network.parameter_bar(p, parameters_bar),
-            );
-            from = to;
-        }
-        // J_bar, s_bar, U_bar, I_o_bar, equation (25)
-        for (decay, (s_bar, j_bar)) in
-            scheme.decays.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
-        {
-            for ((s_bar, j_bar), &current_bar) in s_bar.iter_mut().zip(j_bar).zip(&tape.current_bar) {
-                *s_bar *= decay.a;
-                *j_bar = decay.a * *j_bar + current_bar;
-            }
-        }
-        self.run.current_vjp(n, &tape.current_bar, parameters_bar);
-
-        tape.steps = index;
-        tape.membrane.truncate((index + 1) * len);
-        tape.current.truncate(index * size);
-        tape.s.truncate(index * size);
-        tape.ends.truncate(index);
-        tape.released.neurons.truncate(part.start);
-        tape.released.charge.truncate(part.start);
-        if scheme.trains_tau {
-            tape.synapses.truncate(index * 2 * scheme.classes() * size);
-        }
+        pulp::Arch::new().dispatch(Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
     }
 
     fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {

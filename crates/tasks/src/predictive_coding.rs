@@ -4,8 +4,9 @@
 //! Sources: Boerlin, Machens & Deneve (2013); learned by gradient descent in Huh & Sejnowski (2018).
 
 use nalgebra::{DMatrix, DVector, RealField};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal, Uniform};
+use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Nif};
 use spikegrad_network::{Group, InitialState, Loss, Network, Population, Recording, Trial};
 
@@ -61,9 +62,12 @@ pub struct PredictiveCoding {
     pub growth: f64,
     /// Length of held-out trials, ms.
     pub test_duration: f64,
-    /// Number of neurons: initial voltages are drawn for each trial, uniform in [0, 1].
+    /// Number of neurons.
     pub neurons: usize,
-    loss: Sum<Quadratic<f64>, VoltageFloor<f64>>,
+    /// Initial voltages are drawn for each trial, uniform between these two.
+    pub initial_v: (f64, f64),
+    /// Squared error and synaptic activity, and a floor under the voltages.
+    pub loss: Sum<Quadratic<f64>, VoltageFloor<f64>>,
 }
 
 impl PredictiveCoding {
@@ -80,6 +84,7 @@ impl PredictiveCoding {
             growth: 0.6,
             test_duration: 1000.0,
             neurons,
+            initial_v: (0.0, 1.0),
             loss: Sum(Quadratic { lambda: 0.03 }, VoltageFloor { weight: 1e-4 }),
         }
     }
@@ -226,8 +231,8 @@ impl PredictiveCoding {
             o = &decay * o + &drive * DVector::from_column_slice(input);
             trial.targets.extend(o.iter());
         }
-        let voltages = Uniform::new(0.0, 1.0)
-            .map_or_else(|_| Vec::new(), |u| u.sample_iter(rng).take(self.neurons).collect());
+        let (low, high) = self.initial_v;
+        let voltages = (0..self.neurons).map(|_| low + (high - low) * rng.random::<f64>()).collect();
         trial.initial = Some(InitialState { x: voltages, s: Vec::new() });
         trial.scale = trial.duration();
         trial

@@ -1,5 +1,6 @@
 //! The registry of experiments and what each one is handed.
 
+mod naive;
 mod predictive_coding;
 mod synapse;
 
