@@ -33,7 +33,7 @@ impl Default for Scheme {
 ///     .synapse("slow", 20.0)
 ///     .outputs(1)
 ///     .build()?;
-/// network.parameters.bias_mut().copy_from_slice(&[0.05, 0.04, 0.03]);
+/// network.parameters.bias_mut().copy_from_slice(&[0.053, 0.042, 0.031]);
 /// network.parameters.readout_mut().fill(0.5);
 /// let mut trial = Trial::silent(60, 1.0, 0);
 /// trial.targets = vec![0.1; 60];
