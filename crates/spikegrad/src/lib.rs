@@ -9,7 +9,7 @@ pub use {
 
 /// What most programs need: `use spikegrad::prelude::*;`.
 ///
-/// Errors stay in their modules, since each crate has one of its own, and so does [`adjoint::Group`](crate::adjoint::Group),
+/// Errors stay in their modules, since each crate has one of its own, and so does [`adjoint::Group`],
 /// whose name the [`Group`](crate::network::Group) of a network has.
 pub mod prelude {
     #[doc(no_inline)]
