@@ -20,6 +20,13 @@ pub enum GateShape {
     Triangular,
 }
 
+/// `u` confined to `[0, 1]`, without branches.
+#[inline(always)]
+fn unit<T: RealField + Copy>(u: T) -> T {
+    let u = if u > T::zero() { u } else { T::zero() };
+    if u < T::one() { u } else { T::one() }
+}
+
 impl GateShape {
     /// Every shape there is; tests loop over it.
     pub const ALL: [Self; 3] = [Self::Box, Self::RaisedCosine, Self::Triangular];
@@ -36,35 +43,25 @@ impl GateShape {
     /// `gamma(u)`, zero outside `[0, 1]`.
     #[inline(always)]
     pub fn density<T: RealField + Copy>(self, u: T) -> T {
-        if u < T::zero() || u > T::one() {
-            return T::zero();
-        }
+        let w = unit(u);
         match self {
-            Self::Box => T::one(),
-            Self::RaisedCosine => T::one() - sin_cos_turn(u).1,
-            Self::Triangular => real::<T>(4.0) * if u < real(0.5) { u } else { T::one() - u },
+            Self::Box if u == w => T::one(),
+            Self::Box => T::zero(),
+            Self::RaisedCosine => T::one() - sin_cos_turn(w).1,
+            Self::Triangular => real::<T>(4.0) * if w < real(0.5) { w } else { T::one() - w },
         }
     }
 
     /// `Gamma(u)`, the integral of `gamma`: 0 for `u <= 0`, 1 for `u >= 1`.
     #[inline(always)]
     pub fn charge<T: RealField + Copy>(self, u: T) -> T {
-        if u <= T::zero() {
-            return T::zero();
-        }
-        if u >= T::one() {
-            return T::one();
-        }
+        let w = unit(u);
         match self {
-            Self::Box => u,
-            Self::RaisedCosine => u - sin_cos_turn(u).0 / T::two_pi(),
+            Self::Box => w,
+            Self::RaisedCosine => w - sin_cos_turn(w).0 * real(std::f64::consts::FRAC_1_PI * 0.5),
             Self::Triangular => {
-                if u < real(0.5) {
-                    real::<T>(2.0) * u * u
-                } else {
-                    let w = T::one() - u;
-                    T::one() - real::<T>(2.0) * w * w
-                }
+                let (low, high) = (real::<T>(2.0) * w * w, T::one() - w);
+                if w < real(0.5) { low } else { T::one() - real::<T>(2.0) * high * high }
             }
         }
     }
@@ -126,14 +123,14 @@ impl<T: RealField + Copy> Gate<T> {
     /// Position `u` of `v` in the zone: 0 at the lower end, 1 at threshold.
     #[inline(always)]
     pub fn position(&self, v: T) -> T {
-        T::one() + (v - self.threshold) / self.width
+        T::one() + (v - self.threshold) * (T::one() / self.width)
     }
 
     /// `g(v)`, per unit of voltage.
     #[doc(alias = "g")]
     #[inline(always)]
     pub fn density(&self, v: T) -> T {
-        self.shape.density(self.position(v)) / self.width
+        self.shape.density(self.position(v)) * (T::one() / self.width)
     }
 
     /// `G(v)`, the charge released from below the zone up to `v`.
@@ -141,6 +138,45 @@ impl<T: RealField + Copy> Gate<T> {
     #[inline(always)]
     pub fn charge(&self, v: T) -> T {
         self.shape.charge(self.position(v))
+    }
+
+    /// `g(v)` of several voltages at once, which vectorises.
+    #[inline(always)]
+    pub fn densities<const M: usize>(&self, v: [T; M]) -> [T; M] {
+        let scale = T::one() / self.width;
+        self.each(
+            v,
+            #[inline(always)]
+            |shape, u| shape.density(u) * scale,
+        )
+    }
+
+    /// `G(v)` of several voltages at once, which vectorises.
+    #[inline(always)]
+    pub fn charges<const M: usize>(&self, v: [T; M]) -> [T; M] {
+        self.each(
+            v,
+            #[inline(always)]
+            |shape, u| shape.charge(u),
+        )
+    }
+
+    #[inline(always)]
+    fn each<const M: usize>(&self, mut v: [T; M], f: impl Fn(GateShape, T) -> T) -> [T; M] {
+        // The shape is a constant in each of the three loops.
+        macro_rules! each {
+            ($shape:expr) => {
+                for v in &mut v {
+                    *v = f($shape, self.position(*v));
+                }
+            };
+        }
+        match self.shape {
+            GateShape::Box => each!(GateShape::Box),
+            GateShape::RaisedCosine => each!(GateShape::RaisedCosine),
+            GateShape::Triangular => each!(GateShape::Triangular),
+        }
+        v
     }
 
     /// The derivative of `G(v)` by the width, `g(v) (1 - u)`. The derivative by the threshold is `-g(v)`.
@@ -171,6 +207,16 @@ mod tests {
                 (gate.charge(-3.0), gate.charge(0.6), gate.charge(1.0), gate.charge(7.0)),
                 (0.0, 0.0, 1.0, 1.0)
             );
+        }
+    }
+
+    #[test]
+    fn many_at_once_are_the_same_bits_as_one_by_one() {
+        let v: [f64; 40] = std::array::from_fn(|i| 0.6 + 0.012 * i as f64);
+        for shape in GateShape::ALL {
+            let gate = Gate { shape, width: 0.3, threshold: 1.0 };
+            assert_eq!(gate.densities(v), v.map(|v| gate.density(v)));
+            assert_eq!(gate.charges(v), v.map(|v| gate.charge(v)));
         }
     }
 

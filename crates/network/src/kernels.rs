@@ -4,7 +4,7 @@
 use nalgebra::RealField;
 
 /// Partial sums of a dot product.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// `y += factor x`.
 #[inline(always)]
@@ -16,7 +16,8 @@ pub(crate) fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
 
 /// Adds the lanes pairwise, in a fixed tree.
 #[inline(always)]
-fn tree<T: RealField + Copy>(mut lanes: [T; LANES]) -> T {
+pub(crate) fn tree<T: RealField + Copy>(lanes: &[T; LANES]) -> T {
+    let mut lanes = *lanes;
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
@@ -28,40 +29,66 @@ fn tree<T: RealField + Copy>(mut lanes: [T; LANES]) -> T {
     lanes[0]
 }
 
+/// Writes the partial sums of `x . y`. A caller with many products keeps their lanes in memory and adds them up
+/// afterwards: stores of whole lanes are what makes the compiler keep them in vectors.
+#[inline(always)]
+pub(crate) fn dot_lanes<T: RealField + Copy>(x: &[T], y: &[T], lanes: &mut [T; LANES]) {
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    let mut sum = [T::zero(); LANES];
+    for (x, y) in xs.iter().zip(ys) {
+        for i in 0..LANES {
+            sum[i] += x[i] * y[i];
+        }
+    }
+    *lanes = sum;
+    for ((&x, &y), lane) in x_rest.iter().zip(y_rest).zip(lanes) {
+        *lane += x * y;
+    }
+}
+
+/// [`dot_lanes`] and `g += factor y` in one pass.
+#[inline(always)]
+pub(crate) fn dot_axpy_lanes<T: RealField + Copy>(
+    x: &[T],
+    y: &[T],
+    factor: T,
+    g: &mut [T],
+    lanes: &mut [T; LANES],
+) {
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    let (gs, g_rest) = g.as_chunks_mut::<LANES>();
+    let mut sum = [T::zero(); LANES];
+    for ((x, y), g) in xs.iter().zip(ys).zip(gs) {
+        for i in 0..LANES {
+            sum[i] += x[i] * y[i];
+        }
+        for i in 0..LANES {
+            g[i] += factor * y[i];
+        }
+    }
+    *lanes = sum;
+    for (((&x, &y), g), lane) in x_rest.iter().zip(y_rest).zip(g_rest).zip(lanes) {
+        *lane += x * y;
+        *g += factor * y;
+    }
+}
+
 /// `x . y`.
 #[inline(always)]
 pub(crate) fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
     let mut lanes = [T::zero(); LANES];
-    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let rest = xs.remainder().iter().zip(ys.remainder());
-    let rest = rest.fold(T::zero(), |sum, (&x, &y)| sum + x * y);
-    for (x, y) in xs.zip(ys) {
-        for i in 0..LANES {
-            lanes[i] += x[i] * y[i];
-        }
-    }
-    tree(lanes) + rest
+    dot_lanes(x, y, &mut lanes);
+    tree(&lanes)
 }
 
 /// `g += factor y` and `x . y` in one pass.
 #[inline(always)]
 pub(crate) fn dot_axpy<T: RealField + Copy>(x: &[T], y: &[T], factor: T, g: &mut [T]) -> T {
     let mut lanes = [T::zero(); LANES];
-    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let (x_rest, y_rest) = (xs.remainder(), ys.remainder());
-    let mut gs = g.chunks_exact_mut(LANES);
-    for ((x, y), g) in xs.zip(ys).zip(&mut gs) {
-        for i in 0..LANES {
-            lanes[i] += x[i] * y[i];
-            g[i] += factor * y[i];
-        }
-    }
-    let mut rest = T::zero();
-    for ((&x, &y), g) in x_rest.iter().zip(y_rest).zip(gs.into_remainder()) {
-        rest += x * y;
-        *g += factor * y;
-    }
-    tree(lanes) + rest
+    dot_axpy_lanes(x, y, factor, g, &mut lanes);
+    tree(&lanes)
 }
 
 #[cfg(test)]

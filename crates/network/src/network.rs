@@ -62,6 +62,8 @@ pub struct Network<T: 'static> {
     pub(crate) frozen: HashSet<Group>,
     /// Whether any parameter of each population's neurons is trainable, which every step asks.
     pub(crate) trains_neurons: Vec<bool>,
+    /// Whether each population's gate width is.
+    pub(crate) trains_width: Vec<bool>,
     pub(crate) neurons: usize,
     pub(crate) membrane: usize,
     pub(crate) latches: usize,
@@ -235,6 +237,7 @@ impl NetworkBuilder {
         let mut network = Network {
             frozen: frozen.collect(),
             trains_neurons: vec![false; places.len()],
+            trains_width: vec![false; places.len()],
             parameters,
             places,
             classes: self.classes.into_iter().map(|(name, _)| name).collect(),
@@ -314,6 +317,7 @@ impl<T: RealField + Copy> Network<T> {
             let n = place.dynamics.parameters().len();
             (0..n).any(|parameter| !self.frozen.contains(&Group::Neuron { population, parameter }))
         };
+        self.trains_width = (0..self.places.len()).map(|p| self.is_trainable(Group::GateWidth(p))).collect();
         self.trains_neurons = self.places.iter().enumerate().map(|(p, place)| trains(p, place)).collect();
     }
 
@@ -461,7 +465,10 @@ impl<T: RealField + Copy> Network<T> {
     pub(crate) fn parameter_bar<'a>(&self, population: usize, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
         let place = &self.places[population];
         let (neuron, rest) = gradient[place.parameters.start..].split_at_mut(place.parameters.len());
-        ParameterBar { neuron: self.trains_neurons[population].then_some(neuron), width: &mut rest[0] }
+        ParameterBar {
+            neuron: self.trains_neurons[population].then_some(neuron),
+            width: self.trains_width[population].then_some(&mut rest[0]),
+        }
     }
 
     /// Sets the gradient of masked entries and frozen groups to zero.
@@ -505,6 +512,7 @@ impl<T: RealField + Copy> Network<T> {
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),
             trains_neurons: self.trains_neurons.clone(),
+            trains_width: self.trains_width.clone(),
             neurons: self.neurons,
             membrane: self.membrane,
             latches: self.latches,

@@ -101,7 +101,7 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
                 block(place, membrane, &scaled),
                 block_mut(place, membrane, &mut p_next),
                 &mut current_bar[place.offset..][..place.size],
-                ParameterBar { neuron: None, width: &mut T::zero() },
+                ParameterBar { neuron: None, width: None },
             );
             place.dynamics.density(&at, block(place, membrane, x), &mut g[place.offset..][..place.size]);
         }

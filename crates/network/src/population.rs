@@ -16,6 +16,9 @@ const GRAZING: f64 = 1e-3;
 /// Neurons that are ruled out together.
 const CHUNK: usize = 16;
 
+/// Active neurons whose gates are computed together; a few of 80 are active at a time.
+const GROUP: usize = 8;
+
 /// A population: so many neurons of one model with one gate.
 ///
 /// ```
@@ -116,7 +119,8 @@ pub(crate) struct Released<T> {
 pub(crate) struct ParameterBar<'a, T> {
     /// As [`Setting::parameters`]; `None` where all of them are frozen.
     pub(crate) neuron: Option<&'a mut [T]>,
-    pub(crate) width: &'a mut T,
+    /// `None` where it is frozen.
+    pub(crate) width: Option<&'a mut T>,
 }
 
 /// The loops over a population, behind which its model's type disappears.
@@ -353,36 +357,94 @@ fn flow_vjp<N: NeuronVjp, T: RealField + Copy, const EULER: bool>(
 /// `Q` since the last reset for a voltage that has not been wrapped yet, and the whole spikes in it.
 #[inline(always)]
 fn total<T: RealField + Copy>(gate: &Gate<T>, reset: &Reset<T>, v: T, latch: T) -> (T, T) {
-    let whole = match reset {
-        Reset::Periodic => floor(v),
-        Reset::Subtract => floor(if v > T::zero() { v } else { T::zero() }),
-        Reset::To { .. } => T::zero(),
-        Reset::Latch { .. } => {
-            let charge = gate.charge(v);
-            return (if charge > latch { charge } else { latch }, T::zero());
-        }
-    };
+    if let Reset::Latch { .. } = reset {
+        let charge = gate.charge(v);
+        return (if charge > latch { charge } else { latch }, T::zero());
+    }
+    let whole = turns(reset, v);
     (whole + gate.charge(v - whole), whole)
 }
 
-/// Wraps a voltage or moves its latch on at the end of a step; the charge released, if there can be any.
+/// How often a voltage has passed threshold and not been wrapped yet.
 #[inline(always)]
-fn settle<N: Neuron, T: RealField + Copy>(
-    at: &Setting<'_, T>,
-    params: &N::Params<T>,
-    v: &mut T,
-    old: T,
-    held: T,
-    latch: &mut T,
-) -> Option<T> {
-    let (gate, reset) = gate_of::<N, T>(at, params);
-    let (charge, whole) = total(&gate, &reset, *v, held);
-    if let Reset::Latch { .. } = reset {
-        *latch = if *v > gate.lower() { charge } else { T::zero() };
-        return (charge > held).then(|| charge - held);
+fn turns<T: RealField + Copy>(reset: &Reset<T>, v: T) -> T {
+    match reset {
+        Reset::Periodic => floor(v),
+        Reset::Subtract => floor(if v > T::zero() { v } else { T::zero() }),
+        Reset::To { .. } | Reset::Latch { .. } => T::zero(),
     }
-    *v -= whole;
-    Some(charge - gate.charge(old))
+}
+
+/// Adds `G(v') - G(v)` to the charges that were released from number `first` on. They lie scattered, so they are
+/// gathered into vectors; with parameters of their own, neurons are taken one by one.
+#[inline(always)]
+fn add_charges<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    before: &[T],
+    after: &[T],
+    offset: usize,
+    first: usize,
+    released: &mut Released<T>,
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let group = if at.per_neuron { 1 } else { GROUP };
+    let neurons = released.neurons[first..].chunks(group);
+    for (neurons, charge) in neurons.zip(released.charge[first..].chunks_mut(group)) {
+        // Both ends of the step side by side.
+        let mut v = [T::zero(); 2 * GROUP];
+        for (lane, &neuron) in neurons.iter().enumerate() {
+            let i = neuron as usize - offset;
+            (v[lane], v[GROUP + lane]) = (before[i], after[i]);
+        }
+        let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
+        let v = gate.charges(v);
+        for (lane, charge) in charge.iter_mut().enumerate() {
+            *charge += v[GROUP + lane] - v[lane];
+        }
+    }
+}
+
+/// Where [`add_slopes`] adds to.
+struct GateBar<'a, 'w, T> {
+    v: &'a mut [T],
+    neuron: &'a mut [T],
+    width: &'a mut Option<&'w mut T>,
+}
+
+/// Adds the cotangents `bars` of the charges `G(v)` of some neurons to their voltages, the gate's width and, with `TRAIN`,
+/// its threshold; in the vectors of [`add_charges`].
+#[inline(always)]
+fn add_slopes<N: NeuronVjp, T: RealField + Copy, const TRAIN: bool>(
+    at: &Setting<'_, T>,
+    v: &[T],
+    offset: usize,
+    neurons: &[u32],
+    bars: &[T; GROUP],
+    bar: &mut GateBar<'_, '_, T>,
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let mut gathered = [T::zero(); GROUP];
+    for (target, &neuron) in gathered.iter_mut().zip(neurons) {
+        *target = v[neuron as usize - offset];
+    }
+    let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
+    let mut slope = gate.densities(gathered);
+    for lane in 0..GROUP {
+        slope[lane] *= bars[lane];
+    }
+    for (lane, &neuron) in neurons.iter().enumerate() {
+        let i = neuron as usize - offset;
+        bar.v[i] += slope[lane];
+        if let Some(width) = bar.width {
+            // dG/dDelta = g (1 - u)
+            **width += slope[lane] * (T::one() - gate.position(gathered[lane]));
+        }
+        if TRAIN {
+            let mut params_bar = zeros::<T, N::Params<T>>();
+            N::reset_vjp(-slope[lane], T::zero(), &mut params_bar);
+            add_params::<N, T>(at, v.len(), i, &params_bar, bar.neuron);
+        }
+    }
 }
 
 impl<N: NeuronVjp> Model<N> {
@@ -400,6 +462,7 @@ impl<N: NeuronVjp> Model<N> {
         let BlockMut { v, rest, latch } = after;
         let (current, before_v) = (&current[..size], &before.v[..size]);
         let v = &mut v[..size];
+        let first = released.neurons.len();
         let mut push = |i: usize, charge: T| {
             released.neurons.push((offset + i) as u32);
             released.charge.push(charge);
@@ -420,9 +483,10 @@ impl<N: NeuronVjp> Model<N> {
                 v[i] = end;
                 let lower = gate.lower();
                 if spikes > T::zero() || before_v[i] > lower || end > lower {
-                    push(i, spikes + gate.charge(end) - gate.charge(before_v[i]));
+                    push(i, spikes);
                 }
             }
+            add_charges::<N, T>(at, before_v, v, offset, first, released, params);
             return;
         }
         // Branches on the method stand outside the loops, so that these vectorise.
@@ -453,18 +517,28 @@ impl<N: NeuronVjp> Model<N> {
             }
             if any {
                 for (i, (v, &old)) in v.iter_mut().zip(old).enumerate() {
-                    if touched(i, *v, old) {
-                        let (i, held) = (start + i, latch_at(before.latch, start + i));
-                        let mut kept = T::zero();
-                        if let Some(charge) = settle::<N, T>(at, &params(i), v, old, held, &mut kept) {
-                            push(i, charge);
+                    if !touched(i, *v, old) {
+                        continue;
+                    }
+                    let i = start + i;
+                    let (gate, reset) = gate_of::<N, T>(at, &params(i));
+                    if latched {
+                        let held = before.latch[i];
+                        let (charge, _) = total(&gate, &reset, *v, held);
+                        latch[i] = if *v > gate.lower() { charge } else { T::zero() };
+                        if charge > held {
+                            push(i, charge - held);
                         }
-                        if latched {
-                            latch[i] = kept;
-                        }
+                    } else {
+                        let whole = turns(&reset, *v);
+                        *v -= whole;
+                        push(i, whole);
                     }
                 }
             }
+        }
+        if !latched {
+            add_charges::<N, T>(at, before_v, v, offset, first, released, params);
         }
     }
 
@@ -481,7 +555,7 @@ impl<N: NeuronVjp> Model<N> {
         bar: BlockMut<'_, T>,
         current_bar: &mut [T],
         neuron_bar: &mut [T],
-        width_bar: &mut T,
+        mut width_bar: Option<&mut T>,
         params: impl Fn(usize) -> N::Params<T>,
     ) {
         let size = before.v.len();
@@ -499,23 +573,20 @@ impl<N: NeuronVjp> Model<N> {
                 }
             }
         }
-        // What the charge at the end of the step depends on.
-        for (&neuron, &q_bar) in active.iter().zip(charge_bar) {
-            let i = neuron as usize - offset;
-            let p = params(i);
-            let (gate, _) = gate_of::<N, T>(at, &p);
-            let end_bar = if latched { q_bar + latch_bar[i] } else { q_bar };
-            if latched {
-                latch_bar[i] = -q_bar;
+        // What the charge at the end of the step depends on, in the vectors of `add_charges`.
+        let group = if at.per_neuron { 1 } else { GROUP };
+        let mut bars = [T::zero(); GROUP];
+        for (neurons, charge_bar) in active.chunks(group).zip(charge_bar.chunks(group)) {
+            for ((&neuron, &q_bar), bar) in neurons.iter().zip(charge_bar).zip(&mut bars) {
+                *bar = q_bar;
+                if latched {
+                    let latch_bar = &mut latch_bar[neuron as usize - offset];
+                    *bar += *latch_bar;
+                    *latch_bar = -q_bar;
+                }
             }
-            let slope = gate.density(after_v[i]) * end_bar;
-            v_bar[i] += slope;
-            *width_bar += gate.charge_by_width(after_v[i]) * end_bar;
-            if TRAIN {
-                let mut params_bar = zeros::<T, N::Params<T>>();
-                N::reset_vjp(-slope, T::zero(), &mut params_bar);
-                add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
-            }
+            let mut bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width: &mut width_bar };
+            add_slopes::<N, T, TRAIN>(at, after_v, offset, neurons, &bars, &mut bar, &params);
         }
         // The flow.
         if let Reset::To { .. } = N::reset(&params(0)) {
@@ -565,17 +636,12 @@ impl<N: NeuronVjp> Model<N> {
         if latched {
             return;
         }
-        for (&neuron, &q_bar) in active.iter().zip(charge_bar) {
-            let i = neuron as usize - offset;
-            let (gate, _) = gate_of::<N, T>(at, &params(i));
-            let slope = gate.density(before_v[i]) * q_bar;
-            v_bar[i] -= slope;
-            *width_bar -= gate.charge_by_width(before_v[i]) * q_bar;
-            if TRAIN {
-                let mut params_bar = zeros::<T, N::Params<T>>();
-                N::reset_vjp(slope, T::zero(), &mut params_bar);
-                add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+        for (neurons, charge_bar) in active.chunks(group).zip(charge_bar.chunks(group)) {
+            for (&q_bar, bar) in charge_bar.iter().zip(&mut bars) {
+                *bar = -q_bar;
             }
+            let mut bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width: &mut width_bar };
+            add_slopes::<N, T, TRAIN>(at, before_v, offset, neurons, &bars, &mut bar, &params);
         }
     }
 }
@@ -648,7 +714,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             let (gate, _) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
             let slope = gate.density(v[i]) * bar.latch[i];
             bar.v[i] += slope;
-            *parameters.width += gate.charge_by_width(v[i]) * bar.latch[i];
+            add_width(&mut parameters, &gate, v[i], bar.latch[i]);
             bar.latch[i] = T::zero();
             add_threshold::<N, T>(at, size, i, -slope, &mut parameters);
         }
@@ -843,7 +909,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             let v = x.v[i] - whole;
             let slope = gate.density(v) * total_bar[i];
             bar.v[i] += slope;
-            *parameters.width += gate.charge_by_width(v) * total_bar[i];
+            add_width(&mut parameters, &gate, v, total_bar[i]);
             add_threshold::<N, T>(at, size, i, -slope, &mut parameters);
         }
     }
@@ -879,7 +945,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             if charge > x.latch[i] {
                 let slope = gate.density(x.v[i]) * charge_bar;
                 bar.v[i] += slope;
-                *parameters.width += gate.charge_by_width(x.v[i]) * charge_bar;
+                add_width(&mut parameters, &gate, x.v[i], charge_bar);
                 add_threshold::<N, T>(at, size, i, -slope, &mut parameters);
                 bar.latch[i] = T::zero();
             } else {
@@ -946,6 +1012,14 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
 #[inline(always)]
 fn latch_at<T: RealField + Copy>(latch: &[T], i: usize) -> T {
     latch.get(i).copied().unwrap_or_else(T::zero)
+}
+
+/// Adds the cotangent of the gate's width for that of the charge at `v`.
+#[inline(always)]
+fn add_width<T: RealField + Copy>(parameters: &mut ParameterBar<'_, T>, gate: &Gate<T>, v: T, charge_bar: T) {
+    if let Some(width) = &mut parameters.width {
+        **width += gate.charge_by_width(v) * charge_bar;
+    }
 }
 
 /// Adds the cotangent of the gate's threshold to the parameter that it is.

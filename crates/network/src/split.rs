@@ -8,7 +8,7 @@ use nalgebra::RealField;
 use spikegrad_integrators::{Decay, EventLog, Step, StepVjp, Tableau, tableau};
 use spikegrad_models::math::real;
 
-use crate::kernels::{axpy, dot, dot_axpy};
+use crate::kernels::{LANES, axpy, dot, dot_axpy_lanes, dot_lanes, tree};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting};
 use crate::run::{Run, check_step};
@@ -123,6 +123,8 @@ pub struct SplitTape<T> {
     output_bar: Vec<T>,
     current_bar: Vec<T>,
     charge_bar: Vec<T>,
+    /// Partial sums of the columns' products.
+    lanes: Vec<[T; LANES]>,
 }
 
 impl<T> Default for SplitTape<T> {
@@ -139,6 +141,7 @@ impl<T> Default for SplitTape<T> {
             output_bar: Vec::new(),
             current_bar: Vec::new(),
             charge_bar: Vec::new(),
+            lanes: Vec::new(),
         }
     }
 }
@@ -310,22 +313,26 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part.clone()]);
         tape.charge_bar.clear();
         tape.charge_bar.resize(neurons.len(), T::zero());
+        tape.lanes.resize(neurons.len(), [T::zero(); LANES]);
         for (k, decay) in scheme.decays.iter().enumerate() {
             let range = layout.range(Group::Recurrent(k));
             let w = &network.parameters.values()[range.clone()];
             let w_bar = &mut parameters_bar[range];
             let trainable = scheme.trains_weights[k];
             let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-            let mut by_b = T::zero();
-            for ((&neuron, &charge), charge_bar) in neurons.iter().zip(charges).zip(&mut tape.charge_bar) {
-                let i = neuron as usize;
-                let column = i * size..(i + 1) * size;
-                let product = if trainable && charge != T::zero() {
-                    dot_axpy(&w[column.clone()], j_bar, decay.b * charge, &mut w_bar[column])
+            for ((&neuron, &charge), lanes) in neurons.iter().zip(charges).zip(&mut tape.lanes) {
+                let column = neuron as usize * size..(neuron as usize + 1) * size;
+                if trainable && charge != T::zero() {
+                    dot_axpy_lanes(&w[column.clone()], j_bar, decay.b * charge, &mut w_bar[column], lanes);
                 } else {
-                    dot(&w[column], j_bar)
-                };
-                let weight = s_bar[i] + product;
+                    dot_lanes(&w[column], j_bar, lanes);
+                }
+            }
+            let mut by_b = T::zero();
+            for (((&neuron, &charge), lanes), charge_bar) in
+                neurons.iter().zip(charges).zip(&tape.lanes).zip(&mut tape.charge_bar)
+            {
+                let weight = s_bar[neuron as usize] + tree(lanes);
                 *charge_bar += decay.b * weight;
                 by_b += charge * weight;
             }

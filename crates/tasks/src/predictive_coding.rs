@@ -196,7 +196,7 @@ impl PredictiveCoding {
             seed,
             rates,
             schedule: Schedule::Cosine { last: 0.01 },
-            clip: Some(Clip { quantile: 0.5, factor: 2.0 }),
+            clip: Some(Clip { quantile: 0.5, factor: 4.0 }),
             unclipped: Vec::new(),
             ..Options::default()
         }

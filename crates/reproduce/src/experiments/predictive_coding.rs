@@ -53,7 +53,7 @@ struct Figures {
 pub(super) fn run(context: &Context) -> Result<Report, Error> {
     let mut report = context
         .report("predictive-coding", "Predictive coding: a balanced network learned by gradient descent");
-    let iterations = if context.quick { 40 } else { 1000 };
+    let iterations = if context.quick { 40 } else { 1500 };
     let held_out = if context.quick { 4 } else { 20 };
     let seeds = if context.quick { 1 } else { 3 };
     let task = PredictiveCoding::autoencoder(NEURONS);
