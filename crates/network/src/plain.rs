@@ -6,7 +6,7 @@ use spikegrad_integrators::{EventLog, RungeKuttaTape, Step, StepVjp, Tableau};
 use spikegrad_models::Reset;
 use spikegrad_models::math::real;
 
-use crate::kernels::{axpy, dot, dot_axpy};
+use crate::kernels::{axpy, dot};
 use crate::network::{block, block_mut};
 use crate::run::{Run, check_step};
 use crate::{Error, Group, Loss, Network, Trial};
@@ -212,7 +212,8 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             let w_bar = &mut parameters_bar[range];
             for (i, s_bar) in work.s_bar[part].iter_mut().enumerate() {
                 let column = i * size..(i + 1) * size;
-                let product = dot_axpy(&w[column.clone()], &work.current_bar, s[i], &mut w_bar[column]);
+                let product = dot(&w[column.clone()], &work.current_bar);
+                axpy(&mut w_bar[column], s[i], &work.current_bar);
                 *s_bar = product - z_bar[i] / tau;
             }
         }
@@ -310,6 +311,14 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
         tape.settled.resize(x.len(), T::zero());
         tape.output.resize(network.outputs, T::zero());
         tape.output_bar.resize(network.outputs, T::zero());
+    }
+
+    fn tape_bytes(&self) -> Option<usize> {
+        Some(RungeKuttaTape::<T>::step_bytes(&self.scheme.tableau, self.dim()))
+    }
+
+    fn reserve(&self, steps: usize, tape: &mut Self::Tape) {
+        tape.steps.reserve(&self.scheme.tableau, self.dim(), steps);
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
