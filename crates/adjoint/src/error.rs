@@ -50,6 +50,20 @@ pub enum Error {
         /// Length given.
         found: usize,
     },
+    /// A budget of memory that no sweep can keep.
+    #[error("{budget} bytes do not hold one state and one step of the tape: allow at least {least} bytes")]
+    Budget {
+        /// Bytes allowed.
+        budget: usize,
+        /// The least number of bytes that will do.
+        least: usize,
+    },
+    /// A budget of memory for a step that does not say what it pushes to the tape.
+    #[error(
+        "the step does not say how many bytes it pushes to the tape: implement Step::tape_bytes, or keep the state \
+         every so many steps instead, Memory::SqrtSteps"
+    )]
+    TapeSize,
     /// What an [`Objective`](crate::Objective) returned at the parameters that are checked.
     #[error("the objective failed at the parameters to be checked: {0}")]
     Objective(#[source] BoxError),

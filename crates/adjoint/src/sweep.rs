@@ -4,7 +4,8 @@
 use simba::scalar::RealField;
 use spikegrad_integrators::{EventLog, Step, StepVjp};
 
-use crate::Error;
+use crate::checkpoint::Plan;
+use crate::{Error, Memory};
 
 /// The memory of a sweep, to be used again: from the second run of the same size on, nothing is allocated.
 ///
@@ -44,19 +45,47 @@ use crate::Error;
 /// assert!((cost - exact).abs() < 1e-6);
 /// assert!((gradient[0] + exact).abs() < 1e-6 && (gradient[1] - exact / 2.0).abs() < 1e-6);
 /// assert_eq!(sweep.state(), [cost]);
+/// // The same bits with the tape of three steps and one state.
+/// use spikegrad_adjoint::Memory;
+/// let mut checkpointed = [0.0; 2];
+/// Sweep::new().memory(Memory::SqrtSteps).gradient(&step, &mut checkpointed)?;
+/// assert_eq!(checkpointed, gradient);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Sweep<T, Tape> {
+    memory: Memory,
     state: Vec<T>,
     state_bar: Vec<T>,
     tape: Tape,
+    /// The state of what is run again.
+    again: Vec<T>,
+    plan: Plan,
+    /// The segments whose first state is held, in order, and those states one after the other.
+    held: Vec<usize>,
+    states: Vec<T>,
 }
 
 impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
     /// An empty workspace; it takes its size from the first step that it runs.
     pub fn new() -> Self {
-        Self { state: Vec::new(), state_bar: Vec::new(), tape: Tape::default() }
+        Self {
+            memory: Memory::Stored,
+            state: Vec::new(),
+            state_bar: Vec::new(),
+            tape: Tape::default(),
+            again: Vec::new(),
+            plan: Plan::default(),
+            held: Vec::new(),
+            states: Vec::new(),
+        }
+    }
+
+    /// How much [`gradient`](Self::gradient) keeps of a run; [`Memory::Stored`] unless said otherwise.
+    #[must_use]
+    pub fn memory(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// The last state that was reached, length [`Step::dim`].
@@ -105,12 +134,13 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         self.check(step, cost)
     }
 
-    /// Runs forwards and backwards: *adds* `dC/dp` to `parameters_bar`, length [`StepVjp::n_parameters`], and returns the
-    /// cost `C`. The tape holds all the steps.
+    /// Runs forwards and backwards, equation (37): *adds* `dC/dp` to `parameters_bar`, length
+    /// [`StepVjp::n_parameters`], and returns the cost `C`. The bits are the same whatever the [`Memory`].
     ///
     /// # Errors
-    /// [`Error::ParametersLength`] before anything is run; [`Error::NonFinite`] or [`Error::NonFiniteCost`] after the
-    /// forward half, with `parameters_bar` untouched; [`Error::NonFiniteGradient`] at the end.
+    /// [`Error::ParametersLength`], [`Error::Budget`] or [`Error::TapeSize`] before anything is run; [`Error::NonFinite`] or
+    /// [`Error::NonFiniteCost`] after the forward half, with `parameters_bar` untouched; [`Error::NonFiniteGradient`] at the
+    /// end.
     pub fn gradient<S: StepVjp<T, Tape = Tape> + ?Sized>(
         &mut self,
         step: &S,
@@ -120,22 +150,90 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         if found != expected {
             return Err(Error::ParametersLength { expected, found });
         }
-        self.start(step);
-        let mut cost = T::zero();
-        for n in 0..step.steps() {
-            cost += step.step(n, &mut self.state, &mut self.tape);
-        }
+        self.make_room(step)?;
+        let mut state = std::mem::take(&mut self.state);
+        let cost = self.forwards(step, self.plan.segments(), &mut state);
+        self.state = state;
         let cost = self.check(step, cost)?;
+
         self.state_bar.clear();
         self.state_bar.resize(step.dim(), T::zero());
-        for n in (0..step.steps()).rev() {
-            step.step_vjp(n, &mut self.tape, T::one(), &mut self.state_bar, parameters_bar);
+        for segment in (0..self.plan.segments()).rev() {
+            if segment + 1 < self.plan.segments() {
+                let mut again = std::mem::take(&mut self.again);
+                self.forwards(step, segment + 1, &mut again);
+                self.again = again;
+            }
+            for n in self.plan.steps_of(segment).rev() {
+                step.step_vjp(n, &mut self.tape, T::one(), &mut self.state_bar, parameters_bar);
+            }
+            if self.held.last() == Some(&segment) {
+                self.held.pop();
+                self.states.truncate(self.held.len() * step.dim());
+            }
         }
         step.start_vjp(&mut self.state_bar, parameters_bar);
         match parameters_bar.iter().position(|p| !p.is_finite()) {
             None => Ok(cost),
             Some(parameter) => Err(Error::NonFiniteGradient { parameter }),
         }
+    }
+
+    /// Plans where to keep states and makes room for them.
+    fn make_room<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S) -> Result<(), Error> {
+        let dim = step.dim();
+        let state = dim * size_of::<T>() + size_of::<usize>();
+        let plan = Plan::new(self.memory, step.steps(), state, step.tape_bytes())?;
+        if matches!(self.memory, Memory::Bytes(_)) && plan != self.plan {
+            // What was taken for another plan does not count against this one.
+            (self.tape, self.states, self.held) = (Tape::default(), Vec::new(), Vec::new());
+        }
+        self.plan = plan;
+        self.held.clear();
+        self.states.clear();
+        self.held.reserve_exact(plan.states);
+        self.states.reserve_exact(plan.states * dim);
+        Ok(())
+    }
+
+    /// Runs `x` from the last state that is held, or from the start, to the start of segment `end` and keeps states on the
+    /// way; only the last segment is on the tape. Returns what the steps add to the cost.
+    fn forwards<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S, end: usize, x: &mut Vec<T>) -> T {
+        let Self { memory, tape, plan, held, states, .. } = self;
+        let dim = step.dim();
+        x.clear();
+        let mut at = match held.last() {
+            Some(&segment) => {
+                x.extend_from_slice(&states[(held.len() - 1) * dim..]);
+                segment
+            }
+            None => {
+                x.resize(dim, T::zero());
+                step.start(x);
+                0
+            }
+        };
+        let mut cost = T::zero();
+        while at + 1 < end {
+            let next = plan.next(at, end, held.len());
+            for n in plan.first(at)..plan.first(next) {
+                step.rewind(x, tape);
+                cost += step.step(n, x, tape);
+            }
+            at = next;
+            if at + 1 < end {
+                held.push(at);
+                states.extend_from_slice(x);
+            }
+        }
+        step.rewind(x, tape);
+        if *memory != Memory::Stored {
+            step.reserve(plan.length(), tape);
+        }
+        for n in plan.first(at)..plan.first(end) {
+            cost += step.step(n, x, tape);
+        }
+        cost
     }
 
     fn start<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S) {

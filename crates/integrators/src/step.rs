@@ -32,6 +32,15 @@ pub trait Step<T: RealField + Copy> {
     /// Empties the tape and starts it at the state `x`, from which the next step will be taken.
     fn rewind(&self, x: &[T], tape: &mut Self::Tape);
 
+    /// The most bytes that one step pushes to the tape, by which a budget of memory is divided; `None` if it cannot be told.
+    fn tape_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// Makes room for `steps` steps on a tape that was just rewound, as many as [`tape_bytes`](Self::tape_bytes) says and
+    /// no more: a tape that grows by itself may take twice of what it holds. To be called or not as one likes.
+    fn reserve(&self, _steps: usize, _tape: &mut Self::Tape) {}
+
     /// Turns `x_n` into `x_{n+1}`, pushes to the tape and returns what the step adds to the cost.
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T;
 
@@ -165,11 +174,27 @@ impl<T: RealField + Copy> RungeKuttaTape<T> {
         }
     }
 
+    /// Bytes of one step of a state of length `dim` on the tape.
+    pub fn step_bytes(tableau: &Tableau, dim: usize) -> usize {
+        (tableau.stages() + 1) * (dim * size_of::<T>() + size_of::<Vec<T>>())
+    }
+
+    /// Makes room for `steps` steps of a state of length `dim` and no more. To be called on an empty tape.
+    pub fn reserve(&mut self, tableau: &Tableau, dim: usize, steps: usize) {
+        for (vectors, count) in [(&mut self.ends, steps), (&mut self.points, steps * tableau.stages())] {
+            vectors.reserve_exact(count.saturating_sub(vectors.len()));
+            vectors.resize_with(vectors.len().max(count), || vec![T::zero(); dim]);
+        }
+    }
+
     /// Takes and pushes a step of `x` along the slopes that `f(stage, point, slope)` writes.
     pub fn push(&mut self, tableau: &Tableau, h: T, x: &mut [T], mut f: impl FnMut(usize, &[T], &mut [T])) {
         let (stages, at) = (tableau.stages(), self.steps);
         if self.ends.len() == at {
             self.ends.push(x.to_vec());
+        }
+        // Earlier steps may have been those of a method with fewer stages.
+        if self.points.len() < (at + 1) * stages {
             self.points.resize_with((at + 1) * stages, || vec![T::zero(); x.len()]);
         }
         let end = &mut self.ends[at];
@@ -234,6 +259,14 @@ impl<T: RealField + Copy, F: VectorField<T>, C: Cost<T>> Step<T> for RungeKutta<
 
     fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
         tape.rewind(x.len());
+    }
+
+    fn tape_bytes(&self) -> Option<usize> {
+        Some(RungeKuttaTape::<T>::step_bytes(&self.tableau, self.field.dim()))
+    }
+
+    fn reserve(&self, steps: usize, tape: &mut Self::Tape) {
+        tape.reserve(&self.tableau, self.field.dim(), steps);
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {

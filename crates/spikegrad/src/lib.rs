@@ -19,8 +19,8 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use rand_chacha::ChaCha8Rng;
     pub use spikegrad_adjoint::{
-        ContinuousAdjoint, GradientCheck, GradientReport, Objective, StepObjective, Sweep, assert_gradient,
-        directional_derivative, forward_sensitivity,
+        ContinuousAdjoint, GradientCheck, GradientReport, Memory, Objective, StepObjective, Sweep,
+        assert_gradient, directional_derivative, forward_sensitivity,
     };
     pub use spikegrad_integrators::{
         Cost, CostVjp, EventLog, RungeKutta, Step, StepVjp, Tableau, VectorField, VectorFieldVjp, tableau,

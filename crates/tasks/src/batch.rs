@@ -5,7 +5,7 @@
 
 use nalgebra::RealField;
 use rayon::prelude::*;
-use spikegrad_adjoint::Sweep;
+use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad_network::{Loss, Parameters, SplitStep, SplitTape, Trial};
 
 use crate::Error;
@@ -18,6 +18,7 @@ pub const DEFAULT_LANES: usize = 8;
 pub struct Batch<T> {
     lanes: Vec<Lane<T>>,
     count: usize,
+    memory: Memory,
 }
 
 #[derive(Debug)]
@@ -35,7 +36,7 @@ struct Lane<T> {
 #[derive(Debug)]
 pub struct TrialResult<T> {
     /// Its cost, or why it has none.
-    pub cost: Result<T, spikegrad_adjoint::Error>,
+    pub cost: Result<T, SweepError>,
     /// Norms of its gradient by group, before clipping, in the order of the layout; empty where nothing is clipped.
     pub norms: Vec<T>,
 }
@@ -66,7 +67,17 @@ impl<T: RealField + Copy> Batch<T> {
     /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
     /// The result depends on the number of lanes (in its last bits) and on nothing else.
     pub fn with_lanes(lanes: usize) -> Self {
-        Self { lanes: Vec::new(), count: lanes.max(1) }
+        Self { lanes: Vec::new(), count: lanes.max(1), memory: Memory::Stored }
+    }
+
+    /// How much each lane keeps of the trial that it works on; [`Memory::Stored`] unless said otherwise. The result does not
+    /// depend on it.
+    #[must_use]
+    pub fn memory(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        // A lane's sweep is made with its memory.
+        self.lanes.clear();
+        self
     }
 
     /// Writes the mean gradient over the batch to `gradient`.
@@ -75,7 +86,8 @@ impl<T: RealField + Copy> Batch<T> {
     /// gradient is scaled down to it before it is added. A trial that becomes non-finite is left out and counted.
     ///
     /// # Errors
-    /// If the batch is empty, a trial does not fit the network, or `gradient` is not one of this network.
+    /// If the batch is empty, a trial does not fit the network, `gradient` is not one of this network, or the memory does
+    /// not suffice for a trial.
     pub fn gradient(
         &mut self,
         scheme: &SplitStep<'_, T>,
@@ -95,7 +107,7 @@ impl<T: RealField + Copy> Batch<T> {
         let count = self.count.min(trials.len());
         if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
             let lane = || Lane {
-                sweep: Sweep::new(),
+                sweep: Sweep::new().memory(self.memory),
                 sum: vec![T::zero(); layout.len()],
                 trial: Vec::new(),
                 cost: T::zero(),
@@ -151,6 +163,9 @@ impl<T: RealField + Copy> Lane<T> {
             self.trial.resize(self.sum.len(), T::zero());
             self.trial.fill(T::zero());
             let cost = self.sweep.gradient(&run, &mut self.trial);
+            if let Err(error @ (SweepError::Budget { .. } | SweepError::TapeSize)) = cost {
+                return Err(error.into());
+            }
             let mut norms = Vec::new();
             if let Ok(cost) = cost {
                 self.cost += cost;

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use nalgebra::RealField;
+use spikegrad_adjoint::Memory;
 use spikegrad_integrators::{Tableau, tableau};
 use spikegrad_network::{Group, Network, Parameters, Recording, SplitStep, Trial};
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub unclipped: Vec<Group>,
     /// Lanes of a batch: at most so many threads work at once.
     pub lanes: usize,
+    /// How much each lane keeps of the trial that it works on. Weights do not depend on it.
+    pub memory: Memory,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             lanes: DEFAULT_LANES,
+            memory: Memory::Stored,
         }
     }
 }
@@ -129,7 +133,7 @@ impl<T: RealField + Copy> Trainer<T> {
             optimiser: Optimiser::new(network, options.rule, &options.rates)?,
             quantiles: vec![RunningQuantile::default(); network.parameters.layout().entries().len()],
             gradient: network.parameters.zeros_like(),
-            batch: Batch::with_lanes(options.lanes),
+            batch: Batch::with_lanes(options.lanes).memory(options.memory),
             trials: Vec::new(),
         })
     }

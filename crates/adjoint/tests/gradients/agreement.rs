@@ -4,7 +4,7 @@
 use super::rates::{Flaw, Problem, Setting, parameters};
 use proptest::prelude::*;
 use spikegrad_adjoint::{
-    ContinuousAdjoint, Dual64, Error, Sweep, directional_derivative, forward_sensitivity,
+    ContinuousAdjoint, Dual64, Error, Memory, Sweep, directional_derivative, forward_sensitivity,
 };
 use spikegrad_integrators::{EventLog, Step, StepVjp, tableau};
 
@@ -129,6 +129,9 @@ impl Step<f64> for Spoilt {
         x.fill(1.0);
     }
     fn rewind(&self, _: &[f64], (): &mut ()) {}
+    fn tape_bytes(&self) -> Option<usize> {
+        Some(0)
+    }
     fn step(&self, n: usize, x: &mut [f64], (): &mut ()) -> f64 {
         x.iter_mut().for_each(|x| *x *= 2.0);
         if self.state == Some(n) {
@@ -153,25 +156,30 @@ impl StepVjp<f64> for Spoilt {
 
 #[test]
 fn numbers_that_are_not_finite_are_located() {
-    let fine = Spoilt { state: None, cost: None, gradient: false };
-    let mut gradient = [0.0; 2];
-    let cost = Sweep::new().gradient(&fine, &mut gradient).expect("finite");
-    assert_eq!((cost, gradient), (2046.0, [0.0, 2046.0]));
+    for memory in [Memory::Stored, Memory::SqrtSteps, Memory::Every(4), Memory::Bytes(100)] {
+        let sweep = || Sweep::new().memory(memory);
+        let fine = Spoilt { state: None, cost: None, gradient: false };
+        let mut gradient = [0.0; 2];
+        let cost = sweep().gradient(&fine, &mut gradient).expect("finite");
+        assert_eq!((cost, gradient), (2046.0, [0.0, 2046.0]));
 
-    let step = Spoilt { state: Some(6), cost: Some(8), ..fine };
-    gradient = [0.0; 2];
-    for error in [Sweep::new().cost(&step), Sweep::new().gradient(&step, &mut gradient)] {
-        assert!(matches!(error, Err(Error::NonFinite { step: 6, time: 3.5, neuron: 101 })), "{error:?}");
+        let step = Spoilt { state: Some(6), cost: Some(8), ..fine };
+        gradient = [0.0; 2];
+        for error in [sweep().cost(&step), sweep().gradient(&step, &mut gradient)] {
+            assert!(matches!(error, Err(Error::NonFinite { step: 6, time: 3.5, neuron: 101 })), "{error:?}");
+        }
+        assert_eq!(gradient, [0.0; 2]);
+
+        let step = Spoilt { state: None, cost: Some(8), ..fine };
+        for error in [sweep().events(&step, &mut EventLog::default()), sweep().gradient(&step, &mut gradient)]
+        {
+            assert!(matches!(error, Err(Error::NonFiniteCost { step: 8, time: 4.5 })), "{error:?}");
+        }
+
+        let step = Spoilt { gradient: true, ..fine };
+        let error = sweep().gradient(&step, &mut gradient);
+        assert!(matches!(error, Err(Error::NonFiniteGradient { parameter: 1 })), "{error:?}");
+        let error = sweep().gradient(&step, &mut gradient[..1]);
+        assert!(matches!(error, Err(Error::ParametersLength { expected: 2, found: 1 })), "{error:?}");
     }
-    assert_eq!(gradient, [0.0; 2]);
-
-    let step = Spoilt { state: None, cost: Some(8), ..fine };
-    let error = Sweep::new().events(&step, &mut EventLog::default());
-    assert!(matches!(error, Err(Error::NonFiniteCost { step: 8, time: 4.5 })), "{error:?}");
-
-    let step = Spoilt { gradient: true, ..fine };
-    let error = Sweep::new().gradient(&step, &mut gradient);
-    assert!(matches!(error, Err(Error::NonFiniteGradient { parameter: 1 })), "{error:?}");
-    let error = Sweep::new().gradient(&step, &mut gradient[..1]);
-    assert!(matches!(error, Err(Error::ParametersLength { expected: 2, found: 1 })), "{error:?}");
 }

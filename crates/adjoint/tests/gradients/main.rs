@@ -2,6 +2,7 @@
 
 mod agreement;
 mod check;
+mod checkpoints;
 mod rates;
 
 /// 32 cases a property, or what `PROPTEST_CASES` says.
