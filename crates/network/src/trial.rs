@@ -1,6 +1,11 @@
 //! A trial, the data that a network is run on, and the loss that judges the run (equation (5)).
 
+use std::ops::Range;
+
 use nalgebra::RealField;
+use rand::{Rng, RngExt};
+
+use crate::{Group, Network};
 
 /// Where a network starts, when a trial says so instead of the network's own initial state.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,6 +14,30 @@ pub struct InitialState<T> {
     pub x: Vec<T>,
     /// Synapses, class by class, `classes x N`; empty for silence.
     pub s: Vec<T>,
+}
+
+impl<T: RealField + Copy> InitialState<T> {
+    /// Everything as the network's own initial state, which is at rest unless it was set or trained, except voltages:
+    /// these are drawn uniformly from a range of voltages below threshold.
+    ///
+    /// ```
+    /// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// # use spikegrad_network::{InitialState, Network, Population, Trial};
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// # let network = Network::builder().population(population).synapse("slow", 20.0).build()?;
+    /// let mut rng = ChaCha8Rng::seed_from_u64(1);
+    /// let mut trial = Trial::silent(100, 1.0, 0);
+    /// trial.initial = Some(InitialState::random(&network, 0.0..1.0, &mut rng));
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    pub fn random(network: &Network<T>, voltages: Range<f64>, rng: &mut impl Rng) -> Self {
+        let mut x = network.parameters.group(Group::Initial).to_vec();
+        for v in &mut x[..network.neurons()] {
+            *v = T::from_subset(&(voltages.start + (voltages.end - voltages.start) * rng.random::<f64>()));
+        }
+        Self { x, s: Vec::new() }
+    }
 }
 
 /// Inputs and targets of one trial, on a grid of samples of their own that the step size divides.
