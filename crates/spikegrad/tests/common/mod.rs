@@ -1,0 +1,320 @@
+//! Random networks below chaos, whatever the neuron: currents, voltages and states are scaled by what the model itself
+//! needs to fire, so that a new model is covered without being asked.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use nalgebra::RealField;
+use proptest::prelude::*;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use spikegrad::adjoint::Sweep;
+use spikegrad::integrators::tableau;
+use spikegrad::models::{GateShape, NeuronVjp, Reset};
+use spikegrad::network::{
+    Group, InitialState, Loss, Network, NoLoss, Population, Sample, SampleBar, SplitStep, Trial,
+};
+use spikegrad::tasks::{Purpose, generator};
+
+pub(crate) fn real<T: RealField>(x: f64) -> T {
+    T::from_subset(&x)
+}
+
+/// The loss that sees everything: weighted squared error, synaptic activity and the membrane state, explicit in time.
+#[derive(Clone, Debug)]
+pub(crate) struct Everything<T> {
+    /// Weight of `|s|^2 / 2`.
+    pub(crate) activity: T,
+    /// Weight of `x^2 / 2` for every membrane variable.
+    pub(crate) membrane: Vec<T>,
+}
+
+impl<T: RealField + Copy> Everything<T> {
+    pub(crate) fn map<U: RealField + Copy>(&self, f: impl Fn(T) -> U) -> Everything<U> {
+        Everything {
+            activity: f(self.activity),
+            membrane: self.membrane.iter().map(|&weight| f(weight)).collect(),
+        }
+    }
+
+    /// How much dearer the membrane state is as time goes by.
+    fn rise(at: &Sample<'_, T>) -> T {
+        T::one() + at.time / real(50.0)
+    }
+}
+
+impl<T: RealField + Copy> Loss<T> for Everything<T> {
+    fn value(&self, at: &Sample<'_, T>) -> T {
+        let error = at.output.iter().zip(at.target).fold(T::zero(), |sum, (&o, &d)| sum + (o - d) * (o - d));
+        let activity = at.s.iter().fold(T::zero(), |sum, &s| sum + s * s);
+        let membrane = self.membrane.iter().zip(at.x).fold(T::zero(), |sum, (&w, &x)| sum + w * x * x);
+        real::<T>(0.5) * (at.weight * error + self.activity * activity + Self::rise(at) * membrane)
+    }
+
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+        for ((bar, &o), &d) in bar.output.iter_mut().zip(at.output).zip(at.target) {
+            *bar += value_bar * at.weight * (o - d);
+        }
+        for (bar, &s) in bar.s.iter_mut().zip(at.s) {
+            *bar += value_bar * self.activity * s;
+        }
+        for ((bar, &x), &weight) in bar.x.iter_mut().zip(at.x).zip(&self.membrane) {
+            *bar += value_bar * Self::rise(at) * weight * x;
+        }
+    }
+}
+
+/// A neuron model with the scales of its voltage, current and time.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub(crate) name: &'static str,
+    population: fn(&str, usize, GateShape, f64) -> Population,
+    /// Parameters of a neuron.
+    parameters: usize,
+    /// The least current that makes it fire soon.
+    pub(crate) current: f64,
+    /// The way that a voltage may go from rest or reset to threshold.
+    pub(crate) voltage: f64,
+    /// A step that resolves it, ms.
+    pub(crate) h: f64,
+    /// Whether the plain field can run it.
+    pub(crate) plain: bool,
+    /// States that it passes through when it fires.
+    states: Vec<Vec<f64>>,
+}
+
+impl Model {
+    pub(crate) fn of<N: NeuronVjp + Default>() -> Self {
+        let neuron = N::default();
+        let (reset, rest) = (N::reset(&neuron.params()), neuron.rest());
+        // Action potentials are faster than the way to a threshold.
+        let h = if matches!(reset, Reset::Latch { .. }) { 0.1 } else { 0.5 };
+        let voltage = reset.widest_zone().unwrap_or(reset.threshold() - rest.as_ref()[0]);
+        let mut model = Self {
+            name: N::NAME,
+            population: |name, size, shape, width| Population::new(name, N::default(), size, shape, width),
+            parameters: N::PARAMETERS.len(),
+            current: 0.01,
+            voltage,
+            h,
+            plain: !matches!(reset, Reset::To { .. }),
+            states: Vec::new(),
+        };
+        while !model.fires() {
+            model.current *= 1.3;
+            assert!(model.current < 1e6, "{} never fires", model.name);
+        }
+        if matches!(reset, Reset::Subtract | Reset::To { .. }) {
+            // So that thresholds can be varied without one of these lying above.
+            let rest = rest.as_ref();
+            for (x, rest) in model.states.iter_mut().flat_map(|x| x.iter_mut().zip(rest)) {
+                *x = rest + 0.85 * (*x - rest);
+            }
+        }
+        model
+    }
+
+    pub(crate) fn population(&self, name: &str, size: usize, shape: GateShape, width: f64) -> Population {
+        (self.population)(name, size, shape, width)
+    }
+
+    /// Whether it has an action potential, which takes steps finer than the way to a threshold.
+    pub(crate) fn action_potential(&self) -> bool {
+        self.h < 0.5
+    }
+
+    /// Runs one neuron from rest for 60 ms, keeps its states and says whether it fires: twice, or one action potential.
+    fn fires(&mut self) -> bool {
+        let mut network = Network::builder()
+            .population(self.population("one", 1, GateShape::Box, 0.5 * self.voltage))
+            .synapse("slow", 10.0)
+            .build()
+            .expect("a neuron");
+        network.parameters.bias_mut()[0] = self.current;
+        let step = SplitStep::with_tableau(&network, self.h, tableau::RK4).expect("a step");
+        let trial = Trial::silent((60.0 / self.h).round() as usize, self.h, 0);
+        let run = step.run(&trial, &NoLoss).expect("a run");
+        let states = &mut self.states;
+        states.clear();
+        Sweep::new().run(&run, |_, x, _| states.push(x[..network.membrane()].to_vec())).expect("finite");
+        run.record().spikes.len() >= if self.action_potential() { 1 } else { 2 }
+    }
+}
+
+/// What a random problem is drawn from.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    /// Number of neurons, dealt to the populations in turn.
+    pub(crate) neurons: usize,
+    /// Number of synapse classes.
+    pub(crate) classes: usize,
+    /// Steps of the trial.
+    pub(crate) steps: usize,
+    /// Whether every neuron has parameters of its own.
+    pub(crate) per_neuron: bool,
+    /// Whether the trial says where the network starts.
+    pub(crate) given_start: bool,
+    /// Seed of everything else.
+    pub(crate) seed: u64,
+}
+
+/// Specifications with 2 to 20 neurons, small ones more often, and 1 to 3 synapse classes.
+pub(crate) fn specs(steps: std::ops::Range<usize>) -> impl Strategy<Value = Spec> {
+    let neurons = prop_oneof![4 => 2..=5_usize, 2 => 6..=10_usize, 1 => 11..=20_usize];
+    (neurons, 1..=3_usize, steps, any::<bool>(), prop::bool::weighted(0.3), any::<u64>()).prop_map(
+        |(neurons, classes, steps, per_neuron, given_start, seed)| Spec {
+            neurons,
+            classes,
+            steps,
+            per_neuron,
+            given_start,
+            seed,
+        },
+    )
+}
+
+/// A network, what it is run on and what it is judged by.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) network: Network<f64>,
+    pub(crate) trial: Trial<f64>,
+    pub(crate) loss: Everything<f64>,
+    pub(crate) h: f64,
+}
+
+/// A standard normal number.
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    // Box & Muller (1958); the logarithm needs a number above zero.
+    let (u, turn): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * turn).cos()
+}
+
+/// A network of populations of `models` with gates of `shape`, everything trainable and random, with a trial in which
+/// neurons fire.
+pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Problem {
+    let rng = &mut generator(spec.seed, Purpose::Test, 0);
+    let (inputs, outputs) = (rng.random_range(0..=3), rng.random_range(1..=3));
+    let h = models.iter().fold(f64::INFINITY, |h, model| h.min(model.h));
+    let taus = [12.0, 4.0, 30.0].map(|tau: f64| tau * rng.random_range(0.8..1.2));
+    let mut builder = Network::builder().inputs(inputs).outputs(outputs);
+    for (k, name) in ["slow", "fast", "slower"].iter().enumerate().take(spec.classes) {
+        builder = builder.synapse(name, taus[k]);
+    }
+    if spec.classes > 1 {
+        builder = builder.without_autapses("fast");
+    }
+    // The model of each neuron.
+    let mut of = Vec::new();
+    for (p, model) in models.iter().enumerate() {
+        let size = (spec.neurons + models.len() - 1 - p) / models.len();
+        let width = model.voltage * rng.random_range(0.25..0.6);
+        let population = model.population(&format!("p{p}"), size.max(1), shape, width);
+        builder = builder.population(if spec.per_neuron { population.per_neuron() } else { population });
+        of.extend(std::iter::repeat_n(*model, size.max(1)));
+    }
+    let mut network = builder.build().expect("a network");
+    network.unfreeze_all();
+    let n = network.neurons();
+    let gain = 0.3 / (n as f64).sqrt();
+    for k in 0..spec.classes {
+        let masked = network.mask(Group::Recurrent(k)).is_some();
+        let mut weights = network.parameters.recurrent_mut(k);
+        for j in 0..n {
+            for i in 0..n {
+                if !(masked && i == j) {
+                    weights[(i, j)] = gain * taus[k] * of[i].current * normal(rng);
+                }
+            }
+        }
+    }
+    for (i, model) in of.iter().enumerate() {
+        for p in 0..inputs {
+            network.parameters.input_mut()[(i, p)] = 0.3 * model.current * normal(rng);
+        }
+        network.parameters.bias_mut()[i] = model.current * rng.random_range(0.9..1.6);
+        for r in 0..outputs {
+            network.parameters.readout_mut()[(r, i)] = taus[0] / (n as f64).sqrt() * normal(rng);
+        }
+    }
+    for (population, model) in models.iter().enumerate() {
+        for parameter in 0..model.parameters {
+            for value in network.parameters.group_mut(Group::Neuron { population, parameter }) {
+                *value *= 1.0 + 0.03 * rng.random_range(-1.0..1.0);
+                // Parameters that are zero unless said otherwise, as reset voltages are.
+                *value +=
+                    if *value == 0.0 { 0.03 * model.voltage * rng.random_range(-1.0..1.0) } else { 0.0 };
+            }
+        }
+    }
+    let masked: Vec<Group> = (0..spec.classes)
+        .filter(|&k| k != 1)
+        .map(Group::Recurrent)
+        .chain([Group::Input, Group::Readout])
+        .filter(|_| rng.random_bool(0.4))
+        .collect();
+    for group in masked {
+        let density = rng.random_range(0.4..0.9);
+        let rows = network.parameters.layout().entry(group).expect("a group").rows;
+        let exists: Vec<bool> =
+            (0..network.parameters.group(group).len()).map(|_| rng.random_bool(density)).collect();
+        network.set_mask(group, |row, column| exists[column * rows + row]).expect("a mask");
+    }
+    let start = random_start(&network, &of, rng);
+    network.parameters.group_mut(Group::Initial).copy_from_slice(&start);
+
+    let hold = rng.random_range(1..=4);
+    let samples = spec.steps.div_ceil(hold);
+    let mut trial = Trial::silent(samples, hold as f64 * h, inputs);
+    trial.inputs.iter_mut().for_each(|i| *i = if rng.random_bool(0.2) { 0.0 } else { normal(rng) });
+    trial.targets = (0..samples * outputs).map(|_| normal(rng)).collect();
+    if rng.random_bool(0.5) {
+        trial.weights = (0..samples).map(|_| rng.random_range(0.0..2.0)).collect();
+    }
+    if rng.random_bool(0.5) {
+        trial.scale = trial.duration();
+    }
+    if spec.given_start {
+        let x = random_start(&network, &of, rng);
+        let s = (0..spec.classes * n).map(|_| 0.03 * rng.random::<f64>()).collect();
+        trial.initial = Some(InitialState { x, s });
+    }
+    let weight = if rng.random_bool(0.5) { rng.random_range(0.05..0.2) } else { 0.0 };
+    let mut membrane = vec![weight; network.membrane()];
+    for (weight, model) in membrane.iter_mut().zip(&of) {
+        *weight /= model.voltage * model.voltage;
+    }
+    Problem { network, trial, loss: Everything { activity: 20.0, membrane }, h }
+}
+
+/// A membrane state with every neuron somewhere on its way.
+fn random_start(network: &Network<f64>, of: &[&Model], rng: &mut ChaCha8Rng) -> Vec<f64> {
+    let mut x = network.parameters.group(Group::Initial).to_vec();
+    let mut rest = network.neurons();
+    for (_, range) in network.populations() {
+        let size = range.len();
+        let variables = of[range.start].states[0].len();
+        for i in range.clone() {
+            let states = &of[i].states;
+            let state = &states[rng.random_range(0..states.len())];
+            x[i] = state[0];
+            for c in 1..variables {
+                x[rest + (c - 1) * size + i - range.start] = state[c];
+            }
+        }
+        rest += (variables - 1) * size;
+    }
+    x
+}
+
+/// The slope of the least-squares line through `(ln h, ln error)`: the order of convergence.
+pub(crate) fn order(points: &[(f64, f64)]) -> f64 {
+    let n = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), (h, e)| (x + h.ln() / n, y + e.ln() / n));
+    let covariance: f64 = points.iter().map(|(h, e)| (h.ln() - x) * (e.ln() - y)).sum();
+    covariance / points.iter().map(|(h, _)| (h.ln() - x).powi(2)).sum::<f64>()
+}
+
+/// The root of the mean square.
+pub(crate) fn rms(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (sum, count) = values.into_iter().fold((0.0, 0), |(sum, count), x| (sum + x * x, count + 1));
+    (sum / f64::from(count)).sqrt()
+}
