@@ -1,0 +1,280 @@
+//! Order of convergence: the split step to the plain field, the plain field under every tableau and gate, the continuous
+//! adjoint to the discrete one; and spike times with a closed form.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests, which print their figures"
+)]
+
+mod common;
+
+use common::{Everything, Model, Problem, Spec, normal, order, problem, real, rms};
+use nalgebra::RealField;
+use spikegrad::adjoint::Sweep;
+use spikegrad::integrators::{Affine, HardReset, Step, Tableau, tableau};
+use spikegrad::models::math::sin_cos_turn;
+use spikegrad::models::{GateShape, Lif, MorrisLecar, Nif, Theta};
+use spikegrad::network::{
+    Group, Loss, Network, NoLoss, PlainStep, PlainTape, Population, Sample, SampleBar, SplitStep, Trial,
+    pontryagin,
+};
+use spikegrad::tasks::{Purpose, generator};
+
+/// Twelve neurons with two synapse classes and a smooth input, held over `interval` ms.
+fn smooth(model: &Model, shape: GateShape, interval: f64, duration: f64, seed: u64) -> Problem {
+    let spec = Spec { neurons: 12, classes: 2, steps: 1, per_neuron: false, given_start: false, seed };
+    let Problem { mut network, loss, .. } = problem(&[model], shape, &spec);
+    let samples = (duration / interval).round() as usize;
+    let (inputs, outputs) = (network.inputs(), network.outputs());
+    let mut trial = Trial::silent(samples, interval, inputs);
+    let rng = &mut generator(seed, Purpose::Test, 1);
+    let wave = |columns: usize, rng: &mut rand_chacha::ChaCha8Rng| -> Vec<f64> {
+        let shape: Vec<[f64; 3]> = (0..columns).map(|_| [normal(rng), normal(rng), normal(rng)]).collect();
+        let at = |m: usize, [size, speed, phase]: &[f64; 3]| {
+            size * (std::f64::consts::TAU * (speed * m as f64 / samples as f64 + phase)).sin()
+        };
+        (0..samples).flat_map(|m| shape.iter().map(move |shape| at(m, shape))).collect()
+    };
+    trial.inputs = wave(inputs, rng);
+    trial.targets = wave(outputs, rng);
+    // Recurrence that matters, still calm.
+    for k in 0..2 {
+        network.parameters.group_mut(Group::Recurrent(k)).iter_mut().for_each(|w| *w *= 1.5);
+    }
+    Problem { network, trial, loss: Everything { membrane: Vec::new(), ..loss }, h: interval }
+}
+
+/// The synapses at the end of a run of the plain field.
+fn plain_end(p: &Problem, h: f64, method: Tableau) -> Vec<f64> {
+    let step = PlainStep::new(&p.network, h, method).expect("a step");
+    let run = step.run(&p.trial, &NoLoss).expect("a run");
+    let mut sweep = Sweep::new();
+    sweep.cost(&run).expect("finite");
+    let (mut tape, mut s) = (PlainTape::default(), vec![0.0; p.network.neurons()]);
+    run.rewind(sweep.state(), &mut tape);
+    run.read_out(sweep.state(), &mut tape, &mut s);
+    s
+}
+
+/// The synapses at the end of a run of the split step, and its spikes.
+fn split_end(p: &Problem, h: f64, method: Tableau) -> (Vec<f64>, usize) {
+    let step = SplitStep::with_tableau(&p.network, h, method).expect("a step");
+    let recording = step.run(&p.trial, &NoLoss).expect("a run").record();
+    let n = p.network.neurons();
+    (recording.s[0][recording.s[0].len() - n..].to_vec(), recording.spikes.len())
+}
+
+/// The typical error of problems whose errors depend on where the samples fall between the edges of the zone.
+fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), x| (sum + x.ln(), count + 1));
+    (sum / f64::from(count)).exp()
+}
+
+fn difference(a: &[f64], b: &[f64]) -> f64 {
+    rms(a.iter().zip(b).map(|(a, b)| a - b))
+}
+
+#[test]
+fn split_step_converges_to_the_plain_field() {
+    let models = [
+        (Model::of::<Nif>(), 1.0, 60.0),
+        (Model::of::<Theta>(), 1.0, 60.0),
+        (Model::of::<Lif>(), 1.0, 60.0),
+        (Model::of::<MorrisLecar>(), 0.2, 30.0),
+    ];
+    for (model, interval, duration) in &models {
+        let problems: Vec<_> = (0..6)
+            .map(|seed| smooth(model, GateShape::ALL[seed as usize % 3], *interval, *duration, seed))
+            .collect();
+        // What the plain field cannot run is compared with a split step so fine that its own error does not count.
+        let reference = |p| match model.plain {
+            true => plain_end(p, interval / 128.0, tableau::RK4),
+            false => split_end(p, interval / 4096.0, tableau::RK4).0,
+        };
+        let exact: Vec<_> = problems.iter().map(reference).collect();
+        for method in [tableau::EULER, tableau::RK4] {
+            let mut spikes = 0;
+            let points = [4.0, 8.0, 16.0, 32.0, 64.0].map(|parts| {
+                let error = rms(problems.iter().zip(&exact).map(|(p, exact)| {
+                    let (s, count) = split_end(p, interval / parts, method);
+                    spikes += count;
+                    difference(&s, exact)
+                }));
+                (interval / parts, error)
+            });
+            let slope = order(&points);
+            println!("{}, split step with {}: {slope:.3}, {spikes} spikes", model.name, method.name());
+            assert!(slope > 0.95 && spikes > 0, "{}, {}: {slope} {points:?}", model.name, method.name());
+        }
+    }
+}
+
+/// Whether a voltage peaks inside the zone. A latch holds the highest sample of such a peak, which is of order 2 whatever
+/// the method.
+fn peaks_in_the_zone(p: &Problem, h: f64) -> bool {
+    let step = SplitStep::with_tableau(&p.network, h, tableau::RK4).expect("a step");
+    let recording = step.run(&p.trial, &NoLoss).expect("a run").record();
+    let entry = p.network.parameters.layout().entries().iter().find(|e| e.name == "p0.v_theta");
+    let threshold = p.network.parameters.values()[entry.expect("a threshold").range.start];
+    let width = p.network.parameters.group(Group::GateWidth(0))[0];
+    let n = p.network.neurons();
+    (2 * n..recording.v.len()).any(|i| {
+        let (before, peak, after) = (recording.v[i - 2 * n], recording.v[i - n], recording.v[i]);
+        before <= peak && peak > after && peak > threshold - width && peak < threshold
+    })
+}
+
+#[test]
+fn plain_field_has_the_order_of_tableau_and_gate() {
+    for (model, interval, duration) in [
+        (Model::of::<Nif>(), 2.0, 40.0),
+        (Model::of::<Theta>(), 1.0, 40.0),
+        (Model::of::<MorrisLecar>(), 0.5, 30.0),
+    ] {
+        for shape in GateShape::ALL {
+            let random = (0..36).map(|seed| smooth(&model, shape, interval, duration, seed));
+            let problems: Vec<_> = if model.action_potential() {
+                random.filter(|p| !peaks_in_the_zone(p, interval / 16.0)).take(18).collect()
+            } else {
+                random.collect()
+            };
+            assert!(problems.len() >= 12);
+            let exact: Vec<_> =
+                problems.iter().map(|p| plain_end(p, interval / 256.0, tableau::DORMAND_PRINCE5)).collect();
+            for method in tableau::ALL {
+                let points = [2.0, 4.0, 8.0, 16.0].map(|parts| {
+                    let error = |(p, exact): (&Problem, &Vec<f64>)| {
+                        difference(&plain_end(p, interval / parts, method), exact)
+                    };
+                    (interval / parts, geometric_mean(problems.iter().zip(&exact).map(error)))
+                });
+                let (slope, expected) = (order(&points), method.order().min(shape.smoothness()));
+                let what = format!("{}, {} gate, {}", model.name, shape.name(), method.name());
+                println!("{what}: {slope:.2} for {expected}, last error {:.1e}", points[3].1);
+                assert!((slope - f64::from(expected)).abs() < 0.25, "{what}: {slope} {points:?}");
+            }
+        }
+    }
+}
+
+/// Squared error, activity, and a price of the membrane state that is the same on both sides of a reset: a cost that
+/// jumps there has no gradient that a sum over grid points could see.
+struct Continuous(Everything<f64>);
+
+impl<T: RealField + Copy> Loss<T> for Continuous
+where
+    Everything<f64>: Loss<T>,
+{
+    fn value(&self, at: &Sample<'_, T>) -> T {
+        let phase = |v: T| T::one() - sin_cos_turn(v).1;
+        self.0.value(at) + at.x.iter().fold(T::zero(), |sum, &v| sum + phase(v) * real(PRICE))
+    }
+
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+        self.0.vjp(at, value_bar, bar);
+        for (bar, &v) in bar.x.iter_mut().zip(at.x) {
+            *bar += value_bar * T::two_pi() * sin_cos_turn(v).0 * real(PRICE);
+        }
+    }
+}
+
+const PRICE: f64 = 0.01;
+
+#[test]
+fn continuous_adjoint_converges_to_the_discrete_one() {
+    let groups = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Bias, Group::Readout];
+    for model in [Model::of::<Theta>(), Model::of::<Nif>(), Model::of::<Lif>()] {
+        for shape in GateShape::ALL {
+            let problems: Vec<_> = (0..12)
+                .map(|seed| smooth(&model, shape, 1.0, 40.0, seed))
+                .filter(|p| p.network.inputs() > 0)
+                .collect();
+            let mut spikes = 0;
+            assert!(problems.len() > 5);
+            let errors = [8.0, 16.0, 32.0, 64.0].map(|parts| {
+                let by_problem: Vec<_> = problems
+                    .iter()
+                    .map(|p| {
+                        let loss = Continuous(p.loss.clone());
+                        let step = SplitStep::new(&p.network, 1.0 / parts).expect("a step");
+                        let run = step.run(&p.trial, &loss).expect("a run");
+                        let mut discrete = p.network.parameters.zeros_like();
+                        let cost = Sweep::new().gradient(&run, discrete.values_mut()).expect("finite");
+                        let continuous = pontryagin(&run).expect("finite");
+                        assert!((continuous.cost / cost - 1.0).abs() < 1e-12);
+                        spikes += run.record().spikes.len();
+                        groups.map(|group| {
+                            let (a, b) = (discrete.group(group), continuous.gradient.group(group));
+                            let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
+                            square.sqrt() / discrete.norm(group)
+                        })
+                    })
+                    .collect();
+                (1.0 / parts, [0, 1, 2, 3, 4].map(|g| rms(by_problem.iter().map(|e| e[g]))))
+            });
+            for (g, group) in groups.into_iter().enumerate() {
+                let points = errors.map(|(h, errors)| (h, errors[g]));
+                let slope = order(&points);
+                let what = format!("{}, {} gate, {group}", model.name, shape.name());
+                println!("{what}: {slope:.2}, {:.1e} to {:.1e}", points[0].1, points[3].1);
+                if group == Group::Readout {
+                    // The derivative by O needs no adjoint variable: both are the same sum.
+                    assert!(points.iter().all(|(_, error)| *error < 1e-14), "{what}: {points:?}");
+                } else {
+                    assert!(slope > 0.95 && points[3].1 < 5e-3, "{what}: {slope} {points:?}");
+                }
+            }
+            assert!(spikes > 0);
+        }
+    }
+}
+
+/// The k-th spike, counted from 0, of a LIF neuron that starts at `v` under a constant current.
+fn lif_spike(lif: &Lif, v: f64, current: f64, k: usize) -> f64 {
+    let end = lif.tau_v * current;
+    let time = |from: f64| lif.tau_v * ((from - end) / (lif.v_theta - end)).ln();
+    time(v) + k as f64 * time(lif.v_reset)
+}
+
+#[test]
+fn lif_spike_times_under_constant_current_have_their_closed_form() {
+    let lif = Lif { tau_v: 17.0, v_theta: 1.1, v_reset: -0.2 };
+    let reset = HardReset { threshold: lif.v_theta, value: lif.v_reset };
+    let mut worst = (0.0_f64, 0.0_f64);
+    for current in [0.066, 0.08, 0.3, 2.0] {
+        for h in [0.01, 0.1, 0.5, 1.0, 5.0] {
+            let population = Population::new("lif", lif, 1, GateShape::Box, 0.3);
+            let mut network =
+                Network::builder().population(population).synapse("slow", 10.0).build().expect("a network");
+            network.parameters.bias_mut()[0] = current;
+            network.parameters.group_mut(Group::Initial)[0] = 0.3;
+            let step = SplitStep::new(&network, h).expect("a step");
+            let trial = Trial::silent((500.0 / h).round() as usize, h, 0);
+            let recording = step.run(&trial, &NoLoss).expect("a run").record();
+            let flow = Affine { a: -1.0 / lif.tau_v, c: current };
+            let mut before = 0.3;
+            let mut k = 0;
+            for (n, &v) in recording.v.iter().enumerate() {
+                let spikes =
+                    recording.spikes.iter().skip(k).take_while(|(_, t)| *t == recording.time[n]).count();
+                if spikes > 0 {
+                    // The first spike in the step as the step located it, and the last one as the voltage remembers it.
+                    let first = recording.time[n] - h + flow.first_spike(reset, before, h).expect("a spike");
+                    worst.0 = worst.0.max((first - lif_spike(&lif, 0.3, current, k)).abs());
+                    k += spikes;
+                    let end = lif.tau_v * current;
+                    let last = recording.time[n] - lif.tau_v * ((lif.v_reset - end) / (v - end)).ln();
+                    worst.1 = worst.1.max((last - lif_spike(&lif, 0.3, current, k - 1)).abs());
+                }
+                before = v;
+            }
+            let expected =
+                (0..).take_while(|&k| lif_spike(&lif, 0.3, current, k) <= trial.duration()).count();
+            assert!(k == expected && k > 0, "{k} spikes, {expected} expected");
+        }
+    }
+    println!("spike times of LIF: located {:.1e} ms off, by the voltage {:.1e} ms off", worst.0, worst.1);
+    assert!(worst.0 < 1e-9 && worst.1 < 1e-9, "{worst:?}");
+}
