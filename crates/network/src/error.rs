@@ -20,18 +20,16 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A class or population that does not exist.
-    #[error("there is no {what} number {index}: the network has {count}")]
-    Unknown {
-        /// Population or synapse class.
-        what: &'static str,
-        /// Its index.
-        index: usize,
-        /// How many there are.
-        count: usize,
+    /// A synapse class that does not exist.
+    #[error("there is no synapse class `{name}`: choose one of {known}")]
+    UnknownClass {
+        /// The name given.
+        name: String,
+        /// The names that there are.
+        known: String,
     },
     /// A slice or matrix of the wrong size.
-    #[error("{what} has {found} entries, expected {expected}")]
+    #[error("{what}: give {expected} entries, not {found}")]
     Shape {
         /// The argument.
         what: String,
@@ -55,6 +53,19 @@ pub enum Error {
         what: String,
         /// Where.
         index: usize,
+    },
+    /// A state that became infinite or not a number.
+    #[error(
+        "the state of neuron {neuron} is not finite after step {step} (t = {time} ms): take a smaller step, or look \
+         for an input, weight or time constant out of range"
+    )]
+    NonFiniteState {
+        /// The step, counted from 0.
+        step: usize,
+        /// The time of its end, ms.
+        time: f64,
+        /// The neuron.
+        neuron: usize,
     },
     /// A gate wider than the way from reset to threshold.
     #[error(

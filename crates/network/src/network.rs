@@ -146,11 +146,10 @@ impl NetworkBuilder {
         duplicate("synapse class", &self.classes.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>())?;
         let class = |name: &String| match self.classes.iter().position(|(n, _)| n == name) {
             Some(index) => Ok(index),
-            None => Err(Error::Unknown {
-                what: "synapse class of that name",
-                index: 0,
-                count: self.classes.len(),
-            }),
+            None => {
+                let known: Vec<_> = self.classes.iter().map(|(n, _)| n.as_str()).collect();
+                Err(Error::UnknownClass { name: name.clone(), known: known.join(", ") })
+            }
         };
         let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
 

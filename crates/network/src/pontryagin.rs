@@ -48,8 +48,7 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
         currents.extend_from_slice(run.last_current(&tape));
         run.last_spikes(&tape, |neuron, count| spiked.push((neuron, count)));
         if let Some(index) = x.iter().position(|x| !x.is_finite()) {
-            let what = format!("the state of neuron {} after step {n}", run.neuron(index));
-            return Err(Error::NonFinite { what, index });
+            return Err(Error::NonFiniteState { step: n, time: run.time(n + 1), neuron: run.neuron(index) });
         }
     }
 

@@ -62,12 +62,13 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
                 None => Ok(()),
             }
         };
-        check("the trial's inputs", &trial.inputs, trial.samples * network.inputs, false)?;
-        check("the trial's targets", &trial.targets, trial.samples * network.outputs, true)?;
-        check("the trial's weights", &trial.weights, trial.samples, true)?;
+        check("the trial's inputs (samples x inputs)", &trial.inputs, trial.samples * network.inputs, false)?;
+        check("the trial's targets (samples x outputs)", &trial.targets, trial.samples * network.outputs, true)?;
+        check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
         if let Some(initial) = &trial.initial {
             network.check_initial(&initial.x)?;
-            check("the trial's initial synapses", &initial.s, network.classes.len() * network.neurons, true)?;
+            let synapses = network.classes.len() * network.neurons;
+            check("the trial's initial synapses (classes x N)", &initial.s, synapses, true)?;
         }
         let weight = h / real(trial.scale);
         Ok(Self {
