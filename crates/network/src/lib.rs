@@ -18,9 +18,11 @@ mod parameters;
 mod plain;
 mod pontryagin;
 mod population;
+mod product;
 mod record;
 mod run;
 mod split;
+mod taus;
 mod trial;
 
 pub use error::Error;

@@ -76,6 +76,7 @@ pub struct Network<T: 'static> {
 pub struct NetworkBuilder {
     populations: Vec<Population>,
     classes: Vec<(String, f64)>,
+    per_neuron: Vec<String>,
     no_autapses: Vec<String>,
     inputs: usize,
     outputs: usize,
@@ -94,6 +95,14 @@ impl NetworkBuilder {
     #[must_use]
     pub fn synapse(mut self, name: &str, tau: f64) -> Self {
         self.classes.push((name.to_owned(), tau));
+        self
+    }
+
+    /// Gives each presynaptic neuron a time constant of its own in a synapse class, to be set and trained one by one.
+    /// Such a network takes the dense path of the split step.
+    #[must_use]
+    pub fn tau_per_neuron(mut self, class: &str) -> Self {
+        self.per_neuron.push(class.to_owned());
         self
     }
 
@@ -151,6 +160,7 @@ impl NetworkBuilder {
                 Err(Error::UnknownClass { name: name.clone(), known: known.join(", ") })
             }
         };
+        let per_neuron = self.per_neuron.iter().map(class).collect::<Result<Vec<_>, _>>()?;
         let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
 
         let n: usize = self.populations.iter().map(|p| p.size).sum();
@@ -162,7 +172,12 @@ impl NetworkBuilder {
         layout.push(Group::Bias, "I_o".into(), n, 1);
         layout.push(Group::Readout, "O".into(), self.outputs, n);
         for (k, (name, _)) in self.classes.iter().enumerate() {
-            layout.push(Group::Tau(k), format!("tau[{name}]"), 1, 1);
+            layout.push(
+                Group::Tau(k),
+                format!("tau[{name}]"),
+                if per_neuron.contains(&k) { n } else { 1 },
+                1,
+            );
         }
         let mut places = Vec::new();
         let (mut offset, mut rest, mut latch) = (0, n, 0);
@@ -214,7 +229,7 @@ impl NetworkBuilder {
         let len = layout.len();
         let mut parameters = Parameters::new(Arc::new(layout), vec![0.0; len]);
         for (k, (_, tau)) in self.classes.iter().enumerate() {
-            parameters.group_mut(Group::Tau(k))[0] = *tau;
+            parameters.group_mut(Group::Tau(k)).fill(*tau);
         }
         for (index, (place, p)) in places.iter().zip(&self.populations).enumerate() {
             for (parameter, &value) in p.parameters.iter().enumerate() {

@@ -9,6 +9,7 @@ use spikegrad_models::math::real;
 use crate::kernels::{axpy, dot};
 use crate::network::{block, block_mut};
 use crate::run::{Run, check_step};
+use crate::taus::Taus;
 use crate::{Error, Group, Loss, Network, Trial};
 
 /// The plain field of a network under a Runge-Kutta method. Models with a reset inside the step need
@@ -99,8 +100,8 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         self.network().membrane + self.network().latches
     }
 
-    fn tau(&self, class: usize) -> T {
-        self.network().parameters.group(Group::Tau(class))[0]
+    fn taus(&self, class: usize) -> Taus<'_, T> {
+        Taus(self.network().parameters.group(Group::Tau(class)))
     }
 
     /// Writes `Q` and `s_k = z_k + Q / tau_k`.
@@ -114,10 +115,8 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         for (k, (s, z)) in
             work.s.chunks_exact_mut(size).zip(x[self.membrane()..].chunks_exact(size)).enumerate()
         {
-            let tau = self.tau(k);
-            for ((s, &z), &charge) in s.iter_mut().zip(z).zip(&work.charge) {
-                *s = z + charge / tau;
-            }
+            s.copy_from_slice(z);
+            self.taus(k).add_over(s, T::one(), &work.charge);
         }
     }
 
@@ -127,10 +126,10 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         let layout = network.parameters.layout();
         work.charge_bar.fill(T::zero());
         for (k, s_bar) in work.s_bar.chunks_exact(size).enumerate() {
-            let tau = self.tau(k);
             axpy(&mut x_bar[len + k * size..][..size], T::one(), s_bar);
-            axpy(&mut work.charge_bar, T::one() / tau, s_bar);
-            parameters_bar[layout.range(Group::Tau(k)).start] -= dot(s_bar, &work.charge) / (tau * tau);
+            self.taus(k).add_over(&mut work.charge_bar, T::one(), s_bar);
+            let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
+            self.taus(k).add_over_vjp(tau_bar, T::one(), s_bar, &work.charge);
         }
         for (p, place) in network.places.iter().enumerate() {
             let at = network.setting(place, self.scheme.h, self.scheme.tableau);
@@ -169,10 +168,8 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             place.dynamics.rhs(&at, x, current, f);
         }
         for (k, (f, s)) in f[len..].chunks_exact_mut(size).zip(work.s.chunks_exact(size)).enumerate() {
-            let rate = -T::one() / self.tau(k);
-            for (f, &s) in f.iter_mut().zip(s) {
-                *f = rate * s;
-            }
+            f.fill(T::zero());
+            self.taus(k).add_over(f, -T::one(), s);
         }
     }
 
@@ -204,9 +201,9 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         }
         self.run.current_vjp(n, &work.current_bar, parameters_bar);
         for k in 0..network.classes.len() {
-            let (tau, part) = (self.tau(k), k * size..(k + 1) * size);
+            let (taus, part) = (self.taus(k), k * size..(k + 1) * size);
             let (s, z_bar) = (&work.s[part.clone()], &f_bar[len + k * size..][..size]);
-            parameters_bar[layout.range(Group::Tau(k)).start] += dot(z_bar, s) / (tau * tau);
+            taus.add_over_vjp(&mut parameters_bar[layout.range(Group::Tau(k))], -T::one(), z_bar, s);
             let range = layout.range(Group::Recurrent(k));
             let w = &network.parameters.values()[range.clone()];
             let w_bar = &mut parameters_bar[range];
@@ -214,7 +211,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
                 let column = i * size..(i + 1) * size;
                 let product = dot(&w[column.clone()], &work.current_bar);
                 axpy(&mut w_bar[column], s[i], &work.current_bar);
-                *s_bar = product - z_bar[i] / tau;
+                *s_bar = product - z_bar[i] / taus.at(i);
             }
         }
         self.synapses_vjp(x, work, x_bar, parameters_bar);
@@ -229,7 +226,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             place.dynamics.settle(&at, block_mut(place, network.membrane, x), shift);
         }
         for (k, z) in x[len..].chunks_exact_mut(size).enumerate() {
-            axpy(z, T::one() / self.tau(k), &work.charge);
+            self.taus(k).add_over(z, T::one(), &work.charge);
         }
     }
 
@@ -239,9 +236,9 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         let layout = network.parameters.layout();
         work.charge_bar.fill(T::zero());
         for (k, z_bar) in x_bar[len..].chunks_exact(size).enumerate() {
-            let tau = self.tau(k);
-            axpy(&mut work.charge_bar, T::one() / tau, z_bar);
-            parameters_bar[layout.range(Group::Tau(k)).start] -= dot(z_bar, &work.charge) / (tau * tau);
+            self.taus(k).add_over(&mut work.charge_bar, T::one(), z_bar);
+            let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
+            self.taus(k).add_over_vjp(tau_bar, T::one(), z_bar, &work.charge);
         }
         for (p, place) in network.places.iter().enumerate() {
             let at = network.setting(place, self.scheme.h, self.scheme.tableau);
@@ -294,7 +291,7 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
             place.dynamics.charge(&at, block(place, network.membrane, membrane), charge);
         }
         for (k, z) in z.chunks_exact_mut(size).enumerate() {
-            axpy(z, -T::one() / self.tau(k), &charge);
+            self.taus(k).add_over(z, -T::one(), &charge);
         }
     }
 
@@ -394,10 +391,9 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
             place.dynamics.charge(&at, block(place, network.membrane, &x), charge);
         }
         for (k, z_bar) in x_bar[len..].chunks_exact(size).enumerate() {
-            let tau = self.tau(k);
-            axpy(&mut charge_bar, -T::one() / tau, z_bar);
-            let index = network.parameters.layout().range(Group::Tau(k)).start;
-            parameters_bar[index] += dot(z_bar, &charge) / (tau * tau);
+            self.taus(k).add_over(&mut charge_bar, -T::one(), z_bar);
+            let tau_bar = &mut parameters_bar[network.parameters.layout().range(Group::Tau(k))];
+            self.taus(k).add_over_vjp(tau_bar, -T::one(), z_bar, &charge);
         }
         for (p, place) in network.places.iter().enumerate() {
             let at = network.setting(place, self.scheme.h, self.scheme.tableau);

@@ -9,6 +9,7 @@ use crate::kernels::{axpy, dot};
 use crate::network::{block, block_mut};
 use crate::population::ParameterBar;
 use crate::split::{SplitRun, SplitTape};
+use crate::taus::Taus;
 use crate::{Error, Group, Parameters};
 
 /// The continuous adjoint along a trial.
@@ -55,8 +56,9 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
     let mut gradient = network.parameters.zeros_like();
     let mut p_v = vec![T::zero(); (steps + 1) * size];
     let mut p_s = vec![vec![T::zero(); (steps + 1) * size]; classes];
-    let decays: Vec<Decay<T>> =
-        (0..classes).map(|k| Decay::new(network.parameters.group(Group::Tau(k))[0], h)).collect();
+    let taus = |k| Taus(network.parameters.group(Group::Tau(k)));
+    let decays: Vec<Vec<Decay<T>>> =
+        (0..classes).map(|k| (0..size).map(|i| Decay::new(taus(k).at(i), h)).collect()).collect();
     // p = [p_v | cotangents of the other membrane variables]
     let (mut p, mut p_next) = (vec![T::zero(); len], vec![T::zero(); len]);
     let (mut current_bar, mut g, mut slope) =
@@ -108,10 +110,9 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
         run.shared().current_vjp(n, &current_bar, gradient.values_mut());
         // Equation (7) for each class, its slope for equation (6).
         slope.fill(T::zero());
-        for (k, decay) in decays.iter().enumerate() {
+        for (k, decays) in decays.iter().enumerate() {
             let range = layout.range(Group::Recurrent(k));
             let w = &network.parameters.values()[range.clone()];
-            let tau = network.parameters.group(Group::Tau(k))[0];
             let s = &x[len + k * size..][..size];
             let w_bar = &mut gradient.values_mut()[range];
             let (earlier, later) = p_s[k].split_at_mut((n + 1) * size);
@@ -122,8 +123,9 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
                 if k == 0 {
                     xi += s_bar[i] / h;
                 }
-                slope[i] += (later[i] - xi) / tau;
-                earlier[n * size + i] = decay.a * later[i] + (T::one() - decay.a) * xi;
+                slope[i] += (later[i] - xi) / taus(k).at(i);
+                let a = decays[i].a;
+                earlier[n * size + i] = a * later[i] + (T::one() - a) * xi;
             }
         }
         // Equation (6)

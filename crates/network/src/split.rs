@@ -2,7 +2,8 @@
 //! whose cost follows the spikes.
 //!
 //! `J_k = W_k s_k` is a state of its own, so that a step touches only the columns of neurons that released charge, and
-//! its transpose only those of neurons in the active zone.
+//! its transpose only those of neurons in the active zone. The dense path, for time constants that differ between
+//! neurons, forms the product anew at every step.
 
 use nalgebra::RealField;
 use spikegrad_integrators::{Decay, EventLog, Step, StepVjp, Tableau, tableau};
@@ -11,6 +12,7 @@ use spikegrad_models::math::real;
 use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting};
+use crate::product::{add_outer, add_transposed, multiply};
 use crate::run::{Run, check_step};
 use crate::{Error, Group, Loss, Network, Trial};
 
@@ -31,7 +33,10 @@ pub struct SplitStep<'n, T: 'static> {
     network: &'n Network<T>,
     h: T,
     tableau: Tableau,
-    decays: Vec<Decay<T>>,
+    /// Of each class: one for all neurons, or one each.
+    decays: Vec<Vec<Decay<T>>>,
+    /// Whether all columns are visited at every step.
+    dense: bool,
     /// Which classes' weights are trainable.
     trains_weights: Vec<bool>,
     /// Which classes' time constants are.
@@ -57,7 +62,9 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         check_step(h)?;
         network.validate()?;
         let h = real(h);
-        let tau = |k| network.parameters.group(Group::Tau(k))[0];
+        let decays = |k| -> Vec<Decay<T>> {
+            network.parameters.group(Group::Tau(k)).iter().map(|&tau| Decay::new(tau, h)).collect()
+        };
         let classes = 0..network.classes.len();
         let trains = |group: fn(usize) -> Group| -> Vec<bool> {
             classes.clone().map(|k| network.is_trainable(group(k))).collect()
@@ -67,11 +74,27 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             network,
             h,
             tableau,
-            decays: classes.clone().map(|k| Decay::new(tau(k), h)).collect(),
+            decays: classes.clone().map(decays).collect(),
+            dense: classes.clone().any(|k| network.parameters.group(Group::Tau(k)).len() > 1),
             trains_weights: trains(Group::Recurrent),
             keeps_synapses: trains_tau.contains(&true),
             trains_tau,
         })
+    }
+
+    /// Takes the dense path: `J_k = W_k s_k` as a product at every step instead of column by column where charge was
+    /// released. Networks with a time constant for each neuron always do, since their `J_k` does not decay as a whole;
+    /// others gain from it only where most neurons stand in the active zone most of the time (see
+    /// `docs/performance.md`). Both paths give the same gradient to rounding.
+    #[must_use]
+    pub fn dense(mut self) -> Self {
+        self.dense = true;
+        self
+    }
+
+    /// Whether this is the dense path.
+    pub fn is_dense(&self) -> bool {
+        self.dense
     }
 
     /// A run over a trial, judged by a loss.
@@ -97,6 +120,12 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     }
 }
 
+/// The decay of neuron `i`.
+#[inline(always)]
+fn decay_at<T: Copy>(decays: &[Decay<T>], i: usize) -> Decay<T> {
+    decays[if decays.len() == 1 { 0 } else { i }]
+}
+
 /// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`.
 #[derive(Clone, Copy)]
 pub struct SplitRun<'a, T: 'static> {
@@ -114,7 +143,8 @@ pub struct SplitTape<T> {
     current: Vec<T>,
     /// Synapses read out at the end of every step, `N` each.
     s: Vec<T>,
-    /// `s_k` and `J_k` at the start of every step, where a time constant is trainable.
+    /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
+    /// the start and at the end.
     synapses: Vec<T>,
     /// Ends of the steps' parts of `released`.
     ends: Vec<usize>,
@@ -229,10 +259,13 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (scheme, network) = (self.scheme, self.scheme.network);
         let (size, len) = (network.neurons, scheme.membrane());
         let (membrane, synapses) = x.split_at_mut(len);
-        if scheme.keeps_synapses {
-            tape.synapses.extend_from_slice(synapses);
-        }
         let (s, j) = synapses.split_at_mut(scheme.classes() * size);
+        if scheme.dense {
+            tape.synapses.extend_from_slice(s);
+        } else if scheme.keeps_synapses {
+            tape.synapses.extend_from_slice(s);
+            tape.synapses.extend_from_slice(j);
+        }
 
         // I, equation (17)
         let current = tape.current.len();
@@ -259,9 +292,20 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         tape.ends.push(tape.released.neurons.len());
         let part = tape.part(tape.steps);
         let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part]);
-        for (k, decay) in scheme.decays.iter().enumerate() {
+        for (k, decays) in scheme.decays.iter().enumerate() {
             let w = network.parameters.group(Group::Recurrent(k));
             let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
+            if scheme.dense {
+                for (i, s) in s.iter_mut().enumerate() {
+                    *s *= decay_at(decays, i).a;
+                }
+                for (&neuron, &charge) in neurons.iter().zip(charges) {
+                    s[neuron as usize] += decay_at(decays, neuron as usize).b * charge;
+                }
+                multiply(w, s, j);
+                continue;
+            }
+            let decay = decays[0];
             for (s, j) in s.iter_mut().zip(j.iter_mut()) {
                 *s *= decay.a;
                 *j *= decay.a;
@@ -272,6 +316,9 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                 s[i] += gain;
                 axpy(j, gain, &w[i * size..][..size]);
             }
+        }
+        if scheme.dense {
+            tape.synapses.extend_from_slice(s);
         }
         tape.steps += 1;
         tape.membrane.extend_from_slice(membrane);
@@ -313,11 +360,39 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         tape.charge_bar.clear();
         tape.charge_bar.resize(neurons.len(), T::zero());
         tape.lanes.resize(neurons.len(), [T::zero(); LANES]);
-        for (k, decay) in scheme.decays.iter().enumerate() {
+        for (k, decays) in scheme.decays.iter().enumerate() {
             let range = layout.range(Group::Recurrent(k));
             let w = &network.parameters.values()[range.clone()];
             let w_bar = &mut parameters_bar[range];
             let trainable = scheme.trains_weights[k];
+            if scheme.dense {
+                let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+                let row = &tape.synapses[index * 2 * scheme.classes() * size..];
+                let (start, end) = row.split_at(scheme.classes() * size);
+                // J' = W s' at the end of the step, transposed
+                add_transposed(w, j_bar, s_bar, &mut tape.lanes);
+                if trainable {
+                    add_outer(w_bar, j_bar, &end[k * size..][..size]);
+                }
+                let charges = neurons.iter().zip(charges);
+                for ((&neuron, _), charge_bar) in charges.clone().zip(&mut tape.charge_bar) {
+                    let i = neuron as usize;
+                    *charge_bar += decay_at(decays, i).b * s_bar[i];
+                }
+                if scheme.trains_tau[k] {
+                    let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
+                    let last = tau_bar.len() - 1;
+                    for (i, &s) in start[k * size..][..size].iter().enumerate() {
+                        tau_bar[i.min(last)] += decay_at(decays, i).a_by_tau * s * s_bar[i];
+                    }
+                    for (&neuron, &charge) in charges {
+                        let i = neuron as usize;
+                        tau_bar[i.min(last)] += decay_at(decays, i).b_by_tau * charge * s_bar[i];
+                    }
+                }
+                continue;
+            }
+            let decay = decays[0];
             let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
             for ((&neuron, &charge), lanes) in neurons.iter().zip(charges).zip(&mut tape.lanes) {
                 let column = neuron as usize * size..(neuron as usize + 1) * size;
@@ -365,9 +440,17 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             from = to;
         }
         // J_bar, s_bar, U_bar, I_o_bar, equation (25)
-        for (decay, (s_bar, j_bar)) in
+        for (decays, (s_bar, j_bar)) in
             scheme.decays.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
         {
+            if scheme.dense {
+                for (i, s_bar) in s_bar.iter_mut().enumerate() {
+                    *s_bar *= decay_at(decays, i).a;
+                }
+                j_bar.copy_from_slice(&tape.current_bar);
+                continue;
+            }
+            let decay = decays[0];
             for ((s_bar, j_bar), &current_bar) in s_bar.iter_mut().zip(j_bar).zip(&tape.current_bar) {
                 *s_bar *= decay.a;
                 *j_bar = decay.a * *j_bar + current_bar;
@@ -382,7 +465,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         tape.ends.truncate(index);
         tape.released.neurons.truncate(part.start);
         tape.released.charge.truncate(part.start);
-        if scheme.keeps_synapses {
+        if scheme.keeps_synapses || scheme.dense {
             tape.synapses.truncate(index * 2 * scheme.classes() * size);
         }
     }
