@@ -7,16 +7,18 @@ use crate::Error;
 
 /// How much a [`Sweep`](crate::Sweep) keeps of a run to go backwards over it. The gradient is the same to the bit.
 ///
-/// Unless it is [`Stored`](Self::Stored), the run is cut into segments of equal length. On the way forwards, states at the
-/// start of segments are kept; on the way back, one segment at a time is run again from there, now with its tape. With the
-/// length `k` of a segment, `T` steps cost `T - k` steps forwards on top: about a third of the time of a gradient.
+/// Unless it is [`Stored`](Self::Stored), the run is cut into segments. On the way forwards, states at the start of segments
+/// are kept, and the last segment goes on the tape. On the way back, one segment at a time is run again from its state, now
+/// with its tape.
 ///
-/// | | held at once, beside some vectors of the length of a state | run again |
+/// | | held at once, beside some vectors of the length of a state | run again, of `T` steps |
 /// |---|---|---|
-/// | `Stored` | the tape of `T` steps | nothing |
-/// | `SqrtSteps` | the tape of `sqrt T` steps, `sqrt T` states | `T - sqrt T` steps |
-/// | `Every(k)` | the tape of `k` steps, `T / k` states | `T - k` steps |
-/// | `Bytes(b)` | what fits into `b` bytes | the fewest steps that this allows |
+/// | `Stored` | the tape of `T` steps | none |
+/// | `SqrtSteps` | the tape of `sqrt T` steps, `sqrt T` states | `T - sqrt T` |
+/// | `Every(k)` | the tape of `k` steps, `T / k` states | `T - k` |
+/// | `Bytes(b)` | at most `b` bytes | fewer, the more bytes there are |
+///
+/// To run all steps again takes about a third of the time of a gradient, less what a tape saves that stays in the caches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Memory {
@@ -29,21 +31,23 @@ pub enum Memory {
     Every(usize),
     /// Tape and states within so many bytes, for steps that say what they push ([`Step::tape_bytes`]).
     ///
-    /// The tape takes the size of a whole run if that fits. Otherwise segments are as long as possible, and the last one,
-    /// which need not be run again, is the longer the larger the budget. With less than about `2 sqrt(T a b)` bytes, where
-    /// `a` is the size of a state and `b` that of a step on the tape, a segment is run again more than once, and a budget of
-    /// one state and one step makes the time grow with the square of `T`.
+    /// With `a` the size of a state and `b` that of a step on the tape, `a + T b` bytes hold the whole run. About
+    /// `2 sqrt(T a b)` are enough to run no step again twice; what is left lengthens the tape of the last segment, whose
+    /// steps are not run again at all. With less, steps are run again more than once, as few as can be. The least budget is
+    /// that of one state and one step, `a + b`, in which the time grows with the square of `T`.
     ///
     /// [`Step::tape_bytes`]: spikegrad_integrators::Step::tape_bytes
     Bytes(usize),
 }
 
-/// The segments of a run and the number of states that are kept. Only the first segment may be shorter than the others.
+/// The segments of a run and the number of states that are kept. The first segment takes the steps that are left over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     steps: usize,
     /// Length of a segment, at least 1.
     length: usize,
+    /// Length of the last one, which is the longest.
+    last: usize,
     /// States that can be held; the initial state needs no place, since the program writes it.
     pub(crate) states: usize,
 }
@@ -56,17 +60,19 @@ impl Plan {
         state: usize,
         tape: Option<usize>,
     ) -> Result<Self, Error> {
-        let of_length = |length: usize| {
-            let length = length.clamp(1, steps.max(1));
-            // The last segment goes on the tape at once and needs no state to start from.
-            Self { steps, length, states: steps.div_ceil(length).saturating_sub(2) }
-        };
         match memory {
-            Memory::Stored => Ok(of_length(steps)),
-            Memory::SqrtSteps => Ok(of_length(steps.isqrt())),
-            Memory::Every(length) => Ok(of_length(length)),
+            Memory::Stored => Ok(Self::uniform(steps, steps)),
+            Memory::SqrtSteps => Ok(Self::uniform(steps, steps.isqrt())),
+            Memory::Every(length) => Ok(Self::uniform(steps, length)),
             Memory::Bytes(budget) => Self::within(budget, steps, state, tape.ok_or(Error::TapeSize)?),
         }
+    }
+
+    /// Segments of equal length, and a state for each that needs one.
+    fn uniform(steps: usize, length: usize) -> Self {
+        let length = length.clamp(1, steps.max(1));
+        // The last segment goes on the tape at once and needs no state to start from.
+        Self { steps, length, last: length, states: steps.div_ceil(length).saturating_sub(2) }
     }
 
     fn within(budget: usize, steps: usize, state: usize, tape: usize) -> Result<Self, Error> {
@@ -75,12 +81,23 @@ impl Plan {
         let Some(room) = budget.checked_sub(state).filter(|&room| room >= tape) else {
             return Err(Error::Budget { budget, least: state.saturating_add(tape) });
         };
+        if room / tape >= steps {
+            return Ok(Self::uniform(steps, steps));
+        }
+        // The length at which states and tape of uniform segments take the least memory together. Short segments are
+        // faster than long ones, since their tape stays in the caches.
+        let plan = Self::uniform(steps, (steps as f64 * state as f64 / tape as f64).sqrt() as usize);
+        if let Some(room) = room.checked_sub(plan.states.saturating_mul(state))
+            && room / tape >= plan.length
+        {
+            return Ok(Self { last: room / tape, ..plan });
+        }
         let plan = |states: usize| {
-            let length = ((room - states * state) / tape).clamp(1, steps.max(1));
-            Self { steps, length, states }
+            let length = (room - states * state) / tape;
+            Self { steps, length, last: length, states }
         };
         let mut best = plan(0);
-        for states in 0..=(room - tape) / state {
+        for states in 1..=(room - tape) / state {
             let next = plan(states);
             if next.again() < best.again() {
                 best = next;
@@ -94,16 +111,23 @@ impl Plan {
     }
 
     pub(crate) fn segments(&self) -> usize {
-        self.steps.div_ceil(self.length)
+        match self.steps {
+            0 => 0,
+            steps => 1 + steps.saturating_sub(self.last).div_ceil(self.length),
+        }
     }
 
-    pub(crate) fn length(&self) -> usize {
-        self.length
+    /// Steps that the tape holds at once.
+    pub(crate) fn tape(&self) -> usize {
+        self.last
     }
 
     /// The first step of a segment; that of the segment after the last is the number of steps.
     pub(crate) fn first(&self, segment: usize) -> usize {
-        self.steps.saturating_sub((self.segments() - segment) * self.length)
+        match self.segments() - segment {
+            0 => self.steps,
+            left => self.steps.saturating_sub(self.last + (left - 1) * self.length),
+        }
     }
 
     /// The steps of a segment.
@@ -111,8 +135,7 @@ impl Plan {
         self.first(segment)..self.first(segment + 1)
     }
 
-    /// Steps that are run on top of a run and its reversal, after Griewank & Walther (2000); fewer if the first segment is
-    /// short.
+    /// Steps of uniform segments that are run again, after Griewank & Walther (2000); fewer if the first one is short.
     fn again(&self) -> u64 {
         let (segments, places) = (self.segments() as u64, self.states as u64 + 1);
         let rounds = rounds(places, segments);
@@ -189,11 +212,11 @@ mod tests {
             assert_eq!(follow(plan(Memory::Stored, steps)), steps);
             for length in 0..210 {
                 let plan = plan(Memory::Every(length), steps);
-                assert_eq!(follow(plan), 2 * steps - plan.length().min(steps), "{plan:?}");
+                assert_eq!(follow(plan), 2 * steps - plan.length.min(steps), "{plan:?}");
             }
             let plan = plan(Memory::SqrtSteps, steps);
             let root = (steps as f64).sqrt();
-            assert!(plan.length() as f64 <= root.max(1.0) && plan.states as f64 <= root + 1.0, "{plan:?}");
+            assert!(plan.length as f64 <= root.max(1.0) && plan.states as f64 <= root + 1.0, "{plan:?}");
         }
     }
 
@@ -217,7 +240,7 @@ mod tests {
         }
         for (places, least) in least.iter().enumerate().skip(1) {
             for n in 1..=SEGMENTS {
-                let plan = Plan { steps: 3 * n, length: 3, states: places - 1 };
+                let plan = Plan { steps: 3 * n, length: 3, last: 3, states: places - 1 };
                 assert_eq!(follow(plan), 3 * least[n], "{plan:?}");
                 assert_eq!(plan.again() as usize + plan.steps, 3 * least[n], "{plan:?}");
             }
@@ -227,20 +250,22 @@ mod tests {
     #[test]
     fn a_budget_is_kept_and_used() {
         for steps in [1, 2, 3, 10, 99, 1000] {
-            let mut last = usize::MAX;
+            let (mut before, whole) = (usize::MAX, 100 + 30 * steps);
+            let root = 2.0 * (3000.0 * steps as f64).sqrt() + 300.0;
             for budget in (130..40_000).step_by(37) {
                 let plan = plan(Memory::Bytes(budget), steps);
-                assert!(100 * (plan.states + 1) + 30 * plan.length() <= budget, "{plan:?}");
+                assert!(plan.length <= plan.last && plan.last <= steps, "{plan:?}");
+                assert!(100 * (plan.states + 1) + 30 * plan.last <= budget, "{plan:?}");
                 let run = follow(plan);
-                assert!(run <= steps + plan.again() as usize);
-                // Only the length of the first segment is not foreseen.
-                assert!(run <= last.saturating_add(plan.length()), "{plan:?}: {run} after {last}");
-                last = last.min(run);
-                if budget >= 100 + 30 * steps {
+                // More memory never costs more, but for the first segment, whose length is not foreseen.
+                assert!(run <= before.saturating_add(plan.length), "{plan:?}: {run} after {before}");
+                before = before.min(run);
+                if budget >= whole {
                     assert_eq!(run, steps, "{plan:?}");
-                }
-                if budget as f64 > 2.0 * (3000.0 * steps as f64).sqrt() + 300.0 {
-                    assert!(run < 2 * steps, "{budget}: {plan:?}");
+                } else if budget as f64 > root {
+                    // Most of what is left goes to steps that are not run again.
+                    let spared = (budget as f64 - root) / 30.0;
+                    assert!(run as f64 <= (2 * steps) as f64 - spared, "{budget}: {plan:?}");
                 }
             }
         }
@@ -251,7 +276,7 @@ mod tests {
         let refused = Plan::new(Memory::Bytes(129), 10, 100, Some(30));
         assert!(matches!(refused, Err(Error::Budget { budget: 129, least: 130 })), "{refused:?}");
         let least = plan(Memory::Bytes(130), 10);
-        assert_eq!((least.length(), least.states, follow(least)), (1, 0, 55));
+        assert_eq!((least.last, least.states, follow(least)), (1, 0, 55));
         let unknown = Plan::new(Memory::Bytes(1 << 30), 10, 100, None);
         assert!(matches!(unknown, Err(Error::TapeSize)), "{unknown:?}");
     }

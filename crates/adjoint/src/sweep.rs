@@ -228,7 +228,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         }
         step.rewind(x, tape);
         if *memory != Memory::Stored {
-            step.reserve(plan.length(), tape);
+            step.reserve(plan.tape(), tape);
         }
         for n in plan.first(at)..plan.first(end) {
             cost += step.step(n, x, tape);
