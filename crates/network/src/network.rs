@@ -308,6 +308,18 @@ impl<T: RealField + Copy> Network<T> {
         self.places.iter().map(|p| (p.name.as_str(), p.offset..p.offset + p.size))
     }
 
+    /// The structure, line by line: populations with their models and gates, then every group with its size. Two networks
+    /// of one structure can have each other's parameters.
+    pub fn structure(&self) -> Vec<String> {
+        let population = |p: &Place<T>| {
+            let (model, gate) = (p.dynamics.model(), p.shape.name());
+            format!("population {}: {} {model} neurons, {gate} gate", p.name, p.size)
+        };
+        let entry = |e: &crate::Entry| format!("{}: {} parameters", e.name, e.range.len());
+        let groups = self.parameters.layout().entries().iter().map(entry);
+        self.places.iter().map(population).chain(groups).collect()
+    }
+
     /// Leaves a group's gradient at zero and, where that saves something, uncomputed.
     pub fn freeze(&mut self, group: Group) {
         self.frozen.insert(group);

@@ -63,7 +63,12 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             }
         };
         check("the trial's inputs (samples x inputs)", &trial.inputs, trial.samples * network.inputs, false)?;
-        check("the trial's targets (samples x outputs)", &trial.targets, trial.samples * network.outputs, true)?;
+        check(
+            "the trial's targets (samples x outputs)",
+            &trial.targets,
+            trial.samples * network.outputs,
+            true,
+        )?;
         check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
         if let Some(initial) = &trial.initial {
             network.check_initial(&initial.x)?;

@@ -118,6 +118,11 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     fn membrane(&self) -> usize {
         self.network.membrane + self.network.latches
     }
+
+    /// What a step adds to [`SplitTape::synapses`].
+    fn kept(&self) -> usize {
+        if self.keeps_synapses || self.dense { 2 * self.classes() * self.network.neurons } else { 0 }
+    }
 }
 
 /// The decay of neuron `i`.
@@ -465,9 +470,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         tape.ends.truncate(index);
         tape.released.neurons.truncate(part.start);
         tape.released.charge.truncate(part.start);
-        if scheme.keeps_synapses || scheme.dense {
-            tape.synapses.truncate(index * 2 * scheme.classes() * size);
-        }
+        tape.synapses.truncate(index * scheme.kept());
     }
 }
 
@@ -561,9 +564,8 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
 
     fn tape_bytes(&self) -> Option<usize> {
         let n = self.scheme.network.neurons;
-        let synapses = if self.scheme.keeps_synapses { 2 * self.scheme.classes() * n } else { 0 };
         // Membrane, current, synapses read out, and charges, of which there are at most `N`.
-        let numbers = self.scheme.membrane() + 2 * n + synapses + n;
+        let numbers = self.scheme.membrane() + 2 * n + self.scheme.kept() + n;
         Some(numbers * size_of::<T>() + n * size_of::<u32>() + size_of::<usize>())
     }
 
@@ -572,9 +574,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.membrane.reserve_exact(steps * self.scheme.membrane());
         tape.current.reserve_exact(steps * n);
         tape.s.reserve_exact(steps * n);
-        if self.scheme.keeps_synapses {
-            tape.synapses.reserve_exact(steps * 2 * self.scheme.classes() * n);
-        }
+        tape.synapses.reserve_exact(steps * self.scheme.kept());
         tape.ends.reserve_exact(steps);
         tape.released.neurons.reserve_exact(steps * n);
         tape.released.charge.reserve_exact(steps * n);

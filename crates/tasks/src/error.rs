@@ -10,6 +10,9 @@ pub enum Error {
     /// A sweep failed.
     #[error(transparent)]
     Adjoint(#[from] spikegrad_adjoint::Error),
+    /// A checkpoint or a saved network could not be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::CheckpointError),
     /// A batch without trials.
     #[error("the batch is empty: give at least one trial")]
     EmptyBatch,

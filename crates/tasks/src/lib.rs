@@ -6,11 +6,13 @@
 //! - losses: [`Quadratic`], [`VoltageFloor`], [`Sum`];
 //! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
 //! - [`train`]: [`Options`], [`Optimiser`], [`Schedule`], [`Clip`];
+//! - [`save`], [`load`] and [`Checkpoint`]: networks and training kept in files;
 //! - [`NetworkObjective`]: a network for the gradient check.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
 mod batch;
+mod checkpoint;
 mod clip;
 mod error;
 mod loss;
@@ -21,6 +23,7 @@ mod task;
 mod train;
 
 pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
+pub use checkpoint::{Checkpoint, CheckpointError, load, save};
 pub use clip::{Clip, RunningQuantile};
 pub use error::Error;
 pub use loss::{Quadratic, Sum, VoltageFloor};

@@ -128,6 +128,20 @@ impl<T: RealField + Copy> Optimiser<T> {
         Ok(Self { rule, rates: rates.to_vec(), step: 0, first: zeros(n), second: zeros(second) })
     }
 
+    /// Steps taken and moments, to be kept.
+    pub(crate) fn state(&self) -> (i32, &[T], &[T]) {
+        (self.step, &self.first, &self.second)
+    }
+
+    /// Goes on from where [`state`](Self::state) was taken; `false` if it is that of another optimiser.
+    pub(crate) fn restore(&mut self, step: i32, first: Vec<T>, second: Vec<T>) -> bool {
+        let fits = first.len() == self.first.len() && second.len() == self.second.len();
+        if fits {
+            (self.step, self.first, self.second) = (step, first, second);
+        }
+        fits
+    }
+
     /// Steps taken so far.
     pub fn steps(&self) -> usize {
         self.step as usize

@@ -7,6 +7,7 @@ use spikegrad_adjoint::Memory;
 use spikegrad_integrators::{Tableau, tableau};
 use spikegrad_network::{Group, Network, Parameters, Recording, SplitStep, Trial};
 
+use crate::checkpoint::{self, Checkpoint, CheckpointError, Training};
 use crate::clip::RunningQuantile;
 use crate::task::{Purpose, Stage, generator};
 use crate::{Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task};
@@ -38,6 +39,8 @@ pub struct Options {
     pub lanes: usize,
     /// How much each lane keeps of the trial that it works on. Weights do not depend on it.
     pub memory: Memory,
+    /// Where training is kept and gone on with; `None` for nowhere.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 impl Default for Options {
@@ -57,12 +60,20 @@ impl Default for Options {
             unclipped: vec![Group::Readout],
             lanes: DEFAULT_LANES,
             memory: Memory::Stored,
+            checkpoint: None,
         }
     }
 }
 
+impl Options {
+    /// What must be the same for training to go on to the same bits: all but where it is kept and how much memory it has.
+    fn identity(&self) -> Self {
+        Self { checkpoint: None, memory: Memory::Stored, ..self.clone() }
+    }
+}
+
 /// What an iteration did.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Iteration {
     /// Which one, from 0.
     pub iteration: usize,
@@ -98,11 +109,14 @@ impl<T: 'static> Observer<T> for indicatif::ProgressBar {
 
 /// Trains `network` on `task` and returns what every iteration did.
 ///
-/// The same network, options and seed give the same weights to the bit, on any number of threads.
+/// The same network, options and seed give the same weights to the bit, on any number of threads. With a checkpoint in
+/// the options, training that was stopped or killed goes on from it, to the same bits as if nothing had happened; the
+/// history then has the earlier iterations as well.
 ///
 /// # Errors
 /// If an option is out of its domain, a trial does not fit, or every trial of a batch becomes non-finite; the network
-/// then holds the last good parameters.
+/// then holds the last good parameters. If the checkpoint cannot be written, or is that of another network or of other
+/// options.
 pub fn train<T: RealField + Copy>(
     network: &mut Network<T>,
     task: &dyn Task<T>,
@@ -145,16 +159,63 @@ impl<T: RealField + Copy> Trainer<T> {
         options: &Options,
         observer: &mut dyn Observer<T>,
     ) -> Result<Vec<Iteration>, Error> {
-        let mut history = Vec::with_capacity(options.iterations);
-        for iteration in 0..options.iterations {
+        let mut history = self.resume(network, options)?;
+        let start = history.len();
+        for iteration in start..options.iterations {
             let done = self.iterate(network, task, options, iteration)?;
             let flow = observer.iteration(&done, network);
             history.push(done);
+            let last = flow.is_break() || iteration + 1 == options.iterations;
+            if let Some(checkpoint) = &options.checkpoint
+                && (last || (iteration + 1) % checkpoint.every.max(1) == 0)
+            {
+                checkpoint::save_training(&checkpoint.path, network, &self.state(options, &history))?;
+            }
             if flow.is_break() {
                 break;
             }
         }
         Ok(history)
+    }
+
+    /// Goes on from the checkpoint, if there is one.
+    fn resume(&mut self, network: &mut Network<T>, options: &Options) -> Result<Vec<Iteration>, Error> {
+        let Some(checkpoint) = &options.checkpoint else { return Ok(Vec::new()) };
+        if !checkpoint.path.exists() {
+            return Ok(Vec::new());
+        }
+        let mut resumed = network.clone();
+        let training = checkpoint::load_training(&checkpoint.path, &mut resumed)?;
+        let other = |what| CheckpointError::Mismatch {
+            path: checkpoint.path.clone(),
+            what,
+            expected: format!("{:?}", options.identity()),
+            found: training.options.clone(),
+        };
+        let fits = self.optimiser.restore(training.step, training.first(), training.second());
+        if training.options != format!("{:?}", options.identity())
+            || training.quantiles.len() != self.quantiles.len()
+        {
+            return Err(other("options").into());
+        }
+        if !fits {
+            return Err(other("optimiser").into());
+        }
+        *network = resumed;
+        self.quantiles = training.quantiles;
+        Ok(training.history)
+    }
+
+    fn state(&self, options: &Options, history: &[Iteration]) -> Training {
+        let (step, first, second) = self.optimiser.state();
+        Training::new(
+            format!("{:?}", options.identity()),
+            step,
+            first,
+            second,
+            self.quantiles.clone(),
+            history.to_vec(),
+        )
     }
 
     fn iterate(
