@@ -88,7 +88,7 @@ fn a_checkpoint_of_other_options_is_refused() {
     let other = Options { seed: 4, ..few };
     let error = train(&mut network, &task(), &other, &mut ()).expect_err("refused");
     assert!(
-        matches!(error, Error::Checkpoint(_)) && error.to_string().contains("another options"),
+        matches!(error, Error::Checkpoint(_)) && error.to_string().contains("does not fit the options"),
         "{error}"
     );
     assert_eq!(network.parameters, before);

@@ -63,7 +63,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// A file of another network, of other options or of another float type.
-    #[error("{} is of another {what}: it has `{found}`, expected `{expected}`", path.display())]
+    #[error("{} does not fit the {what}: it has `{found}`, expected `{expected}`", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -354,7 +354,7 @@ mod tests {
         let error = load(&mut network(6), &path).expect_err("refused").to_string();
         assert!(error.contains("it has `population theta: 5 theta neurons"), "{error}");
         let error = load(&mut network(5).to_f32(), &path).expect_err("refused").to_string();
-        assert!(error.contains("float type: it has `f64`, expected `f32`"), "{error}");
+        assert!(error.contains("fit the float type: it has `f64`, expected `f32`"), "{error}");
         let missing = load(&mut network(5), &directory.path().join("none"));
         assert!(matches!(missing, Err(CheckpointError::Io { action: "read", .. })));
     }
