@@ -24,7 +24,15 @@ use spikegrad::tasks::{Purpose, generator};
 
 /// Twelve neurons with two synapse classes and a smooth input, held over `interval` ms.
 fn smooth(model: &Model, shape: GateShape, interval: f64, duration: f64, seed: u64) -> Problem {
-    let spec = Spec { neurons: 12, classes: 2, steps: 1, per_neuron: false, given_start: false, seed };
+    let spec = Spec {
+        neurons: 12,
+        classes: 2,
+        steps: 1,
+        per_neuron: false,
+        own_taus: false,
+        given_start: false,
+        seed,
+    };
     let Problem { mut network, loss, .. } = problem(&[model], shape, &spec);
     let samples = (duration / interval).round() as usize;
     let (inputs, outputs) = (network.inputs(), network.outputs());

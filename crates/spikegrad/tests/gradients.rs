@@ -256,7 +256,15 @@ impl Objective for Spoilt<'_> {
 
 /// Five neurons with two synapse classes, in a trial that is long enough for some of them to fire.
 fn example() -> Spec {
-    Spec { neurons: 5, classes: 2, steps: 200, per_neuron: false, given_start: false, seed: 1 }
+    Spec {
+        neurons: 5,
+        classes: 2,
+        steps: 200,
+        per_neuron: false,
+        own_taus: false,
+        given_start: false,
+        seed: 1,
+    }
 }
 
 fn catch_planted_errors(model: &Model) {

@@ -13,7 +13,7 @@ mod common;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use common::{Model, Problem, Spec, problem};
+use common::{Model, Problem, Spec, problem, specs};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use spikegrad::adjoint::{BoxError, Dual64, Sweep, forward_sensitivity};
@@ -93,15 +93,7 @@ fn compare(p: &Problem, scheme: Scheme, worst: &mut Worst) -> Result<(), TestCas
 }
 
 fn prove(name: &str, models: &[&Model], plain: bool) {
-    let spec = (1..=6_usize, 1..=3_usize, 20..=96_usize, any::<bool>(), any::<bool>(), any::<u64>())
-        .prop_map(|(neurons, classes, steps, per_neuron, given_start, seed)| Spec {
-            neurons,
-            classes,
-            steps,
-            per_neuron,
-            given_start,
-            seed,
-        });
+    let spec = (1..=6_usize, specs(20..97)).prop_map(|(neurons, spec)| Spec { neurons, ..spec });
     let (worst, cases) = (RefCell::new(Worst::new()), RefCell::new(0..));
     let mut runner =
         TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
@@ -156,7 +148,15 @@ fn forward_sensitivity_of_mixed_populations_equals_the_discrete_adjoint() {
 #[test]
 fn a_charge_that_rounds_to_zero_keeps_its_derivative() {
     let model = Model::of::<Theta>();
-    let spec = Spec { neurons: 1, classes: 1, steps: 20, per_neuron: false, given_start: false, seed: 0 };
+    let spec = Spec {
+        neurons: 1,
+        classes: 1,
+        steps: 20,
+        per_neuron: false,
+        own_taus: false,
+        given_start: false,
+        seed: 0,
+    };
     let mut p = problem(&[&model], GateShape::RaisedCosine, &spec);
     p.network.parameters.group_mut(Group::Initial)[0] = 1.0 - 4e-7;
     let mut worst = Worst::new();

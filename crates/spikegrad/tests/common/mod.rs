@@ -151,6 +151,8 @@ pub(crate) struct Spec {
     pub(crate) steps: usize,
     /// Whether every neuron has parameters of its own.
     pub(crate) per_neuron: bool,
+    /// Whether every neuron has synaptic time constants of its own, which takes the dense path.
+    pub(crate) own_taus: bool,
     /// Whether the trial says where the network starts.
     pub(crate) given_start: bool,
     /// Seed of everything else.
@@ -160,12 +162,14 @@ pub(crate) struct Spec {
 /// Specifications with 2 to 20 neurons, small ones more often, and 1 to 3 synapse classes.
 pub(crate) fn specs(steps: std::ops::Range<usize>) -> impl Strategy<Value = Spec> {
     let neurons = prop_oneof![4 => 2..=5_usize, 2 => 6..=10_usize, 1 => 11..=20_usize];
-    (neurons, 1..=3_usize, steps, any::<bool>(), prop::bool::weighted(0.3), any::<u64>()).prop_map(
-        |(neurons, classes, steps, per_neuron, given_start, seed)| Spec {
+    let flags = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.3));
+    (neurons, 1..=3_usize, steps, flags, any::<u64>()).prop_map(
+        |(neurons, classes, steps, (per_neuron, own_taus, given_start), seed)| Spec {
             neurons,
             classes,
             steps,
             per_neuron,
+            own_taus,
             given_start,
             seed,
         },
@@ -198,6 +202,9 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
     let mut builder = Network::builder().inputs(inputs).outputs(outputs);
     for (k, name) in ["slow", "fast", "slower"].iter().enumerate().take(spec.classes) {
         builder = builder.synapse(name, taus[k]);
+        if spec.own_taus {
+            builder = builder.tau_per_neuron(name);
+        }
     }
     if spec.classes > 1 {
         builder = builder.without_autapses("fast");
@@ -216,6 +223,10 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
     let n = network.neurons();
     let gain = 0.3 / (n as f64).sqrt();
     for k in 0..spec.classes {
+        if spec.own_taus {
+            let own = network.parameters.group_mut(Group::Tau(k));
+            own.iter_mut().for_each(|tau| *tau *= rng.random_range(0.8..1.2));
+        }
         let masked = network.mask(Group::Recurrent(k)).is_some();
         let mut weights = network.parameters.recurrent_mut(k);
         for j in 0..n {
