@@ -42,12 +42,13 @@ fn check<T: RealField + Copy, S: StepVjp<T>>(step: &S, length: usize, part: f64)
     Ok(())
 }
 
-/// Checks both schemes, in double and in single precision.
+/// Checks both schemes and both paths, in double and in single precision.
 fn check_all(p: &Problem, plain: bool, tableau: Tableau, length: usize, part: f64) -> Result<(), BoxError> {
     let (network, trial) = (p.network.to_f32(), p.trial.map(|x| x as f32));
     let loss = p.loss.map(|x| x as f32);
     let step = SplitStep::with_tableau(&p.network, p.h, tableau)?;
     check(&step.run(&p.trial, &p.loss)?, length, part)?;
+    check(&step.dense().run(&p.trial, &p.loss)?, length, part)?;
     let step = SplitStep::with_tableau(&network, p.h, tableau)?;
     check(&step.run(&trial, &loss)?, length, part)?;
     if plain {
@@ -121,10 +122,13 @@ const LOSS: Quadratic<f64> = Quadratic { lambda: 0.01 };
 #[test]
 fn nothing_is_allocated_from_the_second_trial_on() {
     let network = theta(20).expect("a network");
-    let scheme = SplitStep::new(&network, 1.0).expect("a scheme");
+    let sparse = SplitStep::new(&network, 1.0).expect("a scheme");
     // The first trial is calm, the others fire as much as they like.
     let trials = [0.0, 1.0, 10.0].map(|inputs| trial(500, inputs));
-    for memory in [Memory::SqrtSteps, Memory::Every(7), Memory::Bytes(20_000), Memory::Bytes(10_000_000)] {
+    for (scheme, memory) in [sparse.clone().dense(), sparse].iter().flat_map(|scheme| {
+        [Memory::SqrtSteps, Memory::Every(7), Memory::Bytes(20_000), Memory::Bytes(10_000_000)]
+            .map(|memory| (scheme, memory))
+    }) {
         let mut sweep = Sweep::new().memory(memory);
         let mut gradient = network.parameters.zeros_like();
         for (number, trial) in trials.iter().enumerate() {
@@ -133,6 +137,10 @@ fn nothing_is_allocated_from_the_second_trial_on() {
             let used = measure(|| cost = sweep.gradient(&run, gradient.values_mut()));
             cost.expect("finite");
             assert_eq!(used.count_total == 0, number > 0, "{memory:?}, trial {number}: {used:?}");
+            if let Memory::Bytes(bytes) = memory {
+                // Two states and the vectors that a step works with.
+                assert!(used.bytes_max as usize <= bytes + 10_000, "{memory:?}: {used:?}");
+            }
         }
     }
 }
