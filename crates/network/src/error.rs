@@ -7,7 +7,7 @@ use crate::Group;
 #[non_exhaustive]
 pub enum Error {
     /// A network without neurons, synapses, inputs' columns, ... that a simulation needs.
-    #[error("the network has no {what}: add at least one")]
+    #[error("there is no {what}: add at least one")]
     Empty {
         /// What is missing.
         what: &'static str,

@@ -142,7 +142,7 @@ impl NetworkBuilder {
             return empty("synapse class");
         }
         if self.populations.iter().any(|p| p.size == 0) {
-            return empty("neuron in one of its populations");
+            return empty("neuron in one of the populations");
         }
         let duplicate = |what, names: &[&str]| {
             let mut seen = HashSet::new();

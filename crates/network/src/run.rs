@@ -51,7 +51,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             return Err(Error::Interval { interval: trial.interval, h: step });
         }
         if trial.samples == 0 {
-            return Err(Error::Empty { what: "sample in its trial" });
+            return Err(Error::Empty { what: "sample in the trial" });
         }
         let check = |what: &str, values: &[T], expected: usize, optional: bool| {
             if values.len() != expected && !(optional && values.is_empty()) {
