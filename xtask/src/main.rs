@@ -39,7 +39,7 @@ enum Command {
     Compare(Passed),
     /// Run unit, integration and documentation tests; arguments are those of `cargo test`
     Test(Passed),
-    /// Run the benches; arguments are those of `cargo bench`
+    /// Run the benches; arguments are those of `cargo bench`. With `--peers`: time other systems in turns with this one
     Bench(Passed),
     /// Run every check that a change must pass, or only the steps named
     Ci {
@@ -77,7 +77,10 @@ fn main() -> ExitCode {
         Command::Reproduce(_) => return cargo::forward(&mut reproduce::command("reproduce", &passed)),
         Command::Compare(_) => return cargo::forward(&mut reproduce::command("compare", &passed)),
         Command::Test(_) => return cargo::forward(&mut test::command(&passed)),
-        Command::Bench(_) => return cargo::forward(&mut bench::command(&passed)),
+        Command::Bench(_) => match bench::command(&passed) {
+            Ok(mut command) => return cargo::forward(&mut command),
+            Err(message) => Err(message),
+        },
         Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),
         Command::Layers => layers::run(),
         Command::Docs => docs::run(),
