@@ -213,12 +213,19 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
                 0
             }
         };
+        step.rewind(x, tape);
+        if *memory != Memory::Stored {
+            step.reserve(plan.tape(), tape);
+        }
         let mut cost = T::zero();
         while at + 1 < end {
             let next = plan.next(at, end, held.len());
-            for n in plan.first(at)..plan.first(next) {
+            // The tape has room for a segment; to rewind it at every step would cost time.
+            for segment in at..next {
                 step.rewind(x, tape);
-                cost += step.step(n, x, tape);
+                for n in plan.steps_of(segment) {
+                    cost += step.step(n, x, tape);
+                }
             }
             at = next;
             if at + 1 < end {
@@ -227,9 +234,6 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             }
         }
         step.rewind(x, tape);
-        if *memory != Memory::Stored {
-            step.reserve(plan.tape(), tape);
-        }
         for n in plan.first(at)..plan.first(end) {
             cost += step.step(n, x, tape);
         }
