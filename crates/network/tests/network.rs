@@ -1,0 +1,199 @@
+//! What a network says of itself: masks, frozen groups, other float types, the events of its first step.
+
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
+use proptest::prelude::*;
+use spikegrad_integrators::{EventLog, Step, StepVjp};
+use spikegrad_models::{GateShape, Lif, MorrisLecar, Nif, Theta};
+use spikegrad_network::{
+    Group, Loss, Network, Parameters, Population, Sample, SampleBar, SplitStep, SplitTape, Trial,
+};
+
+/// `|o|^2 + |s|^2`, halved.
+struct Squares;
+
+impl Loss<f64> for Squares {
+    fn value(&self, at: &Sample<'_, f64>) -> f64 {
+        at.output.iter().chain(at.s).map(|x| 0.5 * x * x).sum()
+    }
+    fn vjp(&self, at: &Sample<'_, f64>, value_bar: f64, bar: &mut SampleBar<'_, f64>) {
+        bar.output.iter_mut().zip(at.output).for_each(|(bar, o)| *bar += value_bar * o);
+        bar.s.iter_mut().zip(at.s).for_each(|(bar, s)| *bar += value_bar * s);
+    }
+}
+
+const GROUPS: [Group; 10] = [
+    Group::Recurrent(0),
+    Group::Recurrent(1),
+    Group::Input,
+    Group::Bias,
+    Group::Readout,
+    Group::Tau(0),
+    Group::Tau(1),
+    Group::Neuron { population: 1, parameter: 0 },
+    Group::GateWidth(0),
+    Group::Initial,
+];
+
+/// NIF, theta and LIF neurons that fire, with weights from a list of numbers in [-1, 1].
+fn network(noise: &[f64]) -> Network<f64> {
+    let mut network = Network::builder()
+        .population(Population::new("nif", Nif, 2, GateShape::Box, 0.4))
+        .population(Population::new("theta", Theta::default(), 2, GateShape::RaisedCosine, 0.3))
+        .population(Population::new("lif", Lif::default(), 1, GateShape::Triangular, 0.5).per_neuron())
+        .synapse("slow", 15.0)
+        .synapse("fast", 4.0)
+        .inputs(2)
+        .outputs(2)
+        .build()
+        .expect("a network");
+    network.unfreeze_all();
+    let mut noise = noise.iter().cycle();
+    let scales =
+        [(Group::Recurrent(0), 0.1), (Group::Recurrent(1), 0.1), (Group::Input, 0.02), (Group::Readout, 3.0)];
+    for (group, scale) in scales {
+        network.parameters.group_mut(group).iter_mut().zip(&mut noise).for_each(|(w, x)| *w = scale * x);
+    }
+    network.parameters.bias_mut().iter_mut().zip(&mut noise).for_each(|(b, x)| *b = 0.07 + 0.02 * x);
+    network.parameters.group_mut(Group::Initial).iter_mut().zip(noise).for_each(|(v, x)| *v = 0.5 + 0.3 * x);
+    network
+}
+
+fn trial() -> Trial<f64> {
+    let mut trial = Trial::silent(40, 1.0, 2);
+    trial.inputs.iter_mut().enumerate().for_each(|(m, i)| *i = (0.2 * m as f64).sin());
+    trial
+}
+
+fn gradient(network: &Network<f64>) -> Parameters<f64> {
+    let (step, trial) = (SplitStep::new(network, 1.0).expect("a step"), trial());
+    let run = step.run(&trial, &Squares).expect("a run");
+    let mut gradient = network.parameters.zeros_like();
+    let (mut x, mut tape) = (vec![0.0; run.dim()], SplitTape::default());
+    run.start(&mut x);
+    run.rewind(&x, &mut tape);
+    (0..run.steps()).for_each(|n| {
+        run.step(n, &mut x, &mut tape);
+    });
+    x.fill(0.0);
+    (0..run.steps()).rev().for_each(|n| run.step_vjp(n, &mut tape, 1.0, &mut x, gradient.values_mut()));
+    run.start_vjp(&mut x, gradient.values_mut());
+    gradient
+}
+
+fn noise() -> impl Strategy<Value = Vec<f64>> {
+    proptest::collection::vec(-1.0..1.0_f64, 40)
+}
+
+proptest! {
+    #[test]
+    fn masked_entries_are_zero_and_stay_out_of_the_gradient(
+        noise in noise(), exists in proptest::collection::vec(any::<bool>(), 25), which in 0..4_usize,
+    ) {
+        let group = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Readout][which];
+        let mut masked = network(&noise);
+        let rows = masked.parameters.layout().entry(group).expect("a group").rows;
+        masked.set_mask(group, |row, column| exists[column * rows + row]).expect("a mask");
+        prop_assert!(masked.validate().is_ok());
+        let len = masked.parameters.group(group).len();
+        prop_assert_eq!(masked.mask(group), Some(&exists[..len]));
+        let mut open = masked.clone();
+        open.set_mask(group, |_, _| true).expect("a mask");
+        let (with, without) = (gradient(&masked), gradient(&open));
+        for entry in masked.parameters.layout().entries() {
+            for (i, (&a, &b)) in with.group(entry.group).iter().zip(without.group(entry.group)).enumerate() {
+                let exists = entry.group != group || exists[i];
+                prop_assert_eq!(a.to_bits(), if exists { b } else { 0.0 }.to_bits(), "{} {}", &entry.name, i);
+                prop_assert!(entry.group != group || exists || masked.parameters.group(group)[i] == 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_frozen_group_has_no_gradient_and_leaves_the_others_alone(noise in noise(), which in 0..GROUPS.len()) {
+        let all = network(&noise);
+        let mut some = all.clone();
+        some.freeze(GROUPS[which]);
+        prop_assert!(all.is_trainable(GROUPS[which]) && !some.is_trainable(GROUPS[which]));
+        let (full, partial) = (gradient(&all), gradient(&some));
+        prop_assert!(partial.group(GROUPS[which]).iter().all(|&g| g == 0.0));
+        for entry in all.parameters.layout().entries().iter().filter(|e| e.group != GROUPS[which]) {
+            prop_assert_eq!(full.group(entry.group), partial.group(entry.group), "{}", &entry.name);
+        }
+        some.unfreeze(GROUPS[which]);
+        prop_assert_eq!(gradient(&some), full);
+    }
+
+    #[test]
+    fn other_float_types_hold_the_same_network(noise in noise()) {
+        let mut double = network(&noise);
+        double.set_mask(Group::Recurrent(1), |post, pre| post != pre).expect("a mask");
+        double.freeze(Group::Input);
+        let single = double.to_f32();
+        let rounded: Vec<f32> = double.parameters.values().iter().map(|&x| x as f32).collect();
+        prop_assert_eq!(single.parameters.values(), &rounded[..]);
+        // What f32 can hold comes back as it was.
+        let back = single.to_f64();
+        let exact: Vec<f64> = rounded.iter().map(|&x| f64::from(x)).collect();
+        prop_assert_eq!(back.parameters.values(), &exact[..]);
+        prop_assert_eq!(back.to_f32().parameters, single.parameters.clone());
+        prop_assert_eq!(double.to_f64().parameters, double.parameters.clone());
+        let dual = double.to_dual();
+        let values = dual.parameters.values().iter();
+        prop_assert!(values.zip(double.parameters.values()).all(|(d, &x)| d.re == x && d.eps == 0.0));
+        prop_assert_eq!(single.mask(Group::Recurrent(1)), double.mask(Group::Recurrent(1)));
+        prop_assert!(!single.is_trainable(Group::Input) && single.is_trainable(Group::Bias));
+        prop_assert!(gradient(&back).group(Group::Input).iter().all(|&g| g == 0.0));
+
+        let step = SplitStep::new(&back, 0.5).expect("a step");
+        let expected = step.run(&trial(), &Squares).expect("a run").record();
+        let (step, single_trial) = (SplitStep::new(&single, 0.5).expect("a step"), trial().map(|x| x as f32));
+        let recording = step.run(&single_trial, &spikegrad_network::NoLoss).expect("a run").record();
+        let off = recording.s[0].iter().zip(&expected.s[0]).map(|(&a, &b)| (f64::from(a) - b).abs());
+        prop_assert!(off.fold(0.0, f64::max) < 1e-5);
+    }
+}
+
+#[test]
+fn fast_synapses_can_do_without_autapses() {
+    let network = Network::builder()
+        .population(Population::new("nif", Nif, 3, GateShape::Box, 0.3))
+        .synapse("slow", 10.0)
+        .synapse("fast", 1.0)
+        .without_autapses("fast")
+        .build()
+        .expect("a network");
+    let diagonal = |i: usize| i.is_multiple_of(4);
+    assert_eq!(network.mask(Group::Recurrent(0)), None);
+    let mask = network.mask(Group::Recurrent(1)).expect("a mask");
+    assert!(mask.iter().enumerate().all(|(i, &exists)| exists != diagonal(i)));
+}
+
+/// The signature of a run tells on which side of the zone's edge it starts: the charge of the first step depends on it.
+#[test]
+fn the_piece_of_the_initial_state_is_logged() {
+    fn signature(population: Population, v: f64) -> u64 {
+        let mut network =
+            Network::builder().population(population).synapse("slow", 10.0).build().expect("a network");
+        network.parameters.bias_mut()[0] = 0.02;
+        network.parameters.group_mut(Group::Initial)[0] = v;
+        let (step, trial) = (SplitStep::new(&network, 0.5).expect("a step"), Trial::silent(1, 0.5, 0));
+        let run = step.run(&trial, &Squares).expect("a run");
+        let (mut x, mut tape, mut log) = (vec![0.0; run.dim()], SplitTape::default(), EventLog::default());
+        run.start(&mut x);
+        run.rewind(&x, &mut tape);
+        run.step(0, &mut x, &mut tape);
+        run.events(0, &tape, &mut log);
+        log.signature()
+    }
+    // Both ends of the step lie in the same piece, below the zone for Morris-Lecar, in it for the others.
+    let check = |population: Population, edge: f64| {
+        let [below, near, above] = [-2e-6, -1e-6, 1e-6].map(|x| signature(population.clone(), edge + x));
+        assert_eq!(below, near, "{}", population.model());
+        assert_ne!(below, above, "{}", population.model());
+    };
+    check(Population::new("one", Nif, 1, GateShape::Box, 0.25), 0.75);
+    check(Population::new("one", Theta::default(), 1, GateShape::Box, 0.25), 0.75);
+    check(Population::new("one", Lif { tau_v: 1e3, ..Lif::default() }, 1, GateShape::Box, 0.25), 0.75);
+    check(Population::new("one", MorrisLecar::default(), 1, GateShape::Box, 20.0), -20.0);
+}
