@@ -1,5 +1,7 @@
 //! Order of convergence of every tableau, and its transpose against dual numbers, in f64 and f32.
 
+#![allow(clippy::expect_used, reason = "a helper of tests")]
+
 use num_dual::Dual64;
 use proptest::prelude::*;
 use simba::scalar::RealField;

@@ -105,6 +105,28 @@ pub enum Error {
         /// The population.
         population: String,
     },
+    /// A reset inside the step by a model whose flow has no closed form.
+    #[error(
+        "population `{population}` has a reset at threshold, but its model does not say that f is affine in v: set \
+         `AFFINE` if it is, or choose another reset"
+    )]
+    NoClosedForm {
+        /// The population.
+        population: String,
+    },
+    /// A model that says that it is affine and is not.
+    #[error(
+        "the model of population `{population}` says that f is affine in v, which it is not: remove `AFFINE`"
+    )]
+    NotAffine {
+        /// The population.
+        population: String,
+    },
+    /// A loss that compares with targets on a trial that has none.
+    #[error(
+        "the loss compares the readout with targets, and the trial has none: give samples x outputs values"
+    )]
+    NoTargets,
     /// A value on a connection that the mask says does not exist.
     #[error("{group} is masked at entry {index}, but its value is {value}: set it to zero")]
     Masked {

@@ -203,7 +203,10 @@ impl NetworkBuilder {
             };
             let reset = p.dynamics.reset(&probe, 0);
             if matches!(reset, Reset::To { .. }) && !p.dynamics.has_closed_form() {
-                return Err(Error::HardReset { population: p.name.clone() });
+                return Err(Error::NoClosedForm { population: p.name.clone() });
+            }
+            if p.dynamics.has_closed_form() && !is_affine(p) {
+                return Err(Error::NotAffine { population: p.name.clone() });
             }
             let latches = if matches!(reset, Reset::Latch { .. }) { p.size } else { 0 };
             places.push(Place {
@@ -562,6 +565,29 @@ impl<T: RealField + Copy> Network<T> {
     pub fn to_dual(&self) -> Network<Dual64> {
         self.convert(|x| Dual64::from_re(x.to_subset_unchecked()), |d| d.dual())
     }
+}
+
+/// Whether a model's `f` is affine in its only variable, to rounding, between rest and threshold.
+fn is_affine(p: &Population) -> bool {
+    let at = Setting {
+        arch: pulp::Arch::new(),
+        h: 1.0,
+        tableau: spikegrad_integrators::tableau::EULER,
+        parameters: &p.parameters,
+        per_neuron: false,
+        shape: p.shape,
+        width: p.width,
+    };
+    let f = |v: f64| {
+        let mut f = [0.0];
+        let x = Block { v: &[v], rest: &[], latch: &[] };
+        p.dynamics.rhs(&at, x, &[0.1], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
+        f[0]
+    };
+    let (low, high) = (f(0.0), f(1.0));
+    let scale = low.abs().max(high.abs()).max(f64::MIN_POSITIVE);
+    p.dynamics.dim() == 1
+        && [0.25, 0.5].iter().all(|&v| (f(v) - low - v * (high - low)).abs() <= 1e-12 * scale)
 }
 
 /// A population's part of a membrane state `[v | rest | latches]`.

@@ -69,6 +69,9 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             trial.samples * network.outputs,
             true,
         )?;
+        if loss.needs_targets() && trial.targets.is_empty() && network.outputs > 0 {
+            return Err(Error::NoTargets);
+        }
         check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
         if let Some(initial) = &trial.initial {
             network.check_initial(&initial.x)?;

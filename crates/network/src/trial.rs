@@ -150,6 +150,11 @@ pub trait Loss<T>: Sync {
     /// `l` at the right end of a step.
     fn value(&self, at: &Sample<'_, T>) -> T;
 
+    /// Whether trials must have targets.
+    fn needs_targets(&self) -> bool {
+        false
+    }
+
     /// Adds `value_bar` times the derivatives of `l` to `bar`. The derivative by `O` follows from that by the output.
     fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>);
 }

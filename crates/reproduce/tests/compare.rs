@@ -1,5 +1,7 @@
 //! The stored problem from an independent system, met to rounding; damaged problems refused with words that help.
 
+#![allow(clippy::expect_used, reason = "a step that fails fails the test")]
+
 use std::io::{Cursor, Read};
 use std::path::Path;
 

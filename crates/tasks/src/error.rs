@@ -26,6 +26,14 @@ pub enum Error {
         /// What happened in the first of them.
         first: spikegrad_adjoint::Error,
     },
+    /// A step size for a group that cannot be stepped.
+    #[error("there is a step size for {group}, which {why}: remove it from the rates or unfreeze the group")]
+    Untrainable {
+        /// The group.
+        group: spikegrad_network::Group,
+        /// Why it cannot.
+        why: &'static str,
+    },
     /// An option out of its domain.
     #[error("{option} = {value}: {expected}")]
     Option {

@@ -21,6 +21,10 @@ impl<T: RealField + Copy> Loss<T> for Quadratic<T> {
         (at.weight * sum + activity) * T::from_subset(&0.5)
     }
 
+    fn needs_targets(&self) -> bool {
+        true
+    }
+
     fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
         let weight = value_bar * at.weight;
         for ((bar, &o), &d) in bar.output.iter_mut().zip(at.output).zip(at.target) {
@@ -66,6 +70,10 @@ pub struct Sum<A, B>(pub A, pub B);
 impl<T: RealField + Copy, A: Loss<T>, B: Loss<T>> Loss<T> for Sum<A, B> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         self.0.value(at) + self.1.value(at)
+    }
+
+    fn needs_targets(&self) -> bool {
+        self.0.needs_targets() || self.1.needs_targets()
     }
 
     fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {

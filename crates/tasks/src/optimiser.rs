@@ -115,12 +115,20 @@ impl<T: RealField + Copy> Optimiser<T> {
     /// An optimiser for the parameters of `network`.
     ///
     /// # Errors
-    /// If a constant or a rate is out of its domain.
+    /// If a constant or a rate is out of its domain, or a rate's group does not exist or is frozen.
     pub fn new(network: &Network<T>, rule: Rule, rates: &[Rate]) -> Result<Self, Error> {
         rule.check()?;
         if let Some(bad) = rates.iter().find(|r| !(r.rate >= 0.0 && r.rate.is_finite())) {
             let expected = "a step size must be zero or positive, and finite";
             return Err(Error::Option { option: "rate", value: bad.rate, expected });
+        }
+        for &Rate { group, .. } in rates {
+            let why = match network.parameters.layout().entry(group) {
+                None => "the network does not have",
+                Some(_) if !network.is_trainable(group) => "is frozen",
+                Some(_) => continue,
+            };
+            return Err(Error::Untrainable { group, why });
         }
         let n = network.parameters.values().len();
         let second = if matches!(rule, Rule::Adam { .. }) { n } else { 0 };

@@ -80,8 +80,17 @@ fn depolarised(shape: GateShape) -> Result<(Network<f64>, Trial<f64>), Error> {
     Ok((network, trial))
 }
 
-/// Voltages, synapses and the charge of each neuron, reconstructed from the synapse alone.
-fn traces(shape: GateShape) -> Result<(Vec<f64>, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>), Error> {
+/// What the depolarisations look like, neuron by neuron.
+struct Traces {
+    time: Vec<f64>,
+    v: Vec<Vec<f64>>,
+    s: Vec<Vec<f64>>,
+    /// Reconstructed from the synapse alone.
+    charges: Vec<f64>,
+}
+
+/// Runs the depolarisations with a gate.
+fn traces(shape: GateShape) -> Result<Traces, Error> {
     let (network, trial) = depolarised(shape)?;
     let scheme = SplitStep::new(&network, H).map_err(Error::experiment)?;
     let recording = scheme.run(&trial, &NoLoss).map_err(Error::experiment)?.record();
@@ -90,7 +99,7 @@ fn traces(shape: GateShape) -> Result<(Vec<f64>, Vec<Vec<f64>>, Vec<Vec<f64>>, V
     let v: Vec<_> = (0..n).map(|j| column(&recording.v, j)).collect();
     let s: Vec<_> = (0..n).map(|j| column(&recording.s[0], j)).collect();
     let charges = s.iter().map(|s| charge(s, TAU, H)).collect();
-    Ok((recording.time, v, s, charges))
+    Ok(Traces { time: recording.time, v, s, charges })
 }
 
 /// The charge that a synapse received: `sum (s' - a s) / b`.
@@ -108,7 +117,7 @@ fn charge(s: &[f64], tau: f64, h: f64) -> f64 {
 }
 
 fn figure_one(report: &mut Report) -> Result<(), Error> {
-    let (time, v, s, charges) = traces(GateShape::Box)?;
+    let Traces { time, v, s, charges } = traces(GateShape::Box)?;
     for ((name, u, _), charge) in DEPOLARISATIONS.iter().zip(&charges) {
         let exact = u.max(0.0);
         // The hair beyond threshold is 1e-9 of voltage after the reset and releases nothing.
@@ -147,7 +156,7 @@ fn other_gates(report: &mut Report) -> Result<(), Error> {
         let v: Vec<f64> = (0..=600).map(|i| 0.6 + 0.45 * f64::from(i) / 600.0).collect();
         let g: Vec<f64> = v.iter().map(|&v| gate.density(v)).collect();
         shapes = shapes.line(&v, &g, Style::new(cycle(k)).label(shape.name()));
-        let (time, _, s, charges) = traces(shape)?;
+        let Traces { time, s, charges, .. } = traces(shape)?;
         slow = slow.line(&time, &s[1], Style::new(cycle(k)).label(shape.name()));
         rows.push(
             std::iter::once(shape.name().to_owned())

@@ -2,6 +2,7 @@
 //! needs to fire, so that a new model is covered without being asked.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::expect_used, reason = "helpers of tests")]
 
 use nalgebra::RealField;
 use proptest::prelude::*;
