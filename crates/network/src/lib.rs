@@ -5,7 +5,7 @@
 //! - [`Network`]: populations, synapse classes, masks and [`Parameters`], in named [`Group`]s;
 //! - [`Trial`] and [`Loss`]: what a network is run on and judged by;
 //! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
-//! - [`Recording`]: the traces of a run;
+//! - [`Recording`]: the traces of a run; [`WorkCounters`]: its work;
 //! - [`PlainStep`]: the plain field in charge coordinates under any Runge-Kutta method;
 //! - [`pontryagin()`]: the paper's adjoint equations, integrated backwards.
 //!
@@ -24,6 +24,7 @@ mod run;
 mod split;
 mod taus;
 mod trial;
+mod work;
 
 pub use error::Error;
 pub use network::{Network, NetworkBuilder};
@@ -34,3 +35,4 @@ pub use population::Population;
 pub use record::Recording;
 pub use split::{SplitRun, SplitStep, SplitTape};
 pub use trial::{InitialState, Loss, NoLoss, Sample, SampleBar, Trial};
+pub use work::WorkCounters;

@@ -118,7 +118,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     #[inline(always)]
-    fn input(&self, n: usize) -> &'a [T] {
+    pub(crate) fn input(&self, n: usize) -> &'a [T] {
         &self.trial.inputs[n / self.hold * self.network.inputs..][..self.network.inputs]
     }
 
