@@ -2,10 +2,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
 use spikegrad::integrators::tableau;
-use spikegrad::models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta};
+use spikegrad::models::{GateShape, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta};
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
     Sample, SampleBar, SplitStep, Trial, pontryagin,
@@ -302,6 +303,74 @@ fn trials_that_do_not_fit() {
 }
 
 #[test]
+fn a_loss_that_needs_targets() {
+    let (theta, loss) = (network(), Quadratic { lambda: 1.0 });
+    let step = SplitStep::new(&theta, 1.0).expect("a step");
+    let aimless = Trial::silent(10, 1.0, 2);
+    refused!(
+        step.run(&aimless, &loss),
+        Error::NoTargets,
+        "the loss compares the readout with targets, and the trial has none: give samples x outputs values"
+    );
+    assert!(step.run(&aimless, &NoLoss).is_ok());
+}
+
+/// `dv/dt = I - v^2` with a reset inside the step, which needs the closed form of a flow that is affine in `v`; whether it
+/// says that it has one is up to the test.
+#[derive(Clone, Copy, Debug)]
+struct Curved<const AFFINE: bool>;
+
+impl<const AFFINE: bool> Neuron for Curved<AFFINE> {
+    const NAME: &'static str = "curved";
+    const PARAMETERS: &'static [Parameter] = &[];
+    const AFFINE: bool = AFFINE;
+    type State<T: RealField + Copy> = [T; 1];
+    type Params<T: RealField + Copy> = [T; 0];
+
+    fn params(&self) -> [f64; 0] {
+        []
+    }
+    fn rhs<T: RealField + Copy>(_: &[T; 0], [v]: &[T; 1], current: T) -> [T; 1] {
+        [current - *v * *v]
+    }
+    fn reset<T: RealField + Copy>(_: &[T; 0]) -> Reset<T> {
+        Reset::To { threshold: T::one(), value: T::zero() }
+    }
+    fn rest(&self) -> [f64; 1] {
+        [0.0]
+    }
+}
+
+impl<const AFFINE: bool> NeuronVjp for Curved<AFFINE> {
+    fn rhs_vjp<T: RealField + Copy>(
+        _: &[T; 0],
+        [v]: &[T; 1],
+        _: T,
+        [f_bar]: &[T; 1],
+        [v_bar]: &mut [T; 1],
+        _: &mut [T; 0],
+    ) -> T {
+        *v_bar -= (*v + *v) * *f_bar;
+        *f_bar
+    }
+}
+
+#[test]
+fn resets_that_no_closed_form_can_locate() {
+    refused!(
+        builder(Curved::<false>, 0.3).build(),
+        Error::NoClosedForm { .. },
+        "population `cells` has a reset at threshold, but its model does not say that f is affine in v: set `AFFINE` \
+         if it is, or choose another reset"
+    );
+    refused!(
+        builder(Curved::<true>, 0.3).build(),
+        Error::NotAffine { .. },
+        "the model of population `cells` says that f is affine in v, which it is not: remove `AFFINE`"
+    );
+}
+
+#[test]
 fn initial_voltages_above_threshold() {
     let mut nif = builder(Nif, 0.3).build().expect("a network");
     let mut above = trial();
@@ -421,6 +490,16 @@ fn options_out_of_their_domain() {
         with(|o| o.rule = Rule::Adam { beta_1: 0.9, beta_2: 0.9, epsilon: 0.0 }),
         TaskError::Option { .. },
         "epsilon = 0: it must be positive"
+    );
+    refused!(
+        with(|o| o.rates = vec![Rate { group: Group::Tau(0), rate: 1e-3 }]),
+        TaskError::Untrainable { .. },
+        "there is a step size for tau[0], which is frozen: remove it from the rates or unfreeze the group"
+    );
+    refused!(
+        with(|o| o.rates = vec![Rate { group: Group::Recurrent(2), rate: 1e-3 }]),
+        TaskError::Untrainable { .. },
+        "there is a step size for W[2], which the network does not have: remove it from the rates or unfreeze the group"
     );
     refused!(
         with(|o| o.h = 0.0),
