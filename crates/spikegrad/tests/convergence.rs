@@ -224,15 +224,15 @@ fn continuous_adjoint_converges_to_the_discrete_one() {
             });
             for (g, group) in groups.into_iter().enumerate() {
                 let points = errors.map(|(h, errors)| (h, errors[g]));
-                let slope = order(&points);
                 let what = format!("{}, {} gate, {group}", model.name, shape.name());
-                println!("{what}: {slope:.2}, {:.1e} to {:.1e}", points[0].1, points[3].1);
                 if group == Group::Readout {
                     // The derivative by O needs no adjoint variable: both are the same sum.
                     assert!(points.iter().all(|(_, error)| *error < 1e-14), "{what}: {points:?}");
-                } else {
-                    assert!(slope > 0.95 && points[3].1 < 5e-3, "{what}: {slope} {points:?}");
+                    continue;
                 }
+                let slope = order(&points);
+                println!("{what}: {slope:.2}, {:.1e} to {:.1e}", points[0].1, points[3].1);
+                assert!(slope > 0.95 && points[3].1 < 5e-3, "{what}: {slope} {points:?}");
             }
             assert!(spikes > 0);
         }
