@@ -128,11 +128,14 @@ pub struct SampleBar<'a, T> {
 
 /// A running loss `l(o, s, x, t)` with its exact derivatives; its integral over the trial is the cost.
 ///
+/// A loss that sees the voltage should have the same value before and after a reset: no gradient of a sum over grid points
+/// contains what a jump adds to the integral when spikes move.
+///
 /// ```
 /// use nalgebra::RealField;
 /// use spikegrad_network::{Loss, Sample, SampleBar};
 ///
-/// /// Keeps the voltages near zero.
+/// /// Keeps the voltages of neurons without a reset near zero.
 /// struct Voltage;
 ///
 /// impl<T: RealField + Copy> Loss<T> for Voltage {

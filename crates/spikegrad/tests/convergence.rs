@@ -239,6 +239,40 @@ fn continuous_adjoint_converges_to_the_discrete_one() {
     }
 }
 
+/// `l = v^2`, which falls from 1 to 0 at a reset.
+struct Jumping;
+
+impl Loss<f64> for Jumping {
+    fn value(&self, at: &Sample<'_, f64>) -> f64 {
+        at.x[0] * at.x[0]
+    }
+    fn vjp(&self, at: &Sample<'_, f64>, value_bar: f64, bar: &mut SampleBar<'_, f64>) {
+        bar.x[0] += value_bar * 2.0 * at.x[0];
+    }
+}
+
+/// A limit of the method that the documentation states with these figures: `C = int v^2 dt` of one NIF neuron over 4.5
+/// periods. The sum over grid points does not feel the spikes move, and its exact gradient is not that of the integral.
+#[test]
+fn a_cost_that_jumps_at_a_reset_has_another_gradient_than_its_sum() {
+    let cost_and_gradient = |current: f64| {
+        let population = Population::new("nif", Nif, 1, GateShape::Box, 0.3);
+        let network = Network::builder().population(population).synapse("slow", 10.0).build();
+        let mut network = network.expect("a network");
+        network.parameters.bias_mut()[0] = current;
+        let step = SplitStep::new(&network, 0.01).expect("a step");
+        let trial = Trial::silent(90, 1.0, 0);
+        let mut gradient = network.parameters.zeros_like();
+        let run = step.run(&trial, &Jumping).expect("a run");
+        let cost = Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
+        (cost, gradient.bias()[0])
+    };
+    let ((more, _), (less, _)) = (cost_and_gradient(0.0505), cost_and_gradient(0.0495));
+    let (of_integral, of_sum) = ((more - less) / 1e-3, cost_and_gradient(0.05).1);
+    println!("a cost that jumps: {of_integral} for the integral, {of_sum} for its sum");
+    assert!((of_integral + 100.0).abs() < 5.0 && (of_sum - 3900.0).abs() < 5.0);
+}
+
 /// The k-th spike, counted from 0, of a LIF neuron that starts at `v` under a constant current.
 fn lif_spike(lif: &Lif, v: f64, current: f64, k: usize) -> f64 {
     let end = lif.tau_v * current;
