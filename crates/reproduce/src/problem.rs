@@ -55,7 +55,7 @@ pub enum ProblemError {
         source: zip::result::ZipError,
     },
     /// An array of the archive cannot be read.
-    #[error("array `{name}` cannot be read ({source}): store it as float64 or float32")]
+    #[error("array `{name}` cannot be read ({source}): write it again, as float64 or float32")]
     Array {
         /// The array.
         name: String,
@@ -157,10 +157,14 @@ impl Problem {
         let mut archive = zip::ZipArchive::new(reader).map_err(damaged)?;
         let mut arrays = HashMap::new();
         for index in 0..archive.len() {
-            let entry = archive.by_index(index).map_err(damaged)?;
+            let mut entry = archive.by_index(index).map_err(damaged)?;
             let name = entry.name().map_err(damaged)?.into_owned();
             if let Some(name) = name.strip_suffix(".npy") {
-                arrays.insert(name.to_owned(), Array::read(name, entry)?);
+                // The checksum is compared at the end of an entry, so every entry is read to its end.
+                let mut bytes = Vec::new();
+                let failed = |source| ProblemError::Array { name: name.to_owned(), source };
+                entry.read_to_end(&mut bytes).map_err(failed)?;
+                arrays.insert(name.to_owned(), Array::read(name, bytes.as_slice())?);
             }
         }
         Self::assemble(arrays)
