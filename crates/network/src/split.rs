@@ -237,6 +237,10 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         self.scheme.h
     }
 
+    pub(crate) fn scheme(&self) -> &SplitStep<'_, T> {
+        self.scheme
+    }
+
     pub(crate) fn setting(&self, place: &Place<T>) -> Setting<'_, T> {
         self.scheme.network.setting(place, self.scheme.h, self.scheme.tableau)
     }

@@ -12,7 +12,7 @@ use crate::split::{SplitRun, SplitTape};
 ///
 /// A column is one column of one `W_k`, so that a neuron in the active zone costs as many columns as there are synapse
 /// classes, once on the way forwards (equation (20)) and once on the way back (equations (22), (23)). Nothing else in a
-/// step grows faster than `N`.
+/// step grows faster than `N`. The dense path visits all columns in every step.
 ///
 /// Operations and bytes are what the equations ask for step by step; terms that do not grow with `N` are left out, as
 /// are the start of the trial and the equations of the neurons and of the loss, which the network does not know.
@@ -88,7 +88,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
     /// The work of step `n`, the last one of the tape, and of its transpose.
     fn last_work(&self, n: usize, tape: &SplitTape<T>) -> WorkCounters {
-        let network = self.network();
+        let (network, dense) = (self.network(), self.scheme().is_dense());
         let count = |n: usize| n as u64;
         let (size, classes, outputs) =
             (count(network.neurons()), count(network.classes().len()), count(network.outputs()));
@@ -102,22 +102,27 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             count((0..network.classes().len()).filter(|&k| network.is_trainable(group(k))).count())
         };
         let (trained_weights, trained_tau) = (trained(Group::Recurrent), trained(Group::Tau));
-        let (columns, gradients) = (classes * active, trained_weights * released);
+        let (columns, gradients) = if dense {
+            (classes * size, trained_weights * size)
+        } else {
+            (classes * active, trained_weights * released)
+        };
 
-        // Vectors of length `N` by what is done to them, equation by equation.
+        // Vectors of length `N` by what is done to them, equation by equation; on the dense path currents do not decay.
+        let currents = if dense { 0 } else { classes };
         let forward = 2 * inputs + classes // (17)
-            + 2 * classes // (19), (20): decay
+            + classes + currents // (19), (20): decay
             + 2 * columns // (20)
             + 2 * outputs; // (4)
         let backward = 6 * outputs // (4) again, (21)
             + 2 * columns // (22)
             + 2 * gradients // (23)
-            + 4 * trained_tau // (26)
-            + 3 * classes + 2 * inputs + 1; // (25)
+            + if dense { 3 } else { 4 } * trained_tau // (26)
+            + classes + 2 * currents + 2 * inputs + 1; // (25)
         let weights_read = 2 * (columns + inputs + outputs) + 1;
         let gradient = 2 * (gradients + inputs + outputs + 1);
-        // Current, synapses read out and, for time constants, all synapses and their currents; then the charges.
-        let kept = 2 + if trained_tau > 0 { 2 * classes } else { 0 };
+        // Current, synapses read out and, where the transpose asks for them, all synapses; then the charges.
+        let kept = 2 + if dense || trained_tau > 0 { 2 * classes } else { 0 };
         let float = count(size_of::<T>());
         let membrane = count(self.synapses(0).start);
         let tape = 2 * ((membrane + kept * size) * float + active * (float + count(size_of::<u32>())));

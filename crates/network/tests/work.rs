@@ -1,7 +1,7 @@
 //! The work of the split step, to the unit: a change that visits more columns or moves more bytes is slower on every
 //! machine, and fails here even where a clock would not notice.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a failure in a helper fails the test that called it")]
 
 use spikegrad_integrators::{Step, StepVjp};
 use spikegrad_models::{GateShape, Lif, NeuronVjp, Nif, Theta};
@@ -72,6 +72,18 @@ fn a_silent_network_visits_no_column() {
     let (network, trial) = network(Theta::default(), -0.02);
     let work = work(&network, &trial);
     assert_eq!((work.columns(), work.steps), (0, 200));
+}
+
+#[test]
+fn the_dense_path_visits_every_column() {
+    let (network, trial) = network(Theta::default(), 0.02);
+    let scheme = SplitStep::new(&network, 1.0).unwrap().dense();
+    let work = scheme.run(&trial, &NoLoss).unwrap().work();
+    let columns = 2 * N as u64 * 200;
+    assert_eq!((work.columns_forward, work.columns_backward), (columns, columns));
+    // Three dense products for each class, and little else.
+    let products = 3 * 2 * 2 * (N * N * 200) as u64;
+    assert!(work.flops > products && work.flops < products + products / 10, "{work:?}");
 }
 
 #[test]
