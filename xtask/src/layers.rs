@@ -27,7 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "spikegrad-tasks",
         ],
     ),
-    ("spikegrad-reproduce", &["spikegrad"]),
+    // The report of the benches runs on the problems of the benches.
+    ("spikegrad-reproduce", &["spikegrad", "spikegrad-benches"]),
     ("spikegrad-benches", &["spikegrad"]),
     ("xtask", &[]),
 ];

@@ -39,7 +39,8 @@ enum Command {
     Compare(Passed),
     /// Run unit, integration and documentation tests; arguments are those of `cargo test`
     Test(Passed),
-    /// Run the benches; arguments are those of `cargo bench`. With `--peers`: time other systems in turns with this one
+    /// Run the benches and write their report. `report` alone: the report only (`report --help`); `--peers`: time other
+    /// systems in turns with this one; other arguments are those of `cargo bench`
     Bench(Passed),
     /// Run every check that a change must pass, or only the steps named
     Ci {

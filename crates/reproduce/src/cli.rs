@@ -11,7 +11,7 @@ use indicatif::MultiProgress;
 
 use crate::experiments::{Context, EXPERIMENTS, Experiment};
 use crate::report::Outcome;
-use crate::{Error, compare, index};
+use crate::{Error, bench, compare, index};
 
 /// Reproduces the published experiments and judges their figures.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Compute a stored network problem and compare with its stored gradients
     Compare(compare::Args),
+    /// Measure what the exact gradient costs on this machine and write a report
+    Bench(bench::Args),
 }
 
 /// The arguments of `reproduce`.
@@ -78,6 +80,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> Result<Verdict, Error> {
     match &cli.command {
         Command::Reproduce(args) => reproduce(args, EXPERIMENTS, out),
         Command::Compare(args) => compare::run(args).map(|()| Verdict::Fine),
+        Command::Bench(args) => bench::run(args, out),
     }
 }
 
