@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Model, normal};
+use common::{Model, normal, runner};
 use proptest::prelude::*;
 use spikegrad::integrators::{Decay, Tableau, tableau};
 use spikegrad::models::{Array, Gate, GateShape, MorrisLecar, NeuronVjp, Reset, for_each_neuron};
@@ -186,9 +186,8 @@ macro_rules! tests {
             #[test]
             fn any_depolarisation_carries_what_it_reached() {
                 let model = Model::of::<$neuron>();
-                let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
                 let partial = std::cell::Cell::new(0);
-                let outcome = proptest::test_runner::TestRunner::new(config).run(&any::<u64>(), |seed| {
+                let outcome = runner().run(&any::<u64>(), |seed| {
                     partial.set(partial.get() + check_any_depolarisation::<$neuron>(&model, seed)?);
                     Ok(())
                 });

@@ -14,8 +14,8 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::time::Instant;
 
-use common::{Model, Problem, Spec, problem, specs};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use common::{Model, Problem, Spec, problem, runner, specs};
+use proptest::test_runner::TestCaseError;
 use spikegrad::adjoint::{
     BoxError, Error, GradientCheck, GradientReport, Group as CheckGroup, Objective, Sweep,
 };
@@ -33,8 +33,7 @@ fn prove(name: &str, models: &[&Model], deal: impl Fn(usize) -> Vec<(Scheme, Gat
     let (steps, smallest) = if action_potential { (50..150, 1e-11) } else { (30..120, 1e-8) };
     let started = Instant::now();
     let (merged, cases) = (RefCell::new(None::<GradientReport>), RefCell::new(0..));
-    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
-    let outcome = runner.run(&specs(steps), |spec: Spec| {
+    let outcome = runner().run(&specs(steps), |spec: Spec| {
         let case = cases.borrow_mut().next().unwrap_or(0);
         for (scheme, shape) in deal(case) {
             let p = problem(models, shape, &spec);

@@ -13,9 +13,8 @@ mod common;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use common::{Model, Problem, Spec, problem, specs};
+use common::{Model, Problem, Spec, problem, runner, specs};
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use spikegrad::adjoint::{BoxError, Dual64, Sweep, forward_sensitivity};
 use spikegrad::integrators::{Tableau, tableau};
 use spikegrad::models::{GateShape, Theta, for_each_neuron};
@@ -95,9 +94,7 @@ fn compare(p: &Problem, scheme: Scheme, worst: &mut Worst) -> Result<(), TestCas
 fn prove(name: &str, models: &[&Model], plain: bool) {
     let spec = (1..=6_usize, specs(20..97)).prop_map(|(neurons, spec)| Spec { neurons, ..spec });
     let (worst, cases) = (RefCell::new(Worst::new()), RefCell::new(0..));
-    let mut runner =
-        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
-    let outcome = runner.run(&spec, |spec| {
+    let outcome = runner().run(&spec, |spec| {
         let case = cases.borrow_mut().next().unwrap_or(0);
         for (i, shape) in GateShape::ALL.into_iter().enumerate() {
             let p = problem(models, shape, &spec);
