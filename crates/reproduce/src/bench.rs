@@ -457,17 +457,18 @@ fn crossover(report: &mut Report, quick: bool) -> Result<(), Error> {
         plot.render()?,
     );
     report.table(
-        "Gain of the sparse program at a wanted rate of 15 Hz, and the share of columns visited at which it is lost.",
+        "How many times faster the sparse program is than each dense one at 15 Hz, and the share of columns visited at \
+         which that is lost.",
         &[
             "N",
             "trials",
-            "visited at 15 Hz (%)",
-            "gain over the dense path",
-            "lost at (%)",
-            "gain over vectors",
-            "lost at (%)",
-            "gain over matrices",
-            "lost at (%)",
+            "visited (%)",
+            "dense path",
+            "lost (%)",
+            "vectors",
+            "lost (%)",
+            "matrices",
+            "lost (%)",
         ],
         rows,
     );
@@ -539,7 +540,8 @@ fn roofline(report: &mut Report, quick: bool) -> Result<(), Error> {
     );
     report.table(
         "A step forwards and backwards. Operations: the network's counters, and those of the neurons' equation and the \
-         loss, counted by hand. The roof of a row is that of the level which weights and gradient fit in.",
+         loss, counted by hand. Last: shares of the bandwidth of copies at the level that weights and gradient fit in, and of \
+         the rate of multiplications with additions.",
         &[
             "",
             "N",
@@ -549,8 +551,8 @@ fn roofline(report: &mut Report, quick: bool) -> Result<(), Error> {
             "time (\u{b5}s)",
             "GFLOP/s",
             "GB/s",
-            "share of copy bandwidth (%)",
-            "share of multiply-add rate (%)",
+            "of copies (%)",
+            "of multiply-add (%)",
         ],
         rows,
     );
