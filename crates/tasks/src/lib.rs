@@ -14,6 +14,7 @@
 mod batch;
 mod checkpoint;
 mod clip;
+pub mod delayed_xor;
 mod error;
 mod loss;
 mod objective;
