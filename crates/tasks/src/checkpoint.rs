@@ -13,9 +13,10 @@ use spikegrad_network::{Group, Network};
 
 use crate::Iteration;
 use crate::clip::RunningQuantile;
+use crate::validation::Course;
 
 const MAGIC: [u8; 8] = *b"spikegrd";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic number, version and checksum.
 const HEADER: usize = MAGIC.len() + 8;
 
@@ -95,6 +96,7 @@ pub(crate) struct Training {
     first: Vec<f64>,
     second: Vec<f64>,
     pub(crate) quantiles: Vec<RunningQuantile>,
+    pub(crate) course: Course,
     pub(crate) history: Vec<Iteration>,
 }
 
@@ -105,9 +107,10 @@ impl Training {
         first: &[T],
         second: &[T],
         quantiles: Vec<RunningQuantile>,
+        course: Course,
         history: Vec<Iteration>,
     ) -> Self {
-        Self { options, step, first: widen(first), second: widen(second), quantiles, history }
+        Self { options, step, first: widen(first), second: widen(second), quantiles, course, history }
     }
 
     pub(crate) fn first<T: RealField + Copy>(&self) -> Vec<T> {

@@ -22,6 +22,7 @@ mod optimiser;
 pub mod predictive_coding;
 mod task;
 mod train;
+mod validation;
 
 pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
 pub use checkpoint::{Checkpoint, CheckpointError, load, save};
@@ -32,3 +33,4 @@ pub use objective::{NetworkObjective, Scheme};
 pub use optimiser::{Optimiser, Rate, Rule, Schedule};
 pub use task::{Purpose, Stage, Task, generator};
 pub use train::{Iteration, Observer, Options, evaluate, train};
+pub use validation::{Validated, Validation};

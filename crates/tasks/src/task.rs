@@ -12,9 +12,18 @@ pub struct Stage {
     pub iteration: usize,
     /// How many there will be.
     pub iterations: usize,
+    /// Index of the trial in its batch.
+    pub trial: usize,
+    /// Level of difficulty, from 0 to 1; it rises with the validation score, and is 1 where nothing is validated.
+    pub level: f64,
 }
 
 impl Stage {
+    /// The stage of a held-out trial: training is over, the difficulty the last.
+    pub fn held_out(trial: usize) -> Self {
+        Self { iteration: 1, iterations: 1, trial, level: 1.0 }
+    }
+
     /// The part of training that is done, in `[0, 1]`.
     pub fn progress(&self) -> f64 {
         self.iteration as f64 / self.iterations.max(1) as f64

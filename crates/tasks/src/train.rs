@@ -10,7 +10,10 @@ use spikegrad_network::{Group, Network, Parameters, Recording, SplitStep, Trial}
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Training};
 use crate::clip::RunningQuantile;
 use crate::task::{Purpose, Stage, generator};
-use crate::{Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task};
+use crate::validation::Course;
+use crate::{
+    Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task, Validated, Validation,
+};
 
 /// How a network is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +42,9 @@ pub struct Options {
     pub lanes: usize,
     /// How much each lane keeps of the trial that it works on. Weights do not depend on it.
     pub memory: Memory,
+    /// Steering by held-out trials: levels of difficulty, the best network, the end. `None` for training at the last level
+    /// for all iterations.
+    pub validation: Option<Validation>,
     /// Where training is kept and gone on with; `None` for nowhere.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -60,6 +66,7 @@ impl Default for Options {
             unclipped: vec![Group::Readout],
             lanes: DEFAULT_LANES,
             memory: Memory::Stored,
+            validation: None,
             checkpoint: None,
         }
     }
@@ -83,6 +90,10 @@ pub struct Iteration {
     pub skipped: usize,
     /// Factor on all step sizes.
     pub factor: f64,
+    /// Level of difficulty.
+    pub level: f64,
+    /// What was found on held-out trials after the step, if it was time for that.
+    pub validation: Option<Validated>,
 }
 
 /// Watches training; may end it.
@@ -113,6 +124,9 @@ impl<T: 'static> Observer<T> for indicatif::ProgressBar {
 /// the options, training that was stopped or killed goes on from it, to the same bits as if nothing had happened; the
 /// history then has the earlier iterations as well.
 ///
+/// With validation in the options, the network ends with the best parameters that were seen at the last level of
+/// difficulty.
+///
 /// # Errors
 /// If an option is out of its domain, a trial does not fit, or every trial of a batch becomes non-finite; the network
 /// then holds the last good parameters. If the checkpoint cannot be written, or is that of another network or of other
@@ -133,12 +147,16 @@ struct Trainer<T> {
     gradient: Parameters<T>,
     batch: Batch<T>,
     trials: Vec<Trial<T>>,
+    course: Course,
 }
 
 impl<T: RealField + Copy> Trainer<T> {
     fn new(network: &Network<T>, options: &Options) -> Result<Self, Error> {
         if let Some(clip) = &options.clip {
             clip.check()?;
+        }
+        if let Some(validation) = &options.validation {
+            validation.check()?;
         }
         if options.batch == 0 {
             return Err(Error::EmptyBatch);
@@ -149,6 +167,7 @@ impl<T: RealField + Copy> Trainer<T> {
             gradient: network.parameters.zeros_like(),
             batch: Batch::with_lanes(options.lanes).memory(options.memory),
             trials: Vec::new(),
+            course: Course::default(),
         })
     }
 
@@ -161,20 +180,24 @@ impl<T: RealField + Copy> Trainer<T> {
     ) -> Result<Vec<Iteration>, Error> {
         let mut history = self.resume(network, options)?;
         let start = history.len();
-        for iteration in start..options.iterations {
-            let done = self.iterate(network, task, options, iteration)?;
+        // A run that ended early is not gone on with.
+        let range =
+            if self.course.goes_on(options.validation.as_ref()) { start..options.iterations } else { 0..0 };
+        for iteration in range {
+            let (done, better) = self.iterate(network, task, options, iteration)?;
             let flow = observer.iteration(&done, network);
             history.push(done);
-            let last = flow.is_break() || iteration + 1 == options.iterations;
+            let last = flow.is_break() || !better || iteration + 1 == options.iterations;
             if let Some(checkpoint) = &options.checkpoint
                 && (last || (iteration + 1) % checkpoint.every.max(1) == 0)
             {
                 checkpoint::save_training(&checkpoint.path, network, &self.state(options, &history))?;
             }
-            if flow.is_break() {
+            if last {
                 break;
             }
         }
+        self.course.apply_best(network);
         Ok(history)
     }
 
@@ -198,11 +221,12 @@ impl<T: RealField + Copy> Trainer<T> {
         {
             return Err(other("options").into());
         }
-        if !fits {
+        if !fits || !training.course.fits(network) {
             return Err(other("optimiser").into());
         }
         *network = resumed;
         self.quantiles = training.quantiles;
+        self.course = training.course;
         Ok(training.history)
     }
 
@@ -214,6 +238,7 @@ impl<T: RealField + Copy> Trainer<T> {
             first,
             second,
             self.quantiles.clone(),
+            self.course.clone(),
             history.to_vec(),
         )
     }
@@ -224,14 +249,15 @@ impl<T: RealField + Copy> Trainer<T> {
         task: &dyn Task<T>,
         options: &Options,
         iteration: usize,
-    ) -> Result<Iteration, Error> {
-        let stage = Stage { iteration, iterations: options.iterations };
+    ) -> Result<(Iteration, bool), Error> {
+        let validation = options.validation.as_ref();
+        let level = self.course.level(validation);
         let first = (iteration * options.batch) as u64;
         self.trials.clear();
-        self.trials.extend(
-            (0..options.batch as u64)
-                .map(|b| task.trial(stage, &mut generator(options.seed, Purpose::Training, first + b))),
-        );
+        self.trials.extend((0..options.batch).map(|trial| {
+            let stage = Stage { iteration, iterations: options.iterations, trial, level };
+            task.trial(stage, &mut generator(options.seed, Purpose::Training, first + trial as u64))
+        }));
         if options.clip.is_some() && iteration == 0 {
             // No norm has been seen yet: the first batch is run twice, the first time for its norms only.
             self.sweep(network, task, options)?;
@@ -247,7 +273,14 @@ impl<T: RealField + Copy> Trainer<T> {
         }
         let factor = options.schedule.factor(iteration, options.iterations);
         self.optimiser.step(network, &self.gradient, factor)?;
-        Ok(Iteration { iteration, cost: result.cost.to_subset_unchecked(), skipped, factor })
+        let due = validation.filter(|v| (iteration + 1).is_multiple_of(v.every));
+        let found = due.map(|v| validate(network, task, options, v.trials)).transpose()?;
+        let better = match (due, found) {
+            (Some(validation), Some(found)) => self.course.take(validation, found, network),
+            _ => true,
+        };
+        let cost = result.cost.to_subset_unchecked();
+        Ok((Iteration { iteration, cost, skipped, factor, level, validation: found }, better))
     }
 
     /// The batch's gradient, clipped at what earlier batches say; then the quantiles learn of this one, in trial order.
@@ -289,13 +322,42 @@ pub fn evaluate<T: RealField + Copy, R: Send>(
     trials: usize,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
+    held_out(network, task, options, Purpose::Test, trials, look)
+}
+
+fn validate<T: RealField + Copy>(
+    network: &Network<T>,
+    task: &dyn Task<T>,
+    options: &Options,
+    trials: usize,
+) -> Result<Validated, Error> {
+    let look = |trial: &Trial<T>, recording: &Recording<T>| {
+        let cost: f64 = recording.cost.to_subset_unchecked();
+        (task.score(trial, recording), cost)
+    };
+    let found = held_out(network, task, options, Purpose::Validation, trials, look)?;
+    let mean = |sum: f64| sum / trials as f64;
+    Ok(Validated {
+        score: mean(found.iter().map(|f| f.0).sum()),
+        cost: mean(found.iter().map(|f| f.1).sum()),
+    })
+}
+
+fn held_out<T: RealField + Copy, R: Send>(
+    network: &Network<T>,
+    task: &dyn Task<T>,
+    options: &Options,
+    purpose: Purpose,
+    trials: usize,
+    look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
+) -> Result<Vec<R>, Error> {
     use rayon::prelude::*;
     let scheme = SplitStep::with_tableau(network, options.h, options.tableau)?;
-    let stage = Stage { iteration: options.iterations, iterations: options.iterations };
-    (0..trials as u64)
+    (0..trials)
         .into_par_iter()
         .map(|index| {
-            let trial = task.trial(stage, &mut generator(options.seed, Purpose::Test, index));
+            let rng = &mut generator(options.seed, purpose, index as u64);
+            let trial = task.trial(Stage::held_out(index), rng);
             let recording = scheme.run(&trial, task.loss())?.record();
             Ok(look(&trial, &recording))
         })
