@@ -20,6 +20,16 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A model with the name of another one.
+    #[error(
+        "the model of population `{population}` is called `{model}`, as one of spikegrad's own: give it another `NAME`"
+    )]
+    ModelName {
+        /// The population.
+        population: String,
+        /// The name of its model.
+        model: &'static str,
+    },
     /// A synapse class that does not exist.
     #[error("there is no synapse class `{name}`: choose one of {known}")]
     UnknownClass {

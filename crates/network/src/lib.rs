@@ -20,6 +20,7 @@ mod pontryagin;
 mod population;
 mod product;
 mod record;
+mod registry;
 mod run;
 mod split;
 mod taus;

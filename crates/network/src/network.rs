@@ -182,16 +182,19 @@ impl NetworkBuilder {
         let mut places = Vec::new();
         let (mut offset, mut rest, mut latch) = (0, n, 0);
         for (index, p) in self.populations.iter().enumerate() {
+            let Some(dynamics) = p.dynamics else {
+                return Err(Error::ModelName { population: p.name.clone(), model: p.model });
+            };
             let each = if p.per_neuron { p.size } else { 1 };
             let start = layout.len();
-            for (parameter, info) in p.dynamics.parameters().iter().enumerate() {
+            for (parameter, info) in dynamics.parameters().iter().enumerate() {
                 let group = Group::Neuron { population: index, parameter };
                 layout.push(group, format!("{}.{}", p.name, info.name), each, 1);
             }
             let parameters = start..layout.len();
             let width = layout.len();
             layout.push(Group::GateWidth(index), format!("{}.gate_width", p.name), 1, 1);
-            let dim = p.dynamics.dim();
+            let dim = dynamics.dim();
             let probe = Setting {
                 arch: pulp::Arch::new(),
                 h: 1.0,
@@ -201,11 +204,11 @@ impl NetworkBuilder {
                 shape: p.shape,
                 width: p.width,
             };
-            let reset = p.dynamics.reset(&probe, 0);
-            if matches!(reset, Reset::To { .. }) && !p.dynamics.has_closed_form() {
+            let reset = dynamics.reset(&probe, 0);
+            if matches!(reset, Reset::To { .. }) && !dynamics.has_closed_form() {
                 return Err(Error::NoClosedForm { population: p.name.clone() });
             }
-            if p.dynamics.has_closed_form() && !is_affine(p) {
+            if dynamics.has_closed_form() && !is_affine(p, dynamics) {
                 return Err(Error::NotAffine { population: p.name.clone() });
             }
             let latches = if matches!(reset, Reset::Latch { .. }) { p.size } else { 0 };
@@ -219,7 +222,7 @@ impl NetworkBuilder {
                 dim,
                 shape: p.shape,
                 per_neuron: p.per_neuron,
-                dynamics: p.dynamics,
+                dynamics,
                 parameters,
                 width,
             });
@@ -568,7 +571,7 @@ impl<T: RealField + Copy> Network<T> {
 }
 
 /// Whether a model's `f` is affine in its only variable, to rounding, between rest and threshold.
-fn is_affine(p: &Population) -> bool {
+fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
     let at = Setting {
         arch: pulp::Arch::new(),
         h: 1.0,
@@ -581,13 +584,12 @@ fn is_affine(p: &Population) -> bool {
     let f = |v: f64| {
         let mut f = [0.0];
         let x = Block { v: &[v], rest: &[], latch: &[] };
-        p.dynamics.rhs(&at, x, &[0.1], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
+        dynamics.rhs(&at, x, &[0.1], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
         f[0]
     };
     let (low, high) = (f(0.0), f(1.0));
     let scale = low.abs().max(high.abs()).max(f64::MIN_POSITIVE);
-    p.dynamics.dim() == 1
-        && [0.25, 0.5].iter().all(|&v| (f(v) - low - v * (high - low)).abs() <= 1e-12 * scale)
+    dynamics.dim() == 1 && [0.25, 0.5].iter().all(|&v| (f(v) - low - v * (high - low)).abs() <= 1e-12 * scale)
 }
 
 /// A population's part of a membrane state `[v | rest | latches]`.

@@ -1,6 +1,7 @@
 //! Populations: neurons of one model, and the loops over them that a step is made of. The model's type is erased here,
 //! once per population and step, so that a network holds any mixture and its loops still inline the equations.
 
+use std::any::TypeId;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
@@ -9,6 +10,8 @@ use num_dual::Dual64;
 use spikegrad_integrators::{Affine, AffineBar, EventLog, HardReset, Tableau, tableau::MAX_STAGES};
 use spikegrad_models::math::{floor, real};
 use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Reset};
+
+use crate::registry::{is_known, known};
 
 /// A crossing whose speed `|f(v_theta)| h` is below this part of the way from reset to threshold counts as grazing.
 const GRAZING: f64 = 1e-3;
@@ -37,12 +40,14 @@ pub struct Population {
     pub(crate) parameters: Vec<f64>,
     pub(crate) rest: Vec<f64>,
     pub(crate) per_neuron: bool,
-    pub(crate) dynamics: &'static dyn Dynamics<f64>,
+    pub(crate) model: &'static str,
+    /// `None` for a model that has the name of another one.
+    pub(crate) dynamics: Option<&'static dyn Dynamics<f64>>,
 }
 
 impl Population {
     /// `size` neurons with the values of `neuron`, and a gate of the given shape whose active zone of the given width
-    /// (in the unit of the voltage) ends at threshold.
+    /// (in the unit of the voltage) ends at threshold. The names of the models of `spikegrad-models` are taken.
     pub fn new<N: NeuronVjp>(name: &str, neuron: N, size: usize, shape: GateShape, width: f64) -> Self {
         Self {
             name: name.to_owned(),
@@ -52,7 +57,13 @@ impl Population {
             parameters: neuron.params().as_ref().to_vec(),
             rest: neuron.rest().as_ref().to_vec(),
             per_neuron: false,
-            dynamics: &Model::<N>(PhantomData),
+            model: N::NAME,
+            // Decided at compile time, so that the loops of a known model are not compiled again.
+            dynamics: if const { is_known(N::NAME) } {
+                known(TypeId::of::<N>())
+            } else {
+                Some(&Model::<N>(PhantomData))
+            },
         }
     }
 
@@ -75,7 +86,7 @@ impl Population {
 
     /// The name of the neuron model.
     pub fn model(&self) -> &'static str {
-        self.dynamics.model()
+        self.model
     }
 }
 
@@ -247,7 +258,19 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
 /// The loops over neurons of model `N`. Those of a step are compiled for the machine's widest vectors: what they call
 /// must be inlined into them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Model<N>(PhantomData<N>);
+pub(crate) struct Model<N>(pub(crate) PhantomData<N>);
+
+/// Runs `f`, compiled for every width of vectors. Scalars that are wider than `f64`, as dual numbers are, gain nothing from
+/// that, so that their loops are compiled once.
+#[inline(always)]
+pub(crate) fn vectorise<T, F: pulp::NullaryFnOnce>(arch: pulp::Arch, f: F) -> F::Output {
+    if const { is_wide::<T>() } { f.call() } else { arch.dispatch(f) }
+}
+
+/// Whether a scalar is wider than `f64`. As a constant, it decides what is compiled.
+const fn is_wide<T>() -> bool {
+    size_of::<T>() > size_of::<f64>()
+}
 
 #[inline(always)]
 fn params_at<N: Neuron, T: RealField + Copy>(at: &Setting<'_, T>, size: usize, i: usize) -> N::Params<T> {
@@ -411,11 +434,13 @@ struct GateBar<'a, 'w, T> {
     width: &'a mut Option<&'w mut T>,
 }
 
-/// Adds the cotangents `bars` of the charges `G(v)` of some neurons to their voltages, the gate's width and, with `TRAIN`,
+/// Adds the cotangents `bars` of the charges `G(v)` of some neurons to their voltages, the gate's width and, with `train`,
 /// its threshold; in the vectors of [`add_charges`].
 #[inline(always)]
-fn add_slopes<N: NeuronVjp, T: RealField + Copy, const TRAIN: bool>(
+#[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
     at: &Setting<'_, T>,
+    train: bool,
     v: &[T],
     offset: usize,
     neurons: &[u32],
@@ -439,7 +464,7 @@ fn add_slopes<N: NeuronVjp, T: RealField + Copy, const TRAIN: bool>(
             // dG/dDelta = g (1 - u)
             **width += slope[lane] * (T::one() - gate.position(gathered[lane]));
         }
-        if TRAIN {
+        if train {
             let mut params_bar = zeros::<T, N::Params<T>>();
             N::reset_vjp(-slope[lane], T::zero(), &mut params_bar);
             add_params::<N, T>(at, v.len(), i, &params_bar, bar.neuron);
@@ -544,8 +569,9 @@ impl<N: NeuronVjp> Model<N> {
 
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
-    fn backward_loop<T: RealField + Copy, const TRAIN: bool>(
+    fn backward_loop<T: RealField + Copy>(
         at: &Setting<'_, T>,
+        train: bool,
         before: Block<'_, T>,
         after: Block<'_, T>,
         current: &[T],
@@ -586,7 +612,7 @@ impl<N: NeuronVjp> Model<N> {
                 }
             }
             let mut bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width: &mut width_bar };
-            add_slopes::<N, T, TRAIN>(at, after_v, offset, neurons, &bars, &mut bar, &params);
+            add_slopes::<N, T>(at, train, after_v, offset, neurons, &bars, &mut bar, &params);
         }
         // The flow.
         if let Reset::To { .. } = N::reset(&params(0)) {
@@ -603,7 +629,7 @@ impl<N: NeuronVjp> Model<N> {
                     N::rhs_vjp(&p, &x, current[i], &f_bar, &mut x_bar, &mut params_bar)
                 };
                 current_bar[i] = by(T::zero(), end.c - end.a) + by(T::one(), end.a);
-                if TRAIN {
+                if train {
                     N::reset_vjp(end.threshold, end.value, &mut params_bar);
                     add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
                 }
@@ -624,7 +650,7 @@ impl<N: NeuronVjp> Model<N> {
                             &mut params_bar,
                         );
                         put_state::<N, T>(&x_bar, v_bar, rest_bar, i);
-                        if TRAIN {
+                        if train {
                             add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
                         }
                     }
@@ -641,7 +667,7 @@ impl<N: NeuronVjp> Model<N> {
                 *bar = -q_bar;
             }
             let mut bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width: &mut width_bar };
-            add_slopes::<N, T, TRAIN>(at, before_v, offset, neurons, &bars, &mut bar, &params);
+            add_slopes::<N, T>(at, train, before_v, offset, neurons, &bars, &mut bar, &params);
         }
     }
 }
@@ -730,10 +756,11 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         released: &mut Released<T>,
     ) {
         let size = before.v.len();
-        at.arch.dispatch(
+        vectorise::<T, _>(
+            at.arch,
             #[inline(always)]
             || {
-                if at.per_neuron {
+                if const { is_wide::<T>() } || at.per_neuron {
                     let params = |i| params_at::<N, T>(at, size, i);
                     Self::forward_loop(at, before, after, current, offset, released, params);
                 } else {
@@ -760,12 +787,14 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         let size = before.v.len();
         let ParameterBar { neuron, width } = parameters;
         macro_rules! run {
-            ($train:literal, $target:expr, $params:expr) => {
-                at.arch.dispatch(
+            ($train:expr, $target:expr, $params:expr) => {
+                vectorise::<T, _>(
+                    at.arch,
                     #[inline(always)]
                     || {
-                        Self::backward_loop::<T, $train>(
+                        Self::backward_loop(
                             at,
+                            $train,
                             before,
                             after,
                             current,
@@ -782,13 +811,14 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
                 )
             };
         }
-        let shared = params_at::<N, T>(at, size, 0);
-        match (neuron, at.per_neuron) {
-            (Some(target), true) => run!(true, target, |i| params_at::<N, T>(at, size, i)),
-            (Some(target), false) => run!(true, target, |_| shared),
-            (None, true) => run!(false, &mut [], |i| params_at::<N, T>(at, size, i)),
-            (None, false) => run!(false, &mut [], |_| shared),
+        let train = neuron.is_some();
+        let target = neuron.unwrap_or_default();
+        if const { is_wide::<T>() } || at.per_neuron {
+            return run!(train, target, |i| params_at::<N, T>(at, size, i));
         }
+        // Each with its own copy of the loops, in which `train` is a constant.
+        let shared = params_at::<N, T>(at, size, 0);
+        if train { run!(true, target, |_| shared) } else { run!(false, target, |_| shared) }
     }
 
     fn spikes(

@@ -11,7 +11,7 @@ use spikegrad_models::math::real;
 
 use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
 use crate::network::{Place, block, block_mut};
-use crate::population::{Released, Setting};
+use crate::population::{Released, Setting, vectorise};
 use crate::product::{add_outer, add_transposed, multiply};
 use crate::run::{Run, check_step};
 use crate::{Error, Group, Loss, Network, Trial};
@@ -590,7 +590,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        pulp::Arch::new().dispatch(Forward { run: self, n, x, tape })
+        vectorise::<T, _>(pulp::Arch::new(), Forward { run: self, n, x, tape })
     }
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
@@ -632,7 +632,10 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        pulp::Arch::new().dispatch(Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
+        vectorise::<T, _>(
+            pulp::Arch::new(),
+            Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar },
+        );
     }
 
     fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {

@@ -1,10 +1,8 @@
 //! Checkpointed sweeps over networks: the bits of the stored sweep, nothing allocated from the second trial on, and the
 //! memory that was allowed.
 
-mod common;
-
+use crate::common::{Model, Problem, normal, problem, specs};
 use allocation_counter::measure;
-use common::{Model, Problem, normal, problem, specs};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use spikegrad::adjoint::{BoxError, Error};

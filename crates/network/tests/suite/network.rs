@@ -1,7 +1,5 @@
 //! What a network says of itself: masks, frozen groups, other float types, the events of its first step.
 
-#![allow(clippy::expect_used, reason = "helpers of tests")]
-
 use proptest::prelude::*;
 use spikegrad_integrators::{EventLog, Step, StepVjp};
 use spikegrad_models::{GateShape, Lif, MorrisLecar, Nif, Theta};

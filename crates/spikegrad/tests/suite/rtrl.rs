@@ -1,19 +1,10 @@
 //! Forward sensitivity, in dual numbers through the program itself, equals the discrete adjoint: it shares no transposed
 //! product with it.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "helpers of tests, which print their figures"
-)]
-
-mod common;
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use common::{Model, Problem, Spec, problem, runner, specs};
+use crate::common::{Model, Problem, Spec, problem, runner, specs};
 use proptest::prelude::*;
 use spikegrad::adjoint::{BoxError, Dual64, Sweep, forward_sensitivity};
 use spikegrad::integrators::{Tableau, tableau};

@@ -1,7 +1,5 @@
 //! Bad input: a typed error that names the argument and says what to change; and states that stop being finite.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
-
 use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
@@ -318,10 +316,10 @@ fn a_loss_that_needs_targets() {
 /// `dv/dt = I - v^2` with a reset inside the step, which needs the closed form of a flow that is affine in `v`; whether it
 /// says that it has one is up to the test.
 #[derive(Clone, Copy, Debug)]
-struct Curved<const AFFINE: bool>;
+struct Curved<const AFFINE: bool, const OWN_NAME: bool = true>;
 
-impl<const AFFINE: bool> Neuron for Curved<AFFINE> {
-    const NAME: &'static str = "curved";
+impl<const AFFINE: bool, const OWN_NAME: bool> Neuron for Curved<AFFINE, OWN_NAME> {
+    const NAME: &'static str = if OWN_NAME { "curved" } else { "LIF" };
     const PARAMETERS: &'static [Parameter] = &[];
     const AFFINE: bool = AFFINE;
     type State<T: RealField + Copy> = [T; 1];
@@ -341,7 +339,7 @@ impl<const AFFINE: bool> Neuron for Curved<AFFINE> {
     }
 }
 
-impl<const AFFINE: bool> NeuronVjp for Curved<AFFINE> {
+impl<const AFFINE: bool, const OWN_NAME: bool> NeuronVjp for Curved<AFFINE, OWN_NAME> {
     fn rhs_vjp<T: RealField + Copy>(
         _: &[T; 0],
         [v]: &[T; 1],
@@ -367,6 +365,15 @@ fn resets_that_no_closed_form_can_locate() {
         builder(Curved::<true>, 0.3).build(),
         Error::NotAffine { .. },
         "the model of population `cells` says that f is affine in v, which it is not: remove `AFFINE`"
+    );
+}
+
+#[test]
+fn models_with_a_name_that_is_taken() {
+    refused!(
+        builder(Curved::<false, false>, 0.3).build(),
+        Error::ModelName { .. },
+        "the model of population `cells` is called `LIF`, as one of spikegrad's own: give it another `NAME`"
     );
 }
 

@@ -1,16 +1,7 @@
 //! Order of convergence: the split step to the plain field, the plain field under every tableau and gate, the continuous
 //! adjoint to the discrete one; and spike times with a closed form.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "helpers of tests, which print their figures"
-)]
-
-mod common;
-
-use common::{Everything, Model, Problem, Spec, normal, order, problem, real, rms};
+use crate::common::{Everything, Model, Problem, Spec, normal, order, problem, real, rms};
 use nalgebra::RealField;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{Affine, HardReset, Step, Tableau, tableau};

@@ -1,7 +1,5 @@
 //! Training that is killed goes on from its last checkpoint to the same bits as if nothing had happened.
 
-#![allow(clippy::expect_used, reason = "a step that fails fails the test")]
-
 use std::ops::ControlFlow;
 
 use spikegrad::models::GateShape;

@@ -1,16 +1,7 @@
 //! The charge that a synapse receives, read from the synapse alone: `(s' - a s) / b` of every step. A full depolarisation
 //! carries 1 however coarse the step and however fast the rise, a partial one what it reached.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "helpers of tests, which print their figures"
-)]
-
-mod common;
-
-use common::{Model, normal, runner};
+use crate::common::{Model, normal, runner};
 use proptest::prelude::*;
 use spikegrad::integrators::{Decay, Tableau, tableau};
 use spikegrad::models::{Array, Gate, GateShape, MorrisLecar, NeuronVjp, Reset, for_each_neuron};

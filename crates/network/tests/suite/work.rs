@@ -1,8 +1,6 @@
 //! The work of the split step, to the unit: a change that visits more columns or moves more bytes is slower on every
 //! machine, and fails here even where a clock would not notice.
 
-#![allow(clippy::unwrap_used, reason = "a failure in a helper fails the test that called it")]
-
 use spikegrad_integrators::{Step, StepVjp};
 use spikegrad_models::{GateShape, Lif, NeuronVjp, Nif, Theta};
 use spikegrad_network::{

@@ -1,11 +1,7 @@
 //! The same binary on the same machine gives the same bits on any number of threads: trained weights, histories, and the
 //! clipped gradient of a batch, in f32 and f64.
 
-#![allow(clippy::expect_used, reason = "helpers of tests")]
-
-mod common;
-
-use common::{normal, real};
+use crate::common::{normal, real};
 use nalgebra::RealField;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;

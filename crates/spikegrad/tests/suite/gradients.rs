@@ -1,20 +1,11 @@
 //! The discrete adjoint by the gradient assertion, in f64: every neuron, gate and scheme, every group of parameters; and
 //! that the assertion catches errors planted in the transpose of a network.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "helpers of tests, which print their figures"
-)]
-
-mod common;
-
 use std::cell::RefCell;
 use std::ops::Range;
 use std::time::Instant;
 
-use common::{Model, Problem, Spec, problem, runner, specs};
+use crate::common::{Model, Problem, Spec, problem, runner, specs};
 use proptest::test_runner::TestCaseError;
 use spikegrad::adjoint::{
     BoxError, Error, GradientCheck, GradientReport, Group as CheckGroup, Objective, Sweep,

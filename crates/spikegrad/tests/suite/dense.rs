@@ -1,8 +1,6 @@
 //! The dense path: the same gradient as the sparse one to rounding, and exact where each neuron has time constants of its
 //! own, which only it can do.
 
-#![allow(clippy::expect_used, reason = "a step that fails fails the test")]
-
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -1,11 +1,7 @@
 //! Inner loops allocate nothing after the first trial. All memory of this program is counted, thread by thread.
 
-#![allow(clippy::expect_used, reason = "helpers of tests")]
-
-mod common;
-
+use crate::common::{Model, Problem, Spec, problem, real};
 use allocation_counter::measure;
-use common::{Model, Problem, Spec, problem, real};
 use nalgebra::RealField;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{StepVjp, tableau};

@@ -1,9 +1,6 @@
 //! Random networks below chaos, whatever the neuron: currents, voltages and states are scaled by what the model itself
 //! needs to fire, so that a new model is covered without being asked.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::expect_used, reason = "helpers of tests")]
-
 use nalgebra::RealField;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};

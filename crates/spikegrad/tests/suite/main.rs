@@ -1,0 +1,20 @@
+//! The tests that need several crates, in one program: what they instantiate is compiled once.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests, which print their figures"
+)]
+
+mod allocations;
+mod bits;
+mod charge;
+mod checkpoints;
+mod common;
+mod convergence;
+mod dense;
+mod errors;
+mod gradients;
+mod resume;
+mod rtrl;
