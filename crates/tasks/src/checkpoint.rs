@@ -13,6 +13,7 @@ use spikegrad_network::{Group, Network};
 
 use crate::Iteration;
 use crate::clip::RunningQuantile;
+use crate::optimiser::OptimiserState;
 use crate::validation::Course;
 
 const MAGIC: [u8; 8] = *b"spikegrd";
@@ -92,9 +93,10 @@ struct Saved {
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Training {
     pub(crate) options: String,
-    pub(crate) step: i32,
+    step: i32,
     first: Vec<f64>,
     second: Vec<f64>,
+    start: Vec<f64>,
     pub(crate) quantiles: Vec<RunningQuantile>,
     pub(crate) course: Course,
     pub(crate) history: Vec<Iteration>,
@@ -103,22 +105,26 @@ pub(crate) struct Training {
 impl Training {
     pub(crate) fn new<T: RealField + Copy>(
         options: String,
-        step: i32,
-        first: &[T],
-        second: &[T],
+        optimiser: &OptimiserState<T>,
         quantiles: Vec<RunningQuantile>,
         course: Course,
         history: Vec<Iteration>,
     ) -> Self {
-        Self { options, step, first: widen(first), second: widen(second), quantiles, course, history }
+        Self {
+            options,
+            step: optimiser.step,
+            first: widen(&optimiser.first),
+            second: widen(&optimiser.second),
+            start: widen(&optimiser.start),
+            quantiles,
+            course,
+            history,
+        }
     }
 
-    pub(crate) fn first<T: RealField + Copy>(&self) -> Vec<T> {
-        narrow(&self.first)
-    }
-
-    pub(crate) fn second<T: RealField + Copy>(&self) -> Vec<T> {
-        narrow(&self.second)
+    pub(crate) fn optimiser<T: RealField + Copy>(&self) -> OptimiserState<T> {
+        let (first, second, start) = (narrow(&self.first), narrow(&self.second), narrow(&self.start));
+        OptimiserState { step: self.step, first, second, start }
     }
 }
 

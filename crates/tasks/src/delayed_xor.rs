@@ -9,10 +9,15 @@ use std::ops::Range;
 use nalgebra::RealField;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
-use spikegrad_network::{Loss, Recording, Trial};
+use rand_distr::{Distribution, StandardNormal};
+use spikegrad_models::{GateShape, Theta};
+use spikegrad_network::{Group, Loss, Network, Population, Recording, Trial};
 
-use crate::Quadratic;
-use crate::task::{Stage, Task};
+use crate::task::{Purpose, Stage, Task, generator};
+use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Validation};
+
+/// Number of neurons of [`DelayedXor::network`].
+const NEURONS: usize = 80;
 
 /// What the network should answer to a cue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +108,37 @@ pub struct Cue {
     pub answer: Answer,
 }
 
+/// How training grows harder from the first level, 0, to the last, 1: first the delays grow, then the weight of the time
+/// outside the response windows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Curriculum {
+    /// What gaps and delays are multiplied by at first. Pulses close together are easily told apart, and memory then has to
+    /// be stretched only; at full length from the start networks do not find the difference between two pulses of one
+    /// sign and one alone for thousands of iterations.
+    pub shorten: f64,
+    /// Weight in the loss of samples outside the response windows at first. At equal weights from the start networks stay
+    /// silent.
+    pub outside: f64,
+    /// The level at which gaps and delays have their full length.
+    pub stretched: f64,
+}
+
+impl Default for Curriculum {
+    /// From 0.15 of the length over six tenths of the levels, then from a weight of 0.3.
+    fn default() -> Self {
+        Self { shorten: 0.15, outside: 0.3, stretched: 0.6 }
+    }
+}
+
+impl Curriculum {
+    /// What gaps and delays are multiplied by, and the weight outside the response windows.
+    fn at(&self, level: f64) -> (f64, f64) {
+        let (first, second) = (level / self.stretched, (level - self.stretched) / (1.0 - self.stretched));
+        let rise = |start: f64, part: f64| if part < 1.0 { start.powf(1.0 - part.max(0.0)) } else { 1.0 };
+        (rise(self.shorten, first), rise(self.outside, second))
+    }
+}
+
 /// The delayed-memory XOR task: inputs are pulses of -1 or 1 (channel 0) and go-cues of 1 (channel 1), the output answers
 /// each cue.
 ///
@@ -143,15 +179,15 @@ pub struct DelayedXor<T> {
     pub stream: (usize, usize),
     /// Part of trials whose cue's timing tells nothing about the number of pulses ([`Timing::Controlled`]).
     pub controlled: f64,
-    /// Weight in the loss of samples outside the response windows, at the first and at the last level of training.
-    pub outside: (f64, f64),
+    /// How training grows harder with its level.
+    pub curriculum: Curriculum,
     /// Squared error, and synaptic activity.
     pub loss: Quadratic<T>,
 }
 
 impl<T: RealField + Copy> Default for DelayedXor<T> {
     /// Single episodes, pulses and cue of 50 ms, delays between 100 and 250 ms, a response of 100 ms, a quarter of
-    /// episodes with one pulse; equal weights.
+    /// episodes with one pulse, half the trials with controlled timing.
     fn default() -> Self {
         Self {
             interval: 1.0,
@@ -165,33 +201,97 @@ impl<T: RealField + Copy> Default for DelayedXor<T> {
             tail: 30.0,
             single: 0.25,
             stream: (1, 1),
-            controlled: 0.0,
-            outside: (1.0, 1.0),
-            loss: Quadratic { lambda: T::zero() },
+            controlled: 0.5,
+            curriculum: Curriculum::default(),
+            loss: Quadratic { lambda: T::from_subset(&0.003) },
         }
     }
 }
 
 impl<T: RealField + Copy> DelayedXor<T> {
-    /// Random episodes of one stream, all of one [`Timing`].
-    pub fn episodes(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<Episode> {
-        let timing =
-            if rng.random::<f64>() < self.controlled { Timing::Controlled } else { Timing::Standard };
-        (0..count).map(|_| self.episode(timing, rng)).collect()
+    /// The network to be trained: 80 theta neurons (`tau_v` 25 ms) with slow (20 ms) and fast (5 ms) synapses.
+    ///
+    /// Every neuron is connected to itself strongly enough to be nearly bistable, silent or firing at some 60 Hz: it keeps a
+    /// pulse for hundreds of ms, while the weak connections to others leave the network far from chaos. It is the spiking
+    /// counterpart of the identity initialisation of rate networks (Le, Jaitly & Hinton 2015).
+    ///
+    /// # Errors
+    /// If the gate's width is out of its domain.
+    pub fn network(&self, width: f64, seed: u64) -> Result<Network<f64>, Error> {
+        let theta = Population::new("theta", Theta { tau_v: 25.0 }, NEURONS, GateShape::RaisedCosine, width);
+        let builder = Network::builder().population(theta).synapse("slow", 20.0).synapse("fast", 5.0);
+        let mut network = builder.inputs(2).outputs(1).build()?;
+        let mut rng = generator(seed, Purpose::Initialisation, 0);
+        let mut normal = |mean: f64, deviation: f64| {
+            let x: f64 = StandardNormal.sample(&mut rng);
+            mean + deviation * x
+        };
+        let parameters = &mut network.parameters;
+        let weak = 0.05 / (NEURONS as f64).sqrt();
+        for class in 0..2 {
+            parameters.recurrent_mut(class).iter_mut().for_each(|w| *w = normal(0.0, weak));
+        }
+        for i in 0..NEURONS {
+            parameters.recurrent_mut(0)[(i, i)] += normal(0.5, 0.1);
+            parameters.bias_mut()[i] = normal(-0.005, 0.003);
+            parameters.input_mut()[(i, 0)] = normal(0.0, 0.01);
+            parameters.input_mut()[(i, 1)] = normal(0.0, 0.02);
+        }
+        parameters.group_mut(Group::Initial).fill(0.5);
+        Ok(network)
     }
 
-    fn episode(&self, timing: Timing, rng: &mut ChaCha8Rng) -> Episode {
+    /// Random episodes of one stream, all of one [`Timing`].
+    pub fn episodes(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<Episode> {
+        self.stretched_episodes(count, 1.0, rng)
+    }
+
+    /// The same with gaps and delays times `stretch`.
+    fn stretched_episodes(&self, count: usize, stretch: f64, rng: &mut ChaCha8Rng) -> Vec<Episode> {
+        let timing =
+            if rng.random::<f64>() < self.controlled { Timing::Controlled } else { Timing::Standard };
+        (0..count).map(|_| self.episode(timing, stretch, rng)).collect()
+    }
+
+    fn episode(&self, timing: Timing, stretch: f64, rng: &mut ChaCha8Rng) -> Episode {
         let mut sign = || if rng.random::<bool>() { 1.0 } else { -1.0 };
         let (first, second) = (sign(), sign());
         let second = if rng.random::<f64>() < self.single { 0.0 } else { second };
-        let mut between = |range: &Range<f64>| self.whole(uniform(range, rng));
-        let (lead, gap, delay) = (between(&self.lead), between(&self.gap), between(&self.delay));
+        let mut between = |range: &Range<f64>, stretch: f64| self.whole(stretch * uniform(range, rng));
+        let lead = between(&self.lead, 1.0);
+        let (gap, delay) = (between(&self.gap, stretch), between(&self.delay, stretch));
         Episode { lead, first, gap, second, delay, timing }
     }
 
     /// The nearest whole number of samples, in ms.
     fn whole(&self, time: f64) -> f64 {
         (time / self.interval).round() * self.interval
+    }
+
+    /// The recipe: Adam with a step size for each group, in the ratio of how much the groups may move, which stay as they are
+    /// until four tenths of the iterations and then fall; each trial's gradient clipped, except the readout's; validation
+    /// that leads through the [`Curriculum`].
+    pub fn options(&self, iterations: usize, seed: u64) -> Options {
+        let rate = |group, rate| Rate { group, rate };
+        Options {
+            h: self.interval,
+            iterations,
+            batch: 48,
+            seed,
+            rates: vec![
+                rate(Group::Recurrent(0), 3e-5),
+                rate(Group::Recurrent(1), 3e-5),
+                rate(Group::Readout, 1e-2),
+                rate(Group::Input, 6e-6),
+                rate(Group::Bias, 1.5e-6),
+            ],
+            pulls: vec![rate(Group::Recurrent(0), 1e-3), rate(Group::Recurrent(1), 1e-3)],
+            schedule: Schedule::HeldCosine { hold: 0.4, last: 0.03 },
+            clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
+            unclipped: vec![Group::Readout],
+            validation: Some(Validation { every: 25, trials: 200, score: 0.93, rise: 0.03, patience: 100 }),
+            ..Options::default()
+        }
     }
 
     /// The trial that presents these episodes in a row.
@@ -274,9 +374,9 @@ fn uniform(range: &Range<f64>, rng: &mut impl Rng) -> f64 {
 impl<T: RealField + Copy> Task<T> for DelayedXor<T> {
     fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<T> {
         let (least, most) = self.stream;
+        let (stretch, outside) = self.curriculum.at(stage.level);
         let count = if least < most { rng.random_range(least..=most) } else { least };
-        let mut trial = self.trial_of(&self.episodes(count, rng));
-        let outside = self.outside.0 + (self.outside.1 - self.outside.0) * stage.progress();
+        let mut trial = self.trial_of(&self.stretched_episodes(count, stretch, rng));
         if outside != 1.0 {
             trial.weights = vec![T::from_subset(&outside); trial.samples];
             for cue in self.cues(&trial) {

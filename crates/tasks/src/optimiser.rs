@@ -1,5 +1,7 @@
 //! Optimisers with a step size for each group (equations (41), (42)), and step-size schedules.
 
+use std::f64::consts::PI;
+
 use nalgebra::RealField;
 use spikegrad_network::{Group, Network, Parameters};
 
@@ -63,6 +65,13 @@ pub enum Schedule {
         /// The factor at the end.
         last: f64,
     },
+    /// 1 for a part `hold` of training, then down to `last` along half a cosine.
+    HeldCosine {
+        /// The part, in [0, 1).
+        hold: f64,
+        /// The factor at the end.
+        last: f64,
+    },
     /// From 1 down to `last`, geometrically.
     Exponential {
         /// The factor at the end.
@@ -81,9 +90,11 @@ impl Schedule {
     /// ```
     pub fn factor(&self, n: usize, total: usize) -> f64 {
         let part = n as f64 / total.saturating_sub(1).max(1) as f64;
+        let cosine = |last: f64, part: f64| last + (1.0 - last) * 0.5 * (1.0 + (PI * part).cos());
         match *self {
             Self::Constant => 1.0,
-            Self::Cosine { last } => last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
+            Self::Cosine { last } => cosine(last, part),
+            Self::HeldCosine { hold, last } => cosine(last, ((part - hold) / (1.0 - hold)).max(0.0)),
             Self::Exponential { last } => last.powf(part),
         }
     }
@@ -106,9 +117,18 @@ pub struct Rate {
 pub struct Optimiser<T> {
     rule: Rule,
     rates: Vec<Rate>,
-    step: i32,
-    first: Vec<T>,
-    second: Vec<T>,
+    pulls: Vec<Rate>,
+    state: OptimiserState<T>,
+}
+
+/// What an optimiser has to remember.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OptimiserState<T> {
+    pub(crate) step: i32,
+    pub(crate) first: Vec<T>,
+    pub(crate) second: Vec<T>,
+    /// The parameters that it started from; empty if nothing is pulled towards them.
+    pub(crate) start: Vec<T>,
 }
 
 impl<T: RealField + Copy> Optimiser<T> {
@@ -118,41 +138,49 @@ impl<T: RealField + Copy> Optimiser<T> {
     /// If a constant or a rate is out of its domain, or a rate's group does not exist or is frozen.
     pub fn new(network: &Network<T>, rule: Rule, rates: &[Rate]) -> Result<Self, Error> {
         rule.check()?;
-        if let Some(bad) = rates.iter().find(|r| !(r.rate >= 0.0 && r.rate.is_finite())) {
-            let expected = "a step size must be zero or positive, and finite";
-            return Err(Error::Option { option: "rate", value: bad.rate, expected });
-        }
-        for &Rate { group, .. } in rates {
-            let why = match network.parameters.layout().entry(group) {
-                None => "the network does not have",
-                Some(_) if !network.is_trainable(group) => "is frozen",
-                Some(_) => continue,
-            };
-            return Err(Error::Untrainable { group, why });
-        }
+        check_rates(network, rates)?;
         let n = network.parameters.values().len();
         let second = if matches!(rule, Rule::Adam { .. }) { n } else { 0 };
         let zeros = |n| vec![T::zero(); n];
-        Ok(Self { rule, rates: rates.to_vec(), step: 0, first: zeros(n), second: zeros(second) })
+        let state = OptimiserState { step: 0, first: zeros(n), second: zeros(second), start: Vec::new() };
+        Ok(Self { rule, rates: rates.to_vec(), pulls: Vec::new(), state })
     }
 
-    /// Steps taken and moments, to be kept.
-    pub(crate) fn state(&self) -> (i32, &[T], &[T]) {
-        (self.step, &self.first, &self.second)
+    /// Pulls groups towards the values that they have in `network` now: in each step they go the part `rate` of the way
+    /// back, times the step's factor. It is decoupled weight decay (Loshchilov & Hutter 2019) towards the start (Li,
+    /// Grandvalet & Davoine 2018), and keeps the noise of thousands of steps from adding up to chaos.
+    ///
+    /// # Errors
+    /// If a rate is not in [0, 1], or its group does not exist or is frozen.
+    pub fn pull(mut self, network: &Network<T>, pulls: &[Rate]) -> Result<Self, Error> {
+        check_rates(network, pulls)?;
+        if let Some(bad) = pulls.iter().find(|p| p.rate > 1.0) {
+            let expected = "a pull must lie in [0, 1]";
+            return Err(Error::Option { option: "pull", value: bad.rate, expected });
+        }
+        self.pulls = pulls.to_vec();
+        self.state.start = if pulls.is_empty() { Vec::new() } else { network.parameters.values().to_vec() };
+        Ok(self)
+    }
+
+    /// What is to be kept to go on from here.
+    pub(crate) fn state(&self) -> &OptimiserState<T> {
+        &self.state
     }
 
     /// Goes on from where [`state`](Self::state) was taken; `false` if it is that of another optimiser.
-    pub(crate) fn restore(&mut self, step: i32, first: Vec<T>, second: Vec<T>) -> bool {
-        let fits = first.len() == self.first.len() && second.len() == self.second.len();
+    pub(crate) fn restore(&mut self, state: OptimiserState<T>) -> bool {
+        let lengths = |s: &OptimiserState<T>| (s.first.len(), s.second.len(), s.start.len());
+        let fits = lengths(&state) == lengths(&self.state);
         if fits {
-            (self.step, self.first, self.second) = (step, first, second);
+            self.state = state;
         }
         fits
     }
 
     /// Steps taken so far.
     pub fn steps(&self) -> usize {
-        self.step as usize
+        self.state.step as usize
     }
 
     /// Takes one step down `gradient`, all step sizes times `factor`. Masked and frozen entries, whose gradient is
@@ -167,31 +195,33 @@ impl<T: RealField + Copy> Optimiser<T> {
         factor: f64,
     ) -> Result<(), Error> {
         let expected = network.parameters.values().len();
-        for (what, found) in [("the gradient", gradient.values().len()), ("the optimiser", self.first.len())]
+        for (what, found) in
+            [("the gradient", gradient.values().len()), ("the optimiser", self.state.first.len())]
         {
             if found != expected {
                 return Err(Error::Length { what, expected, found });
             }
         }
-        self.step += 1;
+        let state = &mut self.state;
+        state.step += 1;
         for &Rate { group, rate } in &self.rates {
             let range = network.parameters.layout().range(group);
             let rate = T::from_subset(&(rate * factor));
             let logarithmic = network.is_positive(group);
             let values = &mut network.parameters.values_mut()[range.clone()];
             let gradient = &gradient.values()[range.clone()];
-            let first = &mut self.first[range.clone()];
+            let first = &mut state.first[range.clone()];
             // dC/d ln p = p dC/dp
             let by = |x: T, g: T| if logarithmic { x * g } else { g };
             let update = |x: &mut T, step: T| if logarithmic { *x *= (-step).exp() } else { *x -= step };
             match self.rule {
                 Rule::Adam { beta_1, beta_2, epsilon } => {
                     let real = |x: f64| T::from_subset(&x);
-                    let correct_1 = real(1.0 / (1.0 - beta_1.powi(self.step)));
-                    let correct_2 = real(1.0 / (1.0 - beta_2.powi(self.step)));
+                    let correct_1 = real(1.0 / (1.0 - beta_1.powi(state.step)));
+                    let correct_2 = real(1.0 / (1.0 - beta_2.powi(state.step)));
                     let (keep_1, add_1) = (real(beta_1), real(1.0 - beta_1));
                     let (keep_2, add_2) = (real(beta_2), real(1.0 - beta_2));
-                    let moments = first.iter_mut().zip(&mut self.second[range]);
+                    let moments = first.iter_mut().zip(&mut state.second[range]);
                     for ((x, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
                         let g = by(*x, g);
                         *m = keep_1 * *m + add_1 * g;
@@ -208,6 +238,30 @@ impl<T: RealField + Copy> Optimiser<T> {
                 }
             }
         }
+        for &Rate { group, rate } in &self.pulls {
+            let range = network.parameters.layout().range(group);
+            let rate = T::from_subset(&(rate * factor));
+            let start = &state.start[range.clone()];
+            for (x, &start) in network.parameters.values_mut()[range].iter_mut().zip(start) {
+                *x -= rate * (*x - start);
+            }
+        }
         Ok(())
     }
+}
+
+fn check_rates<T: RealField + Copy>(network: &Network<T>, rates: &[Rate]) -> Result<(), Error> {
+    if let Some(bad) = rates.iter().find(|r| !(r.rate >= 0.0 && r.rate.is_finite())) {
+        let expected = "a step size must be zero or positive, and finite";
+        return Err(Error::Option { option: "rate", value: bad.rate, expected });
+    }
+    for &Rate { group, .. } in rates {
+        let why = match network.parameters.layout().entry(group) {
+            None => "the network does not have",
+            Some(_) if !network.is_trainable(group) => "is frozen",
+            Some(_) => continue,
+        };
+        return Err(Error::Untrainable { group, why });
+    }
+    Ok(())
 }

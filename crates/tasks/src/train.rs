@@ -32,6 +32,8 @@ pub struct Options {
     pub rule: Rule,
     /// Step size of each group that is trained.
     pub rates: Vec<Rate>,
+    /// What part of the way back to its initial values a group goes in each iteration, times the schedule's factor.
+    pub pulls: Vec<Rate>,
     /// How step sizes change.
     pub schedule: Schedule,
     /// Clipping of each trial's gradient by group; `None` for none.
@@ -61,6 +63,7 @@ impl Default for Options {
             seed: 1,
             rule: Rule::ADAM,
             rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
+            pulls: Vec::new(),
             schedule: Schedule::Constant,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
@@ -162,7 +165,8 @@ impl<T: RealField + Copy> Trainer<T> {
             return Err(Error::EmptyBatch);
         }
         Ok(Self {
-            optimiser: Optimiser::new(network, options.rule, &options.rates)?,
+            optimiser: Optimiser::new(network, options.rule, &options.rates)?
+                .pull(network, &options.pulls)?,
             quantiles: vec![RunningQuantile::default(); network.parameters.layout().entries().len()],
             gradient: network.parameters.zeros_like(),
             batch: Batch::with_lanes(options.lanes).memory(options.memory),
@@ -215,7 +219,7 @@ impl<T: RealField + Copy> Trainer<T> {
             expected: format!("{:?}", options.identity()),
             found: training.options.clone(),
         };
-        let fits = self.optimiser.restore(training.step, training.first(), training.second());
+        let fits = self.optimiser.restore(training.optimiser());
         if training.options != format!("{:?}", options.identity())
             || training.quantiles.len() != self.quantiles.len()
         {
@@ -231,12 +235,9 @@ impl<T: RealField + Copy> Trainer<T> {
     }
 
     fn state(&self, options: &Options, history: &[Iteration]) -> Training {
-        let (step, first, second) = self.optimiser.state();
         Training::new(
             format!("{:?}", options.identity()),
-            step,
-            first,
-            second,
+            self.optimiser.state(),
             self.quantiles.clone(),
             self.course.clone(),
             history.to_vec(),
