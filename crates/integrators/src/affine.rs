@@ -35,13 +35,17 @@ pub struct AffineBar<T> {
     pub threshold: T,
     /// Of the reset value.
     pub value: T,
+    /// Of what was left of the refractory time at the start of the step.
+    pub wait: T,
+    /// Of the refractory time.
+    pub refractory: T,
 }
 
 impl<T: RealField + Copy> AffineBar<T> {
     /// All zero.
     pub fn zero() -> Self {
         let zero = T::zero();
-        Self { v: zero, a: zero, c: zero, threshold: zero, value: zero }
+        Self { v: zero, a: zero, c: zero, threshold: zero, value: zero, wait: zero, refractory: zero }
     }
 }
 
@@ -50,7 +54,7 @@ impl<T: RealField + Copy> AffineBar<T> {
 struct Crossings<T> {
     /// Time from the start of the step to the first spike.
     first: T,
-    /// Time from reset to the next spike.
+    /// Time from reset to the next spike, without the pause.
     period: T,
     /// Spikes after the first.
     repeats: T,
@@ -116,7 +120,8 @@ impl<T: RealField + Copy> Affine<T> {
         if self.a == T::zero() { straight } else { (self.a * straight).ln_1p() / self.a }
     }
 
-    fn crossings(&self, reset: HardReset<T>, v: T, h: T) -> Option<Crossings<T>> {
+    /// The crossings of a step `h`, after each of which the state is held for `pause`.
+    fn crossings(&self, reset: HardReset<T>, pause: T, v: T, h: T) -> Option<Crossings<T>> {
         // The flow is monotone: a threshold that it is not beyond at the end was not reached.
         if !(self.advance(v, h) >= reset.threshold) {
             return None;
@@ -125,19 +130,20 @@ impl<T: RealField + Copy> Affine<T> {
         let first = self.time_to(v, reset.threshold);
         let first = if first < T::zero() { T::zero() } else { first };
         let period = self.time_to(reset.value, reset.threshold);
+        let cycle = period + pause;
         let rest = h - first;
-        if !(rest >= period) {
+        if !(rest >= cycle) {
             return Some(Crossings { first, period, repeats: T::zero(), rest });
         }
-        let repeats: f64 = (rest / period).to_subset_unchecked();
+        let repeats: f64 = (rest / cycle).to_subset_unchecked();
         let repeats = T::from_subset(&repeats.floor());
-        Some(Crossings { first, period, repeats, rest: rest - repeats * period })
+        Some(Crossings { first, period, repeats, rest: rest - repeats * cycle })
     }
 
     /// The state after a step `h` from `v`, and how many spikes there were.
     #[inline(always)]
     pub fn step(&self, reset: HardReset<T>, v: T, h: T) -> (T, T) {
-        match self.crossings(reset, v, h) {
+        match self.crossings(reset, T::zero(), v, h) {
             None => (self.advance(v, h), T::zero()),
             Some(at) => (self.advance(reset.value, at.rest), T::one() + at.repeats),
         }
@@ -145,12 +151,12 @@ impl<T: RealField + Copy> Affine<T> {
 
     /// The time of the step's first spike, if it has one.
     pub fn first_spike(&self, reset: HardReset<T>, v: T, h: T) -> Option<T> {
-        self.crossings(reset, v, h).map(|at| at.first)
+        self.crossings(reset, T::zero(), v, h).map(|at| at.first)
     }
 
     /// The transpose of [`step`](Self::step): adds to `bar` for the cotangent `end_bar` of the step's end.
     pub fn step_vjp(&self, reset: HardReset<T>, v: T, h: T, end_bar: T, bar: &mut AffineBar<T>) {
-        let Some(at) = self.crossings(reset, v, h) else {
+        let Some(at) = self.crossings(reset, T::zero(), v, h) else {
             let v_bar = self.advance_vjp(v, h, end_bar, bar);
             bar.v += v_bar;
             return;
@@ -165,6 +171,68 @@ impl<T: RealField + Copy> Affine<T> {
             let repeats_bar = first_bar * at.repeats;
             let value_bar = self.time_to_vjp(reset.value, reset.threshold, at.period, repeats_bar, bar);
             bar.value += value_bar;
+        }
+    }
+
+    /// [`step`](Self::step) with an absolute refractory time: the state is held at the reset value for `refractory` after
+    /// each spike, and `wait` is what is left of that at the start. Returns the state and what is left at the end, and the
+    /// spikes.
+    pub fn step_refractory(&self, reset: HardReset<T>, refractory: T, (v, wait): (T, T), h: T) -> (T, T, T) {
+        if wait >= h {
+            return (v, wait - h, T::zero());
+        }
+        let left = h - wait;
+        match self.crossings(reset, refractory, v, left) {
+            None => (self.advance(v, left), T::zero(), T::zero()),
+            Some(at) if at.rest < refractory => (reset.value, refractory - at.rest, T::one() + at.repeats),
+            Some(at) => (self.advance(reset.value, at.rest - refractory), T::zero(), T::one() + at.repeats),
+        }
+    }
+
+    /// The transpose of [`step_refractory`](Self::step_refractory): adds to `bar` for the cotangents of the state and of the
+    /// waiting time at the step's end.
+    pub fn step_refractory_vjp(
+        &self,
+        reset: HardReset<T>,
+        refractory: T,
+        (v, wait): (T, T),
+        h: T,
+        (end_bar, end_wait_bar): (T, T),
+        bar: &mut AffineBar<T>,
+    ) {
+        if wait >= h {
+            bar.v += end_bar;
+            bar.wait += end_wait_bar;
+            return;
+        }
+        let left = h - wait;
+        let Some(at) = self.crossings(reset, refractory, v, left) else {
+            let add = self.advance_vjp(v, left, end_bar, bar);
+            bar.v += add;
+            bar.wait -= self.rhs(self.advance(v, left)) * end_bar;
+            return;
+        };
+        // Of the time since the last spike.
+        let rest_bar = if at.rest < refractory {
+            bar.value += end_bar;
+            bar.refractory += end_wait_bar;
+            -end_wait_bar
+        } else {
+            let time = at.rest - refractory;
+            let add = self.advance_vjp(reset.value, time, end_bar, bar);
+            bar.value += add;
+            let time_bar = self.rhs(self.advance(reset.value, time)) * end_bar;
+            bar.refractory -= time_bar;
+            time_bar
+        };
+        bar.wait -= rest_bar;
+        bar.refractory -= at.repeats * rest_bar;
+        let add = self.time_to_vjp(v, reset.threshold, at.first, -rest_bar, bar);
+        bar.v += add;
+        if at.repeats > T::zero() {
+            let period_bar = -rest_bar * at.repeats;
+            let add = self.time_to_vjp(reset.value, reset.threshold, at.period, period_bar, bar);
+            bar.value += add;
         }
     }
 
@@ -204,7 +272,51 @@ mod tests {
         assert!(spikes > 3.0 && (end - v).abs() < 1e-11, "{end} {v}");
     }
 
+    #[test]
+    fn refractory_steps_meet_their_closed_form_at_any_length() {
+        let (flow, reset, pause) =
+            (Affine { a: -0.05, c: 0.3 }, HardReset { threshold: 1.0, value: 0.0 }, 1.3);
+        let period = flow.time_to(0.0, 1.0) + pause;
+        let first = flow.time_to(0.2, 1.0);
+        for h in [0.1, 1.0, 7.0, 40.0] {
+            let (mut v, mut wait, mut spikes, steps) = (0.2_f64, 0.0, 0.0, (280.0_f64 / h).round() as usize);
+            for _ in 0..steps {
+                let (end, left, k) = flow.step_refractory(reset, pause, (v, wait), h);
+                (v, wait, spikes) = (end, left, spikes + k);
+            }
+            let time = h * steps as f64 - first;
+            assert_eq!(spikes, 1.0 + (time / period).floor(), "{h}");
+            let since = time - period * (time / period).floor();
+            let (end, left) =
+                if since < pause { (0.0, pause - since) } else { (flow.advance(0.0, since - pause), 0.0) };
+            assert!((v - end).abs() < 1e-11 && (wait - left).abs() < 1e-11, "{h}: {v} {end} {wait} {left}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn refractory_transpose_equals_dual_numbers(
+            a in -0.2..-0.001_f64, c in -0.2..0.5_f64, v in -0.5..0.999_f64, value in -0.4..0.4_f64, h in 0.05..20.0_f64,
+            wait in prop_oneof![Just(0.0), 0.01..3.0_f64], pause in 0.1..3.0_f64, bars in prop::array::uniform2(-1.0..1.0_f64),
+        ) {
+            let (flow, reset) = (Affine { a, c }, HardReset { threshold: 1.0, value });
+            let mut bar = AffineBar::zero();
+            flow.step_refractory_vjp(reset, pause, (v, wait), h, (bars[0], bars[1]), &mut bar);
+            let by = |i: usize| {
+                let seed = |x: f64, j: usize| Dual64::new(x, f64::from(i == j));
+                let flow = Affine { a: seed(a, 1), c: seed(c, 2) };
+                let reset = HardReset { threshold: seed(1.0, 3), value: seed(value, 4) };
+                let start = (seed(v, 0), seed(wait, 6));
+                let (end, left, _) = flow.step_refractory(reset, seed(pause, 5), start, Dual64::new(h, 0.0));
+                end.eps * bars[0] + left.eps * bars[1]
+            };
+            let all = [bar.v, bar.a, bar.c, bar.threshold, bar.value, bar.refractory, bar.wait];
+            for (i, bar) in all.into_iter().enumerate() {
+                let oracle = by(i);
+                prop_assert!((bar - oracle).abs() <= 1e-11 * (1.0 + oracle.abs()), "{i}: {bar} {oracle}");
+            }
+        }
+
         #[test]
         fn transpose_equals_dual_numbers(
             a in prop_oneof![-0.2..-0.001_f64, Just(-1e-7)], c in -0.2..0.5_f64, v in -0.5..0.999_f64,

@@ -6,6 +6,7 @@
 //! - [`Tableau`]: an explicit Runge-Kutta method as data ([`tableau::ALL`]), with the step and its transpose;
 //! - [`Step`] and [`StepVjp`]: what sweeps and checks are written against; [`RungeKutta`] makes one of any equation;
 //! - [`Affine`]: the closed-form step with a hard reset, [`Decay`]: the exact step of a synapse;
+//! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
 //! - [`EventLog`]: what makes a program only piecewise smooth.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
@@ -15,6 +16,8 @@ mod decay;
 mod error;
 mod events;
 mod field;
+mod hermite;
+mod located;
 mod step;
 pub mod tableau;
 
@@ -23,5 +26,6 @@ pub use decay::Decay;
 pub use error::Error;
 pub use events::{EventLog, RESOLVED_STEPS};
 pub use field::{VectorField, VectorFieldVjp};
+pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};
 pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};
 pub use tableau::Tableau;

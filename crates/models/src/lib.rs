@@ -2,28 +2,41 @@
 //!
 //! # What is here
 //!
-//! - [`Neuron`] and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`MorrisLecar`]; [`for_each_neuron!`]
-//!   runs a macro for every one of them;
+//! - [`Neuron`] and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
+//!   [`Quadratic`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`]; [`for_each_neuron!`] runs a macro for every one of
+//!   them;
 //! - [`Gate`] with its [`GateShape`];
 //! - [`ExponentialSynapse`];
 //! - [`math`]: the elementary functions that they share.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
+mod adex;
+mod alif;
+mod eif;
 mod gate;
+mod izhikevich;
 mod lif;
 pub mod math;
 mod morris_lecar;
 mod neuron;
 mod nif;
+mod quadratic;
+mod refractory_lif;
 mod synapse;
 mod theta;
 
+pub use adex::AdEx;
+pub use alif::AdaptiveLif;
+pub use eif::Eif;
 pub use gate::{Gate, GateShape};
+pub use izhikevich::Izhikevich;
 pub use lif::Lif;
 pub use morris_lecar::MorrisLecar;
 pub use neuron::{Array, Neuron, NeuronVjp, Parameter, Reset};
 pub use nif::Nif;
+pub use quadratic::Quadratic;
+pub use refractory_lif::RefractoryLif;
 pub use synapse::ExponentialSynapse;
 pub use theta::Theta;
 
@@ -44,6 +57,12 @@ macro_rules! for_each_neuron {
         $with!(nif, $crate::Nif);
         $with!(theta, $crate::Theta);
         $with!(lif, $crate::Lif);
+        $with!(refractory_lif, $crate::RefractoryLif);
+        $with!(alif, $crate::AdaptiveLif);
+        $with!(quadratic, $crate::Quadratic);
+        $with!(eif, $crate::Eif);
+        $with!(adex, $crate::AdEx);
+        $with!(izhikevich, $crate::Izhikevich);
         $with!(morris_lecar, $crate::MorrisLecar);
     };
 }

@@ -22,6 +22,25 @@ pub fn floor<T: RealField + Copy>(x: T) -> T {
     }
 }
 
+/// `v` up to `top`, and beyond it a value that levels off at `top + room` (equation (51)); with the derivative by `v`.
+///
+/// Models that shoot up at threshold bound their upstroke by it: the stages of a step may lie far above threshold, where
+/// no solution ever is. It can be differentiated twice at `top`, so that no method loses order up to the fourth.
+///
+/// ```
+/// use spikegrad_models::math::ceiling;
+/// assert_eq!(ceiling(-60.0, -40.0, 2.0), (-60.0, 1.0));
+/// assert_eq!(ceiling(1e9, -40.0, 2.0), (-38.0, 0.0));
+/// ```
+#[inline(always)]
+pub fn ceiling<T: RealField + Copy>(v: T, top: T, room: T) -> (T, T) {
+    if v <= top {
+        return (v, T::one());
+    }
+    let level = ((v - top) / room).tanh();
+    (top + room * level, T::one() - level * level)
+}
+
 // Coefficients of FreeBSD's msun kernels (k_sin.c, k_cos.c) on [-pi/4, pi/4]; f32 stops earlier.
 const SIN: [f64; 6] = [
     -1.666_666_666_666_663_2e-1,

@@ -101,8 +101,12 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// The parameters, in the order of [`Params`](Self::Params).
     const PARAMETERS: &'static [Parameter];
     /// Whether `f` is affine in its only state variable, `f(v, I) = f(0, I) + v (f(1, I) - f(0, I))`: the flow then has
-    /// a closed form, which a reset at threshold needs.
+    /// a closed form, by which a reset at threshold is located.
     const AFFINE: bool = false;
+    /// Whether a reset at threshold is located as a root of the step's dense output (equation (47)), for want of a closed
+    /// form. `f` should then be tame above threshold, where the stages of a step may go but no solution ever is:
+    /// [`math::ceiling`](crate::math::ceiling).
+    const LOCATED: bool = false;
 
     /// The state of one neuron, `[T; 1]`, `[T; 2]`, ...: voltage first.
     type State<T: RealField + Copy>: Array<T>;
@@ -117,6 +121,20 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 
     /// The rule for a spike.
     fn reset<T: RealField + Copy>(params: &Self::Params<T>) -> Reset<T>;
+
+    /// What a spike does to the other state variables of a model that is [`LOCATED`](Self::LOCATED): the state after it for
+    /// the state `before` it, at threshold. The first entry is not looked at: the voltage is set by [`Reset::To`].
+    #[inline(always)]
+    fn jump<T: RealField + Copy>(_params: &Self::Params<T>, before: &Self::State<T>) -> Self::State<T> {
+        *before
+    }
+
+    /// The absolute refractory time of a model with a [`Reset::To`], ms, not negative: for so long the voltage is held at
+    /// its reset value, while the other state variables go on.
+    #[inline(always)]
+    fn refractory<T: RealField + Copy>(_params: &Self::Params<T>) -> Option<T> {
+        None
+    }
 
     /// A resting state for zero current.
     fn rest(&self) -> Self::State<f64>;
@@ -137,4 +155,23 @@ pub trait NeuronVjp: Neuron {
     /// Adds the cotangents of threshold and reset voltage to the parameters that they are. Models whose threshold and
     /// reset are constants have nothing to add.
     fn reset_vjp<T: RealField + Copy>(_threshold_bar: T, _value_bar: T, _params_bar: &mut Self::Params<T>) {}
+
+    /// The transposed product of [`jump`](Neuron::jump), `after_bar` with a first entry of zero: adds to `before_bar` and
+    /// `params_bar`.
+    #[inline(always)]
+    fn jump_vjp<T: RealField + Copy>(
+        _params: &Self::Params<T>,
+        _before: &Self::State<T>,
+        after_bar: &Self::State<T>,
+        before_bar: &mut Self::State<T>,
+        _params_bar: &mut Self::Params<T>,
+    ) {
+        for (before, &after) in before_bar.as_mut().iter_mut().zip(after_bar.as_ref()) {
+            *before += after;
+        }
+    }
+
+    /// Adds the cotangent of the refractory time to the parameter that it is.
+    #[inline(always)]
+    fn refractory_vjp<T: RealField + Copy>(_refractory_bar: T, _params_bar: &mut Self::Params<T>) {}
 }

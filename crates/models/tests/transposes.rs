@@ -8,8 +8,10 @@ use spikegrad_models::{Array, ExponentialSynapse, Neuron, NeuronVjp, Reset, for_
 fn near<N: Neuron + Default>(noise: &[f64]) -> (N::Params<f64>, N::State<f64>) {
     let neuron = N::default();
     let params = neuron.params();
+    // To both sides of the threshold, where the field may be another one.
     let scale = match N::reset(&params) {
         Reset::Latch { .. } => 40.0,
+        Reset::To { threshold, .. } => 1.2 * (threshold - neuron.rest().as_ref()[0]),
         _ => 1.0,
     };
     let (p, x) = (params.as_ref(), neuron.rest());
@@ -72,12 +74,38 @@ fn check_reset_transpose<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), Te
     Ok(())
 }
 
+/// `jump_vjp` and `refractory_vjp` in the same way.
+fn check_jump_transpose<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
+    let (params, x) = near::<N>(noise);
+    // The voltage is set by the reset, whatever the jump says.
+    let after_bar = N::State::<f64>::from_fn(|i| if i == 0 { 0.0 } else { noise[24 + i] });
+    let (mut x_bar, mut params_bar) = (N::State::<f64>::from_fn(|_| 0.0), N::Params::<f64>::from_fn(|_| 0.0));
+    N::jump_vjp(&params, &x, &after_bar, &mut x_bar, &mut params_bar);
+    N::refractory_vjp(noise[20], &mut params_bar);
+    let tangent = |px: usize, state: usize| -> f64 {
+        let p = N::Params::<Dual64>::from_fn(|i| Dual64::new(params.as_ref()[i], f64::from(i == px)));
+        let x = N::State::<Dual64>::from_fn(|i| Dual64::new(x.as_ref()[i], f64::from(i == state)));
+        let after = N::jump(&p, &x);
+        let jump: f64 = after.as_ref().iter().zip(after_bar.as_ref()).map(|(x, bar)| x.eps * bar).sum();
+        jump + N::refractory(&p).map_or(0.0, |time| time.eps * noise[20])
+    };
+    for (i, bar) in x_bar.as_ref().iter().enumerate() {
+        prop_assert!((bar - tangent(usize::MAX, i)).abs() < 1e-12, "{} x[{i}]", N::NAME);
+    }
+    for (i, bar) in params_bar.as_ref().iter().enumerate() {
+        prop_assert!((bar - tangent(i, usize::MAX)).abs() < 1e-12, "{} {}", N::NAME, N::PARAMETERS[i].name);
+    }
+    Ok(())
+}
+
 /// A model that calls itself affine is, and has one state variable.
 fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
     let (params, x) = near::<N>(noise);
     prop_assert_eq!(N::PARAMETERS.len(), params.as_ref().len());
     if let Reset::To { .. } = N::reset(&params) {
-        prop_assert!(N::AFFINE, "{}: a reset inside the step needs the closed form of its flow", N::NAME);
+        prop_assert!(N::AFFINE != N::LOCATED, "{}: does not say how a reset is located in the step", N::NAME);
+    } else {
+        prop_assert!(!N::LOCATED && N::refractory(&params).is_none(), "{}: there is no hard reset", N::NAME);
     }
     if N::AFFINE {
         prop_assert_eq!(x.as_ref().len(), 1);
@@ -103,6 +131,10 @@ macro_rules! tests {
                 #[test]
                 fn reset_transpose_equals_dual_numbers(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
                     check_reset_transpose::<$neuron>(&noise)?;
+                }
+                #[test]
+                fn jump_transpose_equals_dual_numbers(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
+                    check_jump_transpose::<$neuron>(&noise)?;
                 }
                 #[test]
                 fn structure_is_what_it_says(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {

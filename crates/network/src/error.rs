@@ -115,12 +115,30 @@ pub enum Error {
         /// The population.
         population: String,
     },
-    /// A reset inside the step by a model whose flow has no closed form.
+    /// A reset inside the step by a model that neither has a closed form nor says that it is located.
     #[error(
-        "population `{population}` has a reset at threshold, but its model does not say that f is affine in v: set \
-         `AFFINE` if it is, or choose another reset"
+        "population `{population}` has a reset at threshold, but its model does not say how it is found in the step: set \
+         `AFFINE` if f is affine in v, or `LOCATED`"
     )]
     NoClosedForm {
+        /// The population.
+        population: String,
+    },
+    /// A model that says that its reset is located in the step and has none, or has a closed form.
+    #[error(
+        "the model of population `{population}` says that its reset is located on the dense output, but it has a closed \
+         form or no reset at a threshold: remove `LOCATED`"
+    )]
+    Located {
+        /// The population.
+        population: String,
+    },
+    /// Resets that the continuous adjoint does not carry across.
+    #[error(
+        "population `{population}` has resets of several variables or a refractory time, which the continuous adjoint \
+         does not carry across: use the discrete adjoint"
+    )]
+    ContinuousReset {
         /// The population.
         population: String,
     },

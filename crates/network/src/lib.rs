@@ -13,6 +13,7 @@
 
 mod error;
 mod kernels;
+mod located;
 mod network;
 mod parameters;
 mod plain;

@@ -20,7 +20,7 @@ pub(crate) struct Place<T: 'static> {
     pub(crate) size: usize,
     /// Start of its other state variables, behind the `N` voltages.
     pub(crate) rest: usize,
-    /// Start of its latches, behind all membrane variables; empty for models with a reset.
+    /// Start of its latches or refractory times, behind all membrane variables; empty for models that have neither.
     pub(crate) latch: usize,
     pub(crate) latches: usize,
     pub(crate) dim: usize,
@@ -205,13 +205,17 @@ impl NetworkBuilder {
                 width: p.width,
             };
             let reset = dynamics.reset(&probe, 0);
-            if matches!(reset, Reset::To { .. }) && !dynamics.has_closed_form() {
+            let (hard, located) = (matches!(reset, Reset::To { .. }), dynamics.is_located());
+            if hard && !dynamics.has_closed_form() && !located {
                 return Err(Error::NoClosedForm { population: p.name.clone() });
+            }
+            if located && (!hard || dynamics.has_closed_form()) {
+                return Err(Error::Located { population: p.name.clone() });
             }
             if dynamics.has_closed_form() && !is_affine(p, dynamics) {
                 return Err(Error::NotAffine { population: p.name.clone() });
             }
-            let latches = if matches!(reset, Reset::Latch { .. }) { p.size } else { 0 };
+            let latches = if dynamics.keeps(&probe) { p.size } else { 0 };
             places.push(Place {
                 name: p.name.clone(),
                 offset,

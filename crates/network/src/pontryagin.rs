@@ -4,6 +4,7 @@
 
 use nalgebra::RealField;
 use spikegrad_integrators::{Decay, Step};
+use spikegrad_models::Reset;
 
 use crate::kernels::{axpy, dot};
 use crate::network::{block, block_mut};
@@ -29,12 +30,18 @@ pub struct Pontryagin<T> {
 /// right-end sums for the gradient and the jump of equation (32) at hard resets.
 ///
 /// # Errors
-/// If the run becomes non-finite.
+/// If the run becomes non-finite, or a population has hard resets of several variables or a refractory time.
 pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
     let (size, classes, steps) = (network.neurons(), network.classes().len(), run.steps());
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;
+    for place in &network.places {
+        let reset = place.dynamics.reset(&run.setting(place), 0);
+        if matches!(reset, Reset::To { .. }) && place.dim + place.latches > 1 {
+            return Err(Error::ContinuousReset { population: place.name.clone() });
+        }
+    }
 
     // Forward: the membrane, all synapses, the currents and who spiked.
     let (mut x, mut tape) = (vec![T::zero(); run.dim()], SplitTape::default());

@@ -11,10 +11,11 @@ use spikegrad_integrators::{Affine, AffineBar, EventLog, HardReset, Tableau, tab
 use spikegrad_models::math::{floor, real};
 use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Reset};
 
+use crate::located;
 use crate::registry::{is_known, known};
 
 /// A crossing whose speed `|f(v_theta)| h` is below this part of the way from reset to threshold counts as grazing.
-const GRAZING: f64 = 1e-3;
+pub(crate) const GRAZING: f64 = 1e-3;
 
 /// Neurons that are ruled out together.
 const CHUNK: usize = 16;
@@ -140,6 +141,10 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
     fn dim(&self) -> usize;
     fn parameters(&self) -> &'static [Parameter];
     fn has_closed_form(&self) -> bool;
+    /// Whether its resets are located on the dense output of the step.
+    fn is_located(&self) -> bool;
+    /// Whether a neuron keeps a number besides its state: the charge of its latch, or what is left of its refractory time.
+    fn keeps(&self, at: &Setting<'_, T>) -> bool;
     fn reset(&self, at: &Setting<'_, T>, i: usize) -> Reset<T>;
 
     fn single(&self) -> &'static dyn Dynamics<f32>;
@@ -251,7 +256,7 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
 
     /// Writes the gate density `g(v)`, zero where a latch holds the charge.
     fn density(&self, at: &Setting<'_, T>, x: Block<'_, T>, g: &mut [T]);
-    /// The factor by which the continuous adjoint jumps, backwards, at a spike (equation (32)).
+    /// The factor by which the continuous adjoint of one variable jumps, backwards, at a spike (equation (32)).
     fn jump(&self, at: &Setting<'_, T>, current: T, i: usize) -> T;
 }
 
@@ -273,13 +278,17 @@ const fn is_wide<T>() -> bool {
 }
 
 #[inline(always)]
-fn params_at<N: Neuron, T: RealField + Copy>(at: &Setting<'_, T>, size: usize, i: usize) -> N::Params<T> {
+pub(crate) fn params_at<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    size: usize,
+    i: usize,
+) -> N::Params<T> {
     let (stride, i) = if at.per_neuron { (size, i) } else { (1, 0) };
     N::Params::<T>::from_fn(|j| at.parameters[j * stride + i])
 }
 
 #[inline(always)]
-fn add_params<N: Neuron, T: RealField + Copy>(
+pub(crate) fn add_params<N: Neuron, T: RealField + Copy>(
     at: &Setting<'_, T>,
     size: usize,
     i: usize,
@@ -293,13 +302,18 @@ fn add_params<N: Neuron, T: RealField + Copy>(
 }
 
 #[inline(always)]
-fn state_at<N: Neuron, T: RealField + Copy>(v: &[T], rest: &[T], i: usize) -> N::State<T> {
+pub(crate) fn state_at<N: Neuron, T: RealField + Copy>(v: &[T], rest: &[T], i: usize) -> N::State<T> {
     let size = v.len();
     N::State::<T>::from_fn(|c| if c == 0 { v[i] } else { rest[(c - 1) * size + i] })
 }
 
 #[inline(always)]
-fn put_state<N: Neuron, T: RealField + Copy>(x: &N::State<T>, v: &mut [T], rest: &mut [T], i: usize) {
+pub(crate) fn put_state<N: Neuron, T: RealField + Copy>(
+    x: &N::State<T>,
+    v: &mut [T],
+    rest: &mut [T],
+    i: usize,
+) {
     let size = v.len();
     for (c, &value) in x.as_ref().iter().enumerate() {
         if c == 0 {
@@ -311,7 +325,7 @@ fn put_state<N: Neuron, T: RealField + Copy>(x: &N::State<T>, v: &mut [T], rest:
 }
 
 #[inline(always)]
-fn gate_of<N: Neuron, T: RealField + Copy>(
+pub(crate) fn gate_of<N: Neuron, T: RealField + Copy>(
     at: &Setting<'_, T>,
     params: &N::Params<T>,
 ) -> (Gate<T>, Reset<T>) {
@@ -320,7 +334,7 @@ fn gate_of<N: Neuron, T: RealField + Copy>(
 }
 
 #[inline(always)]
-fn zeros<T: RealField + Copy, A: Array<T>>() -> A {
+pub(crate) fn zeros<T: RealField + Copy, A: Array<T>>() -> A {
     A::from_fn(|_| T::zero())
 }
 
@@ -401,7 +415,7 @@ fn turns<T: RealField + Copy>(reset: &Reset<T>, v: T) -> T {
 /// Adds `G(v') - G(v)` to the charges that were released from number `first` on. They lie scattered, so they are
 /// gathered into vectors; with parameters of their own, neurons are taken one by one.
 #[inline(always)]
-fn add_charges<N: Neuron, T: RealField + Copy>(
+pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
     at: &Setting<'_, T>,
     before: &[T],
     after: &[T],
@@ -502,7 +516,13 @@ impl<N: NeuronVjp> Model<N> {
                     (rate, phi) = (affine.a, affine.phi(at.h));
                 }
                 let (mut end, mut spikes) = (affine.advance_by(before_v[i], phi), T::zero());
-                if end >= reset.threshold {
+                if let Some(refractory) = N::refractory(&p) {
+                    let (start, mut wait) = ((before_v[i], before.latch[i]), T::zero());
+                    if start.1 > T::zero() || end >= reset.threshold {
+                        (end, wait, spikes) = affine.step_refractory(reset, refractory, start, at.h);
+                    }
+                    latch[i] = wait;
+                } else if end >= reset.threshold {
                     (end, spikes) = affine.step(reset, before_v[i], at.h);
                 }
                 v[i] = end;
@@ -615,12 +635,22 @@ impl<N: NeuronVjp> Model<N> {
             add_slopes::<N, T>(at, train, after_v, offset, neurons, &bars, &mut bar, &params);
         }
         // The flow.
-        if let Reset::To { .. } = N::reset(&params(0)) {
+        if const { N::LOCATED } {
+            let bar = BlockMut { v: &mut *v_bar, rest: &mut *rest_bar, latch: &mut *latch_bar };
+            let neuron_bar = if train { Some(&mut *neuron_bar) } else { None };
+            located::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
+        } else if let Reset::To { .. } = N::reset(&params(0)) {
             for i in 0..size {
                 let p = params(i);
                 let (flow, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
                 let mut end = AffineBar::zero();
-                flow.step_vjp(reset, before_v[i], at.h, v_bar[i], &mut end);
+                if let Some(refractory) = N::refractory(&p) {
+                    let (start, bars) = ((before_v[i], before.latch[i]), (v_bar[i], latch_bar[i]));
+                    flow.step_refractory_vjp(reset, refractory, start, at.h, bars, &mut end);
+                    latch_bar[i] = end.wait;
+                } else {
+                    flow.step_vjp(reset, before_v[i], at.h, v_bar[i], &mut end);
+                }
                 v_bar[i] = end.v;
                 // c = f(0) and a = f(1) - f(0), so the model's own products say how they depend on its parameters.
                 let (mut x_bar, mut params_bar) = (zeros::<T, N::State<T>>(), zeros::<T, N::Params<T>>());
@@ -631,6 +661,7 @@ impl<N: NeuronVjp> Model<N> {
                 current_bar[i] = by(T::zero(), end.c - end.a) + by(T::one(), end.a);
                 if train {
                     N::reset_vjp(end.threshold, end.value, &mut params_bar);
+                    N::refractory_vjp(end.refractory, &mut params_bar);
                     add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
                 }
             }
@@ -673,7 +704,7 @@ impl<N: NeuronVjp> Model<N> {
 }
 
 #[inline(always)]
-fn hard_reset<N: Neuron, T: RealField + Copy>(params: &N::Params<T>) -> HardReset<T> {
+pub(crate) fn hard_reset<N: Neuron, T: RealField + Copy>(params: &N::Params<T>) -> HardReset<T> {
     match N::reset(params) {
         Reset::To { threshold, value } => HardReset { threshold, value },
         other => HardReset { threshold: other.threshold(), value: T::zero() },
@@ -695,6 +726,15 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
 
     fn has_closed_form(&self) -> bool {
         N::AFFINE
+    }
+
+    fn is_located(&self) -> bool {
+        N::LOCATED
+    }
+
+    fn keeps(&self, at: &Setting<'_, T>) -> bool {
+        let p = params_at::<N, T>(at, 1, 0);
+        matches!(N::reset(&p), Reset::Latch { .. }) || N::refractory(&p).is_some()
     }
 
     fn reset(&self, at: &Setting<'_, T>, i: usize) -> Reset<T> {
@@ -723,7 +763,13 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             match reset {
                 Reset::Periodic => x.v[i] -= floor(x.v[i]),
                 Reset::Latch { .. } => x.latch[i] = gate.charge(x.v[i]),
-                Reset::Subtract | Reset::To { .. } => {}
+                Reset::Subtract => {}
+                // No neuron starts refractory.
+                Reset::To { .. } => {
+                    if let Some(wait) = x.latch.get_mut(i) {
+                        *wait = T::zero();
+                    }
+                }
             }
         }
     }
@@ -737,7 +783,11 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
     ) {
         let size = v.len();
         for i in 0..bar.latch.len() {
-            let (gate, _) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            if !matches!(reset, Reset::Latch { .. }) {
+                bar.latch[i] = T::zero();
+                continue;
+            }
             let slope = gate.density(v[i]) * bar.latch[i];
             bar.v[i] += slope;
             add_width(&mut parameters, &gate, v[i], bar.latch[i]);
@@ -755,6 +805,9 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         offset: usize,
         released: &mut Released<T>,
     ) {
+        if const { N::LOCATED } {
+            return located::forward::<N, T>(at, before, after, current, offset, released);
+        }
         let size = before.v.len();
         vectorise::<T, _>(
             at.arch,
@@ -788,37 +841,43 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         let ParameterBar { neuron, width } = parameters;
         macro_rules! run {
             ($train:expr, $target:expr, $params:expr) => {
+                Self::backward_loop(
+                    at,
+                    $train,
+                    before,
+                    after,
+                    current,
+                    offset,
+                    active,
+                    charge_bar,
+                    bar,
+                    current_bar,
+                    $target,
+                    width,
+                    $params,
+                )
+            };
+        }
+        macro_rules! vectorised {
+            ($train:expr, $target:expr, $params:expr) => {
                 vectorise::<T, _>(
                     at.arch,
                     #[inline(always)]
-                    || {
-                        Self::backward_loop(
-                            at,
-                            $train,
-                            before,
-                            after,
-                            current,
-                            offset,
-                            active,
-                            charge_bar,
-                            bar,
-                            current_bar,
-                            $target,
-                            width,
-                            $params,
-                        )
-                    },
+                    || run!($train, $target, $params),
                 )
             };
         }
         let train = neuron.is_some();
         let target = neuron.unwrap_or_default();
-        if const { is_wide::<T>() } || at.per_neuron {
+        if const { N::LOCATED } {
             return run!(train, target, |i| params_at::<N, T>(at, size, i));
+        }
+        if const { is_wide::<T>() } || at.per_neuron {
+            return vectorised!(train, target, |i| params_at::<N, T>(at, size, i));
         }
         // Each with its own copy of the loops, in which `train` is a constant.
         let shared = params_at::<N, T>(at, size, 0);
-        if train { run!(true, target, |_| shared) } else { run!(false, target, |_| shared) }
+        if train { vectorised!(true, target, |_| shared) } else { vectorised!(false, target, |_| shared) }
     }
 
     fn spikes(
@@ -864,8 +923,12 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
                 }
                 Reset::To { threshold, value } => {
                     touched |= in_zone(after.v[i]);
+                    // Whether the neuron is refractory at the end.
+                    piece |= u64::from(latch_at(after.latch, i) > T::zero()) << 2;
                     let speed = affine::<N, T>(&p, current[i]).rhs(threshold).abs() * at.h;
-                    if spikes > 0 && speed < real::<T>(GRAZING) * (threshold - value) {
+                    if spikes > 0 && N::LOCATED {
+                        located::log_grazing::<N, T>(at, before, current[i], i, log);
+                    } else if spikes > 0 && speed < real::<T>(GRAZING) * (threshold - value) {
                         log.grazing();
                     }
                 }
@@ -989,7 +1052,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, x.v.len(), i));
             let (charge, whole) = total(&gate, &reset, x.v[i], latch_at(x.latch, i));
             let piece = u64::from(gate.shape.piece(gate.position(x.v[i] - whole)));
-            let latched = !x.latch.is_empty() && !(charge > x.latch[i]);
+            let latched = matches!(reset, Reset::Latch { .. }) && !(charge > x.latch[i]);
             let whole: f64 = whole.to_subset_unchecked();
             log.piece(piece | u64::from(latched) << 2 | ((whole as i64) << 3) as u64);
         }
@@ -1021,8 +1084,8 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
     fn density(&self, at: &Setting<'_, T>, x: Block<'_, T>, g: &mut [T]) {
         let size = x.v.len();
         for i in 0..size {
-            let (gate, _) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
-            let held = !x.latch.is_empty() && gate.charge(x.v[i]) < x.latch[i];
+            let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, size, i));
+            let held = matches!(reset, Reset::Latch { .. }) && gate.charge(x.v[i]) < x.latch[i];
             g[i] = if held { T::zero() } else { gate.density(x.v[i]) };
         }
     }
@@ -1031,8 +1094,9 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         match Dynamics::<T>::reset(self, at, i) {
             Reset::To { threshold, value } => {
                 let size = if at.per_neuron { at.parameters.len() / N::PARAMETERS.len().max(1) } else { 1 };
-                let flow = affine::<N, T>(&params_at::<N, T>(at, size, i), current);
-                flow.rhs(value) / flow.rhs(threshold)
+                let p = params_at::<N, T>(at, size, i);
+                let f = |v: T| N::rhs(&p, &N::State::<T>::from_fn(|_| v), current).as_ref()[0];
+                f(value) / f(threshold)
             }
             _ => T::one(),
         }
@@ -1040,7 +1104,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
 }
 
 #[inline(always)]
-fn latch_at<T: RealField + Copy>(latch: &[T], i: usize) -> T {
+pub(crate) fn latch_at<T: RealField + Copy>(latch: &[T], i: usize) -> T {
     latch.get(i).copied().unwrap_or_else(T::zero)
 }
 

@@ -86,7 +86,7 @@ impl<N: NeuronVjp + Default> Bench<N> {
 /// From one visit below the zone to the next the charge is the number of resets in between.
 fn check_full_depolarisations<N: NeuronVjp + Default>() {
     let model = Model::of::<N>();
-    let (factors, steps): (_, &[f64]) = if model.action_potential() {
+    let (factors, steps): (_, &[f64]) = if model.action_potential {
         ([1.0, 1.2, 1.5, 2.0], &[0.01, 0.05, 0.1])
     } else {
         // From a spike now and then to hundreds in one step.

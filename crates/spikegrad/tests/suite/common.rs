@@ -75,6 +75,12 @@ pub(crate) struct Model {
     pub(crate) voltage: f64,
     /// A step that resolves it, ms.
     pub(crate) h: f64,
+    /// Whether it has an action potential without a reset, which takes steps finer than the way to a threshold.
+    pub(crate) action_potential: bool,
+    /// Whether voltages are in mV or there are several variables: entries of a group are then of different sizes.
+    pub(crate) mixed_units: bool,
+    /// The range of each state variable when it fires.
+    ranges: Vec<f64>,
     /// Whether the plain field can run it.
     pub(crate) plain: bool,
     /// States that it passes through when it fires.
@@ -85,8 +91,15 @@ impl Model {
     pub(crate) fn of<N: NeuronVjp + Default>() -> Self {
         let neuron = N::default();
         let (reset, rest) = (N::reset(&neuron.params()), neuron.rest());
-        // Action potentials are faster than the way to a threshold.
-        let h = if matches!(reset, Reset::Latch { .. }) { 0.1 } else { 0.5 };
+        let action_potential = matches!(reset, Reset::Latch { .. });
+        // Action potentials and upstrokes are faster than the way to a threshold.
+        let h = if action_potential {
+            0.1
+        } else if N::LOCATED {
+            0.25
+        } else {
+            0.5
+        };
         let voltage = reset.widest_zone().unwrap_or(reset.threshold() - rest.as_ref()[0]);
         let mut model = Self {
             name: N::NAME,
@@ -95,6 +108,9 @@ impl Model {
             current: 0.01,
             voltage,
             h,
+            action_potential,
+            mixed_units: action_potential || N::LOCATED,
+            ranges: Vec::new(),
             plain: !matches!(reset, Reset::To { .. }),
             states: Vec::new(),
         };
@@ -102,6 +118,11 @@ impl Model {
             model.current *= 1.3;
             assert!(model.current < 1e6, "{} never fires", model.name);
         }
+        let range = |c: usize| {
+            let values = model.states.iter().map(|x| (x[c] - rest.as_ref()[c]).abs());
+            values.fold(f64::MIN_POSITIVE, f64::max)
+        };
+        model.ranges = (0..rest.as_ref().len()).map(range).collect();
         if matches!(reset, Reset::Subtract | Reset::To { .. }) {
             // So that thresholds can be varied without one of these lying above.
             let rest = rest.as_ref();
@@ -114,11 +135,6 @@ impl Model {
 
     pub(crate) fn population(&self, name: &str, size: usize, shape: GateShape, width: f64) -> Population {
         (self.population)(name, size, shape, width)
-    }
-
-    /// Whether it has an action potential, which takes steps finer than the way to a threshold.
-    pub(crate) fn action_potential(&self) -> bool {
-        self.h < 0.5
     }
 
     /// Runs one neuron from rest for 60 ms, keeps its states and says whether it fires: twice, or one action potential.
@@ -135,7 +151,7 @@ impl Model {
         let states = &mut self.states;
         states.clear();
         Sweep::new().run(&run, |_, x, _| states.push(x[..network.membrane()].to_vec())).expect("finite");
-        run.record().spikes.len() >= if self.action_potential() { 1 } else { 2 }
+        run.record().spikes.len() >= if self.action_potential { 1 } else { 2 }
     }
 }
 
@@ -302,6 +318,14 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
     let mut membrane = vec![weight; network.membrane()];
     for (weight, model) in membrane.iter_mut().zip(&of) {
         *weight /= model.voltage * model.voltage;
+    }
+    let mut rest = n;
+    for (_, range) in network.populations() {
+        let model = of[range.start];
+        for scale in &model.ranges[1..] {
+            membrane[rest..][..range.len()].iter_mut().for_each(|weight| *weight /= scale.powi(2).max(1.0));
+            rest += range.len();
+        }
     }
     Problem { network, trial, loss: Everything { activity: 20.0, membrane }, h }
 }

@@ -134,7 +134,7 @@ fn plain_field_has_the_order_of_tableau_and_gate() {
     ] {
         for shape in GateShape::ALL {
             let random = (0..36).map(|seed| smooth(&model, shape, interval, duration, seed));
-            let problems: Vec<_> = if model.action_potential() {
+            let problems: Vec<_> = if model.action_potential {
                 random.filter(|p| !peaks_in_the_zone(p, interval / 16.0)).take(18).collect()
             } else {
                 random.collect()

@@ -358,8 +358,8 @@ fn resets_that_no_closed_form_can_locate() {
     refused!(
         builder(Curved::<false>, 0.3).build(),
         Error::NoClosedForm { .. },
-        "population `cells` has a reset at threshold, but its model does not say that f is affine in v: set `AFFINE` \
-         if it is, or choose another reset"
+        "population `cells` has a reset at threshold, but its model does not say how it is found in the step: set \
+         `AFFINE` if f is affine in v, or `LOCATED`"
     );
     refused!(
         builder(Curved::<true>, 0.3).build(),

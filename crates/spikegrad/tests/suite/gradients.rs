@@ -20,8 +20,10 @@ use spikegrad::tasks::{NetworkObjective, Scheme};
 fn prove(name: &str, models: &[&Model], deal: impl Fn(usize) -> Vec<(Scheme, GateShape)>) {
     // An action potential takes more steps than the way to a threshold. Its state, as the currents of mixed models, has
     // entries of mixed units, so that steps relative to the group's norm must be smaller.
-    let action_potential = models.iter().any(|model| model.action_potential());
-    let (steps, smallest) = if action_potential { (50..150, 1e-11) } else { (30..120, 1e-8) };
+    let action_potential = models.iter().any(|model| model.action_potential);
+    let mixed_units = models.iter().any(|model| model.mixed_units);
+    let steps = if action_potential { 50..150 } else { 30..120 };
+    let smallest = if mixed_units { 1e-11 } else { 1e-8 };
     let started = Instant::now();
     let (merged, cases) = (RefCell::new(None::<GradientReport>), RefCell::new(0..));
     let outcome = runner().run(&specs(steps), |spec: Spec| {
@@ -84,7 +86,7 @@ macro_rules! every_neuron {
                 if model.plain {
                     prove(&format!("{}, plain field", model.name), &[&model], |case| {
                         let deal = |number| (Scheme::Plain(tableau::ALL[number % 7]), gate(number));
-                        let count = if model.action_potential() { 2 } else { 4 };
+                        let count = if model.action_potential { 2 } else { 4 };
                         (count * case..count * (case + 1)).map(deal).collect()
                     });
                 } else {

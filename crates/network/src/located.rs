@@ -1,0 +1,150 @@
+//! The loops over neurons whose hard resets are located on the dense output of the step (equations (47) to (50)). Each
+//! neuron goes its own way through a step, so that nothing here is vectorised.
+
+use nalgebra::RealField;
+use spikegrad_integrators::{EventLog, FiringField, FiringFieldVjp, ResetStep};
+use spikegrad_models::math::real;
+use spikegrad_models::{Neuron, NeuronVjp};
+
+use crate::population::{
+    Block, BlockMut, GRAZING, Released, Setting, add_charges, add_params, gate_of, hard_reset, latch_at,
+    params_at, put_state, state_at, zeros,
+};
+
+/// One neuron with its current held, and the cotangents that its transpose collects.
+pub(crate) struct Cell<N: Neuron, T: RealField + Copy> {
+    params: N::Params<T>,
+    current: T,
+    pub(crate) params_bar: N::Params<T>,
+    pub(crate) current_bar: T,
+}
+
+impl<N: Neuron, T: RealField + Copy> Cell<N, T> {
+    pub(crate) fn new(params: N::Params<T>, current: T) -> Self {
+        Self { params, current, params_bar: zeros::<T, N::Params<T>>(), current_bar: T::zero() }
+    }
+}
+
+impl<N: Neuron, T: RealField + Copy> FiringField<T> for Cell<N, T> {
+    type State = N::State<T>;
+
+    #[inline(always)]
+    fn rhs(&self, x: &N::State<T>) -> N::State<T> {
+        N::rhs(&self.params, x, self.current)
+    }
+
+    fn threshold(&self) -> T {
+        hard_reset::<N, T>(&self.params).threshold
+    }
+
+    fn jump(&self, x: &N::State<T>) -> N::State<T> {
+        let mut after = N::jump(&self.params, x);
+        after.as_mut()[0] = hard_reset::<N, T>(&self.params).value;
+        after
+    }
+
+    fn refractory(&self) -> T {
+        N::refractory(&self.params).unwrap_or_else(T::zero)
+    }
+}
+
+impl<N: NeuronVjp, T: RealField + Copy> FiringFieldVjp<T> for Cell<N, T> {
+    #[inline(always)]
+    fn rhs_vjp(&mut self, x: &N::State<T>, f_bar: &N::State<T>, x_bar: &mut N::State<T>) {
+        self.current_bar += N::rhs_vjp(&self.params, x, self.current, f_bar, x_bar, &mut self.params_bar);
+    }
+
+    fn jump_vjp(&mut self, before: &N::State<T>, after_bar: &N::State<T>, before_bar: &mut N::State<T>) {
+        let mut after_bar = *after_bar;
+        N::reset_vjp(T::zero(), after_bar.as_ref()[0], &mut self.params_bar);
+        after_bar.as_mut()[0] = T::zero();
+        N::jump_vjp(&self.params, before, &after_bar, before_bar, &mut self.params_bar);
+    }
+
+    fn threshold_vjp(&mut self, threshold_bar: T) {
+        N::reset_vjp(threshold_bar, T::zero(), &mut self.params_bar);
+    }
+
+    fn refractory_vjp(&mut self, refractory_bar: T) {
+        N::refractory_vjp(refractory_bar, &mut self.params_bar);
+    }
+}
+
+fn step<T: RealField + Copy>(at: &Setting<'_, T>) -> ResetStep<T> {
+    ResetStep { tableau: at.tableau, h: at.h }
+}
+
+/// The split step's flow, equation (18).
+pub(crate) fn forward<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    before: Block<'_, T>,
+    after: BlockMut<'_, T>,
+    current: &[T],
+    offset: usize,
+    released: &mut Released<T>,
+) {
+    let size = before.v.len();
+    let first = released.neurons.len();
+    for i in 0..size {
+        let p = params_at::<N, T>(at, size, i);
+        let cell = Cell::<N, T>::new(p, current[i]);
+        let (mut x, mut wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
+        let spikes = step(at).step(&cell, &mut x, &mut wait);
+        put_state::<N, T>(&x, after.v, after.rest, i);
+        if let Some(latch) = after.latch.get_mut(i) {
+            *latch = wait;
+        }
+        let lower = gate_of::<N, T>(at, &p).0.lower();
+        if spikes > 0 || before.v[i] > lower || after.v[i] > lower {
+            released.neurons.push((offset + i) as u32);
+            released.charge.push(real(f64::from(spikes)));
+        }
+    }
+    add_charges::<N, T>(at, before.v, after.v, offset, first, released, |i| params_at::<N, T>(at, size, i));
+}
+
+/// The middle line of equation (24), the transpose of the flow without its charge: turns `bar` of the end into that of the
+/// start and writes `current_bar`.
+pub(crate) fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    before: Block<'_, T>,
+    current: &[T],
+    bar: BlockMut<'_, T>,
+    current_bar: &mut [T],
+    mut neuron_bar: Option<&mut [T]>,
+) {
+    let size = before.v.len();
+    for i in 0..size {
+        let mut cell = Cell::<N, T>::new(params_at::<N, T>(at, size, i), current[i]);
+        let (x, wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
+        let (mut x_bar, mut wait_bar) = (state_at::<N, T>(bar.v, bar.rest, i), latch_at(bar.latch, i));
+        step(at).step_vjp(&mut cell, &x, wait, &mut x_bar, &mut wait_bar);
+        put_state::<N, T>(&x_bar, bar.v, bar.rest, i);
+        if let Some(latch) = bar.latch.get_mut(i) {
+            *latch = wait_bar;
+        }
+        current_bar[i] = cell.current_bar;
+        if let Some(target) = &mut neuron_bar {
+            add_params::<N, T>(at, size, i, &cell.params_bar, target);
+        }
+    }
+}
+
+/// Counts the spikes of a step whose crossing is tangential or nearly so.
+pub(crate) fn log_grazing<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    before: Block<'_, T>,
+    current: T,
+    i: usize,
+    log: &mut EventLog,
+) {
+    let p = params_at::<N, T>(at, before.v.len(), i);
+    let reset = hard_reset::<N, T>(&p);
+    let x = state_at::<N, T>(before.v, before.rest, i);
+    let least = real::<T>(GRAZING) * (reset.threshold - reset.value);
+    step(at).spikes(&Cell::<N, T>::new(p, current), &x, latch_at(before.latch, i), |_, slope| {
+        if !(slope.abs() * at.h >= least) {
+            log.grazing();
+        }
+    });
+}
