@@ -2,15 +2,17 @@
 //!
 //! # What is here
 //!
-//! - [`Neuron`] and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`MorrisLecar`]; [`for_each_neuron!`]
-//!   runs a macro for every one of them;
+//! - [`Neuron`] and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`MorrisLecar`],
+//!   [`FitzHughNagumo`], [`HodgkinHuxley`]; [`for_each_neuron!`] runs a macro for every one of them;
 //! - [`Gate`] with its [`GateShape`];
 //! - [`ExponentialSynapse`];
 //! - [`math`]: the elementary functions that they share.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
+mod fitzhugh_nagumo;
 mod gate;
+mod hodgkin_huxley;
 mod lif;
 pub mod math;
 mod morris_lecar;
@@ -19,7 +21,9 @@ mod nif;
 mod synapse;
 mod theta;
 
+pub use fitzhugh_nagumo::FitzHughNagumo;
 pub use gate::{Gate, GateShape};
+pub use hodgkin_huxley::HodgkinHuxley;
 pub use lif::Lif;
 pub use morris_lecar::MorrisLecar;
 pub use neuron::{Array, Neuron, NeuronVjp, Parameter, Reset};
@@ -45,5 +49,7 @@ macro_rules! for_each_neuron {
         $with!(theta, $crate::Theta);
         $with!(lif, $crate::Lif);
         $with!(morris_lecar, $crate::MorrisLecar);
+        $with!(fitzhugh_nagumo, $crate::FitzHughNagumo);
+        $with!(hodgkin_huxley, $crate::HodgkinHuxley);
     };
 }
