@@ -76,7 +76,8 @@ impl<T: RealField + Copy> Affine<T> {
     }
 
     /// The derivative of `phi` by `a`, `(t exp(a t) - phi) / a`, by its series where that cancels.
-    fn phi_by_a(&self, t: T) -> T {
+    #[inline]
+    pub(crate) fn phi_by_a(&self, t: T) -> T {
         let x = self.a * t;
         let real = |x: f64| T::from_subset(&x);
         if x.abs() < real(0.1) {

@@ -5,6 +5,7 @@
 //! - [`VectorField`], any ordinary differential equation, and its derivatives [`VectorFieldVjp`];
 //! - [`Tableau`]: an explicit Runge-Kutta method as data ([`tableau::ALL`]), with the step and its transpose;
 //! - [`Step`] and [`StepVjp`]: what sweeps and checks are written against; [`RungeKutta`] makes one of any equation;
+//! - [`Exponential`]: methods that follow what relaxes by an exponential, with the step and its transpose;
 //! - [`Affine`]: the closed-form step with a hard reset, [`Decay`]: the exact step of a synapse;
 //! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
 //! - [`EventLog`]: what makes a program only piecewise smooth.
@@ -15,6 +16,7 @@ mod affine;
 mod decay;
 mod error;
 mod events;
+mod exponential;
 mod field;
 mod hermite;
 mod located;
@@ -25,6 +27,7 @@ pub use affine::{Affine, AffineBar, HardReset};
 pub use decay::Decay;
 pub use error::Error;
 pub use events::{EventLog, RESOLVED_STEPS};
+pub use exponential::{Exponential, Method};
 pub use field::{VectorField, VectorFieldVjp};
 pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};
 pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};

@@ -3,8 +3,8 @@
 //! # What is here
 //!
 //! - [`Neuron`] and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
-//!   [`Quadratic`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`]; [`for_each_neuron!`] runs a macro for every one of
-//!   them;
+//!   [`Quadratic`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
+//!   [`for_each_neuron!`] runs a macro for every one of them;
 //! - [`Gate`] with its [`GateShape`];
 //! - [`ExponentialSynapse`];
 //! - [`math`]: the elementary functions that they share.
@@ -14,7 +14,9 @@
 mod adex;
 mod alif;
 mod eif;
+mod fitzhugh_nagumo;
 mod gate;
+mod hodgkin_huxley;
 mod izhikevich;
 mod lif;
 pub mod math;
@@ -29,7 +31,9 @@ mod theta;
 pub use adex::AdEx;
 pub use alif::AdaptiveLif;
 pub use eif::Eif;
+pub use fitzhugh_nagumo::FitzHughNagumo;
 pub use gate::{Gate, GateShape};
+pub use hodgkin_huxley::HodgkinHuxley;
 pub use izhikevich::Izhikevich;
 pub use lif::Lif;
 pub use morris_lecar::MorrisLecar;
@@ -64,5 +68,7 @@ macro_rules! for_each_neuron {
         $with!(adex, $crate::AdEx);
         $with!(izhikevich, $crate::Izhikevich);
         $with!(morris_lecar, $crate::MorrisLecar);
+        $with!(fitzhugh_nagumo, $crate::FitzHughNagumo);
+        $with!(hodgkin_huxley, $crate::HodgkinHuxley);
     };
 }

@@ -93,6 +93,44 @@ pub fn sin_cos_turn<T: RealField + Copy>(x: T) -> (T, T) {
     if back { (-sin, -cos) } else { (sin, cos) }
 }
 
+/// Half-width of the interval on which [`linoid`] is its series.
+const LINOID_SERIES: f64 = 0.25;
+
+// B_n / n! for the Bernoulli numbers with B_1 = 1/2: x / (1 - exp(-x)) = 1 + x/2 + x^2 (...).
+const LINOID: [f64; 5] = [1.0 / 12.0, -1.0 / 720.0, 1.0 / 30_240.0, -1.0 / 1_209_600.0, 1.0 / 47_900_160.0];
+
+/// `x / (1 - exp(-x))`, 1 at 0: the voltage dependence of many rates of ion channels (equation (63)).
+///
+/// Where the quotient is 0/0, or nearly so, it is summed as a series, so that value and derivative keep their digits in
+/// dual numbers as well.
+///
+/// ```
+/// use spikegrad_models::math::linoid;
+/// assert_eq!(linoid(0.0), 1.0);
+/// assert!((linoid(1.0_f64) - 1.0 / (1.0 - (-1.0_f64).exp())).abs() < 1e-15);
+/// ```
+#[inline]
+pub fn linoid<T: RealField + Copy>(x: T) -> T {
+    if x.abs() < real(LINOID_SERIES) {
+        let z = x * x;
+        return T::one() + x * real(0.5) + z * horner(z, &LINOID);
+    }
+    -x / (-x).exp_m1()
+}
+
+/// The derivative of [`linoid`].
+#[inline]
+pub fn linoid_derivative<T: RealField + Copy>(x: T) -> T {
+    if x.abs() < real(LINOID_SERIES) {
+        let [c0, c1, c2, c3, c4] = LINOID;
+        let z = x * x;
+        return real::<T>(0.5) + x * horner(z, &[2.0 * c0, 4.0 * c1, 6.0 * c2, 8.0 * c3, 10.0 * c4]);
+    }
+    // With y = 1 - exp(-x): (y - x exp(-x)) / y^2 = (1 + x - x / y) / y.
+    let y = -(-x).exp_m1();
+    (T::one() + x - x / y) / y
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +170,23 @@ mod tests {
     fn floor_of_a_dual_number_is_flat() {
         let y = floor(Dual64::from(-1.25).derivative());
         assert_eq!((y.re, y.eps), (-2.0, 0.0));
+    }
+
+    #[test]
+    fn linoid_keeps_its_digits_through_the_removable_singularity() {
+        let mut xs: Vec<f64> = (-400..=400).map(|i| f64::from(i) * 0.05).collect();
+        xs.extend([1e-300, -1e-17, 1e-9, -1e-5, 0.249_999, 0.250_001, -0.25, -50.0, 800.0]);
+        for x in xs {
+            let (y, slope) = (linoid(x), linoid_derivative(x));
+            let dual = linoid(Dual64::from(x).derivative());
+            assert!((dual.re - y).abs() <= 2.0 * f64::EPSILON * y, "{x}: {} {y}", dual.re);
+            assert!((dual.eps - slope).abs() <= 1e-13, "{x}: {} {slope}", dual.eps);
+            // x / (1 - exp(-x)) - x = -x / (1 - exp(x))
+            assert!((y - x - linoid(-x)).abs() <= 4.0 * f64::EPSILON * y.max(x.abs()).max(1.0), "{x}: {y}");
+            assert!((slope + linoid_derivative(-x) - 1.0).abs() < 1e-13, "{x}: {slope}");
+            let single = linoid(x as f32);
+            assert!((f64::from(single) - y).abs() <= 1e-6 * y.max(1e-30), "{x}: {single} {y}");
+        }
+        assert_eq!((linoid(0.0), linoid_derivative(0.0)), (1.0, 0.5));
     }
 }

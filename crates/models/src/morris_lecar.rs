@@ -94,6 +94,7 @@ impl Neuron for MorrisLecar {
         Parameter::positive("phi", "1/ms"),
         Parameter::new("v_theta", "mV"),
     ];
+    const RELAXES: bool = true;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 13];
 
@@ -111,6 +112,13 @@ impl Neuron for MorrisLecar {
             (current - g_l * (v - v_l) - g_ca * m * (v - v_ca) - g_k * w * (v - v_k)) / c,
             phi * (sigmoid(y) - w) * (y * real(0.5)).cosh(),
         ]
+    }
+
+    #[inline]
+    fn relaxation<T: RealField + Copy>(params: &[T; 13], &[v, w]: &[T; 2]) -> [T; 2] {
+        let [c, g_l, g_ca, g_k, _, _, _, v_1, v_2, v_3, v_4, phi, _] = *params;
+        let m = sigmoid((v - v_1) / v_2);
+        [(g_l + g_ca * m + g_k * w) / c, phi * ((v - v_3) / v_4 * real(0.5)).cosh()]
     }
 
     #[inline]
@@ -185,6 +193,40 @@ impl NeuronVjp for MorrisLecar {
             *target += value;
         }
         a
+    }
+
+    #[inline]
+    fn relaxation_vjp<T: RealField + Copy>(
+        params: &[T; 13],
+        &[v, w]: &[T; 2],
+        &[rv_bar, rw_bar]: &[T; 2],
+        [v_bar, w_bar]: &mut [T; 2],
+        params_bar: &mut [T; 13],
+    ) {
+        let [c, g_l, g_ca, g_k, _, _, _, v_1, v_2, v_3, v_4, phi, _] = *params;
+        let half = real::<T>(0.5);
+        let (x, y) = ((v - v_1) / v_2, (v - v_3) / v_4);
+        let m = sigmoid(x);
+        let a = rv_bar / c;
+        let x_bar = a * g_ca * real(2.0) * m * (T::one() - m);
+        let y_bar = rw_bar * phi * (y * half).sinh() * half;
+        *v_bar += x_bar / v_2 + y_bar / v_4;
+        *w_bar += a * g_k;
+        let total = (g_l + g_ca * m + g_k * w) / c;
+        let add = [
+            (0, -a * total),
+            (1, a),
+            (2, a * m),
+            (3, a * w),
+            (7, -x_bar / v_2),
+            (8, -x_bar * x / v_2),
+            (9, -y_bar / v_4),
+            (10, -y_bar * y / v_4),
+            (11, rw_bar * (y * half).cosh()),
+        ];
+        for (parameter, value) in add {
+            params_bar[parameter] += value;
+        }
     }
 
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 13]) {

@@ -119,6 +119,18 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// `f(x, I)`: the time derivative of the state, per ms.
     fn rhs<T: RealField + Copy>(params: &Self::Params<T>, x: &Self::State<T>, current: T) -> Self::State<T>;
 
+    /// Whether [`relaxation`](Self::relaxation) is anything but zero.
+    const RELAXES: bool = false;
+
+    /// How fast each state variable relaxes with all others held, 1/ms: `1 / tau_x(v)` for a gating variable
+    /// `dx/dt = (x_inf(v) - x) / tau_x(v)`, the total conductance over the capacitance for the voltage, zero for what has
+    /// no such part. A step that follows the relaxation by an exponential (equation (64)) is stable where `h` is longer
+    /// than the time constants; other steps do not ask.
+    #[inline(always)]
+    fn relaxation<T: RealField + Copy>(_params: &Self::Params<T>, _x: &Self::State<T>) -> Self::State<T> {
+        Self::State::<T>::from_fn(|_| T::zero())
+    }
+
     /// The rule for a spike.
     fn reset<T: RealField + Copy>(params: &Self::Params<T>) -> Reset<T>;
 
@@ -151,6 +163,18 @@ pub trait NeuronVjp: Neuron {
         x_bar: &mut Self::State<T>,
         params_bar: &mut Self::Params<T>,
     ) -> T;
+
+    /// Adds the transposed products of [`relaxation`](Neuron::relaxation) to `x_bar` and `params_bar`. Models that do not
+    /// relax have nothing to add.
+    #[inline(always)]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _params: &Self::Params<T>,
+        _x: &Self::State<T>,
+        _relaxation_bar: &Self::State<T>,
+        _x_bar: &mut Self::State<T>,
+        _params_bar: &mut Self::Params<T>,
+    ) {
+    }
 
     /// Adds the cotangents of threshold and reset voltage to the parameters that they are. Models whose threshold and
     /// reset are constants have nothing to add.

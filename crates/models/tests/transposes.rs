@@ -10,7 +10,7 @@ fn near<N: Neuron + Default>(noise: &[f64]) -> (N::Params<f64>, N::State<f64>) {
     let params = neuron.params();
     // To both sides of the threshold, where the field may be another one.
     let scale = match N::reset(&params) {
-        Reset::Latch { .. } => 40.0,
+        Reset::Latch { threshold } => threshold - neuron.rest().as_ref()[0],
         Reset::To { threshold, .. } => 1.2 * (threshold - neuron.rest().as_ref()[0]),
         _ => 1.0,
     };
@@ -98,6 +98,34 @@ fn check_jump_transpose<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), Tes
     Ok(())
 }
 
+/// What a model says of its relaxation: the transposed product, zero if it does not relax, and for variables behind the
+/// voltage the derivative of their equation by themselves, which must not depend on them.
+fn check_relaxation<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
+    let (params, x) = near::<N>(noise);
+    let bar = N::State::<f64>::from_fn(|i| noise[24 + i]);
+    let mut x_bar = N::State::<f64>::from_fn(|_| 0.25);
+    let mut params_bar = N::Params::<f64>::from_fn(|_| 0.25);
+    N::relaxation_vjp(&params, &x, &bar, &mut x_bar, &mut params_bar);
+    let n = x.as_ref().len();
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * (1.0 + b.abs());
+    for j in 0..n + params.as_ref().len() {
+        let seed = |value: f64, at: usize| Dual64::new(value, f64::from(at == j));
+        let p = N::Params::<Dual64>::from_fn(|i| seed(params.as_ref()[i], n + i));
+        let y = N::State::<Dual64>::from_fn(|i| seed(x.as_ref()[i], i));
+        let (relaxation, f) = (N::relaxation(&p, &y), N::rhs(&p, &y, Dual64::from(0.1)));
+        let oracle: f64 = relaxation.as_ref().iter().zip(bar.as_ref()).map(|(r, bar)| r.eps * bar).sum();
+        let bar = if j < n { x_bar.as_ref()[j] } else { params_bar.as_ref()[j - n] };
+        prop_assert!(close(bar - 0.25, oracle), "{} {j}: {} {oracle}", N::NAME, bar - 0.25);
+        if (1..n).contains(&j) && N::RELAXES {
+            let own = relaxation.as_ref()[j];
+            prop_assert!(close(own.re, -f.as_ref()[j].eps), "{} x[{j}]: {own} {}", N::NAME, f.as_ref()[j]);
+            prop_assert!(own.re > 0.0 && own.eps == 0.0, "{} x[{j}] is no gate", N::NAME);
+        }
+        prop_assert!(N::RELAXES || relaxation.as_ref().iter().all(|r| r.re == 0.0 && r.eps == 0.0));
+    }
+    Ok(())
+}
+
 /// A model that calls itself affine is, and has one state variable.
 fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
     let (params, x) = near::<N>(noise);
@@ -135,6 +163,10 @@ macro_rules! tests {
                 #[test]
                 fn jump_transpose_equals_dual_numbers(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
                     check_jump_transpose::<$neuron>(&noise)?;
+                }
+                #[test]
+                fn relaxation_is_that_of_the_equation(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
+                    check_relaxation::<$neuron>(&noise)?;
                 }
                 #[test]
                 fn structure_is_what_it_says(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {

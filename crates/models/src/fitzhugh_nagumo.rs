@@ -1,0 +1,156 @@
+//! FitzHugh-Nagumo neuron: excitability in two variables, without a reset (equation (61)).
+//!
+//! Sources: FitzHugh (1961); Nagumo, Arimoto & Yoshizawa (1962).
+
+use simba::scalar::RealField;
+
+use crate::math::real;
+use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
+
+/// FitzHugh-Nagumo: `dv/dt = v - v^3 / 3 - w + I`, `dw/dt = (v + a - b w) / tau_w`.
+///
+/// Voltage, recovery and current have no unit; the time constant of the voltage is 1 ms. It fires repetitively between
+/// the currents 0.33 and 1.42. Charge is released while `v` rises through the gate's zone below `v_theta`.
+///
+/// ```
+/// use spikegrad_models::{FitzHughNagumo, Neuron};
+/// let neuron = FitzHughNagumo::default();
+/// let [v, w] = neuron.rest();
+/// assert!((v + 1.1994).abs() < 1e-4 && (w + 0.6243).abs() < 1e-4);
+/// let [dv, dw] = FitzHughNagumo::rhs(&neuron.params(), &[v, w], 0.5);
+/// assert!((dv - 0.5).abs() < 1e-12 && dw.abs() < 1e-12);
+/// ```
+#[doc(alias = "FHN")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FitzHughNagumo {
+    /// Offset of the recovery's nullcline.
+    pub a: f64,
+    /// Slope of the recovery's nullcline.
+    pub b: f64,
+    /// Time constant of the recovery, ms.
+    pub tau_w: f64,
+    /// Upper end of the gate's zone.
+    pub v_theta: f64,
+}
+
+impl Default for FitzHughNagumo {
+    /// FitzHugh's `a = 0.7`, `b = 0.8`, `tau_w = 12.5`; the zone ends at 1.
+    fn default() -> Self {
+        Self { a: 0.7, b: 0.8, tau_w: 12.5, v_theta: 1.0 }
+    }
+}
+
+impl Neuron for FitzHughNagumo {
+    const NAME: &'static str = "FitzHugh-Nagumo";
+    const PARAMETERS: &'static [Parameter] = &[
+        Parameter::new("a", "1"),
+        Parameter::positive("b", "1"),
+        Parameter::positive("tau_w", "ms"),
+        Parameter::new("v_theta", "1"),
+    ];
+    type State<T: RealField + Copy> = [T; 2];
+    type Params<T: RealField + Copy> = [T; 4];
+
+    fn params(&self) -> [f64; 4] {
+        [self.a, self.b, self.tau_w, self.v_theta]
+    }
+
+    #[inline(always)]
+    fn rhs<T: RealField + Copy>(&[a, b, tau_w, _]: &[T; 4], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+        [v - v * v * v * real(1.0 / 3.0) - w + current, (v + a - b * w) / tau_w]
+    }
+
+    #[inline(always)]
+    fn reset<T: RealField + Copy>(params: &[T; 4]) -> Reset<T> {
+        Reset::Latch { threshold: params[3] }
+    }
+
+    fn rest(&self) -> [f64; 2] {
+        // On the recovery's nullcline dv/dt falls from plus to minus infinity; its first zero from below is the rest.
+        let w = |v: f64| (v + self.a) / self.b;
+        let slope = |v: f64| v - v * v * v / 3.0 - w(v);
+        let (mut low, mut high) = (-1e3, -1e3);
+        while slope(high) > 0.0 && high < 1e3 {
+            (low, high) = (high, high * 0.99 + 0.01 * high.abs().min(1.0));
+        }
+        for _ in 0..200 {
+            let middle = 0.5 * (low + high);
+            if slope(middle) > 0.0 { low = middle } else { high = middle }
+        }
+        let v = 0.5 * (low + high);
+        [v, w(v)]
+    }
+}
+
+impl NeuronVjp for FitzHughNagumo {
+    #[inline(always)]
+    fn rhs_vjp<T: RealField + Copy>(
+        &[a, b, tau_w, _]: &[T; 4],
+        &[v, w]: &[T; 2],
+        _: T,
+        &[fv_bar, fw_bar]: &[T; 2],
+        [v_bar, w_bar]: &mut [T; 2],
+        [a_bar, b_bar, tau_bar, _]: &mut [T; 4],
+    ) -> T {
+        let recovery = fw_bar / tau_w;
+        *v_bar += fv_bar * (T::one() - v * v) + recovery;
+        *w_bar -= fv_bar + recovery * b;
+        *a_bar += recovery;
+        *b_bar -= recovery * w;
+        *tau_bar -= recovery * (v + a - b * w) / tau_w;
+        fv_bar
+    }
+
+    #[inline(always)]
+    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 4]) {
+        params_bar[3] += threshold_bar;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Times of the upward crossings of `v = 0` over 400 ms, and the extremes of the voltage in their second half.
+    fn firing(current: f64) -> (Vec<f64>, [f64; 2]) {
+        let neuron = FitzHughNagumo::default();
+        let p = neuron.params();
+        let (mut x, mut times, mut extremes, h) = (neuron.rest(), Vec::new(), [f64::MAX, f64::MIN], 0.005);
+        for step in 0..80_000 {
+            let k1 = FitzHughNagumo::rhs(&p, &x, current);
+            let middle = [x[0] + 0.5 * h * k1[0], x[1] + 0.5 * h * k1[1]];
+            let k2 = FitzHughNagumo::rhs(&p, &middle, current);
+            let next = [x[0] + h * k2[0], x[1] + h * k2[1]];
+            if x[0] < 0.0 && next[0] >= 0.0 {
+                times.push(h * (f64::from(step) - x[0] / (next[0] - x[0])));
+            }
+            x = next;
+            if step > 40_000 {
+                extremes = [extremes[0].min(x[0]), extremes[1].max(x[0])];
+            }
+        }
+        (times, extremes)
+    }
+
+    /// The rest loses its stability where the trace of the Jacobian vanishes, at `v = -+sqrt(1 - b / tau_w)` (FitzHugh
+    /// 1961): with `w = (v + a) / b` that is at the currents 0.3313 and 1.4187.
+    #[test]
+    fn fires_between_the_two_hopf_bifurcations() {
+        let FitzHughNagumo { a, b, tau_w, .. } = FitzHughNagumo::default();
+        let at = |v: f64| (v + a) / b - v + v * v * v / 3.0;
+        let edge = (1.0 - b / tau_w).sqrt();
+        assert!((at(-edge) - 0.331_3).abs() < 1e-4 && (at(edge) - 1.418_7).abs() < 1e-4);
+        assert!(firing(0.30).0.len() <= 1 && firing(1.45).0.len() <= 1);
+        assert!(firing(0.34).0.len() > 5 && firing(1.41).0.len() > 5);
+    }
+
+    /// At `I = 0.5` the limit cycle of the textbooks runs between the outer branches of the cubic, `v = -2` and `v = 2`;
+    /// the figures are those of an independent solution of the fourth order.
+    #[test]
+    fn limit_cycle_has_its_period_and_amplitude() {
+        let (times, [low, high]) = firing(0.5);
+        let period = times[times.len() - 1] - times[times.len() - 2];
+        assert!((period - 39.474).abs() < 0.01, "{period}");
+        assert!((low + 1.970).abs() < 2e-3 && (high - 1.852).abs() < 2e-3, "{low} {high}");
+    }
+}
