@@ -16,6 +16,9 @@ use spikegrad_network::{Group, Loss, Network, Population, Recording, Trial};
 use crate::task::{Purpose, Stage, Task, generator};
 use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Validation};
 
+/// Trials over which the pairs of pulses are dealt out.
+const PATTERNS: usize = 8;
+
 /// Number of neurons of [`DelayedXor::network`].
 const NEURONS: usize = 80;
 
@@ -116,17 +119,17 @@ pub struct Curriculum {
     /// be stretched only; at full length from the start networks do not find the difference between two pulses of one
     /// sign and one alone for thousands of iterations.
     pub shorten: f64,
-    /// Weight in the loss of samples outside the response windows at first. At equal weights from the start networks stay
-    /// silent.
-    pub outside: f64,
+    /// Weight in the loss of samples outside the response windows at first and at last. At equal weights from the start
+    /// networks stay silent.
+    pub outside: (f64, f64),
     /// The level at which gaps and delays have their full length.
     pub stretched: f64,
 }
 
 impl Default for Curriculum {
-    /// From 0.15 of the length over six tenths of the levels, then from a weight of 0.3.
+    /// From 0.15 of the length over six tenths of the levels, then from a weight of 0.3 to 0.6.
     fn default() -> Self {
-        Self { shorten: 0.15, outside: 0.3, stretched: 0.6 }
+        Self { shorten: 0.15, outside: (0.3, 0.6), stretched: 0.6 }
     }
 }
 
@@ -134,8 +137,8 @@ impl Curriculum {
     /// What gaps and delays are multiplied by, and the weight outside the response windows.
     fn at(&self, level: f64) -> (f64, f64) {
         let (first, second) = (level / self.stretched, (level - self.stretched) / (1.0 - self.stretched));
-        let rise = |start: f64, part: f64| if part < 1.0 { start.powf(1.0 - part.max(0.0)) } else { 1.0 };
-        (rise(self.shorten, first), rise(self.outside, second))
+        let between = |start: f64, end: f64, part: f64| start * (end / start).powf(part.clamp(0.0, 1.0));
+        (between(self.shorten, 1.0, first), between(self.outside.0, self.outside.1, second))
     }
 }
 
@@ -235,7 +238,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
             parameters.recurrent_mut(0)[(i, i)] += normal(0.5, 0.1);
             parameters.bias_mut()[i] = normal(-0.005, 0.003);
             parameters.input_mut()[(i, 0)] = normal(0.0, 0.01);
-            parameters.input_mut()[(i, 1)] = normal(0.0, 0.02);
+            parameters.input_mut()[(i, 1)] = normal(0.0, 0.007);
         }
         parameters.group_mut(Group::Initial).fill(0.5);
         Ok(network)
@@ -263,6 +266,19 @@ impl<T: RealField + Copy> DelayedXor<T> {
         Episode { lead, first, gap, second, delay, timing }
     }
 
+    /// Deals out the pairs of pulses over the trials of a batch, so that no batch is all of one kind. Signs and the share of
+    /// single pulses stay as they are on average.
+    fn balance(&self, episodes: &mut [Episode], stage: Stage, rng: &mut ChaCha8Rng) {
+        let signs = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
+        for (index, episode) in episodes.iter_mut().enumerate() {
+            let shift = if index == 0 { 0 } else { rng.random_range(0..PATTERNS) };
+            let k = stage.trial + stage.iteration + shift;
+            let single = ((k % PATTERNS) as f64) < self.single * PATTERNS as f64;
+            let pair = k / PATTERNS + k % PATTERNS;
+            (episode.first, episode.second) = (signs(pair), if single { 0.0 } else { signs(pair / 2) });
+        }
+    }
+
     /// The nearest whole number of samples, in ms.
     fn whole(&self, time: f64) -> f64 {
         (time / self.interval).round() * self.interval
@@ -285,11 +301,19 @@ impl<T: RealField + Copy> DelayedXor<T> {
                 rate(Group::Input, 6e-6),
                 rate(Group::Bias, 1.5e-6),
             ],
-            pulls: vec![rate(Group::Recurrent(0), 1e-3), rate(Group::Recurrent(1), 1e-3)],
-            schedule: Schedule::HeldCosine { hold: 0.4, last: 0.03 },
+            pulls: vec![rate(Group::Recurrent(0), 5e-4), rate(Group::Recurrent(1), 5e-4)],
+            schedule: Schedule::HeldCosine { hold: 0.3, last: 0.03 },
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
-            validation: Some(Validation { every: 25, trials: 200, score: 0.93, rise: 0.03, patience: 100 }),
+            validation: Some(Validation {
+                every: 25,
+                trials: 200,
+                rise_at: 0.9,
+                fall_below: 0.75,
+                rise: 0.03,
+                slow: 0.5,
+                patience: 200,
+            }),
             ..Options::default()
         }
     }
@@ -376,7 +400,11 @@ impl<T: RealField + Copy> Task<T> for DelayedXor<T> {
         let (least, most) = self.stream;
         let (stretch, outside) = self.curriculum.at(stage.level);
         let count = if least < most { rng.random_range(least..=most) } else { least };
-        let mut trial = self.trial_of(&self.stretched_episodes(count, stretch, rng));
+        let mut episodes = self.stretched_episodes(count, stretch, rng);
+        if stage.iteration < stage.iterations {
+            self.balance(&mut episodes, stage, rng);
+        }
+        let mut trial = self.trial_of(&episodes);
         if outside != 1.0 {
             trial.weights = vec![T::from_subset(&outside); trial.samples];
             for cue in self.cues(&trial) {

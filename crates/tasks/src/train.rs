@@ -272,10 +272,10 @@ impl<T: RealField + Copy> Trainer<T> {
                 None => Error::EmptyBatch,
             });
         }
-        let factor = options.schedule.factor(iteration, options.iterations);
+        let factor = options.schedule.factor(iteration, options.iterations) * self.course.factor(validation);
         self.optimiser.step(network, &self.gradient, factor)?;
         let due = validation.filter(|v| (iteration + 1).is_multiple_of(v.every));
-        let found = due.map(|v| validate(network, task, options, v.trials)).transpose()?;
+        let found = due.map(|v| validate(network, task, options, v.trials, level)).transpose()?;
         let better = match (due, found) {
             (Some(validation), Some(found)) => self.course.take(validation, found, network),
             _ => true,
@@ -323,7 +323,7 @@ pub fn evaluate<T: RealField + Copy, R: Send>(
     trials: usize,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
-    held_out(network, task, options, Purpose::Test, trials, look)
+    run_held_out(network, task, options, Purpose::Test, trials, Stage::held_out, look)
 }
 
 fn validate<T: RealField + Copy>(
@@ -331,12 +331,14 @@ fn validate<T: RealField + Copy>(
     task: &dyn Task<T>,
     options: &Options,
     trials: usize,
+    level: f64,
 ) -> Result<Validated, Error> {
     let look = |trial: &Trial<T>, recording: &Recording<T>| {
         let cost: f64 = recording.cost.to_subset_unchecked();
         (task.score(trial, recording), cost)
     };
-    let found = held_out(network, task, options, Purpose::Validation, trials, look)?;
+    let held_out = |index| Stage { level, ..Stage::held_out(index) };
+    let found = run_held_out(network, task, options, Purpose::Validation, trials, held_out, look)?;
     let mean = |sum: f64| sum / trials as f64;
     Ok(Validated {
         score: mean(found.iter().map(|f| f.0).sum()),
@@ -344,12 +346,13 @@ fn validate<T: RealField + Copy>(
     })
 }
 
-fn held_out<T: RealField + Copy, R: Send>(
+fn run_held_out<T: RealField + Copy, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
     options: &Options,
     purpose: Purpose,
     trials: usize,
+    stage: impl Fn(usize) -> Stage + Sync,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
     use rayon::prelude::*;
@@ -358,7 +361,7 @@ fn held_out<T: RealField + Copy, R: Send>(
         .into_par_iter()
         .map(|index| {
             let rng = &mut generator(options.seed, purpose, index as u64);
-            let trial = task.trial(Stage::held_out(index), rng);
+            let trial = task.trial(stage(index), rng);
             let recording = scheme.run(&trial, task.loss())?.record();
             Ok(look(&trial, &recording))
         })

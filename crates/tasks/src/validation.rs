@@ -6,17 +6,22 @@ use spikegrad_network::Network;
 
 use crate::Error;
 
-/// How training is steered by trials that it is not trained on.
+/// How training is steered by trials that it is not trained on: a staircase of levels of difficulty, up where the score is
+/// good and down where it is bad.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Validation {
     /// Iterations between two validations.
     pub every: usize,
-    /// Number of trials; they are the same ones every time, at the last level of difficulty.
+    /// Number of trials; they are the same ones every time, at the level that training has reached.
     pub trials: usize,
     /// Mean score from which on the level rises.
-    pub score: f64,
-    /// By how much the level rises, on the way from the first, 0, to the last, 1.
+    pub rise_at: f64,
+    /// Mean score below which it falls again. The last level is not left any more.
+    pub fall_below: f64,
+    /// By how much the level changes, on the way from the first, 0, to the last, 1.
     pub rise: f64,
+    /// Factor on all step sizes at the last level; on the way there it falls geometrically.
+    pub slow: f64,
     /// Training ends after so many validations at the last level without a better one.
     pub patience: usize,
 }
@@ -30,13 +35,18 @@ impl Validation {
         count("validation.every", self.every)?;
         count("validation.trials", self.trials)?;
         count("validation.patience", self.patience)?;
-        if !(self.rise > 0.0 && self.rise <= 1.0) {
-            let expected = "the rise of the level must lie in (0, 1]";
-            return Err(Error::Option { option: "validation.rise", value: self.rise, expected });
-        }
-        if !self.score.is_finite() {
-            let expected = "the score must be finite";
-            return Err(Error::Option { option: "validation.score", value: self.score, expected });
+        let part = |option, value: f64| {
+            if value > 0.0 && value <= 1.0 {
+                Ok(())
+            } else {
+                Err(Error::Option { option, value, expected: "it must lie in (0, 1]" })
+            }
+        };
+        part("validation.rise", self.rise)?;
+        part("validation.slow", self.slow)?;
+        if !(self.fall_below <= self.rise_at) {
+            let expected = "the score to fall at must not be above the one to rise at, `rise_at`";
+            return Err(Error::Option { option: "validation.fall_below", value: self.fall_below, expected });
         }
         Ok(())
     }
@@ -61,8 +71,8 @@ impl Validated {
 /// How far validation has brought a training run.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Course {
-    /// How often the level rose.
-    raised: usize,
+    /// How far up the staircase training is, in steps.
+    steps: usize,
     /// The best validation at the last level, and the parameters that it was of.
     best: Option<(Validated, Vec<f64>)>,
     /// Validations at the last level since then.
@@ -72,7 +82,12 @@ pub(crate) struct Course {
 impl Course {
     /// The level of difficulty; the last one, 1, if nothing is validated.
     pub(crate) fn level(&self, validation: Option<&Validation>) -> f64 {
-        validation.map_or(1.0, |v| (self.raised as f64 * v.rise).min(1.0))
+        validation.map_or(1.0, |v| (self.steps as f64 * v.rise).min(1.0))
+    }
+
+    /// The factor on all step sizes at this level.
+    pub(crate) fn factor(&self, validation: Option<&Validation>) -> f64 {
+        validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
     }
 
     /// Takes note of a validation of `network`; `false` if training has nothing more to gain.
@@ -83,7 +98,11 @@ impl Course {
         network: &Network<T>,
     ) -> bool {
         if self.level(Some(validation)) < 1.0 {
-            self.raised += usize::from(found.score >= validation.score);
+            if found.score >= validation.rise_at {
+                self.steps += 1;
+            } else if found.score < validation.fall_below {
+                self.steps = self.steps.saturating_sub(1);
+            }
             return true;
         }
         if self.best.as_ref().is_none_or(|(best, _)| found.beats(best)) {
@@ -123,15 +142,27 @@ mod tests {
     use spikegrad_network::{Group, Population};
 
     #[test]
-    fn level_rises_with_the_score_then_the_best_is_kept_and_patience_ends() {
+    fn level_follows_the_score_then_the_best_is_kept_and_patience_ends() {
         let population = Population::new("theta", Theta::default(), 2, GateShape::RaisedCosine, 0.3);
         let mut network =
             Network::builder().population(population).synapse("slow", 20.0).build().expect("a network");
-        let validation = Validation { every: 1, trials: 1, score: 0.9, rise: 0.1, patience: 2 };
+        let validation = Validation {
+            every: 1,
+            trials: 1,
+            rise_at: 0.9,
+            fall_below: 0.5,
+            rise: 0.1,
+            slow: 0.25,
+            patience: 2,
+        };
         let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });
         assert!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &network));
-        assert_eq!(course.level(Some(&validation)), 0.0);
-        (0..10).for_each(|_| assert!(course.take(&validation, good, &network)));
+        assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.0, 1.0));
+        (0..5).for_each(|_| assert!(course.take(&validation, good, &network)));
+        assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.5, 0.5));
+        assert!(course.take(&validation, Validated { score: 0.49, cost: 0.0 }, &network));
+        assert_eq!(course.level(Some(&validation)), 0.4);
+        (0..6).for_each(|_| assert!(course.take(&validation, good, &network)));
         assert_eq!(course.level(Some(&validation)), 1.0);
         let mut see = |bias: f64, score, cost| {
             network.parameters.bias_mut().fill(bias);
