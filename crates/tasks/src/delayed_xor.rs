@@ -127,9 +127,9 @@ pub struct Curriculum {
 }
 
 impl Default for Curriculum {
-    /// From 0.15 of the length over six tenths of the levels, then from a weight of 0.3 to 0.6.
+    /// From 0.15 of the length over six tenths of the levels, then from a weight of 0.3 to 0.4.
     fn default() -> Self {
-        Self { shorten: 0.15, outside: (0.3, 0.6), stretched: 0.6 }
+        Self { shorten: 0.15, outside: (0.3, 0.4), stretched: 0.6 }
     }
 }
 
@@ -302,7 +302,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
                 rate(Group::Bias, 1.5e-6),
             ],
             pulls: vec![rate(Group::Recurrent(0), 5e-4), rate(Group::Recurrent(1), 5e-4)],
-            schedule: Schedule::HeldCosine { hold: 0.3, last: 0.03 },
+            schedule: Schedule::HeldCosine { hold: 0.25, last: 0.03 },
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             validation: Some(Validation {
@@ -311,7 +311,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
                 rise_at: 0.9,
                 fall_below: 0.75,
                 rise: 0.03,
-                slow: 0.5,
+                slow: 0.3,
                 patience: 200,
             }),
             ..Options::default()
