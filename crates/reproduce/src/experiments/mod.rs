@@ -1,10 +1,14 @@
 //! The registry of experiments and what each one is handed.
 
+mod delayed_xor;
 mod naive;
 mod predictive_coding;
 mod synapse;
 
+use std::path::PathBuf;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use spikegrad::tasks::Checkpoint;
 
 use crate::Error;
 use crate::report::Report;
@@ -20,6 +24,9 @@ pub struct Context {
     pub quick: bool,
     /// Progress bars on standard error, hidden when that is not a terminal.
     pub progress: MultiProgress,
+    /// Where the experiment keeps what an interrupted run shall not lose. What lies there when it starts is of a run with
+    /// the same settings, seed and version.
+    pub state: PathBuf,
 }
 
 impl Context {
@@ -39,6 +46,11 @@ impl Context {
     pub fn report(&self, name: &str, title: &str) -> Report {
         Report::new(name, title, self.seed, self.quick)
     }
+
+    /// Where a training of this name is kept every `every` iterations.
+    pub fn checkpoint(&self, name: &str, every: usize) -> Checkpoint {
+        Checkpoint { path: self.state.join(format!("{name}.checkpoint")), every }
+    }
 }
 
 /// An entry of the registry.
@@ -48,8 +60,10 @@ pub struct Experiment {
     pub name: &'static str,
     /// The title of its page.
     pub title: &'static str,
-    /// The experiment itself, called inside the rayon pool.
-    pub run: fn(&Context) -> Result<Report, Error>,
+    /// Writes the settings, all of them: a report with the same ones, seed and version is not made again.
+    pub settings: fn(&Context, &mut Report),
+    /// The experiment itself, called inside the rayon pool with the report that has its settings.
+    pub run: fn(&Context, &mut Report) -> Result<(), Error>,
 }
 
 /// Every experiment, in the order in which they run.
@@ -57,12 +71,20 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "synapse",
         title: "The differentiable synapse: unit charge at any speed",
+        settings: synapse::settings,
         run: synapse::run,
     },
     Experiment {
         name: "predictive-coding",
         title: "Predictive coding: a balanced network learned by gradient descent",
+        settings: predictive_coding::settings,
         run: predictive_coding::run,
+    },
+    Experiment {
+        name: "delayed-xor",
+        title: "Delayed-memory XOR: spiking neurons that keep two pulses in mind",
+        settings: delayed_xor::settings,
+        run: delayed_xor::run,
     },
 ];
 
