@@ -204,7 +204,12 @@ mod tests {
     use crate::report::Report;
 
     const FAKES: &[Experiment] = &[
-        Experiment { name: "good", title: "Good", settings, run: |context, report| fake(context, report, 0.5) },
+        Experiment {
+            name: "good",
+            title: "Good",
+            settings,
+            run: |context, report| fake(context, report, 0.5),
+        },
         Experiment { name: "bad", title: "Bad", settings, run: |context, report| fake(context, report, 2.0) },
         Experiment {
             name: "broken",

@@ -311,7 +311,8 @@ impl Metrics {
     pub fn is_same_run(&self, other: &Self) -> bool {
         // Numbers are compared as they are written: not every one survives being read back to its last bit.
         let settings = |metrics: &Self| serde_json::to_string(&metrics.settings).ok();
-        let of = |metrics: &Self| (metrics.name.clone(), metrics.seed, metrics.version.clone(), settings(metrics));
+        let of =
+            |metrics: &Self| (metrics.name.clone(), metrics.seed, metrics.version.clone(), settings(metrics));
         of(self) == of(other)
     }
 

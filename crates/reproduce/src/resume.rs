@@ -28,8 +28,8 @@ pub(crate) fn prepare(plan: &Metrics, state: &Path, fresh: bool) -> Result<(), E
     }
     file::remove_dir(state)?;
     file::create_dir(state)?;
-    let json =
-        serde_json::to_string_pretty(plan).map_err(|source| Error::Json { name: plan.name.clone(), source })?;
+    let json = serde_json::to_string_pretty(plan)
+        .map_err(|source| Error::Json { name: plan.name.clone(), source })?;
     file::write(&owner, &json)
 }
 

@@ -85,7 +85,13 @@ pub(crate) struct Lif<T> {
 
 impl Lif<f64> {
     /// A network with random weights; `O` is zero.
-    pub(crate) fn new(neurons: usize, inputs: usize, constants: LifConstants, start: LifStart, seed: u64) -> Self {
+    pub(crate) fn new(
+        neurons: usize,
+        inputs: usize,
+        constants: LifConstants,
+        start: LifStart,
+        seed: u64,
+    ) -> Self {
         let mut rng = generator(seed, Purpose::Initialisation, 3);
         let mut normal = |mean: f64, scale: f64| {
             let x: f64 = StandardNormal.sample(&mut rng);
@@ -357,7 +363,14 @@ impl<T: RealField + Copy> StepVjp<T> for LifRun<'_, T> {
         self.network.parameters.len()
     }
 
-    fn step_vjp(&self, n: usize, tape: &mut Self::Tape, cost_bar: T, x_bar: &mut [T], parameters_bar: &mut [T]) {
+    fn step_vjp(
+        &self,
+        n: usize,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
         pulp::Arch::new().dispatch(Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
     }
 }

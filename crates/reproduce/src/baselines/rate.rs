@@ -47,7 +47,13 @@ pub(crate) struct RateStart {
 
 impl Rate<f64> {
     /// A network with random weights; `b` and `O` are zero.
-    pub(crate) fn new(units: usize, inputs: usize, (tau, tau_s): (f64, f64), start: RateStart, seed: u64) -> Self {
+    pub(crate) fn new(
+        units: usize,
+        inputs: usize,
+        (tau, tau_s): (f64, f64),
+        start: RateStart,
+        seed: u64,
+    ) -> Self {
         let mut rng = generator(seed, Purpose::Initialisation, 2);
         let mut normal = |scale: f64| {
             let x: f64 = StandardNormal.sample(&mut rng);
@@ -213,7 +219,14 @@ impl<T: RealField + Copy> StepVjp<T> for RateRun<'_, T> {
         self.network.parameters.len()
     }
 
-    fn step_vjp(&self, n: usize, tape: &mut Self::Tape, cost_bar: T, x_bar: &mut [T], parameters_bar: &mut [T]) {
+    fn step_vjp(
+        &self,
+        n: usize,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
         pulp::Arch::new().dispatch(Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
     }
 }

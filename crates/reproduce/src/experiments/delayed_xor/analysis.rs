@@ -47,7 +47,12 @@ pub(super) fn raster(recording: &Recording<f32>, neurons: usize) -> Vec<Vec<f64>
 }
 
 /// The mean rate of every neuron over `trials` held-out trials, Hz.
-pub(super) fn rates(gated: &Gated, task: &DelayedXor<f32>, trials: u64, seed: u64) -> Result<Vec<f64>, Error> {
+pub(super) fn rates(
+    gated: &Gated,
+    task: &DelayedXor<f32>,
+    trials: u64,
+    seed: u64,
+) -> Result<Vec<f64>, Error> {
     let n = gated.network.neurons();
     let counts = (0..trials).into_par_iter().map(|index| {
         let trial = task.trial_of(&task.episodes(1, &mut generator(seed, Purpose::Test, index)));
@@ -75,7 +80,12 @@ const STRIDE: usize = 10;
 /// Fits, at every tenth millisecond, a ridge regression of the signs on the slow synapses, and scores it on trials that it
 /// was not fitted on. Trials have the delays of [`DELAY`]; what differs between trials of one kind is how long the silence
 /// before the first pulse was, and the episode before that where the network knows streams.
-pub(super) fn decoding(gated: &Gated, task: &DelayedXor<f32>, trials: usize, seed: u64) -> Result<Decoding, Error> {
+pub(super) fn decoding(
+    gated: &Gated,
+    task: &DelayedXor<f32>,
+    trials: usize,
+    seed: u64,
+) -> Result<Decoding, Error> {
     let (before, length) = (50, (LEAD + 2.0 * (task.pulse + DELAY) + task.latency + task.response) as usize);
     let times: Vec<usize> = (0..length).step_by(STRIDE).collect();
     let n = gated.network.neurons();
@@ -100,7 +110,9 @@ pub(super) fn decoding(gated: &Gated, task: &DelayedXor<f32>, trials: usize, see
     let labels = DMatrix::from_fn(trials, 3, |row, column| looks[row].0[column]);
     let at_times: Vec<[f64; 3]> = (0..times.len())
         .into_par_iter()
-        .map(|t| cross_validated(&DMatrix::from_fn(trials, n, |row, column| looks[row].1[t][column]), &labels))
+        .map(|t| {
+            cross_validated(&DMatrix::from_fn(trials, n, |row, column| looks[row].1[t][column]), &labels)
+        })
         .collect();
     let accuracy = [0, 1, 2].map(|k| at_times.iter().map(|a| a[k]).collect());
     Ok(Decoding { time: times.iter().map(|&t| t as f64 - before as f64).collect(), accuracy })
@@ -155,7 +167,12 @@ pub(super) struct Adjoint {
 }
 
 /// Runs the split step forwards and backwards and keeps the paper's adjoint variables of the discrete sweep.
-pub(super) fn adjoint(network: &Network<f64>, h: f64, trial: &Trial<f64>, loss: &dyn Loss<f64>) -> Result<Adjoint, Error> {
+pub(super) fn adjoint(
+    network: &Network<f64>,
+    h: f64,
+    trial: &Trial<f64>,
+    loss: &dyn Loss<f64>,
+) -> Result<Adjoint, Error> {
     let scheme = SplitStep::new(network, h).map_err(Error::experiment)?;
     let run = scheme.run(trial, loss).map_err(Error::experiment)?;
     let (n, steps, parameters) = (network.neurons(), run.steps(), &network.parameters);
@@ -219,7 +236,8 @@ impl Adjoint {
 
     /// The part of the sum of `|x|` that lies in the active zone.
     pub(super) fn share_in_zone(&self, x: &[f64]) -> f64 {
-        let inside: f64 = x.iter().zip(&self.active).filter(|(_, active)| **active).map(|(x, _)| x.abs()).sum();
+        let inside: f64 =
+            x.iter().zip(&self.active).filter(|(_, active)| **active).map(|(x, _)| x.abs()).sum();
         inside / x.iter().map(|x| x.abs()).sum::<f64>()
     }
 
@@ -228,7 +246,8 @@ impl Adjoint {
         let steps = self.time.len();
         let mut spiking = vec![false; self.neurons];
         self.spikes.iter().for_each(|&(neuron, _)| spiking[neuron] = true);
-        let of_spiking = x.iter().enumerate().filter(|(at, _)| spiking[at % self.neurons]).map(|(_, x)| x.abs());
+        let of_spiking =
+            x.iter().enumerate().filter(|(at, _)| spiking[at % self.neurons]).map(|(_, x)| x.abs());
         let (sum, count) = of_spiking.fold((0.0, 0), |(sum, count), x| (sum + x, count + 1));
         let mean = sum / f64::from(count);
         let lag = |lag: usize| {
@@ -275,7 +294,11 @@ mod tests {
             (Group::Bias, 0.01),
             (Group::Readout, 1.0),
         ] {
-            network.parameters.group_mut(group).iter_mut().for_each(|x| *x = scale * rng.random_range(-1.0..1.0));
+            network
+                .parameters
+                .group_mut(group)
+                .iter_mut()
+                .for_each(|x| *x = scale * rng.random_range(-1.0..1.0));
         }
         network.parameters.group_mut(Group::Initial).fill(0.5);
         network
@@ -301,9 +324,11 @@ mod tests {
     #[test]
     fn decoding_finds_what_is_there_and_nothing_else() {
         let sign = |row: usize, bit: usize| if row >> bit & 1 == 0 { 1.0 } else { -1.0 };
-        let y = DMatrix::from_fn(400, 3, |row, k| [sign(row, 0), sign(row, 1), -sign(row, 0) * sign(row, 1)][k]);
+        let y =
+            DMatrix::from_fn(400, 3, |row, k| [sign(row, 0), sign(row, 1), -sign(row, 0) * sign(row, 1)][k]);
         let noise = |row: usize, column: usize| ((17 * row + 31 * column) as f64).sin();
-        let x = DMatrix::from_fn(400, 10, |row, k| 0.5 * noise(row, k) + if k == 3 { sign(row, 1) } else { 0.0 });
+        let x =
+            DMatrix::from_fn(400, 10, |row, k| 0.5 * noise(row, k) + if k == 3 { sign(row, 1) } else { 0.0 });
         let [first, second, product] = cross_validated(&x, &y);
         assert!(second > 0.98, "{second}");
         assert!((first - 0.5).abs() < 0.1 && (product - 0.5).abs() < 0.1, "{first} {product}");

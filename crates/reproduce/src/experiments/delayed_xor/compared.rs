@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use spikegrad::tasks::Schedule;
 use spikegrad::tasks::delayed_xor::DelayedXor;
+use spikegrad::tasks::{Schedule, Validation};
 
 use super::scoring::Responder;
 use super::training;
@@ -72,7 +72,7 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
         batch: amounts.batch,
         rates: rates.to_vec(),
         schedule: Schedule::Cosine { last: 0.05 },
-        delays: 1.0,
+        validation: Validation { every: 50, trials: 100, score: 0.9, rise: 0.1, patience: 10 },
         seed,
     }
 }
@@ -81,7 +81,8 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
 pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
     let list = |start: serde_json::Value, rates: &[f64]| {
         let how = how(amounts, rates, seed);
-        json!({ "start": start, "iterations": how.iterations, "batch": how.batch, "step sizes": how.rates }).to_string()
+        json!({ "start": start, "iterations": how.iterations, "batch": how.batch, "step sizes": how.rates })
+            .to_string()
     };
     let (taus, start, rates) = RATE;
     report.setting(RATE_NAME, format!("{taus:?} {}", list(json!(start), &rates)));
@@ -125,7 +126,8 @@ fn one<M: Model + 'static>(
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
     let kept = Kept { parameters: model.parameters().to_vec(), history, seconds };
-    let text = serde_json::to_string(&kept).map_err(|source| Error::Json { name: name.to_owned(), source })?;
+    let text =
+        serde_json::to_string(&kept).map_err(|source| Error::Json { name: name.to_owned(), source })?;
     file::write(&path, &text)?;
     let responder = Box::new(model);
     Ok(Compared { name, responder, history: kept.history, batch: training.batch, seconds, kept: false })

@@ -29,7 +29,9 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
     for (at, (first, second, name)) in KINDS.into_iter().enumerate() {
         let trial = task.trial_of(&[analysis::episode(first, second, Timing::Controlled)]);
         let recording = analysis::record(gated, &trial)?;
-        let column = |k: usize| -> Vec<f64> { trial.inputs.iter().skip(k).step_by(2).map(|&x| f64::from(x)).collect() };
+        let column = |k: usize| -> Vec<f64> {
+            trial.inputs.iter().skip(k).step_by(2).map(|&x| f64::from(x)).collect()
+        };
         let wide = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
         let label = |panel: Panel, label: &str| if at == 0 { panel.y_label(label) } else { panel };
         let named = |style: Style, name: &str| if at == 0 { style.label(name) } else { style };
@@ -74,10 +76,14 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
 
 /// Accuracy by test and class.
 pub(super) fn by_class(report: &mut Report, ours: &Scored) {
-    let header: Vec<&str> = ["held-out trials", "cues", "all"].into_iter().chain(Answer::ALL.map(name_of)).collect();
+    let header: Vec<&str> =
+        ["held-out trials", "cues", "all"].into_iter().chain(Answer::ALL.map(name_of)).collect();
     let rows = TESTS.iter().zip(&ours.tests).map(|(test, scores)| {
         let classes = (0..3).map(|k| percent(scores.class(k)));
-        [test.name.to_owned(), scores.cues().0.to_string(), percent(scores.cues())].into_iter().chain(classes).collect()
+        [test.name.to_owned(), scores.cues().0.to_string(), percent(scores.cues())]
+            .into_iter()
+            .chain(classes)
+            .collect()
     });
     report.heading("Held-out accuracy");
     report.table(
@@ -114,7 +120,10 @@ pub(super) fn by_memory(
             .y_label("accuracy")
             .y_range(0.0, 1.0)
             .span(least + task.pulse, most + task.pulse);
-        for (k, (scored, name)) in std::iter::once((ours, "gated")).chain(others.iter().zip(compared.iter().map(|c| c.name))).enumerate() {
+        for (k, (scored, name)) in std::iter::once((ours, "gated"))
+            .chain(others.iter().zip(compared.iter().map(|c| c.name)))
+            .enumerate()
+        {
             let row = &scored.memories[at];
             let values: Vec<f64> = row.iter().map(Scores::accuracy).collect();
             if k == 0 {
@@ -187,7 +196,8 @@ pub(super) fn comparison(
 /// Cost and validation against the trials seen.
 fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> Result<(), Error> {
     let mut cost = Panel::new("Cost of a batch").x_label("thousand trials").y_label("cost").log_y();
-    let mut validation = Panel::new("Validation").x_label("thousand trials").y_label("accuracy").y_range(0.0, 1.0);
+    let mut validation =
+        Panel::new("Validation").x_label("thousand trials").y_label("accuracy").y_range(0.0, 1.0);
     let mut curve = |k: usize, name: &str, batch: usize, costs: &[f64], accuracies: &[(usize, f64)]| {
         let thousand = |iteration: usize| (iteration * batch) as f64 * 1e-3;
         let (x, y) = binned(costs);
@@ -202,7 +212,8 @@ fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> 
     }
     for (k, other) in compared.iter().enumerate() {
         let costs: Vec<f64> = other.history.cost.iter().map(|&c| f64::from(c)).collect();
-        curve(trained.len() + k, other.name, other.batch, &costs, &other.history.validation);
+        let found: Vec<_> = other.history.validation.iter().map(|&(i, found)| (i, found.score)).collect();
+        curve(trained.len() + k, other.name, other.batch, &costs, &found);
     }
     report.plot(
         "learning",
@@ -222,14 +233,24 @@ fn binned(values: &[f64]) -> (Vec<usize>, Vec<f64>) {
 }
 
 /// What goes on inside: memory, rates, adjoint, weights.
-pub(super) fn inside(context: &Context, report: &mut Report, amounts: &Amounts, one: &Trained) -> Result<(), Error> {
+pub(super) fn inside(
+    context: &Context,
+    report: &mut Report,
+    amounts: &Amounts,
+    one: &Trained,
+) -> Result<(), Error> {
     report.heading("Inside the network");
     decodability(context, report, amounts, one)?;
     adjoint(report, one)?;
     weights(context, report, amounts, one)
 }
 
-fn decodability(context: &Context, report: &mut Report, amounts: &Amounts, one: &Trained) -> Result<(), Error> {
+fn decodability(
+    context: &Context,
+    report: &mut Report,
+    amounts: &Amounts,
+    one: &Trained,
+) -> Result<(), Error> {
     let decoding = analysis::decoding(&one.gated, &one.task, amounts.decoded, context.seed)?;
     let task = &one.task;
     let second = task.pulse + DELAY;
@@ -243,7 +264,8 @@ fn decodability(context: &Context, report: &mut Report, amounts: &Amounts, one: 
         .span(cue, cue + task.cue)
         .hline(0.5);
     for (k, name) in ["first pulse", "second pulse", "exclusive-or"].into_iter().enumerate() {
-        panel = panel.line(&decoding.time, &decoding.accuracy[k], Style::new(cycle(k)).label(name).width(1.6));
+        panel =
+            panel.line(&decoding.time, &decoding.accuracy[k], Style::new(cycle(k)).label(name).width(1.6));
     }
     let at = |time: f64, k: usize| {
         let place = decoding.time.iter().position(|&t| t >= time).unwrap_or(0);
@@ -293,15 +315,21 @@ fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
     let profile = |x: &[f64]| all.around_spikes(x, reach);
     let plot = Plot::new(2)
         .letters()
-        .panel(traces("Voltage of one neuron", "v").hide_x().line(&all.time, &column(&all.v, busiest), Style::new(BLACK)))
-        .panel(traces("All neurons", "|p_{v}|").hide_x().log_y().line(&all.time, &norm(&all.p_v), Style::new(BLUE)))
-        .panel(
-            traces("Its adjoint of the voltage", "p_{v}").hide_x().hline(0.0).line(
-                &all.time,
-                &column(&all.p_v, busiest),
-                Style::new(BLUE),
-            ),
-        )
+        .panel(traces("Voltage of one neuron", "v").hide_x().line(
+            &all.time,
+            &column(&all.v, busiest),
+            Style::new(BLACK),
+        ))
+        .panel(traces("All neurons", "|p_{v}|").hide_x().log_y().line(
+            &all.time,
+            &norm(&all.p_v),
+            Style::new(BLUE),
+        ))
+        .panel(traces("Its adjoint of the voltage", "p_{v}").hide_x().hline(0.0).line(
+            &all.time,
+            &column(&all.p_v, busiest),
+            Style::new(BLUE),
+        ))
         .panel(
             traces("All neurons", "|p_{s}|")
                 .x_label("time (ms)")
@@ -353,14 +381,21 @@ fn weights(context: &Context, report: &mut Report, amounts: &Amounts, one: &Trai
     let silent = rates.iter().filter(|&&rate| rate < 0.5).count();
     report.figure("neurons below 0.5 Hz", silent as f64, "", None);
     let mut plot = Plot::new(3).letters().panel(
-        Panel::new("Firing rates").x_label("mean rate (Hz)").y_label("neurons").histogram(&rates, 20, Style::new(BLUE)),
+        Panel::new("Firing rates").x_label("mean rate (Hz)").y_label("neurons").histogram(
+            &rates,
+            20,
+            Style::new(BLUE),
+        ),
     );
     for (class, name) in ["W", "W_{f}"].into_iter().enumerate() {
         let dots = |panel: Panel, network: &Network<f32>, style: Style| {
             let (x, y) = analysis::spectrum(network, class);
             panel.scatter(&x, &y, style)
         };
-        let panel = Panel::new(format!("Eigenvalues of {name}")).x_label("real part").y_label("imaginary part").hline(0.0);
+        let panel = Panel::new(format!("Eigenvalues of {name}"))
+            .x_label("real part")
+            .y_label("imaginary part")
+            .hline(0.0);
         let panel = dots(panel, &one.initial, Style::new(GREY).label("before training"));
         plot = plot.panel(dots(panel, &one.gated.network, Style::new(VERMILLION).label("after")));
     }

@@ -79,7 +79,12 @@ const TESTS: [Test; 4] = [
     Test { key: "standard", name: "standard", controlled: 0.0, episodes: 1 },
     Test { key: "controlled", name: "timing-controlled", controlled: 1.0, episodes: 1 },
     Test { key: "standard-stream", name: "streams of five", controlled: 0.0, episodes: 5 },
-    Test { key: "controlled-stream", name: "streams of five, timing-controlled", controlled: 1.0, episodes: 5 },
+    Test {
+        key: "controlled-stream",
+        name: "streams of five, timing-controlled",
+        controlled: 1.0,
+        episodes: 5,
+    },
 ];
 
 impl Test {
@@ -115,7 +120,8 @@ fn scored(amounts: &Amounts, seed: u64, who: [&dyn Responder; 4], tick: impl Fn(
         tests.push(score(who, &test.task(), trials, seed)?);
         tick();
         let by_memory = amounts.memories.iter().map(|&memory| {
-            let scores = score(who, &test.task_of_memory(memory), amounts.per_delay.div_ceil(test.episodes), seed);
+            let scores =
+                score(who, &test.task_of_memory(memory), amounts.per_delay.div_ceil(test.episodes), seed);
             tick();
             scores
         });
@@ -144,7 +150,10 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
         .setting("weight outside the response, first and last", vec![task.outside.0, task.outside.1])
         .setting("iterations", options.iterations)
         .setting("trials a batch", options.batch)
-        .setting("step sizes", options.rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>())
+        .setting(
+            "step sizes",
+            options.rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>(),
+        )
         .setting("held-out cues for each test", amounts.held_out)
         .setting("held-out cues for each delay", amounts.per_delay);
     compared::settings(&amounts, context.seed, report);
@@ -156,7 +165,8 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let trained = training::trained(context, &amounts)?;
     let compared = compared::trained(context, &amounts)?;
 
-    let bar = context.bar((TESTS.len() * (1 + amounts.memories.len()) * (1 + compared.len())) as u64, "held-out trials");
+    let bar = context
+        .bar((TESTS.len() * (1 + amounts.memories.len()) * (1 + compared.len())) as u64, "held-out trials");
     let gated = TESTS.each_ref().map(|test| &serving(&trained, test).gated as &dyn Responder);
     let ours = scored(&amounts, context.seed, gated, || bar.inc(1))?;
     let mut others = Vec::new();
@@ -188,11 +198,26 @@ fn judge(report: &mut Report, ours: &Scored, trained: &[Trained]) {
         .figure("standard: accuracy", standard.accuracy(), "", at_least(0.97))
         .figure("standard: accuracy of the worst class", standard.worst_class(), "", at_least(0.94))
         .figure("timing-controlled: accuracy", controlled.accuracy(), "", at_least(0.94))
-        .figure("timing-controlled: accuracy of the worst class", controlled.worst_class(), "", at_least(0.90))
+        .figure(
+            "timing-controlled: accuracy of the worst class",
+            controlled.worst_class(),
+            "",
+            at_least(0.90),
+        )
         .figure("streams of five: accuracy", stream.accuracy(), "", at_least(0.94))
         .figure("streams of five, timing-controlled: accuracy", controlled_stream.accuracy(), "", None)
-        .figure("standard: squared error of the whole trial over that of silence", standard.error_ratio(), "", Some([0.0, 0.35]))
-        .figure("timing-controlled: squared error of the whole trial over that of silence", controlled.error_ratio(), "", None)
+        .figure(
+            "standard: squared error of the whole trial over that of silence",
+            standard.error_ratio(),
+            "",
+            Some([0.0, 0.35]),
+        )
+        .figure(
+            "timing-controlled: squared error of the whole trial over that of silence",
+            controlled.error_ratio(),
+            "",
+            None,
+        )
         .figure("mean rate", standard.rate(), "Hz", Some([0.0, 40.0]));
     for one in trained {
         let name = if trained.len() == 1 { "training".to_owned() } else { format!("training, {}", one.name) };

@@ -143,9 +143,8 @@ pub(super) fn score(
     trials: usize,
     seed: u64,
 ) -> Result<Scores, Error> {
-    let stage = Stage { iteration: 1, iterations: 1 };
-    let each = (0..trials as u64).into_par_iter().map(|index| {
-        let trial = task.trial(stage, &mut generator(seed, Purpose::Test, index));
+    let each = (0..trials).into_par_iter().map(|index| {
+        let trial = task.trial(Stage::held_out(index), &mut generator(seed, Purpose::Test, index as u64));
         let response = responder.respond(&trial)?;
         Ok(judge(task, &trial, &response, responder.neurons()))
     });
@@ -180,9 +179,10 @@ mod tests {
 
     impl Responder for Oracle {
         fn respond(&self, trial: &Trial<f32>) -> Result<Response, Error> {
-            let sign = |target: f32| Answer::of(f64::from(10.0 * target.signum()) * f64::from(u8::from(target != 0.0)));
-            let output =
-                trial.targets.iter().map(|&d| d.abs() * self.0(sign(d)).sign() as f32).collect();
+            let sign = |target: f32| {
+                Answer::of(f64::from(10.0 * target.signum()) * f64::from(u8::from(target != 0.0)))
+            };
+            let output = trial.targets.iter().map(|&d| d.abs() * self.0(sign(d)).sign() as f32).collect();
             Ok(Response { output, spikes: 50 })
         }
         fn neurons(&self) -> usize {

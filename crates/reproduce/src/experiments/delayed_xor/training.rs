@@ -86,7 +86,10 @@ pub(super) fn trained(context: &Context, amounts: &Amounts) -> Result<Vec<Traine
         initial,
         batch: options.batch,
         cost: history.iter().map(|done| done.cost).collect(),
-        validation: history.iter().filter_map(|done| Some((done.iteration + 1, done.validation?.score))).collect(),
+        validation: history
+            .iter()
+            .filter_map(|done| Some((done.iteration + 1, done.validation?.score)))
+            .collect(),
         seconds: clock.seconds(),
         seconds_before: clock.before,
         task: task(),
@@ -111,7 +114,11 @@ fn network(seed: u64) -> Result<Network<f32>, Error> {
     };
     let root = (NEURONS as f64).sqrt();
     for class in 0..2 {
-        network.parameters.group_mut(Group::Recurrent(class)).iter_mut().for_each(|w| *w = normal(0.0, 0.02 / root));
+        network
+            .parameters
+            .group_mut(Group::Recurrent(class))
+            .iter_mut()
+            .for_each(|w| *w = normal(0.0, 0.02 / root));
     }
     for i in 0..NEURONS {
         network.parameters.group_mut(Group::Recurrent(0))[i * (NEURONS + 1)] += normal(0.5, 0.1);
