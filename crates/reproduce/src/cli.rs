@@ -204,21 +204,15 @@ mod tests {
     use crate::report::Report;
 
     const FAKES: &[Experiment] = &[
-        Experiment {
-            name: "good",
-            title: "Good",
-            settings,
-            run: |context, report| fake(context, report, 0.5),
-        },
-        Experiment { name: "bad", title: "Bad", settings, run: |context, report| fake(context, report, 2.0) },
-        Experiment {
-            name: "broken",
-            title: "Broken",
-            settings,
-            run: |_, _| Err(Error::Missing { what: "broken" }),
-        },
-        Experiment { name: "long", title: "Long", settings, run: in_two_halves },
+        named("good", |context, report| fake(context, report, 0.5)),
+        named("bad", |context, report| fake(context, report, 2.0)),
+        named("broken", |_, _| Err(Error::Missing { what: "broken" })),
+        named("long", in_two_halves),
     ];
+
+    const fn named(name: &'static str, run: fn(&Context, &mut Report) -> Result<(), Error>) -> Experiment {
+        Experiment { name, title: name, claims: &[], settings, run }
+    }
 
     fn settings(_: &Context, report: &mut Report) {
         report.setting("rate", 0.1 + 0.2);

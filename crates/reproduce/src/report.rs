@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Error, file};
-pub(crate) use html::{STYLE, verdict};
+pub(crate) use html::{STYLE, settings_table, verdict};
 pub(crate) use numbers::{band, minutes, value};
 use numbers::{plain, plain_band};
 

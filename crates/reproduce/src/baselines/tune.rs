@@ -1,7 +1,7 @@
 use super::lif::*;
 use super::rate::*;
 use super::*;
-use spikegrad::tasks::{delayed_xor::DelayedXor, *};
+use spikegrad::tasks::{Purpose, Schedule, Stage, Task, delayed_xor::DelayedXor, generator};
 fn num(name: &str, default: f64) -> f64 {
     std::env::var(name).ok().and_then(|x| x.parse().ok()).unwrap_or(default)
 }

@@ -53,6 +53,15 @@ impl Context {
     }
 }
 
+/// What the paper shows, and the figure of ours that stands beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The paper's figure and what it says, in words.
+    pub says: &'static str,
+    /// The name of the plot in the report's directory.
+    pub plot: &'static str,
+}
+
 /// An entry of the registry.
 #[derive(Clone, Copy, Debug)]
 pub struct Experiment {
@@ -60,6 +69,8 @@ pub struct Experiment {
     pub name: &'static str,
     /// The title of its page.
     pub title: &'static str,
+    /// What it reproduces.
+    pub claims: &'static [Claim],
     /// Writes the settings, all of them: a report with the same ones, seed and version is not made again.
     pub settings: fn(&Context, &mut Report),
     /// The experiment itself, called inside the rayon pool with the report that has its settings.
@@ -71,18 +82,43 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "synapse",
         title: "The differentiable synapse: unit charge at any speed",
+        claims: &[Claim {
+            says: "Figure 1: a synapse that follows the voltage through an active zone delivers its whole charge when the \
+                   neuron depolarises fully, at any speed, a part of it when it depolarises partly, and nothing below.",
+            plot: "depolarisations.svg",
+        }],
         settings: synapse::settings,
         run: synapse::run,
     },
     Experiment {
         name: "predictive-coding",
         title: "Predictive coding: a balanced network learned by gradient descent",
+        claims: &[
+            Claim {
+                says: "Figure 2: a network trained by gradient descent alone represents its input by precisely timed spikes: \
+                       the readout follows the signal.",
+                plot: "readout.svg",
+            },
+            Claim {
+                says: "Figure 2: input and fast recurrent currents are large and opposite; what is left is small.",
+                plot: "balance.svg",
+            },
+            Claim {
+                says: "Figure 2: the fast weights are those that theory derives from input and readout weights.",
+                plot: "weights.svg",
+            },
+        ],
         settings: predictive_coding::settings,
         run: predictive_coding::run,
     },
     Experiment {
         name: "delayed-xor",
         title: "Delayed-memory XOR: spiking neurons that keep two pulses in mind",
+        claims: &[Claim {
+            says: "Figure 3: spiking neurons whose time constants are tens of milliseconds keep two pulses in mind for hundreds \
+                   and answer the cue with their exclusive-or, in all six kinds of trials.",
+            plot: "trials.svg",
+        }],
         settings: delayed_xor::settings,
         run: delayed_xor::run,
     },

@@ -51,7 +51,7 @@ struct Figures {
 
 /// How much is done: iterations of training, held-out trials, seeds.
 fn amounts(context: &Context) -> (usize, usize, usize) {
-    if context.quick { (20, 2, 1) } else { (1500, 20, 3) }
+    if context.quick { (12, 2, 1) } else { (1500, 20, 3) }
 }
 
 /// Runs the experiment.

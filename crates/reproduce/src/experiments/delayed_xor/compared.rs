@@ -11,7 +11,7 @@ use super::{Amounts, NEURONS};
 use crate::Error;
 use crate::baselines::lif::{Lif, LifConstants, LifStart};
 use crate::baselines::rate::{Rate, RateStart};
-use crate::baselines::{History, Model, Training, train};
+use crate::baselines::{Group, History, Model, Training, train};
 use crate::experiments::Context;
 use crate::file;
 use crate::report::Report;
@@ -77,28 +77,37 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
     }
 }
 
+fn rate(seed: u64) -> Rate<f32> {
+    Rate::new(NEURONS, 2, RATE.0, RATE.1, seed).to_f32()
+}
+
 /// What stays the same.
 pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
-    let list = |start: serde_json::Value, rates: &[f64]| {
+    let mut add = |name: &str, what: serde_json::Value, groups: &[Group], rates: &[f64]| {
         let how = how(amounts, rates, seed);
-        json!({ "start": start, "iterations": how.iterations, "batch": how.batch, "step sizes": how.rates })
-            .to_string()
+        let rates = groups.iter().zip(rates).map(|(group, rate)| format!("{} {rate}", group.name));
+        let rates: Vec<String> = rates.collect();
+        let iterations = how.iterations;
+        report.setting(
+            name,
+            format!("{what}; at most {iterations} iterations; step sizes {}", rates.join(", ")),
+        );
     };
     let (taus, start, rates) = RATE;
-    report.setting(RATE_NAME, format!("{taus:?} {}", list(json!(start), &rates)));
+    add(RATE_NAME, json!({ "tau, tau_s": taus, "start": start }), &rate(seed).groups(), &rates);
     for (name, constants, start, rates) in LIF {
-        report.setting(name, format!("{} {}", json!(constants), list(json!(start), &rates)));
+        let groups = Lif::new(NEURONS, 2, constants, start, seed).to_f32().groups();
+        add(name, json!({ "constants": constants, "start": start }), &groups, &rates);
     }
 }
 
 /// Trains all baselines, or finds what an interrupted run had left.
 pub(super) fn trained(context: &Context, amounts: &Amounts) -> Result<Vec<Compared>, Error> {
-    let (taus, start, rates) = RATE;
-    let rate = Rate::new(NEURONS, 2, taus, start, context.seed).to_f32();
-    let mut all = vec![one(context, RATE_NAME, rate, &how(amounts, &rates, context.seed))?];
+    let seed = context.seed;
+    let mut all = vec![one(context, RATE_NAME, rate(seed), &how(amounts, &RATE.2, seed))?];
     for (name, constants, start, rates) in LIF {
-        let lif = Lif::new(NEURONS, 2, constants, start, context.seed).to_f32();
-        all.push(one(context, name, lif, &how(amounts, &rates, context.seed))?);
+        let lif = Lif::new(NEURONS, 2, constants, start, seed).to_f32();
+        all.push(one(context, name, lif, &how(amounts, &rates, seed))?);
     }
     Ok(all)
 }
