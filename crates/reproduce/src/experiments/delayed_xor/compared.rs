@@ -49,14 +49,14 @@ const LIF: [(&str, LifConstants, LifStart, [f64; 5]); 2] = [
     (
         "LIF, surrogate gradient",
         LifConstants { tau_v: 25.0, tau: [20.0, 5.0], tau_a: 400.0, beta: 0.0, adaptive: 0.0, gamma: 0.3 },
-        LifStart { autapse: 0.0, recurrent: [0.5, 0.5], input: 0.1, bias: (0.03, 0.01) },
-        [1e-3, 1e-3, 1e-4, 1e-4, 1e-2],
+        LifStart { autapse: 0.8, recurrent: [0.3, 0.5], input: 0.1, bias: (0.045, 0.01) },
+        [3e-3, 3e-3, 3e-4, 3e-4, 3e-2],
     ),
     (
         "adaptive LIF, surrogate gradient",
         LifConstants { tau_v: 25.0, tau: [20.0, 5.0], tau_a: 400.0, beta: 0.15, adaptive: 0.5, gamma: 0.3 },
-        LifStart { autapse: 0.0, recurrent: [0.5, 0.5], input: 0.1, bias: (0.03, 0.01) },
-        [1e-3, 1e-3, 1e-4, 1e-4, 1e-2],
+        LifStart { autapse: 0.0, recurrent: [1.0, 0.5], input: 0.1, bias: (0.05, 0.01) },
+        [3e-3, 3e-3, 3e-4, 3e-4, 3e-2],
     ),
 ];
 
