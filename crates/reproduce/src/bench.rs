@@ -129,10 +129,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Error> {
     parallel(&mut report, quick, threads)?;
     crossover(&mut report, quick)?;
     roofline(&mut report, quick)?;
-    report.set_seconds(start.elapsed().as_secs_f64());
+    report.add_seconds(start.elapsed().as_secs_f64());
     let parent = args.out.parent().map(PathBuf::from).unwrap_or_default();
     let outcome = report.write(&parent)?;
-    write!(out, "{}", report.summary())?;
+    write!(out, "{}", report.metrics().summary())?;
     writeln!(out, "  report: {}", outcome.page.display())?;
     Ok(if outcome.pass == Some(false) { Verdict::Missed } else { Verdict::Fine })
 }

@@ -11,7 +11,7 @@ use indicatif::MultiProgress;
 
 use crate::experiments::{Context, EXPERIMENTS, Experiment};
 use crate::report::Outcome;
-use crate::{Error, bench, compare, index};
+use crate::{Error, bench, compare, index, resume};
 
 /// Reproduces the published experiments and judges their figures.
 #[derive(Debug, Parser)]
@@ -51,6 +51,9 @@ pub struct ReproduceArgs {
     /// Do little, in about a minute: the same code, but no band is judged
     #[arg(long)]
     pub quick: bool,
+    /// Run anew what is already done, instead of going on from it
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// What the run as a whole came to.
@@ -124,23 +127,20 @@ fn reproduce(
         .num_threads(threads)
         .build()
         .map_err(|source| Error::Threads { threads, source })?;
-    let context = Context { seed: args.seed, threads, quick: args.quick, progress: MultiProgress::new() };
-
     let mut verdict = Verdict::Fine;
     let mut failures = Vec::new();
     for experiment in experiments {
+        let context = Context {
+            seed: args.seed,
+            threads,
+            quick: args.quick,
+            progress: MultiProgress::new(),
+            state: args.out.join(experiment.name).join("state"),
+        };
         // Results of the others are kept when one fails, so an error waits until all have run.
         match run_one(experiment, &context, &pool, args) {
-            Ok((outcome, summary)) => {
-                let words = match outcome.pass {
-                    Some(true) => "pass",
-                    Some(false) => "FAIL: a band was missed",
-                    None if args.quick => "quick run, no band is judged",
-                    None => "no band to judge",
-                };
-                writeln!(out, "{}: {words} ({:.1} s)", experiment.name, outcome.metrics.seconds)?;
-                write!(out, "{summary}")?;
-                writeln!(out, "  report: {}\n", outcome.page.display())?;
+            Ok((outcome, done_before)) => {
+                tell(out, experiment, &outcome, done_before, args.quick)?;
                 if outcome.pass == Some(false) {
                     verdict = Verdict::Missed;
                 }
@@ -154,16 +154,46 @@ fn reproduce(
     if failures.is_empty() { Ok(verdict) } else { Err(Error::Failed { failures }) }
 }
 
+/// Runs an experiment, or finds that it was done before.
 fn run_one(
     experiment: &Experiment,
     context: &Context,
     pool: &rayon::ThreadPool,
     args: &ReproduceArgs,
-) -> Result<(Outcome, String), Error> {
+) -> Result<(Outcome, bool), Error> {
     let start = Instant::now();
-    let mut report = pool.install(|| (experiment.run)(context))?;
-    report.set_seconds(start.elapsed().as_secs_f64());
-    Ok((report.write(&args.out)?, report.summary()))
+    let mut report = context.report(experiment.name, experiment.title);
+    (experiment.settings)(context, &mut report);
+    if !args.fresh
+        && let Some(outcome) = resume::finished(&report.metrics(), &args.out)
+    {
+        return Ok((outcome, true));
+    }
+    resume::prepare(&report.metrics(), &context.state, args.fresh)?;
+    pool.install(|| (experiment.run)(context, &mut report))?;
+    report.add_seconds(start.elapsed().as_secs_f64());
+    Ok((report.write(&args.out)?, false))
+}
+
+/// Says on the terminal how an experiment came out.
+fn tell(
+    out: &mut impl Write,
+    experiment: &Experiment,
+    outcome: &Outcome,
+    done_before: bool,
+    quick: bool,
+) -> Result<(), Error> {
+    let words = match outcome.pass {
+        Some(true) => "pass",
+        Some(false) => "FAIL: a band was missed",
+        None if quick => "quick run, no band is judged",
+        None => "no band to judge",
+    };
+    let before = if done_before { ", done before with the same settings; --fresh runs it anew" } else { "" };
+    writeln!(out, "{}: {words} ({:.1} s{before})", experiment.name, outcome.metrics.seconds)?;
+    write!(out, "{}", outcome.metrics.summary())?;
+    writeln!(out, "  report: {}\n", outcome.page.display())?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -174,27 +204,50 @@ mod tests {
     use crate::report::Report;
 
     const FAKES: &[Experiment] = &[
-        Experiment { name: "good", title: "Good", run: |context| fake(context, "good", 0.5) },
-        Experiment { name: "bad", title: "Bad", run: |context| fake(context, "bad", 2.0) },
-        Experiment { name: "broken", title: "Broken", run: |_| Err(Error::Missing { what: "broken" }) },
+        named("good", |context, report| fake(context, report, 0.5)),
+        named("bad", |context, report| fake(context, report, 2.0)),
+        named("broken", |_, _| Err(Error::Missing { what: "broken" })),
+        named("long", in_two_halves),
     ];
 
-    fn fake(context: &Context, name: &str, value: f64) -> Result<Report, Error> {
+    const fn named(name: &'static str, run: fn(&Context, &mut Report) -> Result<(), Error>) -> Experiment {
+        Experiment { name, title: name, claims: &[], settings, run }
+    }
+
+    fn settings(_: &Context, report: &mut Report) {
+        report.setting("rate", 0.1 + 0.2);
+    }
+
+    fn fake(context: &Context, report: &mut Report, value: f64) -> Result<(), Error> {
         assert_eq!(rayon::current_num_threads(), context.threads);
-        let mut report = context.report(name, name);
         report.figure("f", value, "ms", Some([0.0, 1.0]));
-        Ok(report)
+        Ok(())
+    }
+
+    /// Is stopped half-way, and goes on from there.
+    fn in_two_halves(context: &Context, report: &mut Report) -> Result<(), Error> {
+        let half = context.state.join("half");
+        if !half.exists() {
+            std::fs::write(half, "done").unwrap();
+            return Err(Error::Missing { what: "power" });
+        }
+        fake(context, report, 0.5)
     }
 
     /// Runs the fakes with these words after `reproduce`: the result, what was printed, and where the reports are.
     fn run_fakes(words: &str) -> (Result<Verdict, Error>, String, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().display().to_string();
+        let (result, printed) = run_fakes_in(dir.path(), words);
+        (result, printed, dir)
+    }
+
+    fn run_fakes_in(dir: &std::path::Path, words: &str) -> (Result<Verdict, Error>, String) {
+        let place = dir.display().to_string();
         let words = ["x", "reproduce", "--out", &place].into_iter().chain(words.split_whitespace());
         let Command::Reproduce(args) = Cli::parse_from(words).command else { panic!("not reproduce") };
         let mut out = Vec::new();
         let result = reproduce(&args, FAKES, &mut out);
-        (result, String::from_utf8(out).unwrap(), dir)
+        (result, String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -238,14 +291,48 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = run_fakes("good god").0.unwrap_err();
-        assert_eq!(error.to_string(), "there is no experiment `god`; choose from: good, bad, broken");
+        assert_eq!(error.to_string(), "there is no experiment `god`; choose from: good, bad, broken, long");
     }
 
     #[test]
     fn an_error_waits_until_the_others_are_written() {
-        let (result, _, dir) = run_fakes("");
+        let (result, _, dir) = run_fakes("good bad broken");
         assert!(matches!(&result, Err(Error::Failed { failures }) if failures.len() == 1), "{result:?}");
         assert!(dir.path().join("bad").join("report.html").is_file());
+    }
+
+    #[test]
+    fn what_is_done_is_not_run_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let again = |words: &str| run_fakes_in(dir.path(), words).1.contains("done before");
+        assert!(!again("good"));
+        assert!(again("good"));
+        // Another seed or a quick run is another result, and takes the place of the first.
+        assert!(!again("good --seed 2") && !again("good --seed 2 --quick") && again("good --seed 2 --quick"));
+        assert!(!again("good --seed 2 --quick --fresh"));
+        // A verdict stays what it was.
+        assert_eq!(run_fakes_in(dir.path(), "bad").0.unwrap(), Verdict::Missed);
+        let (result, printed) = run_fakes_in(dir.path(), "bad");
+        assert!(printed.contains("FAIL") && printed.contains("MISSED") && printed.contains("done before"));
+        assert_eq!(result.unwrap(), Verdict::Missed);
+        // Half a report is none.
+        std::fs::remove_file(dir.path().join("bad").join("report.html")).unwrap();
+        assert!(!again("bad"));
+    }
+
+    #[test]
+    fn an_interrupted_run_goes_on_from_what_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |words: &str| run_fakes_in(dir.path(), words);
+        assert!(run("good long").0.is_err());
+        let (result, printed) = run("good long");
+        assert_eq!(result.unwrap(), Verdict::Fine);
+        assert!(printed.contains("good: pass") && printed.contains("done before"), "{printed}");
+        assert!(printed.contains("long: pass"), "{printed}");
+        // What another run left is not gone on from, nor what was there before a fresh one.
+        assert!(run("long --seed 2").0.is_err());
+        assert!(run("long --seed 2").0.is_ok());
+        assert!(run("long --seed 2 --fresh").0.is_err());
     }
 
     #[test]

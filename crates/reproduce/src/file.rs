@@ -38,6 +38,21 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Removes a directory and all that is in it, if it is there.
+pub(crate) fn remove_dir(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::Io { action: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads what [`write`] wrote as JSON; none if it is not there or something else.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
+}
+
 /// `name` as a file name that every system accepts: lower-case letters, digits, `-`, `_` and `.`.
 pub(crate) fn safe_name(name: &str) -> String {
     let clean: String = name

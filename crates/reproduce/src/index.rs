@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::experiments::EXPERIMENTS;
+use crate::experiments::{EXPERIMENTS, Experiment};
 use crate::markup::{escape, inline};
-use crate::report::{Metrics, STYLE, band, minutes, value, verdict};
+use crate::report::{Metrics, STYLE, band, minutes, settings_table, value, verdict};
 use crate::{Error, file};
 
 /// A directory with a `metrics.json`, and what became of reading it.
 struct Entry {
     directory: String,
+    /// The names of its plots.
+    plots: Vec<String>,
     metrics: Result<Metrics, String>,
 }
 
@@ -30,8 +32,10 @@ pub fn write(out: &Path) -> Result<PathBuf, Error> {
         let metrics = std::fs::read_to_string(&metrics)
             .map_err(|error| error.to_string())
             .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
-        let directory = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        entries.push(Entry { directory, metrics });
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let plots =
+            file::children(&path)?.into_iter().map(|path| name(&path)).filter(|name| name.ends_with(".svg"));
+        entries.push(Entry { directory: name(&path), plots: plots.collect(), metrics });
     }
     let rank = |entry: &Entry| EXPERIMENTS.iter().position(|known| known.name == entry.directory);
     entries.sort_by_key(|entry| (rank(entry).unwrap_or(usize::MAX), entry.directory.clone()));
@@ -118,6 +122,9 @@ fn section(out: &mut String, entry: &Entry) {
         escape(&metrics.version),
         minutes(metrics.seconds),
     );
+    if let Some(known) = known {
+        claims(out, entry, known);
+    }
     let _ = write!(
         out,
         "<div class=\"scroll\"><table>\n<thead><tr><th>figure</th><th class=\"number\">value</th><th>unit</th>\
@@ -134,7 +141,21 @@ fn section(out: &mut String, entry: &Entry) {
             figure.band.map_or_else(|| "reported".to_owned(), band),
         );
     }
-    out.push_str("</tbody>\n</table></div>\n</section>\n");
+    out.push_str("</tbody>\n</table></div>\n<details>\n<summary>Settings</summary>\n");
+    settings_table(out, metrics);
+    out.push_str("</details>\n</section>\n");
+}
+
+/// What the paper shows, in words, and ours below.
+fn claims(out: &mut String, entry: &Entry, known: &Experiment) {
+    for claim in known.claims.iter().filter(|claim| entry.plots.iter().any(|plot| plot == claim.plot)) {
+        let (directory, plot, says) = (escape(&entry.directory), escape(claim.plot), escape(claim.says));
+        let _ = writeln!(
+            out,
+            "<figure>\n<figcaption><strong>The paper.</strong> {says} <strong>Ours:</strong></figcaption>\n\
+             <div class=\"card\"><img src=\"{directory}/{plot}\" alt=\"{plot} of {directory}\"/></div>\n</figure>"
+        );
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +184,21 @@ mod tests {
             place("synapse") < place("predictive-coding") && place("predictive-coding") < place("another")
         );
         assert!(page.contains("2 met all bands, 1 missed a band"), "{page}");
+    }
+
+    #[test]
+    fn the_paper_stands_beside_our_figures_where_there_are_any() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut report = Report::new("synapse", "", 1, false);
+        report.setting("gate width", 0.25).write(dir.path()).unwrap();
+        assert!(!index(dir.path()).contains("The paper."));
+        report.plot("depolarisations", "", "", "<svg/>").write(dir.path()).unwrap();
+        let page = index(dir.path());
+        assert!(
+            page.contains("The paper.") && page.contains("src=\"synapse/depolarisations.svg\""),
+            "{page}"
+        );
+        assert!(page.contains("<td>gate width</td><td>0.25</td>"), "{page}");
     }
 
     #[test]

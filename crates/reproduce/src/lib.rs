@@ -5,6 +5,7 @@
 //! files and one self-contained page. The [command line](cli) chooses experiments, runs them and turns their verdicts
 //! into an exit code. Nothing outside [`experiments`] knows what any one of them computes.
 
+mod baselines;
 pub mod bench;
 pub mod cli;
 pub mod compare;
@@ -16,5 +17,6 @@ mod markup;
 pub mod plot;
 pub mod problem;
 pub mod report;
+mod resume;
 
 pub use error::Error;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Error, file};
-pub(crate) use html::{STYLE, verdict};
+pub(crate) use html::{STYLE, settings_table, verdict};
 pub(crate) use numbers::{band, minutes, value};
 use numbers::{plain, plain_band};
 
@@ -221,9 +221,10 @@ impl Report {
         self
     }
 
-    /// Sets the wall time; whoever runs the experiment does this.
-    pub fn set_seconds(&mut self, seconds: f64) -> &mut Self {
-        self.seconds = seconds;
+    /// Adds to the wall time: whoever runs the experiment adds what that took, and the experiment what an earlier,
+    /// interrupted run had spent on results that it found.
+    pub fn add_seconds(&mut self, seconds: f64) -> &mut Self {
+        self.seconds += seconds;
         self
     }
 
@@ -302,6 +303,18 @@ impl Report {
         file::write(&done, &json)?;
         Ok(Outcome { pass: metrics.pass, page, metrics })
     }
+}
+
+impl Metrics {
+    /// Whether `other` is of the same experiment with the same settings, seed and version, so that it came out the same.
+    #[must_use]
+    pub fn is_same_run(&self, other: &Self) -> bool {
+        // Numbers are compared as they are written: not every one survives being read back to its last bit.
+        let settings = |metrics: &Self| serde_json::to_string(&metrics.settings).ok();
+        let of =
+            |metrics: &Self| (metrics.name.clone(), metrics.seed, metrics.version.clone(), settings(metrics));
+        of(self) == of(other)
+    }
 
     /// The figures as a table for the terminal.
     #[must_use]
@@ -316,7 +329,7 @@ impl Report {
                     None if figure.band.is_some() => "not judged",
                     None => "",
                 };
-                let value = format!("{} {}", plain(Some(figure.value)), figure.unit).trim_end().to_owned();
+                let value = format!("{} {}", plain(figure.value), figure.unit).trim_end().to_owned();
                 [
                     figure.name.clone(),
                     value,
@@ -363,7 +376,8 @@ mod tests {
             .table("A table", &["x", "y<sub>1</sub>"], vec![vec!["1.5".into(), "<a>".into()]])
             .plot("A plot", "Title", "Caption", "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>")
             .plot("a-plot.svg", "Again", "Caption", "<svg/>")
-            .set_seconds(1.25);
+            .add_seconds(1.0)
+            .add_seconds(0.25);
         report
     }
 
@@ -488,7 +502,7 @@ mod tests {
     fn the_summary_lines_up() {
         let mut report = sample(false);
         report.figure("bad", f64::NAN, "", Some([0.0, 1.0]));
-        let summary = report.summary();
+        let summary = report.metrics().summary();
         assert!(summary.contains("  inside         0.5 ms"), "{summary}");
         assert!(summary.lines().any(|line| line.ends_with("MISSED")), "{summary}");
     }

@@ -1,10 +1,14 @@
 //! The registry of experiments and what each one is handed.
 
+mod delayed_xor;
 mod naive;
 mod predictive_coding;
 mod synapse;
 
+use std::path::PathBuf;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use spikegrad::tasks::Checkpoint;
 
 use crate::Error;
 use crate::report::Report;
@@ -20,6 +24,9 @@ pub struct Context {
     pub quick: bool,
     /// Progress bars on standard error, hidden when that is not a terminal.
     pub progress: MultiProgress,
+    /// Where the experiment keeps what an interrupted run shall not lose. What lies there when it starts is of a run with
+    /// the same settings, seed and version.
+    pub state: PathBuf,
 }
 
 impl Context {
@@ -39,6 +46,20 @@ impl Context {
     pub fn report(&self, name: &str, title: &str) -> Report {
         Report::new(name, title, self.seed, self.quick)
     }
+
+    /// Where a training of this name is kept every `every` iterations.
+    pub fn checkpoint(&self, name: &str, every: usize) -> Checkpoint {
+        Checkpoint { path: self.state.join(format!("{name}.checkpoint")), every }
+    }
+}
+
+/// What the paper shows, and the figure of ours that stands beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The paper's figure and what it says, in words.
+    pub says: &'static str,
+    /// The name of the plot in the report's directory.
+    pub plot: &'static str,
 }
 
 /// An entry of the registry.
@@ -48,8 +69,12 @@ pub struct Experiment {
     pub name: &'static str,
     /// The title of its page.
     pub title: &'static str,
-    /// The experiment itself, called inside the rayon pool.
-    pub run: fn(&Context) -> Result<Report, Error>,
+    /// What it reproduces.
+    pub claims: &'static [Claim],
+    /// Writes the settings, all of them: a report with the same ones, seed and version is not made again.
+    pub settings: fn(&Context, &mut Report),
+    /// The experiment itself, called inside the rayon pool with the report that has its settings.
+    pub run: fn(&Context, &mut Report) -> Result<(), Error>,
 }
 
 /// Every experiment, in the order in which they run.
@@ -57,12 +82,45 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "synapse",
         title: "The differentiable synapse: unit charge at any speed",
+        claims: &[Claim {
+            says: "Figure 1: a synapse that follows the voltage through an active zone delivers its whole charge when the \
+                   neuron depolarises fully, at any speed, a part of it when it depolarises partly, and nothing below.",
+            plot: "depolarisations.svg",
+        }],
+        settings: synapse::settings,
         run: synapse::run,
     },
     Experiment {
         name: "predictive-coding",
         title: "Predictive coding: a balanced network learned by gradient descent",
+        claims: &[
+            Claim {
+                says: "Figure 2: a network trained by gradient descent alone represents its input by precisely timed spikes: \
+                       the readout follows the signal.",
+                plot: "readout.svg",
+            },
+            Claim {
+                says: "Figure 2: input and fast recurrent currents are large and opposite; what is left is small.",
+                plot: "balance.svg",
+            },
+            Claim {
+                says: "Figure 2: the fast weights are those that theory derives from input and readout weights.",
+                plot: "weights.svg",
+            },
+        ],
+        settings: predictive_coding::settings,
         run: predictive_coding::run,
+    },
+    Experiment {
+        name: "delayed-xor",
+        title: "Delayed-memory XOR: spiking neurons that keep two pulses in mind",
+        claims: &[Claim {
+            says: "Figure 3: spiking neurons whose time constants are tens of milliseconds keep two pulses in mind for hundreds \
+                   and answer the cue with their exclusive-or, in all six kinds of trials.",
+            plot: "trials.svg",
+        }],
+        settings: delayed_xor::settings,
+        run: delayed_xor::run,
     },
 ];
 

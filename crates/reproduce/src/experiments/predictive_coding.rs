@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use spikegrad::models::GateShape;
 use spikegrad::network::{Group, Network, Recording, SplitStep, Trial};
 use spikegrad::tasks::predictive_coding::{LinearSystem, PredictiveCoding};
-use spikegrad::tasks::{Iteration, Options, Purpose, Task, evaluate, generator, train};
+use spikegrad::tasks::{Checkpoint, Iteration, Options, Purpose, Task, evaluate, generator, train};
 
 use super::Context;
 use crate::Error;
@@ -49,26 +49,26 @@ struct Figures {
     hard: f64,
 }
 
-/// Runs the experiment.
-pub(super) fn run(context: &Context) -> Result<Report, Error> {
-    let mut report = context
-        .report("predictive-coding", "Predictive coding: a balanced network learned by gradient descent");
-    let iterations = if context.quick { 40 } else { 1500 };
-    let held_out = if context.quick { 4 } else { 20 };
-    let seeds = if context.quick { 1 } else { 3 };
-    let task = PredictiveCoding::autoencoder(NEURONS);
-    settings(&mut report, &task, iterations, held_out);
+/// How much is done: iterations of training, held-out trials, seeds.
+fn amounts(context: &Context) -> (usize, usize, usize) {
+    if context.quick { (12, 2, 1) } else { (1500, 20, 3) }
+}
 
+/// Runs the experiment.
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
+    let (iterations, held_out, seeds) = amounts(context);
+    let task = PredictiveCoding::autoencoder(NEURONS);
     let bar = context.bar((seeds * iterations) as u64, "predictive coding");
     let mut trained = Vec::new();
     for seed in (0..seeds as u64).map(|k| context.seed + k) {
-        trained.push(train_network(&task, iterations, seed, &bar)?);
+        let kept = context.checkpoint(&format!("seed-{seed}"), 50);
+        trained.push(train_network(&task, iterations, seed, kept, &bar)?);
     }
     bar.finish_and_clear();
 
     for (k, one) in trained.iter().enumerate() {
         let figures = one.figures(held_out)?;
-        judge(&mut report, &figures, k);
+        judge(report, &figures, k);
     }
     let first = &trained[0];
     // Theory puts every voltage half-way; two opposite neurons that both start near threshold would answer each other's
@@ -89,12 +89,14 @@ pub(super) fn run(context: &Context) -> Result<Report, Error> {
         .figure("analytic network: mean rate", theory.rate, "Hz", None)
         .figure("greedy analytic network: normalised RMSE", greedy.0, "", None)
         .figure("greedy analytic network: mean rate", greedy.1, "Hz", None);
-    pictures(&mut report, first)?;
-    linear_system(context, &mut report, iterations)?;
-    Ok(report)
+    pictures(report, first)?;
+    linear_system(context, report, iterations)
 }
 
-fn settings(report: &mut Report, task: &PredictiveCoding, iterations: usize, held_out: usize) {
+/// What stays the same over the experiment.
+pub(super) fn settings(context: &Context, report: &mut Report) {
+    let (iterations, held_out, _) = amounts(context);
+    let task = PredictiveCoding::autoencoder(NEURONS);
     let options = task.options(iterations, 0);
     report
         .setting("neurons", NEURONS)
@@ -116,10 +118,11 @@ fn train_network(
     task: &PredictiveCoding,
     iterations: usize,
     seed: u64,
+    kept: Checkpoint,
     bar: &ProgressBar,
 ) -> Result<Trained, Error> {
     let mut network = task.network(GateShape::RaisedCosine, WIDTH, seed).map_err(Error::experiment)?;
-    let options = task.options(iterations, seed);
+    let options = Options { checkpoint: Some(kept), ..task.options(iterations, seed) };
     let mut watch = Watch { bar, start: bar.position() };
     let history = train(&mut network, task, &options, &mut watch).map_err(Error::experiment)?;
     Ok(Trained { seed, task: task.clone(), options, network, history })
@@ -494,7 +497,8 @@ fn linear_system(context: &Context, report: &mut Report, iterations: usize) -> R
     };
     let task = PredictiveCoding::linear_system(NEURONS, system);
     let bar = context.bar(iterations as u64, "linear system");
-    let trained = train_network(&task, iterations, context.seed, &bar)?;
+    let kept = context.checkpoint("linear-system", 50);
+    let trained = train_network(&task, iterations, context.seed, kept, &bar)?;
     bar.finish_and_clear();
     let scores = evaluate(&trained.network, &task, &trained.options, 10, |trial, recording| {
         task.score(trial, recording)

@@ -36,23 +36,25 @@ const DEPOLARISATIONS: [(&str, f64, f64); 5] = [
     ("sub-threshold", -0.5, 10.0),
 ];
 
-/// Runs the experiment.
-pub(super) fn run(context: &Context) -> Result<Report, Error> {
-    let mut report = context.report("synapse", "The differentiable synapse: unit charge at any speed");
+/// What stays the same over the experiment.
+pub(super) fn settings(_: &Context, report: &mut Report) {
     report
         .setting("gate width", WIDTH)
         .setting("tau (ms)", TAU)
         .setting("h (ms)", H)
         .setting("neuron of the traces", "non-leaky integrate-and-fire, driven by pulses of current");
+}
+
+/// Runs the experiment.
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     report.prose(
         "The synapse is <code>tau ds/dt = \u{2212}s + g(v) dv/dt</code>: what it receives is a function of where the \
          voltage goes, not of whether a threshold was crossed, and so it can be differentiated.",
     );
-    figure_one(&mut report)?;
-    other_gates(&mut report)?;
-    charge_against_step(&mut report)?;
-    gradient_against_step(context, &mut report)?;
-    Ok(report)
+    figure_one(report)?;
+    other_gates(report)?;
+    charge_against_step(report)?;
+    gradient_against_step(context, report)
 }
 
 /// The network of the traces: one neuron for each depolarisation, each with an input of its own.

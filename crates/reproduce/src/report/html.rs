@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::numbers::{band, minutes, value};
-use super::{Report, Section};
+use super::{Metrics, Report, Section};
 use crate::markup::{escape, inline};
 
 /// The look of every page.
@@ -146,16 +146,23 @@ fn is_number(cell: &str) -> bool {
 }
 
 fn settings(out: &mut String, report: &Report) {
-    out.push_str("<section>\n<h2>Settings</h2>\n<div class=\"scroll\"><table class=\"settings\">\n<tbody>\n");
-    let rows = report.settings.iter().map(|(name, setting)| (name.as_str(), plain(setting)));
+    out.push_str("<section>\n<h2>Settings</h2>\n");
+    settings_table(out, &report.metrics());
+    out.push_str("</section>\n");
+}
+
+/// Settings, seed, version and wall time as a table.
+pub(crate) fn settings_table(out: &mut String, metrics: &Metrics) {
+    out.push_str("<div class=\"scroll\"><table class=\"settings\">\n<tbody>\n");
+    let rows = metrics.settings.iter().map(|(name, setting)| (name.as_str(), plain(setting)));
     for (name, setting) in rows.chain([
-        ("seed", report.seed.to_string()),
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("wall time", minutes(report.seconds)),
+        ("seed", metrics.seed.to_string()),
+        ("version", metrics.version.clone()),
+        ("wall time", minutes(metrics.seconds)),
     ]) {
         let _ = writeln!(out, "<tr><td>{}</td><td>{}</td></tr>", inline(name), escape(&setting));
     }
-    out.push_str("</tbody>\n</table></div>\n</section>\n");
+    out.push_str("</tbody>\n</table></div>\n");
 }
 
 /// A setting as text: strings without quotes, lists with commas.

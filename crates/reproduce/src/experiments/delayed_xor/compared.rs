@@ -1,0 +1,143 @@
+//! The other networks on the task, trained or found where an interrupted run had left them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use spikegrad::tasks::delayed_xor::DelayedXor;
+use spikegrad::tasks::{Schedule, Validation};
+
+use super::scoring::Responder;
+use super::training;
+use super::{Amounts, NEURONS};
+use crate::Error;
+use crate::baselines::lif::{Lif, LifConstants, LifStart};
+use crate::baselines::rate::{Rate, RateStart};
+use crate::baselines::{Group, History, Model, Training, train};
+use crate::experiments::Context;
+use crate::file;
+use crate::report::Report;
+
+/// A baseline that has been trained.
+pub(super) struct Compared {
+    /// What it is called in figures.
+    pub(super) name: &'static str,
+    /// The network.
+    pub(super) responder: Box<dyn Responder>,
+    /// How training went.
+    pub(super) history: History,
+    /// Trials of a batch.
+    pub(super) batch: usize,
+    /// Wall time of training, s.
+    pub(super) seconds: f64,
+    /// Whether an earlier run had spent that.
+    pub(super) kept: bool,
+}
+
+/// What is kept of a baseline.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    parameters: Vec<f32>,
+    history: History,
+    seconds: f64,
+}
+
+/// Units and filters of the rate network, ms, its start and its step sizes (W, U, b, O).
+const RATE: ((f64, f64), RateStart, [f64; 4]) =
+    ((20.0, 20.0), RateStart { identity: 1.0, recurrent: 0.1, input: 0.5 }, [1e-3, 1e-3, 1e-3, 3e-3]);
+
+/// The integrate-and-fire networks: name, constants, start, step sizes (W, W_f, U, I_o, O).
+const LIF: [(&str, LifConstants, LifStart, [f64; 5]); 2] = [
+    (
+        "LIF, surrogate gradient",
+        LifConstants { tau_v: 25.0, tau: [20.0, 5.0], tau_a: 400.0, beta: 0.0, adaptive: 0.0, gamma: 0.3 },
+        LifStart { autapse: 0.8, recurrent: [0.3, 0.5], input: 0.1, bias: (0.045, 0.01) },
+        [3e-3, 3e-3, 3e-4, 3e-4, 3e-2],
+    ),
+    (
+        "adaptive LIF, surrogate gradient",
+        LifConstants { tau_v: 25.0, tau: [20.0, 5.0], tau_a: 400.0, beta: 0.15, adaptive: 0.5, gamma: 0.3 },
+        LifStart { autapse: 0.0, recurrent: [1.0, 0.5], input: 0.1, bias: (0.05, 0.01) },
+        [3e-3, 3e-3, 3e-4, 3e-4, 3e-2],
+    ),
+];
+
+const RATE_NAME: &str = "rate network, exact gradient";
+
+fn task() -> DelayedXor<f32> {
+    DelayedXor { outside: (0.1, 1.0), ..training::task() }
+}
+
+fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
+    Training {
+        iterations: amounts.baseline,
+        batch: amounts.batch,
+        rates: rates.to_vec(),
+        schedule: Schedule::Cosine { last: 0.05 },
+        validation: Validation { every: 50, trials: 100, score: 0.9, rise: 0.1, patience: 10 },
+        seed,
+    }
+}
+
+fn rate(seed: u64) -> Rate<f32> {
+    Rate::new(NEURONS, 2, RATE.0, RATE.1, seed).to_f32()
+}
+
+/// What stays the same.
+pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
+    let mut add = |name: &str, what: serde_json::Value, groups: &[Group], rates: &[f64]| {
+        let how = how(amounts, rates, seed);
+        let rates = groups.iter().zip(rates).map(|(group, rate)| format!("{} {rate}", group.name));
+        let rates: Vec<String> = rates.collect();
+        let iterations = how.iterations;
+        report.setting(
+            name,
+            format!("{what}; at most {iterations} iterations; step sizes {}", rates.join(", ")),
+        );
+    };
+    let (taus, start, rates) = RATE;
+    add(RATE_NAME, json!({ "tau, tau_s": taus, "start": start }), &rate(seed).groups(), &rates);
+    for (name, constants, start, rates) in LIF {
+        let groups = Lif::new(NEURONS, 2, constants, start, seed).to_f32().groups();
+        add(name, json!({ "constants": constants, "start": start }), &groups, &rates);
+    }
+}
+
+/// Trains all baselines, or finds what an interrupted run had left.
+pub(super) fn trained(context: &Context, amounts: &Amounts) -> Result<Vec<Compared>, Error> {
+    let seed = context.seed;
+    let mut all = vec![one(context, RATE_NAME, rate(seed), &how(amounts, &RATE.2, seed))?];
+    for (name, constants, start, rates) in LIF {
+        let lif = Lif::new(NEURONS, 2, constants, start, seed).to_f32();
+        all.push(one(context, name, lif, &how(amounts, &rates, seed))?);
+    }
+    Ok(all)
+}
+
+fn one<M: Model + 'static>(
+    context: &Context,
+    name: &'static str,
+    mut model: M,
+    training: &Training,
+) -> Result<Compared, Error> {
+    let path = context.state.join(format!("{}.json", file::safe_name(name)));
+    let found: Option<Kept> = file::read_json(&path);
+    if let Some(kept) = found.filter(|kept| kept.parameters.len() == model.parameters().len()) {
+        model.parameters_mut().copy_from_slice(&kept.parameters);
+        let (history, seconds) = (kept.history, kept.seconds);
+        let responder = Box::new(model);
+        return Ok(Compared { name, responder, history, batch: training.batch, seconds, kept: true });
+    }
+    let bar = context.bar(training.iterations as u64, name);
+    let start = std::time::Instant::now();
+    let history = train(&mut model, &task(), training, |iteration, cost| {
+        bar.set_position(iteration as u64 + 1);
+        bar.set_message(format!("cost {cost:.4e}"));
+    });
+    bar.finish_and_clear();
+    let seconds = start.elapsed().as_secs_f64();
+    let kept = Kept { parameters: model.parameters().to_vec(), history, seconds };
+    let text =
+        serde_json::to_string(&kept).map_err(|source| Error::Json { name: name.to_owned(), source })?;
+    file::write(&path, &text)?;
+    let responder = Box::new(model);
+    Ok(Compared { name, responder, history: kept.history, batch: training.batch, seconds, kept: false })
+}

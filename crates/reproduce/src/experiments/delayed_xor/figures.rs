@@ -1,0 +1,411 @@
+//! The figures and tables of the experiment.
+
+use spikegrad::network::Network;
+use spikegrad::tasks::delayed_xor::{Answer, DelayedXor, Timing};
+
+use super::analysis::{self, DELAY, KINDS, LEAD};
+use super::compared::Compared;
+use super::scoring::{Gated, Scores, wilson};
+use super::training::Trained;
+use super::{Amounts, Scored, TESTS, name_of, percent};
+use crate::Error;
+use crate::experiments::Context;
+use crate::plot::{BLACK, BLUE, Colour, GREY, Panel, Plot, Style, VERMILLION, cycle};
+use crate::report::Report;
+
+/// The colour of the gated network, and of the baselines after it.
+fn colour(network: usize) -> Colour {
+    cycle(network)
+}
+
+/// The six kinds of trials: input, output against target, spikes.
+pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
+    let task = DelayedXor::<f32>::default();
+    let n = gated.network.neurons();
+    let mut order: Vec<usize> = (0..n).collect();
+    let readout = gated.network.parameters.readout();
+    order.sort_by(|&i, &j| readout[(0, i)].total_cmp(&readout[(0, j)]));
+    let (mut inputs, mut outputs, mut rasters) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, (first, second, name)) in KINDS.into_iter().enumerate() {
+        let trial = task.trial_of(&[analysis::episode(first, second, Timing::Controlled)]);
+        let recording = analysis::record(gated, &trial)?;
+        let column = |k: usize| -> Vec<f64> {
+            trial.inputs.iter().skip(k).step_by(2).map(|&x| f64::from(x)).collect()
+        };
+        let wide = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
+        let label = |panel: Panel, label: &str| if at == 0 { panel.y_label(label) } else { panel };
+        let named = |style: Style, name: &str| if at == 0 { style.label(name) } else { style };
+        let time = &recording.time;
+        inputs.push(label(
+            Panel::new(name)
+                .hide_x()
+                .y_range(-1.2, 1.2)
+                .line(time, &column(0), named(Style::new(BLUE), "pulses"))
+                .line(time, &column(1), named(Style::new(VERMILLION), "cue")),
+            "input",
+        ));
+        outputs.push(label(
+            Panel::new("")
+                .hide_x()
+                .y_range(-1.4, 1.4)
+                .line(time, &wide(&recording.output), named(Style::new(BLUE), "output"))
+                .line(time, &wide(&trial.targets), named(Style::new(BLACK).dashed(), "target")),
+            "output",
+        ));
+        let spikes = analysis::raster(&recording, n);
+        let sorted: Vec<Vec<f64>> = order.iter().map(|&i| spikes[i].clone()).collect();
+        rasters.push(label(Panel::new("").x_label("time (ms)").raster(&sorted, BLACK), "neuron"));
+    }
+    let all = inputs.into_iter().chain(outputs).chain(rasters);
+    let plot = all.fold(Plot::new(KINDS.len()).heights(&[0.8, 1.0, 2.0]), Plot::panel);
+    report.heading("What the network does");
+    report.plot(
+        "trials",
+        "The six kinds of trials.",
+        format!(
+            "Signs of first and second pulse above; delays of {DELAY} ms, timing controlled, so that the cue comes at the same \
+             time in all six. The output stays near zero until the cue, then rises for opposite signs, falls for equal ones \
+             and does neither after a single pulse. Below, the spikes of all neurons, in the order of their readout weights, \
+             the most negative at the bottom: which neurons fire between the pulses and the cue is what the network \
+             remembers."
+        ),
+        plot.size(1060.0, 150.0).render()?,
+    );
+    Ok(())
+}
+
+/// Accuracy by test and class.
+pub(super) fn by_class(report: &mut Report, ours: &Scored) {
+    let header: Vec<&str> =
+        ["held-out trials", "cues", "all"].into_iter().chain(Answer::ALL.map(name_of)).collect();
+    let rows = TESTS.iter().zip(&ours.tests).map(|(test, scores)| {
+        let classes = (0..3).map(|k| percent(scores.class(k)));
+        [test.name.to_owned(), scores.cues().0.to_string(), percent(scores.cues())]
+            .into_iter()
+            .chain(classes)
+            .collect()
+    });
+    report.heading("Held-out accuracy");
+    report.table(
+        "Part of cues answered rightly, with its 95 % confidence interval (Wilson 1927), for the gated network.",
+        &header,
+        rows.collect(),
+    );
+    let name = |k: usize| name_of(Answer::ALL[k]);
+    let rows = (0..3).map(|k| {
+        let row = ours.tests[1].confusion[k];
+        std::iter::once(name(k).to_owned()).chain(row.iter().map(usize::to_string)).collect()
+    });
+    report.table(
+        "What was right (rows) and what was answered (columns), timing-controlled.",
+        &["", name(0), name(1), name(2)],
+        rows.collect(),
+    );
+}
+
+/// Accuracy against the time for which the first pulse has to be kept.
+pub(super) fn by_memory(
+    report: &mut Report,
+    amounts: &Amounts,
+    ours: &Scored,
+    compared: &[Compared],
+    others: &[Scored],
+) -> Result<(), Error> {
+    let mut plot = Plot::new(2).letters();
+    for (at, test) in TESTS.iter().enumerate() {
+        let task = test.task();
+        let (least, most) = (task.gap.start + task.delay.start, task.gap.end + task.delay.end);
+        let mut panel = Panel::new(test.name)
+            .x_label("memory (ms)")
+            .y_label("accuracy")
+            .y_range(0.0, 1.0)
+            .span(least + task.pulse, most + task.pulse);
+        for (k, (scored, name)) in std::iter::once((ours, "gated"))
+            .chain(others.iter().zip(compared.iter().map(|c| c.name)))
+            .enumerate()
+        {
+            let row = &scored.memories[at];
+            let values: Vec<f64> = row.iter().map(Scores::accuracy).collect();
+            if k == 0 {
+                let edge = |e: usize| -> Vec<f64> { row.iter().map(|s| wilson(s.cues())[e]).collect() };
+                panel = panel.area(amounts.memories, &edge(0), &edge(1), Style::new(colour(k)));
+            }
+            let style = Style::new(colour(k));
+            panel = panel.line(amounts.memories, &values, if at == 0 { style.label(name) } else { style });
+        }
+        plot = plot.panel(panel);
+    }
+    report.plot(
+        "memory",
+        "For how long.",
+        "Accuracy on trials whose first pulse has to be kept for a given time, from its end to the cue, half of it before the \
+         second pulse and half of it after. Grey: the times that occur in training. Around the gated network, the 95 % \
+         confidence interval. In standard trials with a single pulse the cue comes earlier, so that they are easier.",
+        plot.size(820.0, 210.0).render()?,
+    );
+    Ok(())
+}
+
+/// All networks side by side.
+pub(super) fn comparison(
+    report: &mut Report,
+    trained: &[Trained],
+    ours: &Scored,
+    compared: &[Compared],
+    others: &[Scored],
+) -> Result<(), Error> {
+    let row = |name: &str, scored: &Scored, seconds: f64, spiking: bool| {
+        let accuracy = |k: usize| percent(scored.tests[k].cues());
+        let standard = &scored.tests[0];
+        let rate = if spiking { format!("{:.1}", standard.rate()) } else { "\u{2013}".to_owned() };
+        [
+            name.to_owned(),
+            accuracy(0),
+            accuracy(1),
+            accuracy(2),
+            format!("{:.0} %", 100.0 * standard.error_ratio()),
+            rate,
+            format!("{:.1}", seconds / 60.0),
+        ]
+        .to_vec()
+    };
+    let seconds = trained.iter().map(|one| one.seconds).sum();
+    let mut rows = vec![row("gated, exact gradient", ours, seconds, true)];
+    for (other, scored) in compared.iter().zip(others) {
+        let spiking = scored.tests[0].spikes > 0;
+        rows.push(row(other.name, scored, other.seconds, spiking));
+        if other.kept {
+            report.add_seconds(other.seconds);
+        }
+    }
+    report.heading("Other networks on the same task");
+    report.prose(
+        "All have as many neurons or units as the gated network and the same filter before the output, were trained on the \
+         same kind of trials, at most as many of them, and are judged by the same held-out ones. The rate network has no \
+         spikes at all, and an exact gradient too: it shows what the task costs without them. The integrate-and-fire networks \
+         have the wiring of the gated one; their spikes are all or none, and a surrogate stands for the derivative.",
+    );
+    report.table(
+        "Accuracy with its 95 % confidence interval; squared error over the whole trial in per cent of that of silence; mean rate; wall time of training.",
+        &["network", "standard", "timing-controlled", "streams of five", "error", "rate (Hz)", "training (min)"],
+        rows,
+    );
+    learning(report, trained, compared)
+}
+
+/// Cost and validation against the trials seen.
+fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> Result<(), Error> {
+    let mut cost = Panel::new("Cost of a batch").x_label("thousand trials").y_label("cost").log_y();
+    let mut validation =
+        Panel::new("Validation").x_label("thousand trials").y_label("accuracy").y_range(0.0, 1.0);
+    let mut curve = |k: usize, name: &str, batch: usize, costs: &[f64], accuracies: &[(usize, f64)]| {
+        let thousand = |iteration: usize| (iteration * batch) as f64 * 1e-3;
+        let (x, y) = binned(costs);
+        let x: Vec<f64> = x.into_iter().map(thousand).collect();
+        let style = || Style::new(colour(k));
+        cost = std::mem::take(&mut cost).line(&x, &y, style().label(name));
+        let (x, y): (Vec<f64>, Vec<f64>) = accuracies.iter().map(|&(i, a)| (thousand(i), a)).unzip();
+        validation = std::mem::take(&mut validation).line(&x, &y, style());
+    };
+    for (k, one) in trained.iter().enumerate() {
+        curve(k, one.name, one.batch, &one.cost, &one.validation);
+    }
+    for (k, other) in compared.iter().enumerate() {
+        let costs: Vec<f64> = other.history.cost.iter().map(|&c| f64::from(c)).collect();
+        let found: Vec<_> = other.history.validation.iter().map(|&(i, found)| (i, found.score)).collect();
+        curve(trained.len() + k, other.name, other.batch, &costs, &found);
+    }
+    report.plot(
+        "learning",
+        "Learning.",
+        "Left: cost of the batches, averaged over neighbouring ones. It may rise while answers get better, because the weight of \
+         what lies outside the responses grows during training. Right: part of cues answered rightly on validation trials.",
+        Plot::new(2).letters().panel(cost).panel(validation).size(820.0, 230.0).render()?,
+    );
+    Ok(())
+}
+
+/// At most two hundred means of neighbouring values, with the number of the last one.
+fn binned(values: &[f64]) -> (Vec<usize>, Vec<f64>) {
+    let size = values.len().div_ceil(200).max(1);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    values.chunks(size).enumerate().map(|(k, part)| (k * size + part.len(), mean(part))).unzip()
+}
+
+/// What goes on inside: memory, rates, adjoint, weights.
+pub(super) fn inside(
+    context: &Context,
+    report: &mut Report,
+    amounts: &Amounts,
+    one: &Trained,
+) -> Result<(), Error> {
+    report.heading("Inside the network");
+    decodability(context, report, amounts, one)?;
+    adjoint(report, one)?;
+    weights(context, report, amounts, one)
+}
+
+fn decodability(
+    context: &Context,
+    report: &mut Report,
+    amounts: &Amounts,
+    one: &Trained,
+) -> Result<(), Error> {
+    let decoding = analysis::decoding(&one.gated, &one.task, amounts.decoded, context.seed)?;
+    let task = &one.task;
+    let second = task.pulse + DELAY;
+    let cue = 2.0 * second;
+    let mut panel = Panel::new("")
+        .x_label("time from the first pulse (ms)")
+        .y_label("told rightly")
+        .y_range(0.0, 1.0)
+        .span(0.0, task.pulse)
+        .span(second, second + task.pulse)
+        .span(cue, cue + task.cue)
+        .hline(0.5);
+    for (k, name) in ["first pulse", "second pulse", "exclusive-or"].into_iter().enumerate() {
+        panel =
+            panel.line(&decoding.time, &decoding.accuracy[k], Style::new(cycle(k)).label(name).width(1.6));
+    }
+    let at = |time: f64, k: usize| {
+        let place = decoding.time.iter().position(|&t| t >= time).unwrap_or(0);
+        decoding.accuracy[k][place]
+    };
+    report
+        .figure("linear readout before the cue: first pulse", at(cue - 10.0, 0), "", None)
+        .figure("linear readout before the cue: second pulse", at(cue - 10.0, 1), "", None)
+        .figure("linear readout before the cue: exclusive-or", at(cue - 10.0, 2), "", None)
+        .figure("linear readout after the cue: exclusive-or", at(cue + task.cue + 20.0, 2), "", None);
+    report.plot(
+        "decoding",
+        "Where the memory is.",
+        format!(
+            "How well a linear readout of the slow synapses, fitted at each time on some trials by ridge regression, tells the \
+             signs on others ({} trials with delays of {DELAY} ms; five-fold cross-validation; one half is chance). Grey: first \
+             pulse, second pulse, cue. A curve that stays up after its pulse is a memory that is kept in the activity; the \
+             exclusive-or is no linear function of the pulses, so that where it can be read the network has computed it.",
+            amounts.decoded
+        ),
+        Plot::new(1).panel(panel).size(720.0, 230.0).render()?,
+    );
+    Ok(())
+}
+
+fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
+    let network = one.gated.network.to_f64();
+    let task = DelayedXor::<f64>::default();
+    let trial = task.trial_of(&[analysis::episode(1.0, -1.0, Timing::Standard)]);
+    let all = analysis::adjoint(&network, one.gated.h, &trial, &task.loss)?;
+    let n = all.neurons;
+    let column = |x: &[f64], i: usize| -> Vec<f64> { x.iter().skip(i).step_by(n).copied().collect() };
+    let mut counts = vec![0; n];
+    all.spikes.iter().for_each(|&(neuron, _)| counts[neuron] += 1);
+    let busiest = (0..n).max_by_key(|&i| counts[i]).unwrap_or(0);
+    let second = LEAD + task.pulse + DELAY;
+    let cue = second + task.pulse + DELAY;
+    let spans = |panel: Panel| {
+        panel.span(LEAD, LEAD + task.pulse).span(second, second + task.pulse).span(cue, cue + task.cue)
+    };
+    let traces = |title: &str, label: &str| spans(Panel::new(title)).y_label(label);
+    let norm = |x: &[f64]| -> Vec<f64> {
+        x.chunks_exact(n).map(|row| row.iter().map(|x| x * x).sum::<f64>().sqrt()).collect()
+    };
+    let reach = 30;
+    let lags: Vec<f64> = (0..=2 * reach).map(|lag| lag as f64 - reach as f64).collect();
+    let profile = |x: &[f64]| all.around_spikes(x, reach);
+    let plot = Plot::new(2)
+        .letters()
+        .panel(traces("Voltage of one neuron", "v").hide_x().line(
+            &all.time,
+            &column(&all.v, busiest),
+            Style::new(BLACK),
+        ))
+        .panel(traces("All neurons", "|p_{v}|").hide_x().log_y().line(
+            &all.time,
+            &norm(&all.p_v),
+            Style::new(BLUE),
+        ))
+        .panel(traces("Its adjoint of the voltage", "p_{v}").hide_x().hline(0.0).line(
+            &all.time,
+            &column(&all.p_v, busiest),
+            Style::new(BLUE),
+        ))
+        .panel(
+            traces("All neurons", "|p_{s}|")
+                .x_label("time (ms)")
+                .log_y()
+                .line(&all.time, &norm(&all.p_s[0]), Style::new(VERMILLION).label("slow"))
+                .line(&all.time, &norm(&all.p_s[1]), Style::new(cycle(2)).label("fast")),
+        )
+        .panel(
+            traces("Its adjoint of the synapses", "p_{s}")
+                .x_label("time (ms)")
+                .hline(0.0)
+                .line(&all.time, &column(&all.p_s[0], busiest), Style::new(VERMILLION).label("slow"))
+                .line(&all.time, &column(&all.p_s[1], busiest), Style::new(cycle(2)).label("fast")),
+        )
+        .panel(
+            Panel::new("Around spikes")
+                .x_label("time from a spike (ms)")
+                .y_label("mean size, relative")
+                .vline(0.0)
+                .line(&lags, &profile(&all.p_v), Style::new(BLUE).label("p_{v}"))
+                .line(&lags, &profile(&all.error), Style::new(BLACK).label("\u{2202}_{I} f p_{v}")),
+        );
+    let (time, p_v, error) = (all.active_share(), all.share_in_zone(&all.p_v), all.share_in_zone(&all.error));
+    report
+        .figure("active zone: part of neuron time", time, "", None)
+        .figure("active zone: part of |p_v|", p_v, "", None)
+        .figure("active zone: part of |d_I f p_v|", error, "", None);
+    report.plot(
+        "adjoint",
+        "How the error flows back.",
+        format!(
+            "The paper's adjoint variables of equations (6) and (7), as the discrete sweep has them (28), along one trial (+ \
+             \u{2212}); time runs forwards, the adjoint was computed backwards. Left: one neuron. Right: all of them. Error \
+             enters p<sub>v</sub> only while a voltage is in the active zone, where neurons spend {:.1} % of the time; {:.0} % \
+             of |p<sub>v</sub>| and {:.0} % of the error current \u{2202}<sub>I</sub>f p<sub>v</sub>, which becomes the \
+             gradient of the weights, lie there. Last panel: both around the spikes of the neuron that they belong to, relative \
+             to their means.",
+            100.0 * time,
+            100.0 * p_v,
+            100.0 * error
+        ),
+        plot.size(820.0, 170.0).render()?,
+    );
+    Ok(())
+}
+
+fn weights(context: &Context, report: &mut Report, amounts: &Amounts, one: &Trained) -> Result<(), Error> {
+    let rates = analysis::rates(&one.gated, &one.task, amounts.per_delay as u64, context.seed)?;
+    let silent = rates.iter().filter(|&&rate| rate < 0.5).count();
+    report.figure("neurons below 0.5 Hz", silent as f64, "", None);
+    let mut plot = Plot::new(3).letters().panel(
+        Panel::new("Firing rates").x_label("mean rate (Hz)").y_label("neurons").histogram(
+            &rates,
+            20,
+            Style::new(BLUE),
+        ),
+    );
+    for (class, name) in ["W", "W_{f}"].into_iter().enumerate() {
+        let dots = |panel: Panel, network: &Network<f32>, style: Style| {
+            let (x, y) = analysis::spectrum(network, class);
+            panel.scatter(&x, &y, style)
+        };
+        let panel = Panel::new(format!("Eigenvalues of {name}"))
+            .x_label("real part")
+            .y_label("imaginary part")
+            .hline(0.0);
+        let panel = dots(panel, &one.initial, Style::new(GREY).label("before training"));
+        plot = plot.panel(dots(panel, &one.gated.network, Style::new(VERMILLION).label("after")));
+    }
+    report.plot(
+        "weights",
+        "Rates and weights.",
+        "Left: mean rates over held-out trials. Middle and right: eigenvalues of slow and fast recurrent weights. Training \
+         starts from neurons that each excite themselves and are otherwise all but unconnected, which puts all eigenvalues of \
+         W near that self-excitation; those that leave the cloud are the directions in activity that training coupled.",
+        plot.size(900.0, 230.0).render()?,
+    );
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! The experiment `delayed-xor`: 80 theta neurons learn to keep two pulses in mind, some hundred milliseconds apart, and to
+//! answer a cue with their exclusive-or (the paper's Fig. 3); judged on held-out trials, looked into, and set beside other
+//! networks on the same task.
+
+mod analysis;
+mod compared;
+mod figures;
+mod scoring;
+mod training;
+
+use spikegrad::tasks::delayed_xor::{Answer, DelayedXor};
+
+use super::Context;
+use crate::Error;
+use crate::report::Report;
+use scoring::{Responder, Scores, score, wilson};
+use training::Trained;
+
+/// Neurons of every network, and units of the rate network.
+const NEURONS: usize = 80;
+
+/// How much is done.
+struct Amounts {
+    /// Iterations of training.
+    iterations: usize,
+    /// Trials of a batch.
+    batch: usize,
+    /// Iterations that a baseline is trained for at most.
+    baseline: usize,
+    /// Held-out trials that a network is judged by.
+    held_out: usize,
+    /// Held-out trials for each delay.
+    per_delay: usize,
+    /// For how long the first pulse has to be kept, in the tests by delay, ms.
+    memories: &'static [f64],
+    /// Trials that readouts are fitted to and scored on.
+    decoded: usize,
+}
+
+impl Amounts {
+    fn of(context: &Context) -> Self {
+        if context.quick {
+            Self {
+                iterations: 15,
+                batch: 10,
+                baseline: 10,
+                held_out: 20,
+                per_delay: 4,
+                memories: &[100.0, 550.0, 1000.0],
+                decoded: 40,
+            }
+        } else {
+            Self {
+                iterations: 3000,
+                batch: 50,
+                baseline: 3000,
+                held_out: 1000,
+                per_delay: 200,
+                memories: &[100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0],
+                decoded: 400,
+            }
+        }
+    }
+}
+
+/// What networks are tested on.
+struct Test {
+    /// Its short name.
+    key: &'static str,
+    /// Its name in figures.
+    name: &'static str,
+    /// Whether the cue's timing gives nothing away.
+    controlled: f64,
+    /// Episodes in a row.
+    episodes: usize,
+}
+
+const TESTS: [Test; 4] = [
+    Test { key: "standard", name: "standard", controlled: 0.0, episodes: 1 },
+    Test { key: "controlled", name: "timing-controlled", controlled: 1.0, episodes: 1 },
+    Test { key: "standard-stream", name: "streams of five", controlled: 0.0, episodes: 5 },
+    Test {
+        key: "controlled-stream",
+        name: "streams of five, timing-controlled",
+        controlled: 1.0,
+        episodes: 5,
+    },
+];
+
+impl Test {
+    /// Trials with the delays that networks are trained on.
+    fn task(&self) -> DelayedXor<f32> {
+        DelayedXor {
+            controlled: self.controlled,
+            stream: (self.episodes, self.episodes),
+            ..DelayedXor::default()
+        }
+    }
+
+    /// Trials in which the first pulse of two has to be kept for `memory` ms, half of it before the second pulse.
+    fn task_of_memory(&self, memory: f64) -> DelayedXor<f32> {
+        let task = self.task();
+        let delay = ((memory - task.pulse) / 2.0).round();
+        DelayedXor { gap: delay..delay, delay: delay..delay, ..task }
+    }
+}
+
+/// A network's scores on the tests, and by delay.
+struct Scored {
+    /// In the order of [`TESTS`].
+    tests: Vec<Scores>,
+    /// By test and memory.
+    memories: Vec<Vec<Scores>>,
+}
+
+fn scored(amounts: &Amounts, seed: u64, who: [&dyn Responder; 4], tick: impl Fn()) -> Result<Scored, Error> {
+    let (mut tests, mut memories) = (Vec::new(), Vec::new());
+    for (test, who) in TESTS.iter().zip(who) {
+        let trials = amounts.held_out.div_ceil(test.episodes);
+        tests.push(score(who, &test.task(), trials, seed)?);
+        tick();
+        let by_memory = amounts.memories.iter().map(|&memory| {
+            let scores =
+                score(who, &test.task_of_memory(memory), amounts.per_delay.div_ceil(test.episodes), seed);
+            tick();
+            scores
+        });
+        memories.push(by_memory.collect::<Result<_, _>>()?);
+    }
+    Ok(Scored { tests, memories })
+}
+
+/// What stays the same over the experiment.
+pub(super) fn settings(context: &Context, report: &mut Report) {
+    let amounts = Amounts::of(context);
+    let (task, options) = (training::task(), training::options(&amounts, context.seed));
+    report
+        .setting("neurons", NEURONS)
+        .setting("neuron", "theta, tau_v 25 ms")
+        .setting("tau, tau_f (ms)", vec![20.0, 5.0])
+        .setting("gate", format!("{}, width {}", training::GATE.0.name(), training::GATE.1))
+        .setting("h (ms)", options.h)
+        .setting("pulse, cue, response (ms)", vec![task.pulse, task.cue, task.response])
+        .setting("response after the cue's beginning (ms)", task.latency)
+        .setting("silence between pulses (ms)", vec![task.gap.start, task.gap.end])
+        .setting("silence before the cue (ms)", vec![task.delay.start, task.delay.end])
+        .setting("part of episodes with one pulse", task.single)
+        .setting("part of training trials with controlled timing", task.controlled)
+        .setting("episodes of a training trial", vec![task.stream.0, task.stream.1])
+        .setting("weight outside the response, first and last", vec![task.outside.0, task.outside.1])
+        .setting("iterations", options.iterations)
+        .setting("trials a batch", options.batch)
+        .setting(
+            "step sizes",
+            options.rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>(),
+        )
+        .setting("held-out cues for each test", amounts.held_out)
+        .setting("held-out cues for each delay", amounts.per_delay);
+    compared::settings(&amounts, context.seed, report);
+}
+
+/// Runs the experiment.
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
+    let amounts = Amounts::of(context);
+    let trained = training::trained(context, &amounts)?;
+    let compared = compared::trained(context, &amounts)?;
+
+    let bar = context
+        .bar((TESTS.len() * (1 + amounts.memories.len()) * (1 + compared.len())) as u64, "held-out trials");
+    let gated = TESTS.each_ref().map(|test| &serving(&trained, test).gated as &dyn Responder);
+    let ours = scored(&amounts, context.seed, gated, || bar.inc(1))?;
+    let mut others = Vec::new();
+    for other in &compared {
+        others.push(scored(&amounts, context.seed, [other.responder.as_ref(); 4], || bar.inc(1))?);
+    }
+    bar.finish_and_clear();
+
+    judge(report, &ours, &trained);
+    explain(report);
+    figures::trials(report, &serving(&trained, &TESTS[0]).gated)?;
+    figures::by_class(report, &ours);
+    figures::by_memory(report, &amounts, &ours, &compared, &others)?;
+    figures::comparison(report, &trained, &ours, &compared, &others)?;
+    figures::inside(context, report, &amounts, serving(&trained, &TESTS[1]))?;
+    Ok(())
+}
+
+/// The network that a test judges.
+fn serving<'a>(trained: &'a [Trained], test: &Test) -> &'a Trained {
+    trained.iter().find(|one| one.tests.contains(&test.key)).unwrap_or(&trained[0])
+}
+
+/// The figures that have a band.
+fn judge(report: &mut Report, ours: &Scored, trained: &[Trained]) {
+    let [standard, controlled, stream, controlled_stream] = [0, 1, 2, 3].map(|k| &ours.tests[k]);
+    let at_least = |low: f64| Some([low, 1.0]);
+    report
+        .figure("standard: accuracy", standard.accuracy(), "", at_least(0.97))
+        .figure("standard: accuracy of the worst class", standard.worst_class(), "", at_least(0.94))
+        .figure("timing-controlled: accuracy", controlled.accuracy(), "", at_least(0.94))
+        .figure(
+            "timing-controlled: accuracy of the worst class",
+            controlled.worst_class(),
+            "",
+            at_least(0.90),
+        )
+        .figure("streams of five: accuracy", stream.accuracy(), "", at_least(0.94))
+        .figure("streams of five, timing-controlled: accuracy", controlled_stream.accuracy(), "", None)
+        .figure(
+            "standard: squared error of the whole trial over that of silence",
+            standard.error_ratio(),
+            "",
+            Some([0.0, 0.35]),
+        )
+        .figure(
+            "timing-controlled: squared error of the whole trial over that of silence",
+            controlled.error_ratio(),
+            "",
+            None,
+        )
+        .figure("mean rate", standard.rate(), "Hz", Some([0.0, 40.0]));
+    for one in trained {
+        let name = if trained.len() == 1 { "training".to_owned() } else { format!("training, {}", one.name) };
+        report.figure(format!("{name}: wall time"), one.seconds / 60.0, "min", Some([0.0, 20.0]));
+        report.add_seconds(one.seconds_before);
+    }
+}
+
+fn explain(report: &mut Report) {
+    report.heading("The task");
+    report.prose(
+        "Input 1 shows one or two pulses, each positive or negative; input 2 shows a go-cue, some time later. If there were \
+         two pulses, the output answers with a pulse: positive if the signs were opposite, negative if they were the same. If \
+         there was one, it stays silent. Delays are random, and nothing but the spikes of the network keeps the pulses. In \
+         <b>standard</b> trials the cue follows the last pulse, so that it comes earlier if there was one only; in \
+         <b>timing-controlled</b> trials it comes when it would have come with two, and time tells nothing. In <b>streams</b> \
+         several episodes follow each other without a reset.",
+    );
+    report.prose(
+        "An answer counts by the output's projection on the response pulse: above 0.5, below \u{2212}0.5 or between. The \
+         squared error is taken over the whole trial, so that an output that answers rightly and flutters meanwhile pays for \
+         it. Every trial is fresh; none of those that judge was trained on or looked at before.",
+    );
+}
+
+/// An accuracy in per cent with its confidence interval.
+fn percent(cues: (usize, usize)) -> String {
+    let [low, high] = wilson(cues);
+    if cues.0 == 0 {
+        return "\u{2013}".to_owned();
+    }
+    format!("{:.1} % ({:.1} to {:.1})", 100.0 * cues.1 as f64 / cues.0 as f64, 100.0 * low, 100.0 * high)
+}
+
+/// What an answer is called.
+fn name_of(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Same => "same signs",
+        Answer::Nothing => "one pulse",
+        Answer::Opposite => "opposite signs",
+    }
+}
