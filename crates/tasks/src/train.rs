@@ -201,7 +201,7 @@ impl<T: RealField + Copy> Trainer<T> {
                 break;
             }
         }
-        self.course.apply_best(network);
+        self.course.apply_best(network.parameters.values_mut());
         Ok(history)
     }
 
@@ -225,7 +225,7 @@ impl<T: RealField + Copy> Trainer<T> {
         {
             return Err(other("options").into());
         }
-        if !fits || !training.course.fits(network) {
+        if !fits || !training.course.fits(network.parameters.values().len()) {
             return Err(other("optimiser").into());
         }
         *network = resumed;
@@ -277,7 +277,9 @@ impl<T: RealField + Copy> Trainer<T> {
         let due = validation.filter(|v| (iteration + 1).is_multiple_of(v.every));
         let found = due.map(|v| validate(network, task, options, v.trials, level)).transpose()?;
         let better = match (due, found) {
-            (Some(validation), Some(found)) => self.course.take(validation, found, network),
+            (Some(validation), Some(found)) => {
+                self.course.take(validation, found, network.parameters.values())
+            }
             _ => true,
         };
         let cost = result.cost.to_subset_unchecked();

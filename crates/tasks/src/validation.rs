@@ -2,7 +2,6 @@
 //! kept, and training ends when nothing gets better.
 
 use nalgebra::RealField;
-use spikegrad_network::Network;
 
 use crate::Error;
 
@@ -68,9 +67,11 @@ impl Validated {
     }
 }
 
-/// How far validation has brought a training run.
+/// How far validation has brought a training run: the level of difficulty, and the best parameters.
+///
+/// [`train`](crate::train) keeps one; a training loop of one's own may too.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Course {
+pub struct Course {
     /// How far up the staircase training is, in steps.
     steps: usize,
     /// The best validation at the last level, and the parameters that it was of.
@@ -81,21 +82,21 @@ pub(crate) struct Course {
 
 impl Course {
     /// The level of difficulty; the last one, 1, if nothing is validated.
-    pub(crate) fn level(&self, validation: Option<&Validation>) -> f64 {
+    pub fn level(&self, validation: Option<&Validation>) -> f64 {
         validation.map_or(1.0, |v| (self.steps as f64 * v.rise).min(1.0))
     }
 
     /// The factor on all step sizes at this level.
-    pub(crate) fn factor(&self, validation: Option<&Validation>) -> f64 {
+    pub fn factor(&self, validation: Option<&Validation>) -> f64 {
         validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
     }
 
-    /// Takes note of a validation of `network`; `false` if training has nothing more to gain.
-    pub(crate) fn take<T: RealField + Copy>(
+    /// Takes note of a validation of the network with these parameters; `false` if training has nothing more to gain.
+    pub fn take<T: RealField + Copy>(
         &mut self,
         validation: &Validation,
         found: Validated,
-        network: &Network<T>,
+        parameters: &[T],
     ) -> bool {
         if self.level(Some(validation)) < 1.0 {
             if found.score >= validation.rise_at {
@@ -106,7 +107,7 @@ impl Course {
             return true;
         }
         if self.best.as_ref().is_none_or(|(best, _)| found.beats(best)) {
-            let values = network.parameters.values().iter().map(|x| x.to_subset_unchecked());
+            let values = parameters.iter().map(|x| x.to_subset_unchecked());
             self.best = Some((found, values.collect()));
             self.waited = 0;
         } else {
@@ -116,36 +117,31 @@ impl Course {
     }
 
     /// Whether training has not ended yet.
-    pub(crate) fn goes_on(&self, validation: Option<&Validation>) -> bool {
+    pub fn goes_on(&self, validation: Option<&Validation>) -> bool {
         validation.is_none_or(|v| self.waited < v.patience)
     }
 
-    /// Gives `network` the best parameters that were seen at the last level, if there were any.
-    pub(crate) fn apply_best<T: RealField + Copy>(&self, network: &mut Network<T>) {
+    /// Writes the best parameters that were seen at the last level, if there were any.
+    pub fn apply_best<T: RealField + Copy>(&self, parameters: &mut [T]) {
         if let Some((_, values)) = &self.best {
-            for (target, value) in network.parameters.values_mut().iter_mut().zip(values) {
+            for (target, value) in parameters.iter_mut().zip(values) {
                 *target = T::from_subset(value);
             }
         }
     }
 
-    /// Whether the kept parameters are those of such a network.
-    pub(crate) fn fits<T: RealField + Copy>(&self, network: &Network<T>) -> bool {
-        self.best.as_ref().is_none_or(|(_, values)| values.len() == network.parameters.values().len())
+    /// Whether the kept parameters are as many as these.
+    pub(crate) fn fits(&self, parameters: usize) -> bool {
+        self.best.as_ref().is_none_or(|(_, values)| values.len() == parameters)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spikegrad_models::{GateShape, Theta};
-    use spikegrad_network::{Group, Population};
 
     #[test]
     fn level_follows_the_score_then_the_best_is_kept_and_patience_ends() {
-        let population = Population::new("theta", Theta::default(), 2, GateShape::RaisedCosine, 0.3);
-        let mut network =
-            Network::builder().population(population).synapse("slow", 20.0).build().expect("a network");
         let validation = Validation {
             every: 1,
             trials: 1,
@@ -156,23 +152,22 @@ mod tests {
             patience: 2,
         };
         let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });
-        assert!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &network));
+        assert!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &[0.0]));
         assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.0, 1.0));
-        (0..5).for_each(|_| assert!(course.take(&validation, good, &network)));
+        (0..5).for_each(|_| assert!(course.take(&validation, good, &[0.0])));
         assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.5, 0.5));
-        assert!(course.take(&validation, Validated { score: 0.49, cost: 0.0 }, &network));
+        assert!(course.take(&validation, Validated { score: 0.49, cost: 0.0 }, &[0.0]));
         assert_eq!(course.level(Some(&validation)), 0.4);
-        (0..6).for_each(|_| assert!(course.take(&validation, good, &network)));
+        (0..6).for_each(|_| assert!(course.take(&validation, good, &[0.0])));
         assert_eq!(course.level(Some(&validation)), 1.0);
-        let mut see = |bias: f64, score, cost| {
-            network.parameters.bias_mut().fill(bias);
-            course.take(&validation, Validated { score, cost }, &network)
-        };
+        let mut see =
+            |parameter: f64, score, cost| course.take(&validation, Validated { score, cost }, &[parameter]);
         assert!(see(1.0, 0.8, 1.0));
         assert!(see(2.0, 0.8, 0.5));
         assert!(see(3.0, 0.8, 0.6));
         assert!(!see(4.0, 0.7, 0.1));
-        course.apply_best(&mut network);
-        assert_eq!(network.parameters.group(Group::Bias), [2.0, 2.0]);
+        let mut parameters = [0.0_f32];
+        course.apply_best(&mut parameters);
+        assert_eq!(parameters, [2.0]);
     }
 }

@@ -131,6 +131,3 @@ pub(crate) mod tests {
         trial
     }
 }
-
-#[cfg(test)]
-mod tune;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use spikegrad::adjoint::Sweep;
 use spikegrad::network::Trial;
 use spikegrad::tasks::delayed_xor::DelayedXor;
-use spikegrad::tasks::{Purpose, RunningQuantile, Schedule, Stage, Task, Validated, Validation, generator};
+use spikegrad::tasks::{
+    Course, Purpose, RunningQuantile, Schedule, Stage, Task, Validated, Validation, generator,
+};
 
 use super::{Group, Model};
 
@@ -57,10 +59,12 @@ pub(crate) fn train<M: Model>(
     let mut work = Work::new(model);
     let mut adam = Adam::new(model.parameters().len());
     let (mut history, mut course) = (History::default(), Course::default());
+    let validation = &training.validation;
     for iteration in 0..training.iterations {
+        let level = course.level(Some(validation));
         let trials: Vec<_> = (0..training.batch)
             .map(|trial| {
-                let stage = Stage { iteration, iterations: training.iterations, trial, level: course.level };
+                let stage = Stage { iteration, iterations: training.iterations, trial, level };
                 let index = (iteration * training.batch + trial) as u64;
                 task.trial(stage, &mut generator(training.seed, Purpose::Training, index))
             })
@@ -70,31 +74,30 @@ pub(crate) fn train<M: Model>(
         history.cost.push(cost);
         // The first batch is there for its norms only.
         if iteration > 0 && finite > 0 {
-            let factor = training.schedule.factor(iteration, training.iterations);
+            let factor =
+                training.schedule.factor(iteration, training.iterations) * course.factor(Some(validation));
             adam.step(model.parameters_mut(), work.sum(), finite, &work.groups, &training.rates, factor);
         }
         watch(iteration, cost);
-        if (iteration + 1).is_multiple_of(training.validation.every) {
-            let found = validate(model, task, training);
+        if (iteration + 1).is_multiple_of(validation.every) {
+            let found = validate(model, task, training, level);
             history.validation.push((iteration + 1, found));
-            if !course.take(&training.validation, found, model.parameters()) {
+            if !course.take(validation, found, model.parameters()) {
                 break;
             }
         }
     }
-    if let Some((_, best)) = &course.best {
-        model.parameters_mut().copy_from_slice(best);
-    }
+    course.apply_best(model.parameters_mut());
     history
 }
 
 /// Part of cues that are answered rightly on validation trials, and mean squared error.
-fn validate<M: Model>(model: &M, task: &DelayedXor<f32>, training: &Training) -> Validated {
+fn validate<M: Model>(model: &M, task: &DelayedXor<f32>, training: &Training, level: f64) -> Validated {
     let looks: Vec<_> = (0..training.validation.trials)
         .into_par_iter()
         .map(|index| {
             let mut rng = generator(training.seed, Purpose::Validation, index as u64);
-            let trial = task.trial(Stage::held_out(index), &mut rng);
+            let trial = task.trial(Stage { level, ..Stage::held_out(index) }, &mut rng);
             let output = model.respond(&trial).0;
             let answers = task.answers(&trial, &output);
             let right = answers.iter().filter(|(answered, right)| answered == right).count();
@@ -105,40 +108,6 @@ fn validate<M: Model>(model: &M, task: &DelayedXor<f32>, training: &Training) ->
     let (right, all) = looks.iter().fold((0, 0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
     let cost = looks.iter().map(|look| look.2).sum::<f64>() / looks.len() as f64;
     Validated { score: right as f64 / all as f64, cost }
-}
-
-/// How far validation has brought training.
-#[derive(Default)]
-struct Course {
-    level: f64,
-    /// The best validation at the last level, and the parameters that it was of.
-    best: Option<(Validated, Vec<f32>)>,
-    /// Validations at the last level since then.
-    waited: usize,
-}
-
-impl Course {
-    /// Takes note of a validation; `false` if there is nothing more to gain.
-    fn take(&mut self, validation: &Validation, found: Validated, parameters: &[f32]) -> bool {
-        if self.level < 1.0 {
-            if found.score >= validation.score {
-                // Steps of a tenth do not add up to exactly 1.
-                let level = self.level + validation.rise;
-                self.level = if level > 1.0 - 1e-9 { 1.0 } else { level };
-            }
-            return true;
-        }
-        let beats = |best: &Validated| {
-            found.score > best.score || (found.score == best.score && found.cost < best.cost)
-        };
-        if self.best.as_ref().is_none_or(|(best, _)| beats(best)) {
-            self.best = Some((found, parameters.to_vec()));
-            self.waited = 0;
-        } else {
-            self.waited += 1;
-        }
-        self.waited < validation.patience
-    }
 }
 
 /// The gradient of a batch, and what is kept from one batch to the next.
@@ -294,7 +263,15 @@ mod tests {
             batch: 10,
             rates: vec![1e-3, 1e-2, 1e-3, 3e-2],
             schedule: Schedule::Constant,
-            validation: Validation { every: 10, trials: 5, score: 0.0, rise: 1.0, patience: 9 },
+            validation: Validation {
+                every: 10,
+                trials: 5,
+                rise_at: 0.0,
+                fall_below: 0.0,
+                rise: 1.0,
+                slow: 1.0,
+                patience: 9,
+            },
             seed: 1,
         };
         (model, DelayedXor { gap: 20.0..30.0, delay: 20.0..30.0, ..DelayedXor::default() }, training)
@@ -313,19 +290,5 @@ mod tests {
         let mean = |costs: &[f32]| costs.iter().sum::<f32>() / costs.len() as f32;
         assert!(mean(&history.cost[20..]) < 0.8 * mean(&history.cost[..5]), "{:?}", history.cost);
         assert_eq!((history.skipped, history.validation.len()), (0, 2));
-    }
-
-    #[test]
-    fn the_best_network_is_kept_and_patience_ends_training() {
-        let validation = Validation { every: 1, trials: 1, score: 0.9, rise: 0.1, patience: 2 };
-        let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });
-        assert!(course.take(&validation, Validated { score: 0.8, cost: 0.0 }, &[0.0]));
-        assert_eq!(course.level, 0.0);
-        (0..10).for_each(|_| assert!(course.take(&validation, good, &[0.0])));
-        assert_eq!(course.level, 1.0);
-        let mut see =
-            |parameter, score, cost| course.take(&validation, Validated { score, cost }, &[parameter]);
-        assert!(see(1.0, 0.8, 1.0) && see(2.0, 0.8, 0.5) && see(3.0, 0.8, 0.6) && !see(4.0, 0.7, 0.1));
-        assert_eq!(course.best.map(|best| best.1), Some(vec![2.0]));
     }
 }

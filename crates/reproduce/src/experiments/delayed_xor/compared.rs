@@ -63,16 +63,24 @@ const LIF: [(&str, LifConstants, LifStart, [f64; 5]); 2] = [
 const RATE_NAME: &str = "rate network, exact gradient";
 
 fn task() -> DelayedXor<f32> {
-    DelayedXor { outside: (0.1, 1.0), ..training::task() }
+    training::PLANS[0].task()
 }
 
 fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
     Training {
         iterations: amounts.baseline,
-        batch: amounts.batch,
+        batch: training::PLANS[0].options(amounts, seed).batch,
         rates: rates.to_vec(),
         schedule: Schedule::Cosine { last: 0.05 },
-        validation: Validation { every: 50, trials: 100, score: 0.9, rise: 0.1, patience: 10 },
+        validation: Validation {
+            every: 50,
+            trials: 100,
+            rise_at: 0.9,
+            fall_below: 0.0,
+            rise: 0.03,
+            slow: 1.0,
+            patience: 40,
+        },
         seed,
     }
 }

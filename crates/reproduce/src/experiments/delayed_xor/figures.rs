@@ -207,8 +207,12 @@ fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> 
         let (x, y): (Vec<f64>, Vec<f64>) = accuracies.iter().map(|&(i, a)| (thousand(i), a)).unzip();
         validation = std::mem::take(&mut validation).line(&x, &y, style());
     };
+    let mut level = Panel::new("Level").x_label("thousand trials").y_label("level").y_range(0.0, 1.0);
     for (k, one) in trained.iter().enumerate() {
         curve(k, one.name, one.batch, &one.cost, &one.validation);
+        let (x, y) = binned(&one.level);
+        let x: Vec<f64> = x.into_iter().map(|i| (i * one.batch) as f64 * 1e-3).collect();
+        level = level.line(&x, &y, Style::new(colour(k)));
     }
     for (k, other) in compared.iter().enumerate() {
         let costs: Vec<f64> = other.history.cost.iter().map(|&c| f64::from(c)).collect();
@@ -218,9 +222,11 @@ fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> 
     report.plot(
         "learning",
         "Learning.",
-        "Left: cost of the batches, averaged over neighbouring ones. It may rise while answers get better, because the weight of \
-         what lies outside the responses grows during training. Right: part of cues answered rightly on validation trials.",
-        Plot::new(2).letters().panel(cost).panel(validation).size(820.0, 230.0).render()?,
+        "Left: cost of the batches, averaged over neighbouring ones. It may rise while answers get better, because delays and the \
+         weight of what lies outside the responses grow with the level of difficulty. Middle: part of cues answered rightly on \
+         validation trials of the level that training has reached. Right: that level, for the gated networks; at 0.6 the delays \
+         have their full length. The network that is judged is the best one at the last level.",
+        Plot::new(3).letters().panel(cost).panel(validation).panel(level).size(820.0, 210.0).render()?,
     );
     Ok(())
 }

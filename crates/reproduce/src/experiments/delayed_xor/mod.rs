@@ -23,8 +23,8 @@ const NEURONS: usize = 80;
 struct Amounts {
     /// Iterations of training.
     iterations: usize,
-    /// Trials of a batch.
-    batch: usize,
+    /// Trials of a batch, if not those of the recipe.
+    batch: Option<usize>,
     /// Iterations that a baseline is trained for at most.
     baseline: usize,
     /// Held-out trials that a network is judged by.
@@ -42,7 +42,7 @@ impl Amounts {
         if context.quick {
             Self {
                 iterations: 15,
-                batch: 10,
+                batch: Some(8),
                 baseline: 10,
                 held_out: 20,
                 per_delay: 4,
@@ -51,9 +51,9 @@ impl Amounts {
             }
         } else {
             Self {
-                iterations: 3000,
-                batch: 50,
-                baseline: 3000,
+                iterations: 8000,
+                batch: None,
+                baseline: 8000,
                 held_out: 1000,
                 per_delay: 200,
                 memories: &[100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0],
@@ -133,7 +133,9 @@ fn scored(amounts: &Amounts, seed: u64, who: [&dyn Responder; 4], tick: impl Fn(
 /// What stays the same over the experiment.
 pub(super) fn settings(context: &Context, report: &mut Report) {
     let amounts = Amounts::of(context);
-    let (task, options) = (training::task(), training::options(&amounts, context.seed));
+    let plan = &training::PLANS[0];
+    let (task, options) = (plan.task(), plan.options(&amounts, context.seed));
+    let streams: Vec<_> = training::PLANS.iter().map(|plan| format!("{:?}", plan.task().stream)).collect();
     report
         .setting("neurons", NEURONS)
         .setting("neuron", "theta, tau_v 25 ms")
@@ -146,8 +148,10 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
         .setting("silence before the cue (ms)", vec![task.delay.start, task.delay.end])
         .setting("part of episodes with one pulse", task.single)
         .setting("part of training trials with controlled timing", task.controlled)
-        .setting("episodes of a training trial", vec![task.stream.0, task.stream.1])
-        .setting("weight outside the response, first and last", vec![task.outside.0, task.outside.1])
+        .setting("episodes of a training trial, for each network", streams)
+        .setting("curriculum", format!("{:?}", task.curriculum))
+        .setting("validation", format!("{:?}", options.validation))
+        .setting("schedule", format!("{:?}", options.schedule))
         .setting("iterations", options.iterations)
         .setting("trials a batch", options.batch)
         .setting(

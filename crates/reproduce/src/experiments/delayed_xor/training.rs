@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use rand_distr::{Distribution, StandardNormal};
-use spikegrad::models::{GateShape, Theta};
-use spikegrad::network::{Group, Network, Population};
+use spikegrad::models::GateShape;
+use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::DelayedXor;
-use spikegrad::tasks::{Iteration, Observer, Options, Purpose, Rate, Schedule, generator, train};
+use spikegrad::tasks::{Iteration, Observer, Options, train};
 
+use super::Amounts;
 use super::scoring::Gated;
-use super::{Amounts, NEURONS};
 use crate::Error;
 use crate::experiments::Context;
 use crate::file;
@@ -31,6 +30,8 @@ pub(super) struct Trained {
     pub(super) batch: usize,
     /// Cost of every batch.
     pub(super) cost: Vec<f64>,
+    /// Level of difficulty at every iteration.
+    pub(super) level: Vec<f64>,
     /// Part of cues answered rightly in validation, beside the iteration.
     pub(super) validation: Vec<(usize, f64)>,
     /// Wall time of training, over all interruptions, s.
@@ -43,92 +44,73 @@ pub(super) struct Trained {
     pub(super) tests: &'static [&'static str],
 }
 
-/// What networks are trained on: both timings, streams of one to three episodes.
-pub(super) fn task() -> DelayedXor<f32> {
-    DelayedXor { controlled: 0.5, stream: (1, 3), outside: (0.1, 0.3), ..DelayedXor::default() }
+/// A network to be trained.
+pub(super) struct Plan {
+    /// What it is called in figures.
+    pub(super) name: &'static str,
+    /// The file that it is kept in.
+    key: &'static str,
+    /// Episodes of a training trial, at least and at most.
+    stream: (usize, usize),
+    /// Which tests it is judged by.
+    tests: &'static [&'static str],
 }
 
-/// How they are trained.
-pub(super) fn options(amounts: &Amounts, seed: u64) -> Options {
-    let rate = |group, rate| Rate { group, rate };
-    Options {
-        h: 1.0,
-        iterations: amounts.iterations,
-        batch: amounts.batch,
-        seed,
-        rates: vec![
-            rate(Group::Recurrent(0), 3e-5),
-            rate(Group::Recurrent(1), 3e-5),
-            rate(Group::Readout, 3e-3),
-            rate(Group::Input, 6e-6),
-            rate(Group::Bias, 1.5e-6),
-        ],
-        schedule: Schedule::Cosine { last: 0.1 },
-        ..Options::default()
+/// One network for single episodes, both timings, and one for streams.
+pub(super) const PLANS: [Plan; 2] = [
+    Plan { name: "gated, exact gradient", key: "single", stream: (1, 1), tests: &["standard", "controlled"] },
+    Plan {
+        name: "gated, exact gradient, streams",
+        key: "stream",
+        stream: (1, 3),
+        tests: &["standard-stream", "controlled-stream"],
+    },
+];
+
+impl Plan {
+    /// What the network is trained on.
+    pub(super) fn task(&self) -> DelayedXor<f32> {
+        DelayedXor { stream: self.stream, ..DelayedXor::default() }
+    }
+
+    /// How it is trained.
+    pub(super) fn options(&self, amounts: &Amounts, seed: u64) -> Options {
+        let options = self.task().options(amounts.iterations, seed);
+        Options { batch: amounts.batch.unwrap_or(options.batch), ..options }
+    }
+
+    fn train(&self, context: &Context, amounts: &Amounts) -> Result<Trained, Error> {
+        let task = self.task();
+        let initial = task.network(GATE.1, context.seed).map_err(Error::experiment)?.to_f32();
+        let mut network = initial.clone();
+        let checkpoint = Some(context.checkpoint(self.key, EVERY));
+        let options = Options { checkpoint, ..self.options(amounts, context.seed) };
+        let mut bar = context.bar(amounts.iterations as u64, self.name);
+        let mut clock = Clock::new(context, self.key);
+        let mut watch = Watch { bar: &mut bar, clock: &mut clock };
+        let history = train(&mut network, &task, &options, &mut watch).map_err(Error::experiment)?;
+        clock.keep();
+        bar.finish_and_clear();
+        let validated = |done: &Iteration| Some((done.iteration + 1, done.validation?.score));
+        Ok(Trained {
+            name: self.name,
+            gated: Gated { network, h: options.h },
+            initial,
+            batch: options.batch,
+            cost: history.iter().map(|done| done.cost).collect(),
+            level: history.iter().map(|done| done.level).collect(),
+            validation: history.iter().filter_map(validated).collect(),
+            seconds: clock.seconds(),
+            seconds_before: clock.before,
+            task,
+            tests: self.tests,
+        })
     }
 }
 
 /// Trains all networks, or goes on where an earlier run was interrupted.
 pub(super) fn trained(context: &Context, amounts: &Amounts) -> Result<Vec<Trained>, Error> {
-    let initial = network(context.seed)?;
-    let mut network = initial.clone();
-    let checkpoint = context.checkpoint("mixed", EVERY);
-    let options = Options { checkpoint: Some(checkpoint), ..options(amounts, context.seed) };
-    let mut bar = context.bar(amounts.iterations as u64, "gated network");
-    let mut clock = Clock::new(context, "mixed");
-    let mut watch = Watch { bar: &mut bar, clock: &mut clock };
-    let history = train(&mut network, &task(), &options, &mut watch).map_err(Error::experiment)?;
-    clock.keep();
-    bar.finish_and_clear();
-    Ok(vec![Trained {
-        name: "gated, exact gradient",
-        gated: Gated { network, h: options.h },
-        initial,
-        batch: options.batch,
-        cost: history.iter().map(|done| done.cost).collect(),
-        validation: history
-            .iter()
-            .filter_map(|done| Some((done.iteration + 1, done.validation?.score)))
-            .collect(),
-        seconds: clock.seconds(),
-        seconds_before: clock.before,
-        task: task(),
-        tests: &["standard", "controlled", "standard-stream", "controlled-stream"],
-    }])
-}
-
-/// The network before training: strong autapses, everything else weak.
-fn network(seed: u64) -> Result<Network<f32>, Error> {
-    let mut network = Network::builder()
-        .population(Population::new("theta", Theta::default(), NEURONS, GATE.0, GATE.1))
-        .synapse("slow", 20.0)
-        .synapse("fast", 5.0)
-        .inputs(2)
-        .outputs(1)
-        .build()
-        .map_err(Error::experiment)?;
-    let mut rng = generator(seed, Purpose::Initialisation, 0);
-    let mut normal = |mean: f64, scale: f64| {
-        let x: f64 = StandardNormal.sample(&mut rng);
-        mean + scale * x
-    };
-    let root = (NEURONS as f64).sqrt();
-    for class in 0..2 {
-        network
-            .parameters
-            .group_mut(Group::Recurrent(class))
-            .iter_mut()
-            .for_each(|w| *w = normal(0.0, 0.02 / root));
-    }
-    for i in 0..NEURONS {
-        network.parameters.group_mut(Group::Recurrent(0))[i * (NEURONS + 1)] += normal(0.5, 0.1);
-    }
-    for (at, u) in network.parameters.group_mut(Group::Input).iter_mut().enumerate() {
-        *u = normal(0.0, if at < NEURONS { 0.02 } else { 0.005 });
-    }
-    network.parameters.bias_mut().iter_mut().for_each(|i| *i = normal(-0.005, 0.003));
-    network.parameters.group_mut(Group::Initial).fill(0.5);
-    Ok(network.to_f32())
+    PLANS.iter().map(|plan| plan.train(context, amounts)).collect()
 }
 
 /// Moves a progress bar and keeps the time.
