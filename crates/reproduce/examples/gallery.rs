@@ -26,7 +26,7 @@ fn main() -> Result<(), Error> {
             .figure("charge error, largest", 3.2e-14, "", Some([0.0, 1e-12]))
             .figure("analytic network: normalised RMSE", 0.064, "", None)
             .prose("Data are <i>made up</i>; only the looks matter. Traces are of <code>o</code> and o<sub>d</sub>.")
-            .set_seconds(134.2)
+            .add_seconds(134.2)
             .plot("traces", "Traces.", "Lines, dashes, spans, shared axes and direct labels.", traces()?)
             .heading("Populations")
             .plot("population", "A population.", "Raster, rates and a histogram.", population()?)
