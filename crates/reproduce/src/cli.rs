@@ -110,8 +110,10 @@ fn choose(names: &[String], known: &'static [Experiment]) -> Result<Vec<&'static
             return Err(Error::UnknownExperiment { name: name.clone(), known });
         }
     }
-    let wanted =
-        |experiment: &&Experiment| names.is_empty() || names.iter().any(|name| name == experiment.name);
+    let wanted = |experiment: &&Experiment| match names {
+        [] => !experiment.on_request,
+        names => names.iter().any(|name| name == experiment.name),
+    };
     Ok(known.iter().filter(wanted).collect())
 }
 
@@ -211,7 +213,7 @@ mod tests {
     ];
 
     const fn named(name: &'static str, run: fn(&Context, &mut Report) -> Result<(), Error>) -> Experiment {
-        Experiment { name, title: name, claims: &[], settings, run }
+        Experiment { name, title: name, on_request: false, claims: &[], settings, run }
     }
 
     fn settings(_: &Context, report: &mut Report) {

@@ -69,6 +69,8 @@ pub struct Experiment {
     pub name: &'static str,
     /// The title of its page.
     pub title: &'static str,
+    /// Whether it is run only if it is named: it explains a result, and is none.
+    pub on_request: bool,
     /// What it reproduces.
     pub claims: &'static [Claim],
     /// Writes the settings, all of them: a report with the same ones, seed and version is not made again.
@@ -82,6 +84,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "synapse",
         title: "The differentiable synapse: unit charge at any speed",
+        on_request: false,
         claims: &[Claim {
             says: "Figure 1: a synapse that follows the voltage through an active zone delivers its whole charge when the \
                    neuron depolarises fully, at any speed, a part of it when it depolarises partly, and nothing below.",
@@ -93,6 +96,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "predictive-coding",
         title: "Predictive coding: a balanced network learned by gradient descent",
+        on_request: false,
         claims: &[
             Claim {
                 says: "Figure 2: a network trained by gradient descent alone represents its input by precisely timed spikes: \
@@ -114,6 +118,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "delayed-xor",
         title: "Delayed-memory XOR: spiking neurons that keep two pulses in mind",
+        on_request: false,
         claims: &[Claim {
             says: "Figure 3: spiking neurons whose time constants are tens of milliseconds keep two pulses in mind for hundreds \
                    and answer the cue with their exclusive-or, in all six kinds of trials.",
@@ -121,6 +126,14 @@ pub const EXPERIMENTS: &[Experiment] = &[
         }],
         settings: delayed_xor::settings,
         run: delayed_xor::run,
+    },
+    Experiment {
+        name: "delayed-xor-ablation",
+        title: "Delayed-memory XOR: what each part of the training recipe does",
+        on_request: true,
+        claims: &[],
+        settings: delayed_xor::ablation::settings,
+        run: delayed_xor::ablation::run,
     },
 ];
 

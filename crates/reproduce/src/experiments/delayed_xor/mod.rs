@@ -2,6 +2,7 @@
 //! answer a cue with their exclusive-or (the paper's Fig. 3); judged on held-out trials, looked into, and set beside other
 //! networks on the same task.
 
+pub(super) mod ablation;
 mod analysis;
 mod compared;
 mod figures;
