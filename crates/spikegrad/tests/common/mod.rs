@@ -78,8 +78,12 @@ pub(crate) struct Model {
     pub(crate) voltage: f64,
     /// A step that resolves it, ms.
     pub(crate) h: f64,
+    /// Whether it has an action potential, which takes steps finer than the way to a threshold.
+    action_potential: bool,
     /// Whether the plain field can run it.
     pub(crate) plain: bool,
+    /// Whether it has a part that exponential methods follow.
+    pub(crate) relaxes: bool,
     /// States that it passes through when it fires.
     states: Vec<Vec<f64>>,
 }
@@ -89,7 +93,8 @@ impl Model {
         let neuron = N::default();
         let (reset, rest) = (N::reset(&neuron.params()), neuron.rest());
         // Action potentials are faster than the way to a threshold.
-        let h = if matches!(reset, Reset::Latch { .. }) { 0.1 } else { 0.5 };
+        let action_potential = matches!(reset, Reset::Latch { .. });
+        let h = if action_potential { 0.1 } else { 0.5 };
         let voltage = reset.widest_zone().unwrap_or(reset.threshold() - rest.as_ref()[0]);
         let mut model = Self {
             name: N::NAME,
@@ -98,12 +103,18 @@ impl Model {
             current: 0.01,
             voltage,
             h,
+            action_potential,
             plain: !matches!(reset, Reset::To { .. }),
+            relaxes: N::RELAXES,
             states: Vec::new(),
         };
         while !model.fires() {
             model.current *= 1.3;
             assert!(model.current < 1e6, "{} never fires", model.name);
+        }
+        while action_potential && model.longest_way() > 0.2 * voltage {
+            model.h /= 2.0;
+            assert!(model.fires(), "{} fires at any step", model.name);
         }
         if matches!(reset, Reset::Subtract | Reset::To { .. }) {
             // So that thresholds can be varied without one of these lying above.
@@ -119,9 +130,14 @@ impl Model {
         (self.population)(name, size, shape, width)
     }
 
-    /// Whether it has an action potential, which takes steps finer than the way to a threshold.
+    /// Whether it has an action potential.
     pub(crate) fn action_potential(&self) -> bool {
-        self.h < 0.5
+        self.action_potential
+    }
+
+    /// The longest way of the voltage in one step.
+    fn longest_way(&self) -> f64 {
+        self.states.windows(2).map(|pair| (pair[1][0] - pair[0][0]).abs()).fold(0.0, f64::max)
     }
 
     /// Runs one neuron from rest for 60 ms, keeps its states and says whether it fires: twice, or one action potential.
@@ -138,7 +154,14 @@ impl Model {
         let states = &mut self.states;
         states.clear();
         Sweep::new().run(&run, |_, x, _| states.push(x[..network.membrane()].to_vec())).expect("finite");
-        run.record().spikes.len() >= if self.action_potential() { 1 } else { 2 }
+        let spikes = run.record().spikes;
+        if let (true, Some(&(_, time))) = (self.action_potential, spikes.first()) {
+            // Most of the time nothing happens: only what leads to an action potential is kept, and a little after it.
+            let at = (time / self.h) as usize;
+            states.truncate(at + 50);
+            states.drain(..at.saturating_sub(150));
+        }
+        spikes.len() >= if self.action_potential { 1 } else { 2 }
     }
 }
 
