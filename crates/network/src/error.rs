@@ -171,4 +171,23 @@ pub enum Error {
         /// The group.
         group: Group,
     },
+    /// Delays where a scheme has none.
+    #[error(
+        "synapse class {class} has delays, which {scheme} does not know: use SplitStep, or build the network without"
+    )]
+    Delayed {
+        /// The index of the class.
+        class: usize,
+        /// What cannot run it.
+        scheme: &'static str,
+    },
+    /// Delays of single connections together with what forms currents anew at every step.
+    #[error(
+        "synapse class {class} has a delay for each connection, but its currents are formed anew at every step: give it \
+         axonal delays, or one time constant and the sparse path"
+    )]
+    DenseDelays {
+        /// The index of the class.
+        class: usize,
+    },
 }

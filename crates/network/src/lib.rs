@@ -11,6 +11,8 @@
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
+mod dale;
+mod delay;
 mod error;
 mod kernels;
 mod located;
@@ -28,6 +30,7 @@ mod taus;
 mod trial;
 mod work;
 
+pub use dale::Sign;
 pub use error::Error;
 pub use network::{Network, NetworkBuilder};
 pub use parameters::{Entry, Group, Layout, Parameters};

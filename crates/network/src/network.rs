@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use nalgebra::RealField;
 use num_dual::Dual64;
-use spikegrad_integrators::Tableau;
+use spikegrad_integrators::{Method, tableau};
 use spikegrad_models::Reset;
 
+use crate::dale::Sign;
+use crate::delay::Delayed;
 use crate::parameters::Layout;
 use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Setting};
 use crate::{Error, Group, Parameters, Population};
@@ -58,6 +60,10 @@ pub struct Network<T: 'static> {
     pub parameters: Parameters<T>,
     pub(crate) places: Vec<Place<T>>,
     pub(crate) classes: Vec<String>,
+    /// What each neuron does to its targets, where that is fixed.
+    pub(crate) signs: Vec<Option<Sign>>,
+    /// Whose the delays of each class are.
+    pub(crate) delayed: Vec<Delayed>,
     pub(crate) masks: Vec<(Group, Arc<Vec<bool>>)>,
     pub(crate) frozen: HashSet<Group>,
     /// Whether any parameter of each population's neurons is trainable, which every step asks.
@@ -77,6 +83,7 @@ pub struct NetworkBuilder {
     populations: Vec<Population>,
     classes: Vec<(String, f64)>,
     per_neuron: Vec<String>,
+    delays: Vec<(String, Delayed, f64)>,
     no_autapses: Vec<String>,
     inputs: usize,
     outputs: usize,
@@ -103,6 +110,34 @@ impl NetworkBuilder {
     #[must_use]
     pub fn tau_per_neuron(mut self, class: &str) -> Self {
         self.per_neuron.push(class.to_owned());
+        self
+    }
+
+    /// Gives each presynaptic neuron a delay in a synapse class, ms, to be set and trained one by one: its charge arrives so
+    /// much later, at trace and currents alike (equations (66), (67)). The gradient's cost still follows the spikes.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// # use spikegrad_network::{Group, Network, Population};
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// let mut network =
+    ///     Network::builder().population(population).synapse("slow", 20.0).axonal_delays("slow", 1.5).build()?;
+    /// network.parameters.group_mut(Group::Delay(0))[3] = 2.25;
+    /// network.unfreeze(Group::Delay(0));
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    #[must_use]
+    pub fn axonal_delays(mut self, class: &str, delay: f64) -> Self {
+        self.delays.push((class.to_owned(), Delayed::Axonal, delay));
+        self
+    }
+
+    /// Gives each connection of a synapse class a delay, ms, to be set and trained one by one. Currents arrive so much later;
+    /// the trace, which is the presynaptic neuron's, does not. A spike costs `N` scattered additions instead of one product
+    /// over a column.
+    #[must_use]
+    pub fn connection_delays(mut self, class: &str, delay: f64) -> Self {
+        self.delays.push((class.to_owned(), Delayed::Connections, delay));
         self
     }
 
@@ -161,6 +196,15 @@ impl NetworkBuilder {
             }
         };
         let per_neuron = self.per_neuron.iter().map(class).collect::<Result<Vec<_>, _>>()?;
+        let mut delayed = vec![(Delayed::Not, 0.0); self.classes.len()];
+        for (name, whose, delay) in &self.delays {
+            delayed[class(name)?] = (*whose, *delay);
+        }
+        if let Some(class) = delayed.iter().position(|d| d.0 == Delayed::Connections)
+            && per_neuron.contains(&class)
+        {
+            return Err(Error::DenseDelays { class });
+        }
         let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
 
         let n: usize = self.populations.iter().map(|p| p.size).sum();
@@ -178,6 +222,14 @@ impl NetworkBuilder {
                 if per_neuron.contains(&k) { n } else { 1 },
                 1,
             );
+        }
+        for (k, (name, _)) in self.classes.iter().enumerate() {
+            let name = format!("delay[{name}]");
+            match delayed[k].0 {
+                Delayed::Not => {}
+                Delayed::Axonal => layout.push(Group::Delay(k), name, n, 1),
+                Delayed::Connections => layout.push(Group::Delay(k), name, n, n),
+            }
         }
         let mut places = Vec::new();
         let (mut offset, mut rest, mut latch) = (0, n, 0);
@@ -198,7 +250,8 @@ impl NetworkBuilder {
             let probe = Setting {
                 arch: pulp::Arch::new(),
                 h: 1.0,
-                tableau: spikegrad_integrators::tableau::EULER,
+                tableau: tableau::EULER,
+                exponential: None,
                 parameters: &p.parameters,
                 per_neuron: false,
                 shape: p.shape,
@@ -240,6 +293,7 @@ impl NetworkBuilder {
         let mut parameters = Parameters::new(Arc::new(layout), vec![0.0; len]);
         for (k, (_, tau)) in self.classes.iter().enumerate() {
             parameters.group_mut(Group::Tau(k)).fill(*tau);
+            parameters.group_mut(Group::Delay(k)).fill(delayed[k].1);
         }
         for (index, (place, p)) in places.iter().zip(&self.populations).enumerate() {
             for (parameter, &value) in p.parameters.iter().enumerate() {
@@ -265,6 +319,8 @@ impl NetworkBuilder {
             parameters,
             places,
             classes: self.classes.into_iter().map(|(name, _)| name).collect(),
+            signs: self.populations.iter().flat_map(|p| vec![p.sign; p.size]).collect(),
+            delayed: delayed.into_iter().map(|(whose, _)| whose).collect(),
             masks: Vec::new(),
             neurons: n,
             membrane: rest,
@@ -323,7 +379,8 @@ impl<T: RealField + Copy> Network<T> {
     pub fn structure(&self) -> Vec<String> {
         let population = |p: &Place<T>| {
             let (model, gate) = (p.dynamics.model(), p.shape.name());
-            format!("population {}: {} {model} neurons, {gate} gate", p.name, p.size)
+            let sign = self.sign(p.offset).map_or(String::new(), |sign| format!(", {}", sign.name()));
+            format!("population {}: {} {model} neurons, {gate} gate{sign}", p.name, p.size)
         };
         let entry = |e: &crate::Entry| format!("{}: {} parameters", e.name, e.range.len());
         let groups = self.parameters.layout().entries().iter().map(entry);
@@ -362,10 +419,10 @@ impl<T: RealField + Copy> Network<T> {
         !self.frozen.contains(&group)
     }
 
-    /// Whether only positive values of a group make sense: time constants, gate widths, some neuron parameters.
+    /// Whether only positive values of a group make sense: time constants, delays, gate widths, some neuron parameters.
     pub fn is_positive(&self, group: Group) -> bool {
         match group {
-            Group::Tau(_) | Group::GateWidth(_) => true,
+            Group::Tau(_) | Group::Delay(_) | Group::GateWidth(_) => true,
             Group::Neuron { population, parameter } => {
                 let place = self.places.get(population);
                 place.and_then(|p| p.dynamics.parameters().get(parameter)).is_some_and(|p| p.positive)
@@ -406,8 +463,12 @@ impl<T: RealField + Copy> Network<T> {
         Ok(())
     }
 
-    /// The mask of a group, column-major, if it has one.
+    /// The mask of a group, column-major, if it has one. Delays of connections have that of their weights.
     pub fn mask(&self, group: Group) -> Option<&[bool]> {
+        let group = match group {
+            Group::Delay(k) if self.delayed.get(k) == Some(&Delayed::Connections) => Group::Recurrent(k),
+            group => group,
+        };
         self.masks.iter().find(|(g, _)| *g == group).map(|(_, mask)| mask.as_slice())
     }
 
@@ -440,7 +501,7 @@ impl<T: RealField + Copy> Network<T> {
             }
         }
         for place in &self.places {
-            let at = self.setting(place, T::one(), spikegrad_integrators::tableau::EULER);
+            let at = self.setting(place, T::one(), tableau::EULER);
             for i in 0..if place.per_neuron { place.size } else { 1 } {
                 if let Some(widest) = place.dynamics.reset(&at, i).widest_zone()
                     && !(at.width <= widest)
@@ -469,7 +530,7 @@ impl<T: RealField + Copy> Network<T> {
             return Err(Error::NonFinite { what: "the initial membrane state".into(), index });
         }
         for place in &self.places {
-            let at = self.setting(place, T::one(), spikegrad_integrators::tableau::EULER);
+            let at = self.setting(place, T::one(), tableau::EULER);
             for i in 0..place.size {
                 let reset = place.dynamics.reset(&at, if place.per_neuron { i } else { 0 });
                 let v = x[place.offset + i];
@@ -485,11 +546,21 @@ impl<T: RealField + Copy> Network<T> {
         Ok(())
     }
 
-    pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, tableau: Tableau) -> Setting<'a, T> {
+    /// Refuses delays on behalf of a scheme that has none.
+    pub(crate) fn check_undelayed(&self, scheme: &'static str) -> Result<(), Error> {
+        match self.delayed.iter().position(|&whose| whose != Delayed::Not) {
+            Some(class) => Err(Error::Delayed { class, scheme }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, method: impl Into<Method>) -> Setting<'a, T> {
+        let method = method.into();
         Setting {
             arch: pulp::Arch::new(),
             h,
-            tableau,
+            tableau: method.explicit(),
+            exponential: method.exponential(),
             parameters: &self.parameters.values()[place.parameters.clone()],
             per_neuron: place.per_neuron,
             shape: place.shape,
@@ -512,6 +583,16 @@ impl<T: RealField + Copy> Network<T> {
         for (group, mask) in &self.masks {
             let range = self.parameters.layout().range(*group);
             for (g, &exists) in gradient[range].iter_mut().zip(mask.iter()) {
+                if !exists {
+                    *g = T::zero();
+                }
+            }
+        }
+        for k in (0..self.delayed.len()).filter(|&k| self.delayed[k] == Delayed::Connections) {
+            let range = self.parameters.layout().range(Group::Delay(k));
+            for (g, &exists) in
+                gradient[range].iter_mut().zip(self.mask(Group::Delay(k)).into_iter().flatten())
+            {
                 if !exists {
                     *g = T::zero();
                 }
@@ -545,6 +626,8 @@ impl<T: RealField + Copy> Network<T> {
             parameters: self.parameters.map(scalar),
             places: self.places.iter().map(place).collect(),
             classes: self.classes.clone(),
+            signs: self.signs.clone(),
+            delayed: self.delayed.clone(),
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),
             trains_neurons: self.trains_neurons.clone(),
@@ -579,7 +662,8 @@ fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
     let at = Setting {
         arch: pulp::Arch::new(),
         h: 1.0,
-        tableau: spikegrad_integrators::tableau::EULER,
+        tableau: tableau::EULER,
+        exponential: None,
         parameters: &p.parameters,
         per_neuron: false,
         shape: p.shape,

@@ -39,6 +39,9 @@ pub enum Group {
     /// Width `Delta` of a population's gate.
     #[doc(alias = "Delta")]
     GateWidth(usize),
+    /// Delays of a synapse class, ms: `N`, one for each presynaptic neuron, or `N x N`, one for each connection; empty
+    /// unless the class has them.
+    Delay(usize),
 }
 
 impl fmt::Display for Group {
@@ -52,6 +55,7 @@ impl fmt::Display for Group {
             Self::Initial => f.write_str("x_0"),
             Self::Neuron { population, parameter } => write!(f, "neuron[{population}][{parameter}]"),
             Self::GateWidth(p) => write!(f, "gate_width[{p}]"),
+            Self::Delay(k) => write!(f, "delay[{k}]"),
         }
     }
 }

@@ -25,10 +25,12 @@ impl<'n, T: RealField + Copy> PlainStep<'n, T> {
     /// The plain field with a step of `h` ms.
     ///
     /// # Errors
-    /// If `h` is not positive and finite, a parameter is out of its domain, or a population has a reset inside the step.
+    /// If `h` is not positive and finite, a parameter is out of its domain, a population has a reset inside the step, or a
+    /// synapse class has delays.
     pub fn new(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
         check_step(h)?;
         network.validate()?;
+        network.check_undelayed("the plain field")?;
         let h = real(h);
         for place in &network.places {
             if let Reset::To { .. } = place.dynamics.reset(&network.setting(place, h, tableau), 0) {
@@ -280,7 +282,7 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
 
     fn start(&self, x: &mut [T]) {
         let (network, size) = (self.network(), self.network().neurons);
-        self.run.start_membrane(self.scheme.tableau, x);
+        self.run.start_membrane(self.scheme.tableau.into(), x);
         let (membrane, z) = x.split_at_mut(self.membrane());
         self.run.start_synapses(z);
         // z_0 = s_0 - Q_0 / tau, one neuron at a time in the first class' place
@@ -405,7 +407,7 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
                 network.parameter_bar(p, parameters_bar),
             );
         }
-        self.run.start_membrane_vjp(self.scheme.tableau, x_bar, parameters_bar);
+        self.run.start_membrane_vjp(self.scheme.tableau.into(), x_bar, parameters_bar);
         network.mask_gradient(parameters_bar);
     }
 }

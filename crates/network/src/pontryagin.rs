@@ -30,9 +30,11 @@ pub struct Pontryagin<T> {
 /// right-end sums for the gradient and the jump of equation (32) at hard resets.
 ///
 /// # Errors
-/// If the run becomes non-finite, or a population has hard resets of several variables or a refractory time.
+/// If the run becomes non-finite, a population has hard resets of several variables or a refractory time, or a synapse class
+/// has delays.
 pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
+    network.check_undelayed("the continuous adjoint")?;
     let (size, classes, steps) = (network.neurons(), network.classes().len(), run.steps());
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;

@@ -7,10 +7,13 @@ use std::marker::PhantomData;
 
 use nalgebra::RealField;
 use num_dual::Dual64;
-use spikegrad_integrators::{Affine, AffineBar, EventLog, HardReset, Tableau, tableau::MAX_STAGES};
+use spikegrad_integrators::{
+    Affine, AffineBar, EventLog, Exponential, HardReset, Tableau, tableau::MAX_STAGES,
+};
 use spikegrad_models::math::{floor, real};
 use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Reset};
 
+use crate::dale::Sign;
 use crate::located;
 use crate::registry::{is_known, known};
 
@@ -41,6 +44,7 @@ pub struct Population {
     pub(crate) parameters: Vec<f64>,
     pub(crate) rest: Vec<f64>,
     pub(crate) per_neuron: bool,
+    pub(crate) sign: Option<Sign>,
     pub(crate) model: &'static str,
     /// `None` for a model that has the name of another one.
     pub(crate) dynamics: Option<&'static dyn Dynamics<f64>>,
@@ -58,6 +62,7 @@ impl Population {
             parameters: neuron.params().as_ref().to_vec(),
             rest: neuron.rest().as_ref().to_vec(),
             per_neuron: false,
+            sign: None,
             model: N::NAME,
             // Decided at compile time, so that the loops of a known model are not compiled again.
             dynamics: if const { is_known(N::NAME) } {
@@ -66,6 +71,22 @@ impl Population {
                 Some(&Model::<N>(PhantomData))
             },
         }
+    }
+
+    /// Lets the neurons excite their targets only (Dale's law): training keeps their recurrent weights from becoming
+    /// negative.
+    #[must_use]
+    pub fn excitatory(mut self) -> Self {
+        self.sign = Some(Sign::Excitatory);
+        self
+    }
+
+    /// Lets the neurons inhibit their targets only (Dale's law): training keeps their recurrent weights from becoming
+    /// positive.
+    #[must_use]
+    pub fn inhibitory(mut self) -> Self {
+        self.sign = Some(Sign::Inhibitory);
+        self
     }
 
     /// Gives every neuron parameters of its own, to be set and trained one by one, instead of one value for all.
@@ -112,7 +133,10 @@ pub(crate) struct Setting<'a, T> {
     /// The widest vectors of this machine.
     pub(crate) arch: pulp::Arch,
     pub(crate) h: T,
+    /// The explicit method, which is that of what does not relax.
     pub(crate) tableau: Tableau,
+    /// The method of models that relax, where it is an exponential one.
+    pub(crate) exponential: Option<Exponential>,
     /// The model's parameters, one after the other, each `1` or `size` values.
     pub(crate) parameters: &'a [T],
     pub(crate) per_neuron: bool,
@@ -391,6 +415,47 @@ fn flow_vjp<N: NeuronVjp, T: RealField + Copy, const EULER: bool>(
     current_bar
 }
 
+/// [`flow`] by an exponential method, equation (64).
+#[inline(always)]
+fn relaxed_flow<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    method: Exponential,
+    params: &N::Params<T>,
+    x: N::State<T>,
+    current: T,
+) -> N::State<T> {
+    method.step(at.h, x, |x, slope, relaxation| {
+        (*slope, *relaxation) = (N::rhs(params, x, current), N::relaxation(params, x));
+    })
+}
+
+/// The transpose of [`relaxed_flow`], as [`flow_vjp`].
+#[inline(always)]
+fn relaxed_flow_vjp<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    method: Exponential,
+    params: &N::Params<T>,
+    x: N::State<T>,
+    current: T,
+    bar: &mut N::State<T>,
+    params_bar: &mut N::Params<T>,
+) -> T {
+    let mut current_bar = T::zero();
+    method.step_vjp(
+        at.h,
+        x,
+        bar,
+        |x, slope, relaxation| {
+            (*slope, *relaxation) = (N::rhs(params, x, current), N::relaxation(params, x));
+        },
+        |x, slope_bar, relaxation_bar, x_bar| {
+            current_bar += N::rhs_vjp(params, x, current, slope_bar, x_bar, params_bar);
+            N::relaxation_vjp(params, x, relaxation_bar, x_bar, params_bar);
+        },
+    );
+    current_bar
+}
+
 /// `Q` since the last reset for a voltage that has not been wrapped yet, and the whole spikes in it.
 #[inline(always)]
 fn total<T: RealField + Copy>(gate: &Gate<T>, reset: &Reset<T>, v: T, latch: T) -> (T, T) {
@@ -535,7 +600,14 @@ impl<N: NeuronVjp> Model<N> {
             return;
         }
         // Branches on the method stand outside the loops, so that these vectorise.
-        if at.tableau.stages() == 1 {
+        if N::RELAXES
+            && let Some(method) = at.exponential
+        {
+            for i in 0..size {
+                let x = state_at::<N, T>(before_v, before.rest, i);
+                put_state::<N, T>(&relaxed_flow::<N, T>(at, method, &params(i), x, current[i]), v, rest, i);
+            }
+        } else if at.tableau.stages() == 1 {
             for i in 0..size {
                 let x = state_at::<N, T>(before_v, before.rest, i);
                 put_state::<N, T>(&flow::<N, T, true>(at, &params(i), x, current[i]), v, rest, i);
@@ -666,28 +738,31 @@ impl<N: NeuronVjp> Model<N> {
                 }
             }
         } else {
+            // The flow stands in the loop itself: a closure might not be inlined into the wide vectors.
             macro_rules! run {
-                ($euler:literal) => {
+                (|$p:ident, $x:ident, $current:ident, $x_bar:ident, $p_bar:ident| $flow:expr) => {
                     for i in 0..size {
-                        let x = state_at::<N, T>(before_v, before.rest, i);
-                        let mut x_bar = state_at::<N, T>(v_bar, rest_bar, i);
-                        let mut params_bar = zeros::<T, N::Params<T>>();
-                        current_bar[i] = flow_vjp::<N, T, $euler>(
-                            at,
-                            &params(i),
-                            x,
-                            current[i],
-                            &mut x_bar,
-                            &mut params_bar,
-                        );
-                        put_state::<N, T>(&x_bar, v_bar, rest_bar, i);
+                        let ($p, $current) = (&params(i), current[i]);
+                        let $x = state_at::<N, T>(before_v, before.rest, i);
+                        let $x_bar = &mut state_at::<N, T>(v_bar, rest_bar, i);
+                        let $p_bar = &mut zeros::<T, N::Params<T>>();
+                        current_bar[i] = $flow;
+                        put_state::<N, T>($x_bar, v_bar, rest_bar, i);
                         if train {
-                            add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+                            add_params::<N, T>(at, size, i, $p_bar, neuron_bar);
                         }
                     }
                 };
             }
-            if at.tableau.stages() == 1 { run!(true) } else { run!(false) }
+            if N::RELAXES
+                && let Some(method) = at.exponential
+            {
+                run!(|p, x, i, x_bar, p_bar| relaxed_flow_vjp::<N, T>(at, method, p, x, i, x_bar, p_bar));
+            } else if at.tableau.stages() == 1 {
+                run!(|p, x, i, x_bar, p_bar| flow_vjp::<N, T, true>(at, p, x, i, x_bar, p_bar));
+            } else {
+                run!(|p, x, i, x_bar, p_bar| flow_vjp::<N, T, false>(at, p, x, i, x_bar, p_bar));
+            }
         }
         // What the charge at the start of the step depends on.
         if latched {

@@ -1,7 +1,7 @@
 //! What every scheme's run over a trial shares: the sample grid, inputs, readout, cost and the start.
 
 use nalgebra::RealField;
-use spikegrad_integrators::Tableau;
+use spikegrad_integrators::Method;
 use spikegrad_models::math::real;
 
 use crate::kernels::{axpy, dot};
@@ -226,12 +226,12 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     /// Writes the membrane state and latches at the start.
-    pub(crate) fn start_membrane(&self, tableau: Tableau, x: &mut [T]) {
+    pub(crate) fn start_membrane(&self, method: Method, x: &mut [T]) {
         let network = self.network;
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         x[..network.membrane].copy_from_slice(initial);
         for place in &network.places {
-            let at = network.setting(place, self.h, tableau);
+            let at = network.setting(place, self.h, method);
             place.dynamics.start(&at, block_mut(place, network.membrane, x));
         }
     }
@@ -245,11 +245,11 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     /// The transpose of [`start_membrane`](Self::start_membrane). An initial state that the trial gave is no parameter.
-    pub(crate) fn start_membrane_vjp(&self, tableau: Tableau, x_bar: &mut [T], parameters_bar: &mut [T]) {
+    pub(crate) fn start_membrane_vjp(&self, method: Method, x_bar: &mut [T], parameters_bar: &mut [T]) {
         let network = self.network;
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         for (p, place) in network.places.iter().enumerate() {
-            let at = network.setting(place, self.h, tableau);
+            let at = network.setting(place, self.h, method);
             place.dynamics.start_vjp(
                 &at,
                 &initial[place.offset..][..place.size],

@@ -6,9 +6,10 @@
 //! neurons, forms the product anew at every step.
 
 use nalgebra::RealField;
-use spikegrad_integrators::{Decay, EventLog, Step, StepVjp, Tableau, tableau};
+use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, Tableau, tableau};
 use spikegrad_models::math::real;
 
+use crate::delay::{Delayed, Delays, ReleaseBar};
 use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
@@ -32,15 +33,21 @@ use crate::{Error, Group, Loss, Network, Trial};
 pub struct SplitStep<'n, T: 'static> {
     network: &'n Network<T>,
     h: T,
-    tableau: Tableau,
+    method: Method,
     /// Of each class: one for all neurons, or one each.
     decays: Vec<Vec<Decay<T>>>,
+    /// Of each class that has delays.
+    delays: Vec<Option<Delays<T>>>,
+    /// Length of what is on its way.
+    way: usize,
     /// Whether all columns are visited at every step.
     dense: bool,
     /// Which classes' weights are trainable.
     trains_weights: Vec<bool>,
     /// Which classes' time constants are.
     trains_tau: Vec<bool>,
+    /// Which classes' delays are.
+    trains_delay: Vec<bool>,
     /// Whether any time constant is: their gradient needs `s` and `J` of every step.
     keeps_synapses: bool,
 }
@@ -49,16 +56,41 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// The split step of `h` ms with Euler's method for neurons that have no closed form.
     ///
     /// # Errors
-    /// If `h` is not positive and finite or a parameter of the network is out of its domain.
+    /// If `h` is not positive and finite, a parameter of the network is out of its domain, or one synapse class has delays of
+    /// connections and another a time constant for each neuron.
     pub fn new(network: &'n Network<T>, h: f64) -> Result<Self, Error> {
         Self::with_tableau(network, h, tableau::EULER)
     }
 
-    /// The split step with another method for the neurons.
+    /// The split step with a Runge-Kutta method for the neurons.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_tableau(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
+        Self::with_method(network, h, tableau)
+    }
+
+    /// The split step with any method for the neurons, such as an exponential one, which is stable at steps that are longer
+    /// than the time constants of gating variables.
+    ///
+    /// ```
+    /// use spikegrad_integrators::Exponential;
+    /// use spikegrad_models::{GateShape, HodgkinHuxley};
+    /// use spikegrad_network::{Network, NoLoss, Population, SplitStep, Trial};
+    ///
+    /// let population = Population::new("squid", HodgkinHuxley::default(), 1, GateShape::RaisedCosine, 30.0);
+    /// let mut network = Network::builder().population(population).synapse("slow", 5.0).build()?;
+    /// network.parameters.bias_mut()[0] = 10.0; // uA/cm2
+    /// // Explicit methods need a tenth of this step.
+    /// let scheme = SplitStep::with_method(&network, 0.25, Exponential::Midpoint)?;
+    /// let recording = scheme.run(&Trial::silent(400, 0.25, 0), &NoLoss)?.record();
+    /// assert_eq!(recording.spikes.len(), 7);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_method(network: &'n Network<T>, h: f64, method: impl Into<Method>) -> Result<Self, Error> {
         check_step(h)?;
         network.validate()?;
         let h = real(h);
@@ -70,25 +102,55 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             classes.clone().map(|k| network.is_trainable(group(k))).collect()
         };
         let trains_tau = trains(Group::Tau);
-        Ok(Self {
+        let dense = classes.clone().any(|k| network.parameters.group(Group::Tau(k)).len() > 1);
+        let mut scheme = Self {
             network,
             h,
-            tableau,
+            method: method.into(),
             decays: classes.clone().map(decays).collect(),
-            dense: classes.clone().any(|k| network.parameters.group(Group::Tau(k)).len() > 1),
+            delays: Vec::new(),
+            way: 0,
+            dense: false,
+            trains_delay: trains(Group::Delay),
             trains_weights: trains(Group::Recurrent),
             keeps_synapses: trains_tau.contains(&true),
             trains_tau,
-        })
+        };
+        scheme.lay_out(dense)?;
+        Ok(scheme)
+    }
+
+    /// Makes the rings of the delays, which depend on the path.
+    fn lay_out(&mut self, dense: bool) -> Result<(), Error> {
+        let network = self.network;
+        (self.dense, self.way) = (dense, 0);
+        self.delays.clear();
+        for (k, &delayed) in network.delayed.iter().enumerate() {
+            if dense && delayed == Delayed::Connections {
+                return Err(Error::DenseDelays { class: k });
+            }
+            let values = network.parameters.group(Group::Delay(k));
+            self.delays.push((delayed != Delayed::Not).then(|| {
+                let delays = Delays::new(values, delayed, network.neurons, self.h, dense, self.way);
+                self.way += delays.len();
+                delays
+            }));
+        }
+        Ok(())
     }
 
     /// Takes the dense path: `J_k = W_k s_k` as a product at every step instead of column by column where charge was
     /// released. Networks with a time constant for each neuron always do, since their `J_k` does not decay as a whole;
     /// others gain from it only where most neurons stand in the active zone most of the time (see
     /// `docs/performance.md`). Both paths give the same gradient to rounding.
+    /// Networks with a delay for each connection have no dense path and keep the sparse one.
     #[must_use]
     pub fn dense(mut self) -> Self {
-        self.dense = true;
+        if !self.network.delayed.contains(&Delayed::Connections) {
+            // Only delays of connections are refused.
+            let laid_out = self.lay_out(true);
+            debug_assert!(laid_out.is_ok());
+        }
         self
     }
 
@@ -123,6 +185,12 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     fn kept(&self) -> usize {
         if self.keeps_synapses || self.dense { 2 * self.classes() * self.network.neurons } else { 0 }
     }
+
+    /// What a step adds to [`SplitTape::arrived`].
+    fn kept_arrivals(&self) -> usize {
+        let rows = self.delays.iter().flatten().map(|d| d.row(0).len());
+        if self.keeps_synapses { rows.sum() } else { 0 }
+    }
 }
 
 /// The decay of neuron `i`.
@@ -131,7 +199,8 @@ fn decay_at<T: Copy>(decays: &[Decay<T>], i: usize) -> Decay<T> {
     decays[if decays.len() == 1 { 0 } else { i }]
 }
 
-/// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`.
+/// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`, and behind it, for
+/// classes with delays, what is on its way.
 #[derive(Clone, Copy)]
 pub struct SplitRun<'a, T: 'static> {
     scheme: &'a SplitStep<'a, T>,
@@ -151,6 +220,8 @@ pub struct SplitTape<T> {
     /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
     /// the start and at the end.
     synapses: Vec<T>,
+    /// What arrived in every step, where a time constant is trainable and there are delays.
+    arrived: Vec<T>,
     /// Ends of the steps' parts of `released`.
     ends: Vec<usize>,
     released: Released<T>,
@@ -170,6 +241,7 @@ impl<T> Default for SplitTape<T> {
             current: Vec::new(),
             s: Vec::new(),
             synapses: Vec::new(),
+            arrived: Vec::new(),
             ends: Vec::new(),
             released: Released { neurons: Vec::new(), charge: Vec::new() },
             output: Vec::new(),
@@ -205,7 +277,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         for (neuron, &charge) in tape.last_charges() {
             for place in &network.places {
                 if (place.offset..place.offset + place.size).contains(&neuron) {
-                    let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+                    let at = network.setting(place, self.scheme.h, self.scheme.method);
                     let (before, after) =
                         (block(place, network.membrane, before), block(place, network.membrane, after));
                     let spikes = place.dynamics.spikes(&at, before, after, neuron - place.offset, charge);
@@ -242,7 +314,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     }
 
     pub(crate) fn setting(&self, place: &Place<T>) -> Setting<'_, T> {
-        self.scheme.network.setting(place, self.scheme.h, self.scheme.tableau)
+        self.scheme.network.setting(place, self.scheme.h, self.scheme.method)
     }
 
     pub(crate) fn shared(&self) -> &Run<'_, T> {
@@ -269,6 +341,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (size, len) = (network.neurons, scheme.membrane());
         let (membrane, synapses) = x.split_at_mut(len);
         let (s, j) = synapses.split_at_mut(scheme.classes() * size);
+        let (j, way) = j.split_at_mut(scheme.classes() * size);
         if scheme.dense {
             tape.synapses.extend_from_slice(s);
         } else if scheme.keeps_synapses {
@@ -287,7 +360,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         // (x', q), equation (18)
         let before = &tape.membrane[tape.steps * len..];
         for place in &network.places {
-            let at = network.setting(place, scheme.h, scheme.tableau);
+            let at = network.setting(place, scheme.h, scheme.method);
             place.dynamics.forward(
                 &at,
                 block(place, network.membrane, before),
@@ -304,6 +377,19 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         for (k, decays) in scheme.decays.iter().enumerate() {
             let w = network.parameters.group(Group::Recurrent(k));
             let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
+            if let Some(delays) = &scheme.delays[k] {
+                delays.release(n, neurons, charges, w, way);
+                let row = &mut way[delays.row(n)];
+                if scheme.keeps_synapses {
+                    tape.arrived.extend_from_slice(row);
+                }
+                arrive(delays, decays, row, (neurons, charges), s, j);
+                if scheme.dense {
+                    multiply(w, s, j);
+                }
+                row.fill(T::zero());
+                continue;
+            }
             if scheme.dense {
                 for (i, s) in s.iter_mut().enumerate() {
                     *s *= decay_at(decays, i).a;
@@ -350,6 +436,8 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let index = tape.steps - 1;
         let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
         let (s_bar, j_bar) = synapses_bar.split_at_mut(scheme.classes() * size);
+        let (j_bar, way_bar) = j_bar.split_at_mut(scheme.classes() * size);
+        let mut arrived = tape.arrived.len() - scheme.kept_arrivals();
         let (before, after) = tape.membrane[index * len..].split_at(len);
 
         self.run.cost_vjp(
@@ -374,6 +462,43 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             let w = &network.parameters.values()[range.clone()];
             let w_bar = &mut parameters_bar[range];
             let trainable = scheme.trains_weights[k];
+            if let Some(delays) = &scheme.delays[k] {
+                let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+                if scheme.dense {
+                    let row = &tape.synapses[(index * 2 + 1) * scheme.classes() * size..];
+                    add_transposed(w, j_bar, s_bar, &mut tape.lanes);
+                    tape.lanes.resize(neurons.len(), [T::zero(); LANES]);
+                    if trainable {
+                        add_outer(w_bar, j_bar, &row[k * size..][..size]);
+                    }
+                }
+                let row_bar = &mut way_bar[delays.row(n)];
+                arrive_vjp(delays, decays, row_bar, (neurons, &mut tape.charge_bar), s_bar, j_bar);
+                if scheme.trains_tau[k] {
+                    let (classes, dense) = (scheme.classes(), scheme.dense);
+                    let start = &tape.synapses[index * 2 * classes * size..];
+                    let s = &start[k * size..][..size];
+                    let j = (!dense).then(|| &start[(classes + k) * size..][..size]);
+                    let row = &tape.arrived[arrived..][..delays.row(n).len()];
+                    let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
+                    tau_vjp(delays, decays, row, (neurons, charges), (s, j), (s_bar, j_bar), tau_bar);
+                }
+                if scheme.keeps_synapses {
+                    arrived += delays.row(n).len();
+                }
+                let (w_bar, delay_bar) = weights_and_delays(
+                    parameters_bar,
+                    layout.range(Group::Recurrent(k)),
+                    layout.range(Group::Delay(k)),
+                );
+                let mut bar = ReleaseBar {
+                    charge: &mut tape.charge_bar,
+                    w: (trainable && !scheme.dense).then_some(w_bar),
+                    delay: scheme.trains_delay[k].then_some(delay_bar),
+                };
+                delays.release_vjp(n, neurons, charges, w, way_bar, &mut bar);
+                continue;
+            }
             if scheme.dense {
                 let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
                 let row = &tape.synapses[index * 2 * scheme.classes() * size..];
@@ -432,7 +557,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         // x_bar and I_bar, equation (24)
         let mut from = 0;
         for (p, place) in network.places.iter().enumerate() {
-            let at = network.setting(place, scheme.h, scheme.tableau);
+            let at = network.setting(place, scheme.h, scheme.method);
             let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
             place.dynamics.backward(
                 &at,
@@ -475,7 +600,102 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         tape.released.neurons.truncate(part.start);
         tape.released.charge.truncate(part.start);
         tape.synapses.truncate(index * scheme.kept());
+        tape.arrived.truncate(index * scheme.kept_arrivals());
     }
+}
+
+/// What arrives in a step goes to traces and currents, equation (67).
+#[inline(always)]
+fn arrive<T: RealField + Copy>(
+    delays: &Delays<T>,
+    decays: &[Decay<T>],
+    row: &[T],
+    (neurons, charges): (&[u32], &[T]),
+    s: &mut [T],
+    j: &mut [T],
+) {
+    let (traces, currents) = delays.split(row);
+    for (i, s) in s.iter_mut().enumerate() {
+        *s *= decay_at(decays, i).a;
+    }
+    for (i, (s, &trace)) in s.iter_mut().zip(traces).enumerate() {
+        *s += decay_at(decays, i).b * trace;
+    }
+    if !delays.delays_traces() {
+        for (&neuron, &charge) in neurons.iter().zip(charges) {
+            s[neuron as usize] += decay_at(decays, neuron as usize).b * charge;
+        }
+    }
+    // Without currents in the ring, these are formed anew by the caller.
+    for (j, &current) in j.iter_mut().zip(currents) {
+        *j = decays[0].a * *j + decays[0].b * current;
+    }
+}
+
+/// Its transpose, up to the decay of traces and currents: writes the cotangent of the row and adds to those of charges whose
+/// traces are not delayed.
+#[inline(always)]
+fn arrive_vjp<T: RealField + Copy>(
+    delays: &Delays<T>,
+    decays: &[Decay<T>],
+    row_bar: &mut [T],
+    (neurons, charge_bar): (&[u32], &mut [T]),
+    s_bar: &[T],
+    j_bar: &[T],
+) {
+    let traces = if delays.delays_traces() { s_bar.len() } else { 0 };
+    let (traces, currents) = row_bar.split_at_mut(traces);
+    for (i, (trace, &s_bar)) in traces.iter_mut().zip(s_bar).enumerate() {
+        *trace = decay_at(decays, i).b * s_bar;
+    }
+    for (current, &j_bar) in currents.iter_mut().zip(j_bar) {
+        *current = decays[0].b * j_bar;
+    }
+    if !delays.delays_traces() {
+        for (&neuron, charge_bar) in neurons.iter().zip(charge_bar) {
+            *charge_bar += decay_at(decays, neuron as usize).b * s_bar[neuron as usize];
+        }
+    }
+}
+
+/// Adds the cotangents of the time constants of a class with delays, equation (26) with what arrived in place of `q` and
+/// `W q`. On the dense path, without currents `j`, those of the currents are in `s_bar` already.
+#[inline(always)]
+fn tau_vjp<T: RealField + Copy>(
+    delays: &Delays<T>,
+    decays: &[Decay<T>],
+    row: &[T],
+    (neurons, charges): (&[u32], &[T]),
+    (s, j): (&[T], Option<&[T]>),
+    (s_bar, j_bar): (&[T], &[T]),
+    tau_bar: &mut [T],
+) {
+    let (traces, currents) = delays.split(row);
+    let last = tau_bar.len() - 1;
+    for (i, (&s, &s_bar)) in s.iter().zip(s_bar).enumerate() {
+        tau_bar[i.min(last)] += decay_at(decays, i).a_by_tau * s * s_bar;
+    }
+    for (i, (&trace, &s_bar)) in traces.iter().zip(s_bar).enumerate() {
+        tau_bar[i.min(last)] += decay_at(decays, i).b_by_tau * trace * s_bar;
+    }
+    if !delays.delays_traces() {
+        for (&neuron, &charge) in neurons.iter().zip(charges) {
+            tau_bar[0] += decays[0].b_by_tau * charge * s_bar[neuron as usize];
+        }
+    }
+    if let Some(j) = j {
+        tau_bar[0] += decays[0].a_by_tau * dot(j, j_bar) + decays[0].b_by_tau * dot(currents, j_bar);
+    }
+}
+
+/// The parts of a gradient that belong to a class's weights and delays; weights come first.
+fn weights_and_delays<T>(
+    gradient: &mut [T],
+    weights: std::ops::Range<usize>,
+    delays: std::ops::Range<usize>,
+) -> (&mut [T], &mut [T]) {
+    let (head, tail) = gradient.split_at_mut(delays.start);
+    (&mut head[weights], &mut tail[..delays.end - delays.start])
 }
 
 // A closure that only borrows reaches `dispatch` through a shim that is not inlined and so never sees the wide vectors;
@@ -519,7 +739,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     type Tape = SplitTape<T>;
 
     fn dim(&self) -> usize {
-        self.scheme.membrane() + 2 * self.scheme.classes() * self.scheme.network.neurons
+        self.scheme.membrane() + 2 * self.scheme.classes() * self.scheme.network.neurons + self.scheme.way
     }
 
     fn steps(&self) -> usize {
@@ -536,9 +756,10 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
 
     fn start(&self, x: &mut [T]) {
         let (network, n) = (self.scheme.network, self.scheme.network.neurons);
-        self.run.start_membrane(self.scheme.tableau, x);
+        self.run.start_membrane(self.scheme.method, x);
         let (s, j) = x[self.scheme.membrane()..].split_at_mut(self.scheme.classes() * n);
         self.run.start_synapses(s);
+        // Nothing is on its way yet.
         j.fill(T::zero());
         for (k, (s, j)) in s.chunks_exact(n).zip(j.chunks_exact_mut(n)).enumerate() {
             let w = network.parameters.group(Group::Recurrent(k));
@@ -557,6 +778,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.current.clear();
         tape.s.clear();
         tape.synapses.clear();
+        tape.arrived.clear();
         tape.ends.clear();
         tape.released.neurons.clear();
         tape.released.charge.clear();
@@ -569,7 +791,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     fn tape_bytes(&self) -> Option<usize> {
         let n = self.scheme.network.neurons;
         // Membrane, current, synapses read out, and charges, of which there are at most `N`.
-        let numbers = self.scheme.membrane() + 2 * n + self.scheme.kept() + n;
+        let numbers = self.scheme.membrane() + 2 * n + self.scheme.kept() + self.scheme.kept_arrivals() + n;
         Some(numbers * size_of::<T>() + n * size_of::<u32>() + size_of::<usize>())
     }
 
@@ -579,6 +801,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.current.reserve_exact(steps * n);
         tape.s.reserve_exact(steps * n);
         tape.synapses.reserve_exact(steps * self.scheme.kept());
+        tape.arrived.reserve_exact(steps * self.scheme.kept_arrivals());
         tape.ends.reserve_exact(steps);
         tape.released.neurons.reserve_exact(steps * n);
         tape.released.charge.reserve_exact(steps * n);
@@ -605,8 +828,12 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
             Ok(at) => charges[at],
             Err(_) => T::zero(),
         };
+        if n == 0 {
+            // A delay is a kink where it is a whole number of steps.
+            self.scheme.delays.iter().flatten().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
+        }
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, self.scheme.method);
             let (before, after) =
                 (block(place, network.membrane, before), block(place, network.membrane, after));
             if n == 0 {
@@ -651,7 +878,7 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
                 }
             }
         }
-        self.run.start_membrane_vjp(scheme.tableau, x_bar, parameters_bar);
+        self.run.start_membrane_vjp(scheme.method, x_bar, parameters_bar);
         network.mask_gradient(parameters_bar);
     }
 }

@@ -6,13 +6,15 @@ use nalgebra::RealField;
 use spikegrad_integrators::Step;
 
 use crate::Group;
+use crate::delay::Delayed;
 use crate::split::{SplitRun, SplitTape};
 
 /// The work of a trial's exact gradient, forwards and backwards, counted from the charges that were released.
 ///
 /// A column is one column of one `W_k`, so that a neuron in the active zone costs as many columns as there are synapse
 /// classes, once on the way forwards (equation (20)) and once on the way back (equations (22), (23)). Nothing else in a
-/// step grows faster than `N`. The dense path visits all columns in every step.
+/// step grows faster than `N`. The dense path visits all columns in every step, and a class with delays each of its columns
+/// twice.
 ///
 /// Operations and bytes are what the equations ask for step by step; terms that do not grow with `N` are left out, as
 /// are the start of the trial and the equations of the neurons and of the loss, which the network does not know.
@@ -102,10 +104,17 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             count((0..network.classes().len()).filter(|&k| network.is_trainable(group(k))).count())
         };
         let (trained_weights, trained_tau) = (trained(Group::Recurrent), trained(Group::Tau));
+        // A delay deals a charge to two steps, and so visits its column twice.
+        let delayed = |k: usize| network.delayed[k] != Delayed::Not;
+        let twice = |classes: &mut dyn Iterator<Item = usize>| {
+            count(classes.map(|k| 1 + usize::from(delayed(k))).sum())
+        };
+        let all = || 0..network.classes.len();
+        let trained_columns = twice(&mut all().filter(|&k| network.is_trainable(Group::Recurrent(k))));
         let (columns, gradients) = if dense {
             (classes * size, trained_weights * size)
         } else {
-            (classes * active, trained_weights * released)
+            (twice(&mut all()) * active, trained_columns * released)
         };
 
         // Vectors of length `N` by what is done to them, equation by equation; on the dense path currents do not decay.

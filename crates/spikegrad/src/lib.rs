@@ -23,11 +23,13 @@ pub mod prelude {
         assert_gradient, directional_derivative, forward_sensitivity,
     };
     pub use spikegrad_integrators::{
-        Cost, CostVjp, EventLog, RungeKutta, Step, StepVjp, Tableau, VectorField, VectorFieldVjp, tableau,
+        Cost, CostVjp, EventLog, Exponential, Method, RungeKutta, Step, StepVjp, Tableau, VectorField,
+        VectorFieldVjp, tableau,
     };
     pub use spikegrad_models::math::real;
     pub use spikegrad_models::{
-        Gate, GateShape, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta,
+        FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter,
+        Reset, Theta,
     };
     pub use spikegrad_network::{
         Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Recording, Sample,

@@ -203,7 +203,11 @@ fn saved<T: RealField + Copy>(network: &Network<T>, training: Option<Training>) 
         float: float::<T>(),
         structure: network.structure(),
         parameters: widen(network.parameters.values()),
-        masks: groups().filter_map(|g| Some((g, network.mask(g)?.to_vec()))).collect(),
+        masks: groups()
+            // Delays have the mask of their weights.
+            .filter(|g| !matches!(g, Group::Delay(_)))
+            .filter_map(|g| Some((g, network.mask(g)?.to_vec())))
+            .collect(),
         frozen: groups().filter(|&g| !network.is_trainable(g)).collect(),
         training,
     }

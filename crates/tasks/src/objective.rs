@@ -1,7 +1,7 @@
 //! A network's cost and gradient as an objective of the gradient check.
 
 use spikegrad_adjoint::{BoxError, Group as CheckGroup, Objective, Sweep};
-use spikegrad_integrators::{EventLog, Tableau, tableau};
+use spikegrad_integrators::{EventLog, Exponential, Tableau, tableau};
 use spikegrad_network::{Loss, Network, PlainStep, PlainTape, SplitStep, SplitTape, Trial};
 
 /// A scheme to check.
@@ -9,6 +9,8 @@ use spikegrad_network::{Loss, Network, PlainStep, PlainTape, SplitStep, SplitTap
 pub enum Scheme {
     /// [`SplitStep`] with this method for the neurons.
     Split(Tableau),
+    /// [`SplitStep`] with this method for the neurons that relax.
+    Exponential(Exponential),
     /// [`PlainStep`] with this method.
     Plain(Tableau),
 }
@@ -96,6 +98,10 @@ impl Objective for NetworkObjective<'_> {
                 let step = SplitStep::with_tableau(&self.network, self.h, tableau)?;
                 self.split.events(&step.run(self.trial, self.loss)?, log)?
             }
+            Scheme::Exponential(method) => {
+                let step = SplitStep::with_method(&self.network, self.h, method)?;
+                self.split.events(&step.run(self.trial, self.loss)?, log)?
+            }
             Scheme::Plain(tableau) => {
                 let step = PlainStep::new(&self.network, self.h, tableau)?;
                 self.plain.events(&step.run(self.trial, self.loss)?, log)?
@@ -108,6 +114,10 @@ impl Objective for NetworkObjective<'_> {
         Ok(match self.scheme {
             Scheme::Split(tableau) => {
                 let step = SplitStep::with_tableau(&self.network, self.h, tableau)?;
+                self.split.gradient(&step.run(self.trial, self.loss)?, gradient)?
+            }
+            Scheme::Exponential(method) => {
+                let step = SplitStep::with_method(&self.network, self.h, method)?;
                 self.split.gradient(&step.run(self.trial, self.loss)?, gradient)?
             }
             Scheme::Plain(tableau) => {

@@ -112,7 +112,8 @@ pub struct Rate {
 /// An optimiser with its moments.
 ///
 /// Time constants, gate widths and other positive parameters are stepped in their logarithm, so that no step size can
-/// make them negative.
+/// make them negative. Weights of neurons that obey Dale's law are stepped as they are and then put back to zero where the
+/// step went past it (equation (69)): unlike in their logarithm, they can vanish, and come back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimiser<T> {
     rule: Rule,
@@ -246,6 +247,7 @@ impl<T: RealField + Copy> Optimiser<T> {
                 *x -= rate * (*x - start);
             }
         }
+        network.keep_signs();
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use nalgebra::RealField;
 use spikegrad_adjoint::Memory;
-use spikegrad_integrators::{Tableau, tableau};
+use spikegrad_integrators::{Method, tableau};
 use spikegrad_network::{Group, Network, Parameters, Recording, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Training};
@@ -21,7 +21,7 @@ pub struct Options {
     /// Step size of the split step, ms.
     pub h: f64,
     /// Method for neurons without a closed form.
-    pub tableau: Tableau,
+    pub tableau: Method,
     /// Number of iterations.
     pub iterations: usize,
     /// Trials in a batch.
@@ -57,7 +57,7 @@ impl Default for Options {
         let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
         Self {
             h: 1.0,
-            tableau: tableau::EULER,
+            tableau: Method::RungeKutta(tableau::EULER),
             iterations: 1000,
             batch: 20,
             seed: 1,
@@ -302,7 +302,7 @@ impl<T: RealField + Copy> Trainer<T> {
             };
             self.quantiles.iter().zip(entries.iter().map(|e| e.group)).map(largest).collect()
         });
-        let scheme = SplitStep::with_tableau(network, options.h, options.tableau)?;
+        let scheme = SplitStep::with_method(network, options.h, options.tableau)?;
         let result =
             self.batch.gradient(&scheme, &self.trials, task.loss(), clip.as_deref(), &mut self.gradient)?;
         for trial in &result.trials {
@@ -358,7 +358,7 @@ fn run_held_out<T: RealField + Copy, R: Send>(
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
     use rayon::prelude::*;
-    let scheme = SplitStep::with_tableau(network, options.h, options.tableau)?;
+    let scheme = SplitStep::with_method(network, options.h, options.tableau)?;
     (0..trials)
         .into_par_iter()
         .map(|index| {

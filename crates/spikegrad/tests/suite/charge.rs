@@ -86,16 +86,16 @@ impl<N: NeuronVjp + Default> Bench<N> {
 /// From one visit below the zone to the next the charge is the number of resets in between.
 fn check_full_depolarisations<N: NeuronVjp + Default>() {
     let model = Model::of::<N>();
-    let (factors, steps): (_, &[f64]) = if model.action_potential {
-        ([1.0, 1.2, 1.5, 2.0], &[0.01, 0.05, 0.1])
+    let (factors, steps) = if model.action_potential {
+        ([1.0, 1.5, 2.0, 4.0], [0.1, 0.5, 1.0].map(|part| part * model.h).to_vec())
     } else {
         // From a spike now and then to hundreds in one step.
-        ([1.0, 4.0, 50.0, 2000.0], &[0.01, 0.1, 0.5, 1.0, 5.0])
+        ([1.0, 4.0, 50.0, 2000.0], vec![0.01, 0.1, 0.5, 1.0, 5.0])
     };
     let mut worst = (0.0_f64, 0);
     for shape in GateShape::ALL {
         let bench = Bench::<N>::new(shape, 0.3 * model.voltage, &factors.map(|f| f * model.current));
-        for &h in steps {
+        for &h in &steps {
             let trial = Trial::silent((150.0 / h).round() as usize, h, factors.len());
             let recording = bench.run(h, tableau::EULER, &trial);
             for i in 0..factors.len() {
@@ -129,9 +129,11 @@ fn check_any_depolarisation<N: NeuronVjp + Default>(
 ) -> Result<usize, TestCaseError> {
     let rng = &mut generator(seed, Purpose::Test, 0);
     let (n, shape) = (3, GateShape::ALL[seed as usize % 3]);
-    let bench = Bench::<N>::new(shape, 0.6 * model.voltage, &[0.5 * model.current; 3]);
+    // An action potential is all or nothing: what turns back does so further down.
+    let part = if model.action_potential { 0.9 } else { 0.6 };
+    let bench = Bench::<N>::new(shape, part * model.voltage, &[0.5 * model.current; 3]);
     let (h, method) = (model.h, tableau::ALL[seed as usize % 7]);
-    let mut trial = Trial::silent(60, 5.0 * h, n);
+    let mut trial = Trial::silent(60, (5.0 * h).max(0.5), n);
     trial.inputs.iter_mut().for_each(|i| *i = 4.0 * model.current * normal(rng));
     let recording = bench.run(h, method, &trial);
     let latched = matches!(N::reset(&bench.neuron.params()), Reset::Latch { .. });

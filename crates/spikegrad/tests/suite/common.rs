@@ -83,6 +83,8 @@ pub(crate) struct Model {
     ranges: Vec<f64>,
     /// Whether the plain field can run it.
     pub(crate) plain: bool,
+    /// Whether it has a part that exponential methods follow.
+    pub(crate) relaxes: bool,
     /// States that it passes through when it fires.
     states: Vec<Vec<f64>>,
 }
@@ -112,11 +114,16 @@ impl Model {
             mixed_units: action_potential || N::LOCATED,
             ranges: Vec::new(),
             plain: !matches!(reset, Reset::To { .. }),
+            relaxes: N::RELAXES,
             states: Vec::new(),
         };
         while !model.fires() {
             model.current *= 1.3;
             assert!(model.current < 1e6, "{} never fires", model.name);
+        }
+        while action_potential && model.longest_way() > 0.2 * voltage {
+            model.h /= 2.0;
+            assert!(model.fires(), "{} fires at any step", model.name);
         }
         let range = |c: usize| {
             let values = model.states.iter().map(|x| (x[c] - rest.as_ref()[c]).abs());
@@ -137,6 +144,11 @@ impl Model {
         (self.population)(name, size, shape, width)
     }
 
+    /// The longest way of the voltage in one step.
+    fn longest_way(&self) -> f64 {
+        self.states.windows(2).map(|pair| (pair[1][0] - pair[0][0]).abs()).fold(0.0, f64::max)
+    }
+
     /// Runs one neuron from rest for 60 ms, keeps its states and says whether it fires: twice, or one action potential.
     fn fires(&mut self) -> bool {
         let mut network = Network::builder()
@@ -151,7 +163,14 @@ impl Model {
         let states = &mut self.states;
         states.clear();
         Sweep::new().run(&run, |_, x, _| states.push(x[..network.membrane()].to_vec())).expect("finite");
-        run.record().spikes.len() >= if self.action_potential { 1 } else { 2 }
+        let spikes = run.record().spikes;
+        if let (true, Some(&(_, time))) = (self.action_potential, spikes.first()) {
+            // Most of the time nothing happens: only what leads to an action potential is kept, and a little after it.
+            let at = (time / self.h) as usize;
+            states.truncate(at + 50);
+            states.drain(..at.saturating_sub(150));
+        }
+        spikes.len() >= if self.action_potential { 1 } else { 2 }
     }
 }
 

@@ -10,7 +10,7 @@ use proptest::test_runner::TestCaseError;
 use spikegrad::adjoint::{
     BoxError, Error, GradientCheck, GradientReport, Group as CheckGroup, Objective, Sweep,
 };
-use spikegrad::integrators::{EventLog, Step, StepVjp, tableau};
+use spikegrad::integrators::{EventLog, Exponential, Step, StepVjp, tableau};
 use spikegrad::models::{GateShape, for_each_neuron};
 use spikegrad::network::{PlainStep, SplitRun, SplitStep, SplitTape};
 use spikegrad::tasks::{NetworkObjective, Scheme};
@@ -125,6 +125,20 @@ fn mixed_populations_have_an_exact_gradient() {
     });
     let plain: Vec<_> = models.iter().filter(|model| model.plain).collect();
     prove("mixed, plain field", &plain, |case| vec![(Scheme::Plain(tableau::ALL[case % 7]), gate(case))]);
+}
+
+/// Alone and beside neurons that do not relax.
+#[test]
+fn exponential_methods_have_an_exact_gradient() {
+    let models = all_models();
+    let deal = |case: usize| {
+        let method = |number: usize| Scheme::Exponential(Exponential::ALL[number % 2]);
+        vec![(method(case), gate(case)), (method(case + 1), gate(case))]
+    };
+    for model in models.iter().filter(|model| model.relaxes) {
+        prove(&format!("{}, exponential", model.name), &[model], deal);
+    }
+    prove("mixed, exponential", &models.iter().collect::<Vec<_>>(), deal);
 }
 
 /// What is planted.

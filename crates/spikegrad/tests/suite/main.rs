@@ -18,3 +18,4 @@ mod errors;
 mod gradients;
 mod resume;
 mod rtrl;
+mod wiring;

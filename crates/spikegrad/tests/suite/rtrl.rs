@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use crate::common::{Model, Problem, Spec, problem, runner, specs};
 use proptest::prelude::*;
 use spikegrad::adjoint::{BoxError, Dual64, Sweep, forward_sensitivity};
-use spikegrad::integrators::{Tableau, tableau};
+use spikegrad::integrators::{Exponential, Tableau, tableau};
 use spikegrad::models::{GateShape, Theta, for_each_neuron};
 use spikegrad::network::{Group, PlainStep, SplitStep};
 
 #[derive(Clone, Copy, Debug)]
 enum Scheme {
     Split(Tableau),
+    Exponential(Exponential),
     Plain(Tableau),
 }
 
@@ -23,6 +24,10 @@ fn adjoint(p: &Problem, scheme: Scheme) -> Result<(f64, Vec<f64>), BoxError> {
     let cost = match scheme {
         Scheme::Split(method) => {
             let step = SplitStep::with_tableau(&p.network, p.h, method)?;
+            Sweep::new().gradient(&step.run(&p.trial, &p.loss)?, gradient.values_mut())?
+        }
+        Scheme::Exponential(method) => {
+            let step = SplitStep::with_method(&p.network, p.h, method)?;
             Sweep::new().gradient(&step.run(&p.trial, &p.loss)?, gradient.values_mut())?
         }
         Scheme::Plain(method) => {
@@ -42,6 +47,10 @@ fn sensitivity(p: &Problem, scheme: Scheme) -> Result<(f64, Vec<f64>), BoxError>
         Ok(match scheme {
             Scheme::Split(method) => {
                 let step = SplitStep::with_tableau(&network, p.h, method)?;
+                Sweep::new().cost(&step.run(&trial, &loss)?)?
+            }
+            Scheme::Exponential(method) => {
+                let step = SplitStep::with_method(&network, p.h, method)?;
                 Sweep::new().cost(&step.run(&trial, &loss)?)?
             }
             Scheme::Plain(method) => {
@@ -91,6 +100,10 @@ fn prove(name: &str, models: &[&Model], plain: bool) {
             let p = problem(models, shape, &spec);
             let method = tableau::ALL[(case + i) % tableau::ALL.len()];
             compare(&p, Scheme::Split(method), &mut worst.borrow_mut())?;
+            if models.iter().any(|model| model.relaxes) {
+                let method = Exponential::ALL[(case + i) % 2];
+                compare(&p, Scheme::Exponential(method), &mut worst.borrow_mut())?;
+            }
             if plain {
                 compare(&p, Scheme::Plain(method), &mut worst.borrow_mut())?;
             }

@@ -1,0 +1,85 @@
+//! Dale's law (equation (69)): a neuron excites all of its targets or inhibits all of them. The constraint belongs to the
+//! network; whoever changes weights, such as an optimiser, puts them back inside with [`Network::keep_signs`].
+
+use nalgebra::RealField;
+
+use crate::{Group, Network};
+
+/// What a neuron does to its targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Its recurrent weights are not negative.
+    Excitatory,
+    /// Its recurrent weights are not positive.
+    Inhibitory,
+}
+
+impl Sign {
+    /// The sign's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Excitatory => "excitatory",
+            Self::Inhibitory => "inhibitory",
+        }
+    }
+
+    /// The nearest weight of this sign: `w` or zero.
+    fn project<T: RealField + Copy>(self, w: T) -> T {
+        let fits = match self {
+            Self::Excitatory => w > T::zero(),
+            Self::Inhibitory => w < T::zero(),
+        };
+        if fits { w } else { T::zero() }
+    }
+}
+
+impl<T: RealField + Copy> Network<T> {
+    /// Says which neurons obey Dale's law, and with which sign, in all synapse classes; `None` for those that may do both.
+    /// Weights of the other sign are turned, so that random ones keep their size. Populations have signs of their own,
+    /// [`Population::excitatory`](crate::Population::excitatory), which this replaces.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// # use spikegrad_network::{Network, Population, Sign};
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// # let mut network = Network::builder().population(population).synapse("slow", 20.0).build()?;
+    /// network.parameters.recurrent_mut(0).fill(0.1);
+    /// network.set_signs(|neuron| Some(if neuron < 4 { Sign::Excitatory } else { Sign::Inhibitory }));
+    /// assert_eq!(network.parameters.recurrent(0)[(0, 4)], -0.1);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    pub fn set_signs(&mut self, sign: impl Fn(usize) -> Option<Sign>) {
+        self.signs = (0..self.neurons).map(sign).collect();
+        self.each_signed(|sign, w| {
+            if sign.project(*w) != *w {
+                *w = -*w;
+            }
+        });
+    }
+
+    /// The sign of a neuron, if it has one.
+    pub fn sign(&self, neuron: usize) -> Option<Sign> {
+        self.signs.get(neuron).copied().flatten()
+    }
+
+    /// Sets weights that have the wrong sign to zero, equation (69). An optimiser does this after every step: a weight that
+    /// is zero can grow again when its gradient turns.
+    pub fn keep_signs(&mut self) {
+        self.each_signed(|sign, w| *w = sign.project(*w));
+    }
+
+    /// Every recurrent weight of a neuron with a sign.
+    fn each_signed(&mut self, each: impl Fn(Sign, &mut T)) {
+        if self.signs.iter().all(Option::is_none) {
+            return;
+        }
+        for class in 0..self.classes.len() {
+            let columns = self.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(self.neurons);
+            for (column, sign) in columns.zip(&self.signs) {
+                if let Some(sign) = *sign {
+                    column.iter_mut().for_each(|w| each(sign, w));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Synaptic delays (equations (66) to (68)): a charge that is released in a step is dealt to the steps in which it
+//! arrives, in shares that depend on the delay piecewise linearly, so that delays have an exact gradient.
+//!
+//! What is on its way is a part of the state: for each step to come the traces and currents that will arrive in it. A column
+//! of weights is visited when its neuron releases charge, as without delays, so that the cost still follows the spikes; an
+//! axonal delay visits it twice, once for either share, and delays of single connections scatter it.
+
+use nalgebra::RealField;
+use spikegrad_models::math::floor;
+
+use crate::kernels::{LANES, axpy, dot_lanes, tree};
+
+/// Whose the delays of a synapse class are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delayed {
+    /// Nobody's: charge arrives in the step in which it is released.
+    Not,
+    /// One for each presynaptic neuron.
+    Axonal,
+    /// One for each connection.
+    Connections,
+}
+
+/// When a charge arrives: `k` whole steps later, and the share `f` of it another step later.
+#[derive(Clone, Copy, Debug)]
+struct Arrival<T> {
+    steps: usize,
+    late: T,
+}
+
+/// The delays of a synapse class in steps, and where what is on its way lies: a ring of `slots` rows, each of which has the
+/// traces that will arrive (axonal delays) and the currents (unless these are formed anew at every step).
+#[derive(Clone, Debug)]
+pub(crate) struct Delays<T> {
+    arrivals: Vec<Arrival<T>>,
+    connections: bool,
+    /// Whether rows have currents.
+    currents: bool,
+    slots: usize,
+    size: usize,
+    /// `1 / h`, the slope of the share by the delay.
+    slope: T,
+    /// Where the ring starts, in the part of the state that is on its way.
+    start: usize,
+}
+
+/// Where the transpose of a release adds to.
+pub(crate) struct ReleaseBar<'a, T> {
+    /// Of the charges.
+    pub(crate) charge: &'a mut [T],
+    /// Of the weights, if they are trained.
+    pub(crate) w: Option<&'a mut [T]>,
+    /// Of the delays, if they are.
+    pub(crate) delay: Option<&'a mut [T]>,
+}
+
+impl<T: RealField + Copy> Delays<T> {
+    /// The delays `values`, ms, of a class of `size` neurons, under steps of `h` ms.
+    pub(crate) fn new(values: &[T], delayed: Delayed, size: usize, h: T, dense: bool, start: usize) -> Self {
+        let arrival = |&delay: &T| {
+            let steps = floor(delay / h);
+            let whole: f64 = steps.to_subset_unchecked();
+            Arrival { steps: whole as usize, late: delay / h - steps }
+        };
+        let arrivals: Vec<_> = values.iter().map(arrival).collect();
+        let longest = arrivals.iter().map(|a| a.steps).max().unwrap_or(0);
+        // The last share comes one step after the longest delay, and a row is free again only after it was read.
+        let slots = longest + 2;
+        let connections = delayed == Delayed::Connections;
+        Self { arrivals, connections, currents: !dense, slots, size, slope: T::one() / h, start }
+    }
+
+    /// Length of a row.
+    fn width(&self) -> usize {
+        self.size * (usize::from(!self.connections) + usize::from(self.currents))
+    }
+
+    /// Length of the ring.
+    pub(crate) fn len(&self) -> usize {
+        self.slots * self.width()
+    }
+
+    /// The whole steps of every delay: the smooth pieces of the program.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = u64> + '_ {
+        self.arrivals.iter().map(|a| a.steps as u64)
+    }
+
+    /// Whether traces are delayed as well; the delay of a connection is seen by its current alone.
+    pub(crate) fn delays_traces(&self) -> bool {
+        !self.connections
+    }
+
+    /// The row of what arrives in step `n`, in the part of the state that is on its way.
+    pub(crate) fn row(&self, n: usize) -> std::ops::Range<usize> {
+        let start = self.start + n % self.slots * self.width();
+        start..start + self.width()
+    }
+
+    /// Splits a row into traces and currents.
+    pub(crate) fn split<'r>(&self, row: &'r [T]) -> (&'r [T], &'r [T]) {
+        row.split_at(if self.connections { 0 } else { self.size })
+    }
+
+    /// Starts of the rows of the two shares of a charge that is released when the ring stands at `slot`.
+    #[inline(always)]
+    fn shares(&self, slot: usize, arrival: Arrival<T>) -> [(usize, T); 2] {
+        let start = |slot: usize| {
+            let slot = if slot < self.slots { slot } else { slot - self.slots };
+            self.start + slot * self.width()
+        };
+        let early = slot + arrival.steps;
+        [(start(early), T::one() - arrival.late), (start(early + 1), arrival.late)]
+    }
+
+    /// Sends off the charges that were released in step `n`, equation (66). `way` is the part of the state that is on its
+    /// way.
+    #[inline(always)]
+    pub(crate) fn release(&self, n: usize, neurons: &[u32], charges: &[T], w: &[T], way: &mut [T]) {
+        let (size, slot) = (self.size, n % self.slots);
+        for (&neuron, &charge) in neurons.iter().zip(charges) {
+            let j = neuron as usize;
+            let column = &w[j * size..][..size];
+            if self.connections {
+                for (i, (&w, &arrival)) in column.iter().zip(&self.arrivals[j * size..]).enumerate() {
+                    for (row, share) in self.shares(slot, arrival) {
+                        way[row + i] += share * (w * charge);
+                    }
+                }
+                continue;
+            }
+            for (row, share) in self.shares(slot, self.arrivals[j]) {
+                let part = share * charge;
+                way[row + j] += part;
+                if self.currents {
+                    axpy(&mut way[row + size..][..size], part, column);
+                }
+            }
+        }
+    }
+
+    /// The transpose of [`release`](Self::release), equation (68).
+    #[inline(always)]
+    pub(crate) fn release_vjp(
+        &self,
+        n: usize,
+        neurons: &[u32],
+        charges: &[T],
+        w: &[T],
+        way_bar: &[T],
+        bar: &mut ReleaseBar<'_, T>,
+    ) {
+        let slot = n % self.slots;
+        for (index, (&neuron, &charge)) in neurons.iter().zip(charges).enumerate() {
+            let j = neuron as usize;
+            let charge_bar = if self.connections {
+                self.column_vjp(slot, j, charge, w, way_bar, bar)
+            } else {
+                self.axon_vjp(slot, j, charge, w, way_bar, bar)
+            };
+            bar.charge[index] += charge_bar;
+        }
+    }
+
+    /// One column with delays of its own connections; returns the cotangent of the charge.
+    #[inline(always)]
+    fn column_vjp(
+        &self,
+        slot: usize,
+        j: usize,
+        charge: T,
+        w: &[T],
+        way_bar: &[T],
+        bar: &mut ReleaseBar<'_, T>,
+    ) -> T {
+        let mut charge_bar = T::zero();
+        for i in 0..self.size {
+            let at = j * self.size + i;
+            let [(early, first), (late, second)] = self.shares(slot, self.arrivals[at]);
+            let (early, late) = (way_bar[early + i], way_bar[late + i]);
+            let arrived = first * early + second * late;
+            charge_bar += w[at] * arrived;
+            if let Some(w_bar) = &mut bar.w {
+                w_bar[at] += charge * arrived;
+            }
+            if let Some(delay_bar) = &mut bar.delay {
+                delay_bar[at] += self.slope * charge * w[at] * (late - early);
+            }
+        }
+        charge_bar
+    }
+
+    /// One column behind an axonal delay.
+    #[inline(always)]
+    fn axon_vjp(
+        &self,
+        slot: usize,
+        j: usize,
+        charge: T,
+        w: &[T],
+        way_bar: &[T],
+        bar: &mut ReleaseBar<'_, T>,
+    ) -> T {
+        let (size, shares) = (self.size, self.shares(slot, self.arrivals[j]));
+        let column = j * size..(j + 1) * size;
+        // Of a unit of charge, in either share.
+        let unit = shares.map(|(row, share)| {
+            let mut unit_bar = way_bar[row + j];
+            if self.currents {
+                let current_bar = &way_bar[row + size..][..size];
+                let mut lanes = [T::zero(); LANES];
+                dot_lanes(&w[column.clone()], current_bar, &mut lanes);
+                unit_bar += tree(&lanes);
+                if let Some(w_bar) = &mut bar.w {
+                    axpy(&mut w_bar[column.clone()], share * charge, current_bar);
+                }
+            }
+            unit_bar
+        });
+        if let Some(delay_bar) = &mut bar.delay {
+            delay_bar[j] += self.slope * charge * (unit[1] - unit[0]);
+        }
+        shares[0].1 * unit[0] + shares[1].1 * unit[1]
+    }
+}

@@ -1,0 +1,369 @@
+//! Wiring. Synaptic delays: a charge arrives when it should, to the bit, and delays, weights and all else behind them have
+//! exact gradients, on the sparse and on the dense path. Dale's law: training keeps to it.
+
+use super::common::{normal, runner};
+use proptest::prelude::*;
+use rand::RngExt;
+use spikegrad::adjoint::{
+    BoxError, Dual64, GradientCheck, GradientReport, Memory, Sweep, forward_sensitivity,
+};
+use spikegrad::integrators::tableau;
+use spikegrad::models::{GateShape, Lif, NeuronVjp, Theta};
+use spikegrad::network::{
+    Error, Group, InitialState, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
+};
+use spikegrad::tasks::{
+    NetworkObjective, Optimiser, Purpose, Quadratic, Rate, Rule, Scheme, generator, load, save,
+};
+
+const H: f64 = 0.5;
+
+/// A random network: a class with axonal delays, one without, and one with delays of connections, unless every neuron has
+/// time constants of its own, which these do not go with.
+fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Network<f64>, Trial<f64>) {
+    let rng = &mut generator(seed, Purpose::Test, 0);
+    let mut builder = Network::builder()
+        .population(Population::new("p", neuron, n, GateShape::RaisedCosine, 0.4))
+        .synapse("slow", 20.0)
+        .synapse("fast", 5.0)
+        .synapse("far", 8.0)
+        .axonal_delays("slow", 1.3)
+        .inputs(1)
+        .outputs(2);
+    builder = if own_taus {
+        builder.tau_per_neuron("slow").tau_per_neuron("fast").axonal_delays("far", 2.2)
+    } else {
+        builder.connection_delays("far", 2.2)
+    };
+    let mut network = builder.build().expect("a network");
+    network.unfreeze_all();
+    let root = (n as f64).sqrt();
+    for class in 0..3 {
+        let w = network.parameters.group_mut(Group::Recurrent(class));
+        w.iter_mut().for_each(|w| *w = 0.06 / root * normal(rng));
+        let tau = network.parameters.group_mut(Group::Tau(class));
+        tau.iter_mut().for_each(|tau| *tau *= rng.random_range(0.7..1.4));
+        // From a part of a step to several steps.
+        let delays = network.parameters.group_mut(Group::Delay(class));
+        delays.iter_mut().for_each(|delay| *delay *= rng.random_range(0.05..2.0));
+    }
+    let exists: Vec<bool> = (0..n * n).map(|_| rng.random_bool(0.7)).collect();
+    network.set_mask(Group::Recurrent(2), |post, pre| exists[pre * n + post]).expect("a mask");
+    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.07 * (1.0 + 0.2 * normal(rng)));
+    network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.02 * normal(rng));
+    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
+    let x = network.parameters.group_mut(Group::Initial);
+    x.iter_mut().for_each(|v| *v = rng.random_range(0.1..0.95));
+    let mut trial = Trial::silent(80, H, 1);
+    trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
+    trial.targets = (0..160).map(|_| 0.3 * normal(rng)).collect();
+    if rng.random_bool(0.3) {
+        let x = network.parameters.group(Group::Initial).to_vec();
+        trial.initial = Some(InitialState { x, s: (0..3 * n).map(|_| 0.02 * rng.random::<f64>()).collect() });
+    }
+    (network, trial)
+}
+
+fn check<N: NeuronVjp>(
+    neuron: N,
+    n: usize,
+    own_taus: bool,
+    seed: u64,
+) -> Result<GradientReport, TestCaseError> {
+    let (network, trial) = random(neuron, n, own_taus, seed);
+    let loss = Quadratic { lambda: 0.1 };
+    let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), H);
+    let report =
+        GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
+    prop_assert!(report.agreement().is_ok(), "{}\n{report}", N::NAME);
+    let delays = report.groups.iter().filter(|g| g.name.starts_with("delay"));
+    prop_assert!(delays.filter(|g| g.norm > 0.0).count() == 2, "{report}");
+    Ok(report)
+}
+
+#[test]
+fn networks_with_delays_have_an_exact_gradient() {
+    let merged = std::cell::RefCell::new(None::<GradientReport>);
+    let outcome = runner().run(&(2..8_usize, any::<bool>(), any::<u64>()), |(n, own_taus, seed)| {
+        for report in [check(Theta::default(), n, own_taus, seed)?, check(Lif::default(), n, own_taus, seed)?]
+        {
+            match &mut *merged.borrow_mut() {
+                Some(merged) => merged.merge(report),
+                empty => *empty = Some(report),
+            }
+        }
+        Ok(())
+    });
+    assert!(outcome.is_ok(), "{}", outcome.expect_err("a failure"));
+    let report = merged.into_inner().expect("a report");
+    assert!(report.passed() && report.spikes > 100, "{report}");
+}
+
+#[test]
+fn dual_numbers_agree_with_the_adjoint_behind_delays() {
+    let loss = Quadratic { lambda: 0.1 };
+    for (seed, own_taus) in [(1, false), (2, false), (3, true)] {
+        let (network, trial) = random(Theta::default(), 4, own_taus, seed);
+        let mut gradient = network.parameters.zeros_like();
+        let scheme = SplitStep::new(&network, H).expect("a scheme");
+        let run = scheme.run(&trial, &loss).expect("a run");
+        Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
+        let mut dual = network.to_dual();
+        let trial = trial.map(Dual64::from);
+        let loss = Quadratic { lambda: Dual64::from(0.1) };
+        let (_, forward) = forward_sensitivity(network.parameters.values(), |parameters| {
+            dual.parameters.values_mut().copy_from_slice(parameters);
+            let step = SplitStep::new(&dual, H)?;
+            Ok::<_, BoxError>(Sweep::new().cost(&step.run(&trial, &loss)?)?)
+        })
+        .expect("dual numbers");
+        for entry in network.parameters.layout().entries() {
+            let mask = network.mask(entry.group);
+            let norm = gradient.norm(entry.group);
+            for (i, at) in entry.range.clone().enumerate() {
+                let (backward, exists) = (gradient.values()[at], mask.is_none_or(|mask| mask[i]));
+                let expected = if exists { forward[at] } else { 0.0 };
+                assert!(
+                    (backward - expected).abs() <= 1e-10 * norm + 1e-16,
+                    "{} {i}: {backward} {expected}",
+                    entry.name
+                );
+            }
+        }
+    }
+}
+
+/// Neuron 0 fires and drives neuron 1, which is too weakly coupled to fire: its current for a delay.
+fn current(delay: Option<(bool, f64)>) -> Vec<f64> {
+    let mut builder = Network::builder()
+        .population(Population::new("lif", Lif::default(), 2, GateShape::RaisedCosine, 0.4))
+        .synapse("slow", 10.0);
+    builder = match delay {
+        Some((true, delay)) => builder.axonal_delays("slow", delay),
+        Some((false, delay)) => builder.connection_delays("slow", delay),
+        None => builder,
+    };
+    let mut network = builder.build().expect("a network");
+    network.parameters.bias_mut()[0] = 0.1;
+    network.parameters.recurrent_mut(0)[(1, 0)] = 0.1;
+    let scheme = SplitStep::new(&network, H).expect("a scheme");
+    let recording = scheme.run(&Trial::silent(200, H, 0), &NoLoss).expect("a run").record();
+    assert!(recording.spikes.iter().all(|&(neuron, _)| neuron == 0) && recording.spikes.len() > 3);
+    recording.synaptic_current[0].iter().skip(1).step_by(2).copied().collect()
+}
+
+#[test]
+fn a_delay_shifts_the_arrival_exactly() {
+    let prompt = current(None);
+    let earlier = |n: usize, steps: usize| n.checked_sub(steps).map_or(0.0, |n| prompt[n]);
+    assert!(prompt.iter().any(|&j| j > 1e-3));
+    for axonal in [true, false] {
+        for steps in [1, 2, 7, 30] {
+            let late = current(Some((axonal, steps as f64 * H)));
+            for (n, &j) in late.iter().enumerate() {
+                assert!((j - earlier(n, steps)).abs() <= 1e-17, "{axonal}, {steps} steps, {n}");
+            }
+        }
+        // A part of a step is a part of the charge, a step later.
+        let late = current(Some((axonal, 3.25 * H)));
+        for (n, &j) in late.iter().enumerate() {
+            let expected = 0.75 * earlier(n, 3) + 0.25 * earlier(n, 4);
+            assert!((j - expected).abs() <= 1e-16, "{axonal}, {n}: {j} {expected}");
+        }
+    }
+}
+
+#[test]
+fn no_charge_is_lost_on_the_way() {
+    // Charge read back from the trace of either class is that of a network without delays, once all has arrived.
+    let total = |delay: Option<f64>| {
+        let mut builder = Network::builder()
+            .population(Population::new("theta", Theta::default(), 1, GateShape::Box, 0.3))
+            .synapse("slow", 10.0)
+            .inputs(1);
+        if let Some(delay) = delay {
+            builder = builder.axonal_delays("slow", delay);
+        }
+        let mut network = builder.build().expect("a network");
+        network.parameters.input_mut()[(0, 0)] = 0.05;
+        let mut trial = Trial::silent(400, H, 1);
+        trial.inputs[..200].fill(1.0);
+        trial.inputs[200..].fill(-1.0);
+        let scheme = SplitStep::new(&network, H).expect("a scheme");
+        let s = scheme.run(&trial, &NoLoss).expect("a run").record().s.remove(0);
+        let a = (-H / 10.0_f64).exp();
+        s.iter()
+            .scan(0.0, |before, &s| Some((s - a * std::mem::replace(before, s)) * H / (1.0 - a)))
+            .sum::<f64>()
+    };
+    let prompt = total(None);
+    assert!(prompt > 2.0);
+    for delay in [0.01, 0.5, 3.3, 20.0] {
+        assert!((total(Some(delay)) - prompt).abs() < 1e-11, "{delay}");
+    }
+}
+
+#[test]
+fn checkpointed_gradient_behind_delays_has_the_bits_of_the_stored_one() {
+    let loss = Quadratic { lambda: 0.1 };
+    for own_taus in [false, true] {
+        let (network, trial) = random(Theta::default(), 5, own_taus, 4);
+        let scheme = SplitStep::new(&network, H).expect("a scheme");
+        let run = scheme.run(&trial, &loss).expect("a run");
+        let gradient = |memory| {
+            let mut gradient = network.parameters.zeros_like();
+            Sweep::new().memory(memory).gradient(&run, gradient.values_mut()).expect("finite");
+            gradient
+        };
+        assert_eq!(gradient(Memory::Stored), gradient(Memory::SqrtSteps));
+    }
+}
+
+#[test]
+fn schemes_without_delays_refuse_them() {
+    let (network, trial) = random(Theta::default(), 3, false, 5);
+    assert!(matches!(PlainStep::new(&network, H, tableau::RK4), Err(Error::Delayed { class: 0, .. })));
+    let scheme = SplitStep::new(&network, H).expect("a scheme");
+    let run = scheme.run(&trial, &NoLoss).expect("a run");
+    assert!(matches!(pontryagin(&run), Err(Error::Delayed { class: 0, .. })));
+    // Delays of connections keep the sparse path.
+    assert!(!scheme.dense().is_dense());
+    let both = Network::builder()
+        .population(Population::new("p", Theta::default(), 2, GateShape::Box, 0.3))
+        .synapse("slow", 5.0)
+        .tau_per_neuron("slow")
+        .connection_delays("slow", 1.0);
+    assert!(matches!(both.build(), Err(Error::DenseDelays { class: 0 })));
+}
+
+/// A column behind an axonal delay is visited twice each way, and only if its neuron released charge.
+#[test]
+fn columns_behind_delays_are_those_of_neurons_in_the_active_zone() {
+    let work = |delay: Option<f64>| {
+        let mut builder = Network::builder()
+            .population(Population::new("theta", Theta::default(), 20, GateShape::Box, 0.3))
+            .synapse("slow", 10.0);
+        if let Some(delay) = delay {
+            builder = builder.axonal_delays("slow", delay);
+        }
+        let mut network = builder.build().expect("a network");
+        network.parameters.bias_mut().fill(0.03);
+        let scheme = SplitStep::new(&network, H).expect("a scheme");
+        scheme.run(&Trial::silent(100, H, 0), &NoLoss).expect("a run").work()
+    };
+    let (prompt, late) = (work(None), work(Some(2.0)));
+    assert!(prompt.columns() > 0 && prompt.columns() < 2000);
+    assert_eq!(late.columns(), 2 * prompt.columns());
+}
+
+/// Eighty percent theta neurons that excite, twenty percent LIF neurons that inhibit.
+fn balanced(n: usize, seed: u64) -> Network<f64> {
+    let rng = &mut generator(seed, Purpose::Initialisation, 0);
+    let inhibitory = n / 5;
+    let mut network = Network::builder()
+        .population(
+            Population::new("e", Theta::default(), n - inhibitory, GateShape::RaisedCosine, 0.4).excitatory(),
+        )
+        .population(
+            Population::new("i", Lif::default(), inhibitory, GateShape::RaisedCosine, 0.4).inhibitory(),
+        )
+        .synapse("slow", 20.0)
+        .synapse("fast", 5.0)
+        .outputs(1)
+        .build()
+        .expect("a network");
+    let root = (n as f64).sqrt();
+    for class in 0..2 {
+        let weights = network.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(n);
+        for (pre, column) in weights.enumerate() {
+            let sign = if pre < n - inhibitory { 1.0 } else { -1.0 };
+            column.iter_mut().for_each(|w| *w = sign * 0.03 / root * normal(rng).abs());
+        }
+    }
+    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.06 * (1.0 + 0.2 * normal(rng)));
+    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
+    let x = network.parameters.group_mut(Group::Initial);
+    x.iter_mut().for_each(|v| *v = rng.random_range(0.0..0.9));
+    network
+}
+
+#[test]
+fn training_keeps_to_dales_law() {
+    let mut network = balanced(20, 1);
+    let mut trial = Trial::silent(200, H, 0);
+    trial.targets = (0..200).map(|n| (0.05 * f64::from(n)).sin()).collect();
+    let loss = Quadratic { lambda: 0.0 };
+    let groups = [(Group::Recurrent(0), 2e-3), (Group::Recurrent(1), 2e-3), (Group::Readout, 0.1)];
+    let rates = groups.map(|(group, rate)| Rate { group, rate });
+    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let weights = |network: &Network<f64>| -> Vec<f64> {
+        (0..2).flat_map(|class| network.parameters.group(Group::Recurrent(class)).to_vec()).collect()
+    };
+    let (mut costs, mut vanished, mut returned) = (Vec::new(), 0, 0);
+    for _ in 0..60 {
+        let mut gradient = network.parameters.zeros_like();
+        let scheme = SplitStep::new(&network, H).expect("a scheme");
+        let run = scheme.run(&trial, &loss).expect("a run");
+        costs.push(Sweep::new().gradient(&run, gradient.values_mut()).expect("finite"));
+        let before = weights(&network);
+        optimiser.step(&mut network, &gradient, 1.0).expect("a step");
+        for (i, (&before, &after)) in before.iter().zip(&weights(&network)).enumerate() {
+            let excitatory = i / 20 % 20 < 16;
+            assert!(if excitatory { after >= 0.0 } else { after <= 0.0 }, "{i}: {after}");
+            vanished += u32::from(before != 0.0 && after == 0.0);
+            returned += u32::from(before == 0.0 && after != 0.0);
+        }
+    }
+    assert!(vanished > 10 && returned > 0, "{vanished} {returned}");
+    assert!(costs[59] < 0.5 * costs[0], "{} {}", costs[0], costs[59]);
+}
+
+#[test]
+fn signs_turn_weights_and_are_kept_in_any_precision() {
+    let mut network = balanced(10, 2);
+    network.parameters.recurrent_mut(0).fill(0.1);
+    network.set_signs(|neuron| match neuron {
+        0 => None,
+        1..8 => Some(Sign::Excitatory),
+        _ => Some(Sign::Inhibitory),
+    });
+    let w = network.parameters.recurrent(0);
+    assert!(w.columns(0, 8).iter().all(|&w| w == 0.1) && w.columns(8, 2).iter().all(|&w| w == -0.1));
+    let mut single = network.to_f32();
+    single.parameters.recurrent_mut(0).fill(-0.1);
+    single.keep_signs();
+    let w = single.parameters.recurrent(0);
+    assert!(w.column(0).iter().all(|&w| w == -0.1_f32) && w.columns(1, 7).iter().all(|&w| w == 0.0));
+    assert!(w.columns(8, 2).iter().all(|&w| w == -0.1_f32));
+    assert!(balanced(10, 2).structure()[1].ends_with("gate, inhibitory"));
+}
+
+/// Networks with delays and signs go to a file and come back.
+#[test]
+fn delays_and_signs_are_kept_in_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("network");
+    let (network, _) = random(Theta::default(), 4, false, 6);
+    save(&network, &path).expect("a file");
+    let (mut other, _) = random(Theta::default(), 4, false, 7);
+    load(&mut other, &path).expect("the same structure");
+    assert_eq!(other.parameters, network.parameters);
+    assert_eq!(other.mask(Group::Delay(2)), network.mask(Group::Delay(2)));
+}
+
+/// A mask takes no column away and adds none: the cost is that of the neurons in the active zone.
+#[test]
+fn masked_networks_keep_the_sparse_cost() {
+    let mut network = balanced(20, 3);
+    network.parameters.recurrent_mut(0).fill(0.0);
+    network.parameters.recurrent_mut(1).fill(0.0);
+    let work = |network: &Network<f64>| {
+        let scheme = SplitStep::new(network, H).expect("a scheme");
+        scheme.run(&Trial::silent(100, H, 0), &NoLoss).expect("a run").work()
+    };
+    let full = work(&network);
+    network.set_mask(Group::Recurrent(0), |post, pre| (post + pre) % 3 == 0).expect("a mask");
+    network.set_mask(Group::Recurrent(1), |post, pre| post / 5 == pre / 5 + 1).expect("a mask");
+    assert_eq!(work(&network), full);
+    assert!(full.columns() > 0 && full.columns() < 2 * 2 * 20 * 100 / 3, "{full:?}");
+}
