@@ -36,8 +36,9 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
         let label = |panel: Panel, label: &str| if at == 0 { panel.y_label(label) } else { panel };
         let named = |style: Style, name: &str| if at == 0 { style.label(name) } else { style };
         let time = &recording.time;
+        let panel = |title: &str| Panel::new(title).x_range(0.0, trial.duration());
         inputs.push(label(
-            Panel::new(name)
+            panel(name)
                 .hide_x()
                 .y_range(-1.2, 1.2)
                 .line(time, &column(0), named(Style::new(BLUE), "pulses"))
@@ -45,16 +46,16 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
             "input",
         ));
         outputs.push(label(
-            Panel::new("")
+            panel("")
                 .hide_x()
                 .y_range(-1.4, 1.4)
-                .line(time, &wide(&recording.output), named(Style::new(BLUE), "output"))
-                .line(time, &wide(&trial.targets), named(Style::new(BLACK).dashed(), "target")),
+                .line(time, &wide(&trial.targets), named(Style::new(GREY).width(2.4), "target"))
+                .line(time, &wide(&recording.output), named(Style::new(BLUE), "output")),
             "output",
         ));
         let spikes = analysis::raster(&recording, n);
         let sorted: Vec<Vec<f64>> = order.iter().map(|&i| spikes[i].clone()).collect();
-        rasters.push(label(Panel::new("").x_label("time (ms)").raster(&sorted, BLACK), "neuron"));
+        rasters.push(label(panel("").x_label("time (ms)").raster(&sorted, BLACK), "neuron"));
     }
     let all = inputs.into_iter().chain(outputs).chain(rasters);
     let plot = all.fold(Plot::new(KINDS.len()).heights(&[0.8, 1.0, 2.0]), Plot::panel);
