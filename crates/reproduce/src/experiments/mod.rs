@@ -1,6 +1,7 @@
 //! The registry of experiments and what each one is handed.
 
 mod naive;
+mod neurons;
 mod predictive_coding;
 mod synapse;
 
@@ -58,6 +59,11 @@ pub const EXPERIMENTS: &[Experiment] = &[
         name: "synapse",
         title: "The differentiable synapse: unit charge at any speed",
         run: synapse::run,
+    },
+    Experiment {
+        name: "neurons",
+        title: "Any neuron: every model alone, and trained in a network",
+        run: neurons::run,
     },
     Experiment {
         name: "predictive-coding",
