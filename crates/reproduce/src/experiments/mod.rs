@@ -2,6 +2,7 @@
 
 mod delayed_xor;
 mod naive;
+mod neurons;
 mod predictive_coding;
 mod synapse;
 
@@ -92,6 +93,11 @@ pub const EXPERIMENTS: &[Experiment] = &[
         }],
         settings: synapse::settings,
         run: synapse::run,
+    },
+    Experiment {
+        name: "neurons",
+        title: "Any neuron: every model alone, and trained in a network",
+        run: neurons::run,
     },
     Experiment {
         name: "predictive-coding",
