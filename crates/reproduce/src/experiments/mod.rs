@@ -97,6 +97,9 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "neurons",
         title: "Any neuron: every model alone, and trained in a network",
+        on_request: false,
+        claims: &[],
+        settings: neurons::settings,
         run: neurons::run,
     },
     Experiment {

@@ -41,17 +41,8 @@ const RISE: f64 = 0.2;
 const METHOD: Exponential = Exponential::Midpoint;
 
 /// Runs the experiment.
-pub(super) fn run(context: &Context) -> Result<Report, Error> {
-    let mut report = context.report("neurons", "Any neuron: every model alone, and trained in a network");
-    let iterations = if context.quick { 6 } else { 400 };
-    let duration = if context.quick { 100.0 } else { 400.0 };
-    report
-        .setting("neurons", NEURONS)
-        .setting("gate", format!("{}, {ZONE} of the way to threshold", GateShape::RaisedCosine.name()))
-        .setting("tau (ms)", TAU)
-        .setting("method", METHOD.name())
-        .setting("iterations", iterations)
-        .setting("trial (ms)", duration);
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
+    let (iterations, duration) = amounts(context);
     report.prose(format!(
         "One program runs them all: phases on a circle, hard resets inside the step, action potentials without a reset. \
          Nothing below was tuned to a model; its currents and weights are measured by the current at which it fires at \
@@ -63,7 +54,7 @@ pub(super) fn run(context: &Context) -> Result<Report, Error> {
             let bench = Bench::<$neuron>::new()?;
             let alone = bench.alone(context.quick)?;
             let trained = bench.train(context, iterations, duration)?;
-            rows.push(bench.show(&mut report, &alone, &trained)?);
+            rows.push(bench.show(report, &alone, &trained)?);
         };
     }
     for_each_neuron!(add);
@@ -73,7 +64,24 @@ pub(super) fn run(context: &Context) -> Result<Report, Error> {
         &["model", "h (ms)", "natural current", "rate (Hz)", "cost before", "cost after", "factor"],
         rows,
     );
-    Ok(report)
+    Ok(())
+}
+
+/// Iterations, and the length of a trial, ms.
+fn amounts(context: &Context) -> (usize, f64) {
+    if context.quick { (6, 100.0) } else { (400, 400.0) }
+}
+
+/// What stays the same.
+pub(super) fn settings(context: &Context, report: &mut Report) {
+    let (iterations, duration) = amounts(context);
+    report
+        .setting("neurons", NEURONS)
+        .setting("gate", format!("{}, {ZONE} of the way to threshold", GateShape::RaisedCosine.name()))
+        .setting("tau (ms)", TAU)
+        .setting("method", METHOD.name())
+        .setting("iterations", iterations)
+        .setting("trial (ms)", duration);
 }
 
 /// A model with its scales.
