@@ -16,6 +16,7 @@ mod convergence;
 mod dense;
 mod errors;
 mod gradients;
+mod neurons;
 mod resume;
 mod rtrl;
 mod wiring;
