@@ -8,7 +8,7 @@ use crate::math::{ceiling, real};
 use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
 
 /// How far above threshold the field still changes, mV.
-const ROOM: f64 = 2.0;
+const ROOM: f64 = 4.0;
 
 /// Adaptive exponential integrate-and-fire: `C dv/dt = -g_L (v - E_L) + g_L Delta_T exp((v - V_T) / Delta_T) - w + I`,
 /// `tau_w dw/dt = a (v - E_L) - w`; at `v_theta`, `v -> v_reset` and `w -> w + b`. Voltages in mV, capacitance in pF,
@@ -72,7 +72,7 @@ impl AdEx {
         Self::of([200.0, 12.0, -70.0, -50.0, 300.0, 2.0, 60.0, -58.0])
     }
 
-    /// Fires a burst, then single spikes (Naud et al. 2008, table 1; 500 pA).
+    /// Fires a burst, then single spikes (Naud et al. 2008, table 1; 400 pA).
     pub fn initial_burst() -> Self {
         Self::of([130.0, 18.0, -58.0, -50.0, 150.0, 4.0, 120.0, -50.0])
     }

@@ -8,7 +8,7 @@ use crate::math::{ceiling, real};
 use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
 
 /// How far above threshold the field still changes, mV.
-const ROOM: f64 = 2.0;
+const ROOM: f64 = 4.0;
 
 /// Exponential integrate-and-fire: `C dv/dt = -g_L (v - V_L) + g_L Delta_T exp((v - V_T) / Delta_T) + I`, `v -> v_reset`
 /// at `v_theta`, held there for `t_ref`. Voltages in mV, current in µA/cm². Rheobase `g_L (V_T - V_L - Delta_T)`.

@@ -135,7 +135,7 @@ pub enum Error {
     },
     /// Resets that the continuous adjoint does not carry across.
     #[error(
-        "population `{population}` has resets of several variables or a refractory time, which the continuous adjoint \
+        "population `{population}` has resets without a closed form or a refractory time, which the continuous adjoint \
          does not carry across: use the discrete adjoint"
     )]
     ContinuousReset {

@@ -30,15 +30,15 @@ pub struct Pontryagin<T> {
 /// right-end sums for the gradient and the jump of equation (32) at hard resets.
 ///
 /// # Errors
-/// If the run becomes non-finite, or a population has hard resets of several variables or a refractory time.
+/// If the run becomes non-finite, or a population has hard resets without a closed form or a refractory time.
 pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
     let (size, classes, steps) = (network.neurons(), network.classes().len(), run.steps());
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;
     for place in &network.places {
-        let reset = place.dynamics.reset(&run.setting(place), 0);
-        if matches!(reset, Reset::To { .. }) && place.dim + place.latches > 1 {
+        let hard = matches!(place.dynamics.reset(&run.setting(place), 0), Reset::To { .. });
+        if hard && (place.dynamics.is_located() || place.latches > 0) {
             return Err(Error::ContinuousReset { population: place.name.clone() });
         }
     }

@@ -256,7 +256,7 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
 
     /// Writes the gate density `g(v)`, zero where a latch holds the charge.
     fn density(&self, at: &Setting<'_, T>, x: Block<'_, T>, g: &mut [T]);
-    /// The factor by which the continuous adjoint of one variable jumps, backwards, at a spike (equation (32)).
+    /// The factor by which the continuous adjoint jumps, backwards, at a spike of a model with a closed form (equation (32)).
     fn jump(&self, at: &Setting<'_, T>, current: T, i: usize) -> T;
 }
 
@@ -1094,9 +1094,8 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         match Dynamics::<T>::reset(self, at, i) {
             Reset::To { threshold, value } => {
                 let size = if at.per_neuron { at.parameters.len() / N::PARAMETERS.len().max(1) } else { 1 };
-                let p = params_at::<N, T>(at, size, i);
-                let f = |v: T| N::rhs(&p, &N::State::<T>::from_fn(|_| v), current).as_ref()[0];
-                f(value) / f(threshold)
+                let flow = affine::<N, T>(&params_at::<N, T>(at, size, i), current);
+                flow.rhs(value) / flow.rhs(threshold)
             }
             _ => T::one(),
         }

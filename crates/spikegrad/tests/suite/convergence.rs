@@ -311,3 +311,152 @@ fn lif_spike_times_under_constant_current_have_their_closed_form() {
     println!("spike times of LIF: located {:.1e} ms off, by the voltage {:.1e} ms off", worst.0, worst.1);
     assert!(worst.0 < 1e-9 && worst.1 < 1e-9, "{worst:?}");
 }
+
+/// Spikes of a LIF neuron from `v` under currents that hold for `interval` each, by the closed form of each piece.
+fn lif_spikes(lif: &Lif, mut v: f64, currents: &[f64], interval: f64) -> Vec<f64> {
+    let mut spikes = Vec::new();
+    for (m, current) in currents.iter().enumerate() {
+        let (end, start) = (lif.tau_v * current, m as f64 * interval);
+        let mut left = interval;
+        loop {
+            let time = lif.tau_v * ((v - end) / (lif.v_theta - end)).ln();
+            if end <= lif.v_theta || time > left {
+                break;
+            }
+            left -= time;
+            v = lif.v_reset;
+            spikes.push(start + interval - left);
+        }
+        v = end + (v - end) * (-left / lif.tau_v).exp();
+    }
+    spikes
+}
+
+#[test]
+fn lif_spike_times_under_piecewise_constant_currents_have_their_closed_form() {
+    let lif = Lif { tau_v: 17.0, v_theta: 1.1, v_reset: -0.2 };
+    let rng = &mut generator(5, Purpose::Test, 0);
+    let (interval, samples) = (10.0, 200);
+    let currents: Vec<f64> = (0..samples).map(|_| 0.15 + 0.1 * normal(rng)).collect();
+    let expected = lif_spikes(&lif, 0.3, &currents, interval);
+    let population = Population::new("lif", lif, 1, GateShape::Box, 0.3);
+    let built = Network::builder().population(population).synapse("slow", 10.0).inputs(1).build();
+    let mut network = built.expect("a network");
+    network.parameters.input_mut()[0] = 1.0;
+    network.parameters.group_mut(Group::Initial)[0] = 0.3;
+    let trial = Trial { inputs: currents, ..Trial::silent(samples, interval, 1) };
+    let mut worst = 0.0_f64;
+    for h in [0.01, 0.1, 0.5, 2.0, 10.0] {
+        let step = SplitStep::new(&network, h).expect("a step");
+        let recording = step.run(&trial, &NoLoss).expect("a run").record();
+        let ends: Vec<f64> = recording.spikes.iter().map(|(_, t)| *t).collect();
+        assert_eq!(ends.len(), expected.len(), "h = {h}");
+        for (k, end) in ends.iter().enumerate().filter(|(k, end)| ends.get(k + 1) != Some(end)) {
+            // The last spike of a step, as the voltage at its end remembers it.
+            let n = (end / h).round() as usize - 1;
+            let rest = lif.tau_v * recording.current[n];
+            let since = lif.tau_v * ((lif.v_reset - rest) / (recording.v[n] - rest)).ln();
+            worst = worst.max((end - since - expected[k]).abs());
+        }
+    }
+    println!("{} spikes of LIF under piecewise-constant currents: {worst:.1e} ms off", expected.len());
+    assert!(worst < 1e-9 && expected.len() > 100, "{worst}");
+}
+
+/// LIF neurons with exponential synapses of one time constant, stepped from spike to spike: `J = W s` decays between spikes,
+/// so that voltages have a closed form.
+struct EventDriven<'a> {
+    lif: Lif,
+    tau: f64,
+    weights: &'a [f64],
+    bias: &'a [f64],
+}
+
+impl EventDriven<'_> {
+    fn voltage(&self, v: f64, bias: f64, j: f64, t: f64) -> f64 {
+        let (slow, fast) = ((-t / self.lif.tau_v).exp(), (-t / self.tau).exp());
+        let driven = j / (1.0 / self.lif.tau_v - 1.0 / self.tau);
+        let end = self.lif.tau_v * bias;
+        end + driven * fast + (v - end - driven) * slow
+    }
+
+    /// The first time within `most` at which a voltage is at threshold.
+    fn crossing(&self, v: f64, bias: f64, j: f64, most: f64) -> Option<f64> {
+        let above = |t: f64| self.voltage(v, bias, j, t) >= self.lif.v_theta;
+        let n = 200;
+        let high = (1..=n).map(|i| most * f64::from(i) / f64::from(n)).find(|&t| above(t))?;
+        let (mut low, mut high) = (high - most / f64::from(n), high);
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if above(middle) { high = middle } else { low = middle }
+        }
+        Some(high)
+    }
+
+    /// The synapses at the end of a trial that starts with `v` and silent synapses, and the number of spikes.
+    fn run(&self, mut v: Vec<f64>, duration: f64) -> (Vec<f64>, usize) {
+        let n = v.len();
+        let (mut s, mut j, mut t, mut spikes) = (vec![0.0; n], vec![0.0; n], 0.0, 0);
+        while t < duration {
+            let most = f64::min(2.0, duration - t);
+            let first = (0..n)
+                .filter_map(|i| self.crossing(v[i], self.bias[i], j[i], most).map(|time| (time, i)))
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            let length = first.map_or(most, |(time, _)| time);
+            let decay = (-length / self.tau).exp();
+            for i in 0..n {
+                v[i] = self.voltage(v[i], self.bias[i], j[i], length);
+                (s[i], j[i]) = (s[i] * decay, j[i] * decay);
+            }
+            if let Some((_, i)) = first {
+                (v[i], s[i], spikes) = (self.lif.v_reset, s[i] + 1.0 / self.tau, spikes + 1);
+                for (j, w) in j.iter_mut().zip(&self.weights[i * n..]) {
+                    *j += w / self.tau;
+                }
+            }
+            t += length;
+        }
+        (s, spikes)
+    }
+}
+
+/// With a zone so narrow that a spike releases its charge at once, the split step is a LIF network with ordinary synapses.
+#[test]
+fn a_lif_network_converges_to_an_event_driven_reference() {
+    let (lif, tau, n, duration) = (Lif::default(), 8.0, 10, 60.0);
+    let mut spikes = 0;
+    let problems: Vec<_> = (0..12)
+        .map(|seed| {
+            let rng = &mut generator(seed, Purpose::Test, 2);
+            let population = Population::new("lif", lif, n, GateShape::Box, 1e-9);
+            let built = Network::builder().population(population).synapse("slow", tau).build();
+            let mut network = built.expect("a network");
+            network.parameters.recurrent_mut(0).iter_mut().for_each(|w| *w = 0.05 * normal(rng));
+            network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.07 + 0.01 * normal(rng));
+            let start = network.parameters.group_mut(Group::Initial);
+            start.iter_mut().for_each(|v| *v = f64::min(0.4 + 0.2 * normal(rng), 0.95));
+            let reference = EventDriven {
+                lif,
+                tau,
+                weights: network.parameters.group(Group::Recurrent(0)),
+                bias: network.parameters.bias(),
+            };
+            let (s, count) = reference.run(network.parameters.group(Group::Initial).to_vec(), duration);
+            spikes += count;
+            (network, s)
+        })
+        .collect();
+    let points = [4, 8, 16, 32, 64, 128].map(|parts| {
+        let h = 1.0 / f64::from(parts);
+        let trial = Trial::silent((duration / h).round() as usize, h, 0);
+        let error = rms(problems.iter().map(|(network, s)| {
+            let step = SplitStep::new(network, h).expect("a step");
+            let recording = step.run(&trial, &NoLoss).expect("a run").record();
+            difference(&recording.s[0][recording.s[0].len() - n..], s)
+        }));
+        (h, error)
+    });
+    let slope = order(&points);
+    println!("LIF networks, event-driven reference: order {slope:.2}, {spikes} spikes, {points:?}");
+    assert!(slope > 0.9 && points[5].1 < 1e-3 && spikes > 200, "{slope} {points:?}");
+}

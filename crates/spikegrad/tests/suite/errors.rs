@@ -4,7 +4,7 @@ use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
 use spikegrad::integrators::tableau;
-use spikegrad::models::{GateShape, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta};
+use spikegrad::models::{AdEx, GateShape, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta};
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
     Sample, SampleBar, SplitStep, Trial, pontryagin,
@@ -365,6 +365,18 @@ fn resets_that_no_closed_form_can_locate() {
         builder(Curved::<true>, 0.3).build(),
         Error::NotAffine { .. },
         "the model of population `cells` says that f is affine in v, which it is not: remove `AFFINE`"
+    );
+}
+
+#[test]
+fn continuous_adjoints_across_resets_that_they_cannot_cross() {
+    let cells = builder(AdEx::default(), 10.0).build().expect("a network");
+    let (step, trial) = (SplitStep::new(&cells, 1.0).expect("a step"), trial());
+    refused!(
+        pontryagin(&step.run(&trial, &NoLoss).expect("a run")),
+        Error::ContinuousReset { .. },
+        "population `cells` has resets without a closed form or a refractory time, which the continuous adjoint does \
+         not carry across: use the discrete adjoint"
     );
 }
 

@@ -11,8 +11,8 @@ use spikegrad::adjoint::{
     BoxError, Error, GradientCheck, GradientReport, Group as CheckGroup, Objective, Sweep,
 };
 use spikegrad::integrators::{EventLog, Step, StepVjp, tableau};
-use spikegrad::models::{GateShape, for_each_neuron};
-use spikegrad::network::{PlainStep, SplitRun, SplitStep, SplitTape};
+use spikegrad::models::{GateShape, Lif, for_each_neuron};
+use spikegrad::network::{Group, PlainStep, SplitRun, SplitStep, SplitTape};
 use spikegrad::tasks::{NetworkObjective, Scheme};
 
 /// Checks random networks of `models`, case by case under the schemes and gates that `deal` gives to it, and judges all
@@ -143,12 +143,30 @@ enum Flaw {
     StateDropped(Range<usize>),
     /// They are larger by 1e-3 after every step.
     StateScale(Range<usize>),
+    /// Those of voltages of LIF neurons pass a spike without the factor of equation (32).
+    Saltation,
 }
 
 /// A run with a flaw in its transpose.
 struct Planted<'a> {
     run: SplitRun<'a, f64>,
     flaw: &'a Flaw,
+}
+
+impl Planted<'_> {
+    /// The neurons that fired in the last step of the tape, and by what their cotangents jump.
+    fn saltation(&self, tape: &SplitTape<f64>) -> Vec<(usize, f64)> {
+        let parameter =
+            |parameter| self.run.network().parameters.group(Group::Neuron { population: 0, parameter })[0];
+        let (tau_v, v_theta, v_reset) = (parameter(0), parameter(1), parameter(2));
+        let current = self.run.last_current(tape);
+        let mut factors = Vec::new();
+        self.run.last_spikes(tape, |i, spikes| {
+            let factor: f64 = (current[i] - v_reset / tau_v) / (current[i] - v_theta / tau_v);
+            factors.push((i, factor.powi(spikes as i32)));
+        });
+        factors
+    }
 }
 
 impl Step<f64> for Planted<'_> {
@@ -181,7 +199,12 @@ impl StepVjp<f64> for Planted<'_> {
 
     fn step_vjp(&self, n: usize, tape: &mut Self::Tape, cost_bar: f64, x_bar: &mut [f64], bar: &mut [f64]) {
         let before = bar.to_vec();
+        let factors = match self.flaw {
+            Flaw::Saltation => self.saltation(tape),
+            _ => Vec::new(),
+        };
         self.run.step_vjp(n, tape, cost_bar, x_bar, bar);
+        factors.into_iter().for_each(|(neuron, factor)| x_bar[neuron] /= factor);
         let scale = |x: &mut [f64], range: &Range<usize>, factor: f64| {
             x[range.clone()].iter_mut().for_each(|x| *x *= factor);
         };
@@ -296,4 +319,16 @@ fn catch_planted_errors(model: &Model) {
             assert!(report.groups.iter().any(|g| g.mismatches > 0), "{}, {flaw:?}: {report}", model.name);
         }
     }
+}
+
+/// Leaving the jump of the adjoint at a reset out is wrong by far more than any tolerance.
+#[test]
+fn a_missing_saltation_factor_is_caught() {
+    let problem = problem(&[&Model::of::<Lif>()], GateShape::RaisedCosine, &example());
+    let report = GradientCheck::default().run(&mut Spoilt::new(&problem, Flaw::Saltation)).expect("a check");
+    for group in ["I_o", "x_0", "p0.tau_v"] {
+        let found = report.groups.iter().find(|g| g.name == group).expect("a group");
+        assert!(found.mismatches > 0, "{group}: {report}");
+    }
+    assert!(matches!(report.verdict(), Err(Error::GradientMismatch { .. })), "{report}");
 }

@@ -16,5 +16,6 @@ mod convergence;
 mod dense;
 mod errors;
 mod gradients;
+mod neurons;
 mod resume;
 mod rtrl;

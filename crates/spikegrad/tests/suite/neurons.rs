@@ -1,0 +1,287 @@
+//! What the neurons with hard resets do: published behaviour, closed forms, and an adaptive reference solve that shares no
+//! event location with the steps.
+
+use spikegrad::integrators::{FiringField, ResetStep, Tableau, tableau};
+use spikegrad::models::{
+    AdEx, AdaptiveLif, Array, Eif, Izhikevich, Neuron, NeuronVjp, Quadratic, Reset, for_each_neuron,
+};
+
+use crate::common::{Model, order, rms};
+
+/// One neuron under a constant current.
+struct Cell<N: Neuron> {
+    params: N::Params<f64>,
+    current: f64,
+}
+
+impl<N: Neuron> FiringField<f64> for Cell<N> {
+    type State = N::State<f64>;
+
+    fn rhs(&self, x: &N::State<f64>) -> N::State<f64> {
+        N::rhs(&self.params, x, self.current)
+    }
+    fn threshold(&self) -> f64 {
+        N::reset(&self.params).threshold()
+    }
+    fn jump(&self, x: &N::State<f64>) -> N::State<f64> {
+        let mut after = N::jump(&self.params, x);
+        if let Reset::To { value, .. } = N::reset(&self.params) {
+            after.as_mut()[0] = value;
+        }
+        after
+    }
+    fn refractory(&self) -> f64 {
+        N::refractory(&self.params).unwrap_or(0.0)
+    }
+}
+
+/// Spike times from rest, and the state at the end.
+fn run<N: Neuron>(
+    neuron: &N,
+    current: f64,
+    duration: f64,
+    h: f64,
+    tableau: Tableau,
+) -> (Vec<f64>, N::State<f64>) {
+    let cell = Cell::<N> { params: neuron.params(), current };
+    let (mut x, mut wait, mut times) = (neuron.rest(), 0.0, Vec::new());
+    let step = ResetStep { tableau, h };
+    for n in 0..(duration / h).round() as usize {
+        step.spikes(&cell, &x, wait, |t, _| times.push(n as f64 * h + t));
+        step.step(&cell, &mut x, &mut wait);
+    }
+    (times, x)
+}
+
+fn intervals(times: &[f64]) -> Vec<f64> {
+    times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+/// Intervals of a run that resolves the upstroke.
+fn pattern<N: Neuron>(neuron: &N, current: f64, duration: f64) -> Vec<f64> {
+    let found = intervals(&run(neuron, current, duration, 0.02, tableau::RK4).0);
+    println!("{}, {current}: {found:.1?}", N::NAME);
+    found
+}
+
+/// Fourcaud-Trocmé et al. (2003): no firing below `g_L (V_T - V_L - Delta_T)`, 0.162 µA/cm² for their parameters; above it,
+/// the period is the refractory time and the integral of `dv / f`.
+#[test]
+fn eif_has_the_rheobase_and_the_periods_of_its_equation() {
+    let eif = Eif::default();
+    assert!(run(&eif, 0.98 * eif.rheobase(), 2000.0, 0.05, tableau::RK4).0.is_empty());
+    assert!(run(&eif, 1.02 * eif.rheobase(), 2000.0, 0.05, tableau::RK4).0.len() > 2);
+    for current in [0.2, 0.5, 2.0] {
+        let slowness = |v: f64| 1.0 / Eif::rhs(&eif.params(), &[v], current)[0];
+        let n = 200_000;
+        let width = (eif.v_theta - eif.v_reset) / f64::from(n);
+        let sum: f64 = (0..n).map(|i| slowness(eif.v_reset + (f64::from(i) + 0.5) * width)).sum();
+        let period = eif.t_ref + sum * width;
+        let found = pattern(&eif, current, 5.5 * period);
+        assert!(found.len() >= 4);
+        assert!(found.iter().all(|t| (t - period).abs() < 1e-5 * period), "{found:?} {period}");
+    }
+}
+
+/// Latham et al. (2000): rheobase `(v_c - v_rest) / 4`, and above it the period of equation (55).
+#[test]
+fn quadratic_neuron_has_the_rheobase_and_the_periods_of_its_equation() {
+    let qif = Quadratic::default();
+    assert!(run(&qif, 0.98 * qif.rheobase(), 2000.0, 0.05, tableau::RK4).0.is_empty());
+    assert!(run(&qif, 1.02 * qif.rheobase(), 2000.0, 0.05, tableau::RK4).0.len() > 2);
+    for current in [4.0, 8.0, 40.0] {
+        let (span, middle) = (qif.v_c - qif.v_rest, 0.5 * (qif.v_c + qif.v_rest));
+        let kappa = (span * current - 0.25 * span * span).sqrt();
+        let angle = ((qif.v_theta - middle) / kappa).atan() - ((qif.v_reset - middle) / kappa).atan();
+        let period = qif.tau_v * span / kappa * angle;
+        let found = pattern(&qif, current, 5.5 * period);
+        assert!(found.len() >= 4);
+        assert!(found.iter().all(|t| (t - period).abs() < 1e-6 * period), "{found:?} {period}");
+    }
+}
+
+/// In the steady state of period `T`, `a` falls from `1 / (1 - exp(-T / tau_a))` to one less, and the membrane climbs from
+/// `beta` times that to `v_theta` more.
+#[test]
+fn adaptive_lif_settles_at_the_interval_of_its_equation() {
+    let neuron = AdaptiveLif::default();
+    for current in [0.08, 0.15, 0.4] {
+        let found = pattern(&neuron, current, 3000.0);
+        let (first, last) = (found[0], found[found.len() - 1]);
+        assert!(last > 1.1 * first, "no adaptation: {first} {last}");
+        let a = 1.0 / (1.0 - (-last / neuron.tau_a).exp()) - 1.0;
+        let end = neuron.tau_v * current;
+        let reached = end + (neuron.beta * a - end) * (-last / neuron.tau_v).exp();
+        let threshold = neuron.v_theta + neuron.beta * a;
+        assert!((reached - threshold).abs() < 1e-6, "{current}: {reached} for {threshold}");
+    }
+}
+
+/// The firing patterns of Naud et al. (2008), figure 4, for the parameters and currents of table 1.
+#[test]
+fn adex_has_its_published_firing_patterns() {
+    let tonic = pattern(&AdEx::tonic(), 500.0, 400.0);
+    assert!(tonic.len() > 20 && tonic.iter().all(|t| (t / tonic[5] - 1.0).abs() < 0.06), "tonic");
+
+    let adapting = pattern(&AdEx::adapting(), 500.0, 600.0);
+    assert!(adapting.windows(2).all(|pair| pair[1] > pair[0] * 0.9999), "adapting");
+    assert!(adapting.last() > Some(&(2.0 * adapting[0])), "adapting");
+
+    let initial = pattern(&AdEx::initial_burst(), 400.0, 400.0);
+    assert!(initial[0] < 0.3 * initial[initial.len() - 1] && initial.len() > 3, "initial burst");
+
+    // Pauses separate bursts of one length.
+    let bursting = pattern(&AdEx::regular_bursting(), 210.0, 1500.0);
+    let longest = bursting.iter().copied().fold(0.0, f64::max);
+    let pauses: Vec<_> = (0..bursting.len()).filter(|&i| bursting[i] > 0.5 * longest).collect();
+    let lengths: Vec<_> = pauses.windows(2).skip(1).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.len() >= 4 && lengths[0] >= 2 && lengths.iter().all(|n| *n == lengths[0]), "{lengths:?}");
+
+    let accelerating = pattern(&AdEx::delayed_accelerating(), 300.0, 600.0);
+    assert!(accelerating.windows(2).all(|pair| pair[1] < pair[0] * 1.0001), "accelerating");
+    assert!(accelerating[0] > 1.2 * accelerating[accelerating.len() - 1], "accelerating");
+
+    let (transient, _) = run(&AdEx::transient(), 180.0, 600.0, 0.02, tableau::RK4);
+    assert!((1..=4).contains(&transient.len()) && transient.iter().all(|t| *t < 100.0), "{transient:?}");
+}
+
+/// Izhikevich (2003), figure 2, at a current of 10: which cells adapt, burst and chatter, and which fire fastest.
+#[test]
+fn izhikevich_has_its_published_firing_patterns() {
+    let of = |neuron: Izhikevich| pattern(&neuron, 10.0, 500.0);
+    let last = |intervals: &[f64]| intervals[intervals.len() - 1];
+    let regular = of(Izhikevich::regular_spiking());
+    assert!(last(&regular) > 1.5 * regular[0] && (5..20).contains(&regular.len()), "RS adapts");
+    // Steady at once.
+    assert!(regular[2..].iter().all(|t| (t / last(&regular) - 1.0).abs() < 0.05));
+
+    let bursting = of(Izhikevich::intrinsically_bursting());
+    assert!(bursting[0] < 0.3 * last(&bursting), "IB begins with a burst");
+    assert!(bursting[bursting.len() - 3..].iter().all(|t| (t / last(&bursting) - 1.0).abs() < 0.1));
+
+    let chattering = of(Izhikevich::chattering());
+    let longest = chattering.iter().copied().fold(0.0, f64::max);
+    let (short, long): (Vec<f64>, Vec<f64>) = chattering.iter().partition(|t| **t < 0.4 * longest);
+    assert!(long.len() >= 3 && short.len() >= 2 * long.len(), "CH goes on in bursts");
+
+    let fast = of(Izhikevich::fast_spiking());
+    assert!(fast.len() > 2 * regular.len(), "FS fires fast");
+    assert!(
+        fast[3..].iter().all(|t| (t / last(&fast) - 1.0).abs() < 0.05),
+        "FS is steady from the fourth spike on"
+    );
+
+    let low = of(Izhikevich::low_threshold_spiking());
+    assert!(low.len() > regular.len() && last(&low) > 1.2 * low[0], "LTS fires fast and adapts");
+    let weak = |neuron| run(&neuron, 1.0, 300.0, 0.02, tableau::RK4).0.len();
+    assert!(weak(Izhikevich::low_threshold_spiking()) > 0, "LTS has a low threshold");
+    assert_eq!(weak(Izhikevich::regular_spiking()), 0);
+
+    // At its rest near -60 mV a thalamo-cortical cell fires tonically.
+    let thalamic = of(Izhikevich::thalamo_cortical());
+    let late = &thalamic[thalamic.len() / 2..];
+    assert!(late.iter().all(|t| (t / last(&thalamic) - 1.0).abs() < 0.05), "TC");
+    assert!(of(Izhikevich::resonator()).len() > fast.len(), "RZ fires fast");
+}
+
+/// A step of length `h` of the method of order 5.
+fn single<N: Neuron>(cell: &Cell<N>, x: &N::State<f64>, h: f64, held: bool) -> N::State<f64> {
+    let (mut end, mut points, mut slopes) = (*x, [*x; 7], [*x; 7]);
+    tableau::DORMAND_PRINCE5.step(h, &mut end, &mut points, &mut slopes, |_, x, f| {
+        *f = cell.rhs(x);
+        if held {
+            f.as_mut()[0] = 0.0;
+        }
+    });
+    end
+}
+
+/// Two half steps, extrapolated to order 6, and by how much they differ from a whole one.
+fn double<N: Neuron>(cell: &Cell<N>, x: &N::State<f64>, h: f64, held: bool) -> (N::State<f64>, f64) {
+    let whole = single(cell, x, h, held);
+    let half = single(cell, &single(cell, x, 0.5 * h, held), 0.5 * h, held);
+    let (whole, half) = (whole.as_ref(), half.as_ref());
+    let error = half.iter().zip(whole).map(|(a, b)| (a - b).abs() / (1.0 + a.abs())).fold(0.0, f64::max);
+    (N::State::<f64>::from_fn(|i| half[i] + (half[i] - whole[i]) / 31.0), error)
+}
+
+/// Spike times by adaptive steps with a tolerance of 1e-12; a spike is the step length at which the voltage is at threshold,
+/// found by halving.
+fn reference<N: Neuron>(neuron: &N, current: f64, duration: f64) -> Vec<f64> {
+    let cell = Cell::<N> { params: neuron.params(), current };
+    let (mut x, mut t, mut h, mut times) = (neuron.rest(), 0.0, 0.01, Vec::new());
+    let mut free_from = 0.0;
+    while t < duration {
+        let held = t < free_from;
+        let most = if held { free_from - t } else { duration - t };
+        let length = f64::min(h, most);
+        let (end, error) = double(&cell, &x, length, held);
+        if error > 1e-12 {
+            h = 0.5 * length;
+            continue;
+        }
+        if !held && end.as_ref()[0] >= cell.threshold() {
+            let (mut low, mut high) = (0.0, length);
+            for _ in 0..60 {
+                let middle = 0.5 * (low + high);
+                let above = double(&cell, &x, middle, false).0.as_ref()[0] >= cell.threshold();
+                if above { high = middle } else { low = middle }
+            }
+            x = cell.jump(&double(&cell, &x, high, false).0);
+            t += high;
+            times.push(t);
+            free_from = t + cell.refractory();
+            continue;
+        }
+        x = end;
+        t = if length == most && held { free_from } else { t + length };
+        if error < 1e-14 {
+            h = 1.5 * length;
+        }
+    }
+    times
+}
+
+fn check_spike_times<N: NeuronVjp + Default>() {
+    if !N::LOCATED {
+        return;
+    }
+    let (model, neuron, duration) = (Model::of::<N>(), N::default(), 60.0);
+    // An error depends on where in its step a spike falls, so that several currents are needed to see the order.
+    let currents: Vec<f64> = (0..8).map(|i| (1.6 + 0.11 * f64::from(i)) * model.current).collect();
+    let exact: Vec<_> = currents.iter().map(|&current| reference(&neuron, current, duration)).collect();
+    assert!(exact.iter().all(|times| times.len() >= 2), "{}: {exact:?}", N::NAME);
+    for method in [tableau::EULER, tableau::HEUN, tableau::BOGACKI_SHAMPINE3, tableau::RK4] {
+        let what = format!("{}, {}", N::NAME, method.name());
+        let points = [0.01, 0.005, 0.0025, 0.00125].map(|h| {
+            let errors = currents.iter().zip(&exact).flat_map(|(&current, exact)| {
+                let (times, _) = run(&neuron, current, duration, h, method);
+                assert!(times.len().abs_diff(exact.len()) <= 1, "{what}, h = {h}");
+                // The last spike may fall on either side of the end.
+                times.into_iter().zip(exact).map(|(a, b)| a - b).collect::<Vec<_>>()
+            });
+            (h, rms(errors))
+        });
+        // Below this lies what the tolerance of the reference leaves.
+        let seen: Vec<_> = points.into_iter().filter(|(_, error)| *error > 1e-10).collect();
+        println!("{what}: spike times {points:?}");
+        if seen.len() > 1 {
+            let (slope, expected) = (order(&seen), f64::from(method.order()));
+            println!("{what}: order {slope:.2}");
+            assert!(slope > expected - 0.3, "{what}: {slope} {points:?}");
+        }
+        assert!(points[3].1 < 0.1, "{what}: {points:?}");
+    }
+}
+
+macro_rules! tests {
+    ($module:ident, $neuron:ty) => {
+        mod $module {
+            #[test]
+            fn spike_times_converge_to_an_adaptive_reference_with_the_order_of_the_method() {
+                super::check_spike_times::<$neuron>();
+            }
+        }
+    };
+}
+for_each_neuron!(tests);
