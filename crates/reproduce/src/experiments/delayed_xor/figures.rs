@@ -181,10 +181,11 @@ pub(super) fn comparison(
     }
     report.heading("Other networks on the same task");
     report.prose(
-        "All have as many neurons or units as the gated network and the same filter before the output, were trained on the \
-         same kind of trials, at most as many of them, and are judged by the same held-out ones. The rate network has no \
-         spikes at all, and an exact gradient too: it shows what the task costs without them. The integrate-and-fire networks \
-         have the wiring of the gated one; their spikes are all or none, and a surrogate stands for the derivative.",
+        "All have as many neurons or units as the gated network and the same filter before the output. One network of each \
+         kind was trained on streams with both timings, on at most as many trials, and is judged by all tests. The rate network \
+         has no spikes at all, and an exact gradient too: it shows what the task costs without them. The integrate-and-fire \
+         networks have the wiring of the gated one and spikes that are all or none, and a surrogate stands for the derivative. \
+         It is not the gradient of these networks, and need not be to be of use; nothing holds their rates down.",
     );
     report.table(
         "Accuracy with its 95 % confidence interval; squared error over the whole trial in per cent of that of silence; mean rate; wall time of training.",
