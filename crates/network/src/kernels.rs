@@ -1,14 +1,15 @@
 //! The loops over a presynaptic column that a step's cost is made of. Sums run in a fixed number of lanes in a
-//! fixed order, so that the vector width of the machine does not change a bit.
+//! fixed order, so that the vector width of the machine does not change a bit. They are inlined into their callers, which
+//! may be compiled for the widest vectors of the machine; programs of one's own may use them too.
 
 use nalgebra::RealField;
 
 /// Partial sums of a dot product.
 pub(crate) const LANES: usize = 16;
 
-/// `y += factor x`.
+/// `y += factor x`, over the shorter of the two.
 #[inline(always)]
-pub(crate) fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
+pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
     for (y, &x) in y.iter_mut().zip(x) {
         *y += factor * x;
     }
@@ -47,9 +48,9 @@ pub(crate) fn dot_lanes<T: RealField + Copy>(x: &[T], y: &[T], lanes: &mut [T; L
     }
 }
 
-/// `x . y`.
+/// `x . y`, over the shorter of the two, in 16 partial sums that are added up in a fixed tree.
 #[inline(always)]
-pub(crate) fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
+pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
     let mut lanes = [T::zero(); LANES];
     dot_lanes(x, y, &mut lanes);
     tree(&lanes)

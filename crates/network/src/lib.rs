@@ -14,7 +14,7 @@
 mod dale;
 mod delay;
 mod error;
-mod kernels;
+pub mod kernels;
 mod located;
 mod network;
 mod parameters;

@@ -1,43 +1,7 @@
-//! Products with whole matrices, stored by columns. Sums run in a fixed number of lanes in a fixed order; callers inline
-//! them into code for the widest vectors of the machine.
+//! Products with whole matrices, stored by columns; callers inline them into code for the widest vectors of the machine.
 
 use nalgebra::RealField;
-
-/// Partial sums of a scalar product.
-const LANES: usize = 16;
-
-/// `y += factor x`.
-#[inline(always)]
-pub(super) fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += factor * x;
-    }
-}
-
-/// `x . y`.
-#[inline(always)]
-pub(super) fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    let (ys, y_rest) = y.as_chunks::<LANES>();
-    let mut lanes = [T::zero(); LANES];
-    for (x, y) in xs.iter().zip(ys) {
-        for i in 0..LANES {
-            lanes[i] += x[i] * y[i];
-        }
-    }
-    for ((&x, &y), lane) in x_rest.iter().zip(y_rest).zip(&mut lanes) {
-        *lane += x * y;
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            let other = lanes[i + width];
-            lanes[i] += other;
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
+use spikegrad::network::kernels::axpy;
 
 /// `y += M x`, one column of `M` for each entry of `x`. Columns of entries that are zero are left out.
 #[inline(always)]
@@ -74,7 +38,6 @@ mod tests {
             let mut out = y.clone();
             add_product(m.as_slice(), x.as_slice(), out.as_mut_slice());
             assert!(near(out.as_slice(), (&y + &m * &x).as_slice()));
-            assert!((dot(x.as_slice(), y.as_slice()) - x.dot(&y)).abs() < 1e-12);
             let mut out = m.clone();
             add_outer(out.as_mut_slice(), y.as_slice(), x.as_slice());
             assert!(near(out.as_slice(), (&m + &y * x.transpose()).as_slice()));

@@ -22,12 +22,13 @@ use std::ops::Range;
 
 use nalgebra::RealField;
 use rand_distr::{Distribution, StandardNormal};
-use spikegrad::integrators::{Decay, EventLog, Step, StepVjp};
+use spikegrad::integrators::{Decay, EventLog};
 use spikegrad::network::Trial;
+use spikegrad::network::kernels::{axpy, dot};
 use spikegrad::tasks::{Purpose, generator};
 
-use super::kernels::{add_outer, add_product, axpy, dot};
-use super::{Group, Model, judge};
+use super::kernels::{add_outer, add_product};
+use super::{Group, Model, Passes, Program, judge};
 
 /// Synapse classes: slow, which is read out, and fast.
 const CLASSES: usize = 2;
@@ -130,12 +131,12 @@ impl<T: RealField + Copy> Lif<T> {
     }
 
     /// The program of a trial, one step a sample.
-    pub(crate) fn program<'a>(&'a self, trial: &'a Trial<T>) -> LifRun<'a, T> {
+    pub(crate) fn program<'a>(&'a self, trial: &'a Trial<T>) -> Program<LifRun<'a, T>> {
         let real = |x: f64| T::from_subset(&x);
         let (h, c) = (trial.interval, &self.constants);
         let keep = (-h / c.tau_v).exp();
         let adaptive = (c.adaptive * self.neurons as f64).round() as usize;
-        LifRun {
+        Program(LifRun {
             network: self,
             trial,
             keep: real(keep),
@@ -144,7 +145,7 @@ impl<T: RealField + Copy> Lif<T> {
             beta: (0..self.neurons).map(|i| real(if i < adaptive { c.beta } else { 0.0 })).collect(),
             gamma: real(c.gamma),
             decays: c.tau.map(|tau| Decay::new(real(tau), real(h))),
-        }
+        })
     }
 }
 
@@ -208,6 +209,38 @@ impl<T: RealField + Copy> LifRun<'_, T> {
                 self.gamma * if x < T::zero() { rising } else { falling }
             }
         }
+    }
+
+    #[inline(always)]
+    fn input(&self, m: usize) -> &[T] {
+        &self.trial.inputs[m * self.network.inputs..][..self.network.inputs]
+    }
+}
+
+impl<T: RealField + Copy> Passes<T> for LifRun<'_, T> {
+    type Tape = LifTape<T>;
+
+    fn trial(&self) -> &Trial<T> {
+        self.trial
+    }
+
+    fn dim(&self) -> usize {
+        (2 + 2 * CLASSES) * self.network.neurons
+    }
+
+    fn units(&self) -> usize {
+        self.network.neurons
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.network.parameters.len()
+    }
+
+    fn clear(&self, tape: &mut LifTape<T>) {
+        tape.distance.clear();
+        tape.z.clear();
+        tape.s.clear();
+        tape.output_bar.clear();
     }
 
     #[inline(always)]
@@ -310,47 +343,7 @@ impl<T: RealField + Copy> LifRun<'_, T> {
         tape.s.truncate(start);
     }
 
-    #[inline(always)]
-    fn input(&self, m: usize) -> &[T] {
-        &self.trial.inputs[m * self.network.inputs..][..self.network.inputs]
-    }
-}
-
-impl<T: RealField + Copy> Step<T> for LifRun<'_, T> {
-    type Tape = LifTape<T>;
-
-    fn dim(&self) -> usize {
-        (2 + 2 * CLASSES) * self.network.neurons
-    }
-
-    fn steps(&self) -> usize {
-        self.trial.samples
-    }
-
-    fn time(&self, n: usize) -> f64 {
-        n as f64 * self.trial.interval
-    }
-
-    fn neuron(&self, component: usize) -> usize {
-        component % self.network.neurons
-    }
-
-    fn start(&self, x: &mut [T]) {
-        x.fill(T::zero());
-    }
-
-    fn rewind(&self, _: &[T], tape: &mut Self::Tape) {
-        tape.distance.clear();
-        tape.z.clear();
-        tape.s.clear();
-        tape.output_bar.clear();
-    }
-
-    fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        pulp::Arch::new().dispatch(Forward { run: self, n, x, tape })
-    }
-
-    fn events(&self, _: usize, tape: &Self::Tape, log: &mut EventLog) {
+    fn events(&self, tape: &LifTape<T>, log: &mut EventLog) {
         for &distance in &tape.distance[tape.distance.len() - self.network.neurons..] {
             let above = |edge: f64| u64::from(distance >= T::from_subset(&edge));
             log.piece(above(-1.0) + above(0.0) + above(1.0));
@@ -358,64 +351,11 @@ impl<T: RealField + Copy> Step<T> for LifRun<'_, T> {
     }
 }
 
-impl<T: RealField + Copy> StepVjp<T> for LifRun<'_, T> {
-    fn n_parameters(&self) -> usize {
-        self.network.parameters.len()
-    }
-
-    fn step_vjp(
-        &self,
-        n: usize,
-        tape: &mut Self::Tape,
-        cost_bar: T,
-        x_bar: &mut [T],
-        parameters_bar: &mut [T],
-    ) {
-        pulp::Arch::new().dispatch(Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
-    }
-}
-
-// Closures that only borrow are not inlined into the dispatched code; these two are closures written out.
-
-struct Forward<'s, 'a, T> {
-    run: &'s LifRun<'a, T>,
-    n: usize,
-    x: &'s mut [T],
-    tape: &'s mut LifTape<T>,
-}
-
-impl<T: RealField + Copy> pulp::NullaryFnOnce for Forward<'_, '_, T> {
-    type Output = T;
-
-    #[inline(always)]
-    fn call(self) -> T {
-        self.run.forward(self.n, self.x, self.tape)
-    }
-}
-
-struct Backward<'s, 'a, T> {
-    run: &'s LifRun<'a, T>,
-    n: usize,
-    tape: &'s mut LifTape<T>,
-    cost_bar: T,
-    x_bar: &'s mut [T],
-    parameters_bar: &'s mut [T],
-}
-
-impl<T: RealField + Copy> pulp::NullaryFnOnce for Backward<'_, '_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.run.backward(self.n, self.tape, self.cost_bar, self.x_bar, self.parameters_bar);
-    }
-}
-
 impl Model for Lif<f32> {
     type Tape = LifTape<f32>;
-    type Program<'a> = LifRun<'a, f32>;
+    type Run<'a> = LifRun<'a, f32>;
 
-    fn run<'a>(&'a self, trial: &'a Trial<f32>) -> LifRun<'a, f32> {
+    fn run<'a>(&'a self, trial: &'a Trial<f32>) -> Program<LifRun<'a, f32>> {
         self.program(trial)
     }
 

@@ -4,15 +4,17 @@
 
 mod kernels;
 pub(crate) mod lif;
+mod program;
 pub(crate) mod rate;
 mod train;
 
 use std::ops::Range;
 
 use nalgebra::RealField;
-use spikegrad::integrators::{Step, StepVjp};
+use spikegrad::integrators::Step;
 use spikegrad::network::Trial;
 
+pub(crate) use program::{Passes, Program};
 pub(crate) use train::{History, Training, train};
 
 /// A named group of parameters.
@@ -29,12 +31,12 @@ pub(crate) trait Model: Clone + Send + Sync {
     /// What its transpose needs to know of the steps.
     type Tape: Default + Send + Sync;
     /// The network on a trial.
-    type Program<'a>: StepVjp<f32, Tape = Self::Tape>
+    type Run<'a>: Passes<f32, Tape = Self::Tape>
     where
         Self: 'a;
 
     /// The network on a trial.
-    fn run<'a>(&'a self, trial: &'a Trial<f32>) -> Self::Program<'a>;
+    fn run<'a>(&'a self, trial: &'a Trial<f32>) -> Program<Self::Run<'a>>;
     /// The groups of its parameters; the last one is the readout.
     fn groups(&self) -> Vec<Group>;
     /// All parameters.

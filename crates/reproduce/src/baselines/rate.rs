@@ -14,12 +14,12 @@ use std::ops::Range;
 
 use nalgebra::RealField;
 use rand_distr::{Distribution, StandardNormal};
-use spikegrad::integrators::{Step, StepVjp};
 use spikegrad::network::Trial;
+use spikegrad::network::kernels::{axpy, dot};
 use spikegrad::tasks::{Purpose, generator};
 
-use super::kernels::{add_outer, add_product, axpy, dot};
-use super::{Group, Model, judge};
+use super::kernels::{add_outer, add_product};
+use super::{Group, Model, Passes, Program, judge};
 
 /// The network.
 #[derive(Clone, Debug)]
@@ -88,14 +88,14 @@ impl<T: RealField + Copy> Rate<T> {
     }
 
     /// The program of a trial, one step a sample.
-    pub(crate) fn program<'a>(&'a self, trial: &'a Trial<T>) -> RateRun<'a, T> {
+    pub(crate) fn program<'a>(&'a self, trial: &'a Trial<T>) -> Program<RateRun<'a, T>> {
         let real = |x: f64| T::from_subset(&x);
-        RateRun {
+        Program(RateRun {
             network: self,
             trial,
             kappa: real(trial.interval / self.tau),
             a: real((-trial.interval / self.tau_s).exp()),
-        }
+        })
     }
 }
 
@@ -125,6 +125,37 @@ impl<T: RealField> Default for RateTape<T> {
 }
 
 impl<T: RealField + Copy> RateRun<'_, T> {
+    #[inline(always)]
+    fn input(&self, m: usize) -> &[T] {
+        &self.trial.inputs[m * self.network.inputs..][..self.network.inputs]
+    }
+}
+
+impl<T: RealField + Copy> Passes<T> for RateRun<'_, T> {
+    type Tape = RateTape<T>;
+
+    fn trial(&self) -> &Trial<T> {
+        self.trial
+    }
+
+    fn dim(&self) -> usize {
+        2 * self.network.units
+    }
+
+    fn units(&self) -> usize {
+        self.network.units
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.network.parameters.len()
+    }
+
+    fn clear(&self, tape: &mut RateTape<T>) {
+        tape.r.clear();
+        tape.s.clear();
+        tape.output_bar.clear();
+    }
+
     #[inline(always)]
     fn forward(&self, m: usize, state: &mut [T], tape: &mut RateTape<T>) -> T {
         let n = self.network.units;
@@ -177,101 +208,13 @@ impl<T: RealField + Copy> RateRun<'_, T> {
         tape.r.truncate(start);
         tape.s.truncate(start);
     }
-
-    #[inline(always)]
-    fn input(&self, m: usize) -> &[T] {
-        &self.trial.inputs[m * self.network.inputs..][..self.network.inputs]
-    }
-}
-
-impl<T: RealField + Copy> Step<T> for RateRun<'_, T> {
-    type Tape = RateTape<T>;
-
-    fn dim(&self) -> usize {
-        2 * self.network.units
-    }
-
-    fn steps(&self) -> usize {
-        self.trial.samples
-    }
-
-    fn time(&self, n: usize) -> f64 {
-        n as f64 * self.trial.interval
-    }
-
-    fn start(&self, x: &mut [T]) {
-        x.fill(T::zero());
-    }
-
-    fn rewind(&self, _: &[T], tape: &mut Self::Tape) {
-        tape.r.clear();
-        tape.s.clear();
-        tape.output_bar.clear();
-    }
-
-    fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        pulp::Arch::new().dispatch(Forward { run: self, n, x, tape })
-    }
-}
-
-impl<T: RealField + Copy> StepVjp<T> for RateRun<'_, T> {
-    fn n_parameters(&self) -> usize {
-        self.network.parameters.len()
-    }
-
-    fn step_vjp(
-        &self,
-        n: usize,
-        tape: &mut Self::Tape,
-        cost_bar: T,
-        x_bar: &mut [T],
-        parameters_bar: &mut [T],
-    ) {
-        pulp::Arch::new().dispatch(Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
-    }
-}
-
-// Closures that only borrow are not inlined into the dispatched code; these two are closures written out.
-
-struct Forward<'s, 'a, T> {
-    run: &'s RateRun<'a, T>,
-    n: usize,
-    x: &'s mut [T],
-    tape: &'s mut RateTape<T>,
-}
-
-impl<T: RealField + Copy> pulp::NullaryFnOnce for Forward<'_, '_, T> {
-    type Output = T;
-
-    #[inline(always)]
-    fn call(self) -> T {
-        self.run.forward(self.n, self.x, self.tape)
-    }
-}
-
-struct Backward<'s, 'a, T> {
-    run: &'s RateRun<'a, T>,
-    n: usize,
-    tape: &'s mut RateTape<T>,
-    cost_bar: T,
-    x_bar: &'s mut [T],
-    parameters_bar: &'s mut [T],
-}
-
-impl<T: RealField + Copy> pulp::NullaryFnOnce for Backward<'_, '_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.run.backward(self.n, self.tape, self.cost_bar, self.x_bar, self.parameters_bar);
-    }
 }
 
 impl Model for Rate<f32> {
     type Tape = RateTape<f32>;
-    type Program<'a> = RateRun<'a, f32>;
+    type Run<'a> = RateRun<'a, f32>;
 
-    fn run<'a>(&'a self, trial: &'a Trial<f32>) -> RateRun<'a, f32> {
+    fn run<'a>(&'a self, trial: &'a Trial<f32>) -> Program<RateRun<'a, f32>> {
         self.program(trial)
     }
 
