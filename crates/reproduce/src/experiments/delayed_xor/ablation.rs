@@ -1,8 +1,9 @@
 //! What each part of the training recipe does: the same training without it.
 
+use rand_distr::{Distribution, StandardNormal};
 use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::{Curriculum, DelayedXor};
-use spikegrad::tasks::{Options, train};
+use spikegrad::tasks::{Options, Purpose, generator, train};
 
 use super::scoring::{Gated, score};
 use super::{TESTS, training};
@@ -24,15 +25,15 @@ const PARTS: [Part; 9] = [
     ("nothing", |_| ()),
     ("clipping at a quantile", |recipe| recipe.options.clip = None),
     ("autapses (weights of the same size drawn at random instead)", |recipe| {
+        let mut rng = generator(recipe.options.seed, Purpose::Initialisation, 4);
         let mut weights = recipe.network.parameters.recurrent_mut(0);
         let n = weights.nrows();
-        // Each row keeps its sum of squares: the autapse is dealt out over all connections.
+        // Each row keeps its sum of squares on average: the autapse is dealt out over all connections.
         for i in 0..n {
-            let each = weights[(i, i)] / (n as f32).sqrt();
-            weights[(i, i)] = 0.0;
-            for j in 0..n {
-                let sign = if (7 * i + 13 * j + i * j) % 2 == 0 { 1.0 } else { -1.0 };
-                weights[(i, j)] += sign * each;
+            let each = std::mem::take(&mut weights[(i, i)]) / (n as f32).sqrt();
+            for w in weights.row_mut(i).iter_mut() {
+                let x: f32 = StandardNormal.sample(&mut rng);
+                *w += each * x;
             }
         }
     }),
