@@ -9,6 +9,7 @@ mod synapse;
 use std::path::PathBuf;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use spikegrad::network::{Loss, Sample, SampleBar};
 use spikegrad::tasks::Checkpoint;
 
 use crate::Error;
@@ -51,6 +52,19 @@ impl Context {
     /// Where a training of this name is kept every `every` iterations.
     pub fn checkpoint(&self, name: &str, every: usize) -> Checkpoint {
         Checkpoint { path: self.state.join(format!("{name}.checkpoint")), every }
+    }
+}
+
+/// `int sum_i s_i dt` as a loss.
+pub(crate) struct Activity;
+
+impl Loss<f64> for Activity {
+    fn value(&self, at: &Sample<'_, f64>) -> f64 {
+        at.s.iter().sum()
+    }
+
+    fn vjp(&self, _: &Sample<'_, f64>, value_bar: f64, bar: &mut SampleBar<'_, f64>) {
+        bar.s.iter_mut().for_each(|s| *s += value_bar);
     }
 }
 

@@ -11,14 +11,12 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{Exponential, Step, StepVjp};
 use spikegrad::models::{Gate, GateShape, NeuronVjp, Reset, for_each_neuron};
-use spikegrad::network::{
-    Group, Loss, Network, NoLoss, Population, Recording, Sample, SampleBar, SplitStep, SplitTape, Trial,
-};
+use spikegrad::network::{Group, Loss, Network, NoLoss, Population, Recording, SplitStep, SplitTape, Trial};
 use spikegrad::tasks::{
     Iteration, Observer, Options, Purpose, Quadratic, Rate, Schedule, Stage, Task, generator, train,
 };
 
-use super::Context;
+use super::{Activity, Context};
 use crate::Error;
 use crate::plot::{BLACK, BLUE, GREEN, ORANGE, PURPLE, Panel, Plot, Style, VERMILLION};
 use crate::report::Report;
@@ -110,19 +108,6 @@ struct Trained {
     first: Recording<f64>,
     last: Recording<f64>,
     targets: Vec<f64>,
-}
-
-/// `int sum_i s_i dt` as a loss.
-struct Activity;
-
-impl Loss<f64> for Activity {
-    fn value(&self, at: &Sample<'_, f64>) -> f64 {
-        at.s.iter().sum()
-    }
-
-    fn vjp(&self, _: &Sample<'_, f64>, value_bar: f64, bar: &mut SampleBar<'_, f64>) {
-        bar.s.iter_mut().for_each(|s| *s += value_bar);
-    }
 }
 
 impl<N: NeuronVjp + Default> Bench<N> {

@@ -5,13 +5,11 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{RungeKutta, Step, tableau};
 use spikegrad::models::{Gate, GateShape, Nif, Theta};
-use spikegrad::network::{
-    Group, InitialState, Loss, Network, NoLoss, PlainStep, Population, Sample, SampleBar, SplitStep, Trial,
-};
+use spikegrad::network::{Group, InitialState, Network, NoLoss, PlainStep, Population, SplitStep, Trial};
 use spikegrad::tasks::{Purpose, Quadratic, generator};
 
-use super::Context;
 use super::naive::{self, NaiveNetwork};
+use super::{Activity, Context};
 use crate::Error;
 use crate::plot::{BLACK, BLUE, Panel, Plot, Style, VERMILLION, cycle};
 use crate::report::Report;
@@ -253,19 +251,6 @@ impl One {
             })
             .sum();
         Ok((received / spikes, gradient[network.parameters.layout().range(Group::Bias).start]))
-    }
-}
-
-/// `int sum_i s_i dt` as a loss.
-struct Activity;
-
-impl Loss<f64> for Activity {
-    fn value(&self, at: &Sample<'_, f64>) -> f64 {
-        at.s.iter().sum()
-    }
-
-    fn vjp(&self, _: &Sample<'_, f64>, value_bar: f64, bar: &mut SampleBar<'_, f64>) {
-        bar.s.iter_mut().for_each(|s| *s += value_bar);
     }
 }
 
