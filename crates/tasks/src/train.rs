@@ -191,7 +191,12 @@ impl<T: RealField + Copy> Trainer<T> {
             let (done, better) = self.iterate(network, task, options, iteration)?;
             let flow = observer.iteration(&done, network);
             history.push(done);
-            let last = flow.is_break() || !better || iteration + 1 == options.iterations;
+            let ended = !better || iteration + 1 == options.iterations;
+            let last = flow.is_break() || ended;
+            if ended {
+                // The file of a training that ended has the network that is returned.
+                self.course.apply_best(network.parameters.values_mut());
+            }
             if let Some(checkpoint) = &options.checkpoint
                 && (last || (iteration + 1) % checkpoint.every.max(1) == 0)
             {

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use spikegrad::models::GateShape;
-use spikegrad::network::Network;
+use spikegrad::network::{Group, Network};
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
-use spikegrad::tasks::{Checkpoint, Error, Iteration, Observer, Options, train};
+use spikegrad::tasks::{Checkpoint, Error, Iteration, Observer, Options, Rate, Validation, load, train};
 
 fn task() -> PredictiveCoding {
     PredictiveCoding { duration: (10.0, 20.0), ..PredictiveCoding::autoencoder(6) }
@@ -75,6 +75,36 @@ fn killed_and_stopped_training_goes_on_to_the_same_bits() {
     let mut loaded = start();
     assert_eq!(train(&mut loaded, &task(), &with(), &mut ()).expect("loaded"), history);
     assert_eq!(loaded.parameters, whole.parameters);
+}
+
+/// With levels, a best network and a pull; scores are errors, so that a level rises at any of them.
+fn steered(checkpoint: Option<Checkpoint>) -> Options {
+    let validation =
+        Validation { every: 2, trials: 3, rise_at: 0.0, fall_below: 0.0, rise: 0.5, slow: 0.5, patience: 2 };
+    let pulls = vec![Rate { group: Group::Recurrent(1), rate: 0.1 }];
+    Options { iterations: 30, validation: Some(validation), pulls, ..options(checkpoint) }
+}
+
+#[test]
+fn steered_training_goes_on_to_the_same_bits_and_its_file_has_the_best_network() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("run");
+    let mut whole = start();
+    let history = train(&mut whole, &task(), &steered(None), &mut ()).expect("trained");
+    // Two validations raise the level, the next ones look for the best network, and patience ends training early.
+    assert!(history.len() < 30 && history.iter().any(|done| done.level == 1.0), "{history:?}");
+
+    let with = || steered(Some(Checkpoint { path: path.clone(), every: 100 }));
+    for stop in [1, 5, history.len() - 2] {
+        train(&mut start(), &task(), &with(), &mut Stop(stop)).expect("stopped");
+    }
+    let mut resumed = start();
+    assert_eq!(train(&mut resumed, &task(), &with(), &mut ()).expect("trained"), history);
+    assert_eq!(resumed.parameters, whole.parameters);
+    let mut loaded = start();
+    load(&mut loaded, &path).expect("loaded");
+    assert_eq!(loaded.parameters, whole.parameters);
+    assert_eq!(train(&mut start(), &task(), &with(), &mut ()).expect("nothing left to do"), history);
 }
 
 #[test]
