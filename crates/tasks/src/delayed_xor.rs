@@ -424,3 +424,80 @@ impl<T: RealField + Copy> Task<T> for DelayedXor<T> {
         answers.iter().filter(|(answered, right)| answered == right).count() as f64 / answers.len() as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(controlled: f64) -> DelayedXor<f64> {
+        DelayedXor { controlled, ..DelayedXor::default() }
+    }
+
+    /// Training trials of one batch at the last level, with their episodes read back from the inputs.
+    fn batch(task: &DelayedXor<f64>, trials: usize) -> Vec<Trial<f64>> {
+        let stage = |trial| Stage { iteration: 0, iterations: 10, trial, level: 1.0 };
+        let trial = |b: usize| task.trial(stage(b), &mut generator(1, Purpose::Training, b as u64));
+        (0..trials).map(trial).collect()
+    }
+
+    #[test]
+    fn a_batch_has_every_kind_of_trial_in_its_share() {
+        let trials = batch(&task(0.5), 48);
+        let of = |answer| trials.iter().filter(|trial| task(0.5).cues(trial)[0].answer == answer).count();
+        assert_eq!(of(Answer::Nothing), 12);
+        assert!((17..=19).contains(&of(Answer::Same)) && of(Answer::Same) + of(Answer::Opposite) == 36);
+    }
+
+    #[test]
+    fn controlled_timing_gives_nothing_away() {
+        let times = |single: f64| -> Vec<usize> {
+            let task = DelayedXor { single, ..task(1.0) };
+            let trial = |index| task.trial(Stage::held_out(0), &mut generator(1, Purpose::Test, index));
+            (0..50).map(|index| task.cues(&trial(index))[0].window.start).collect()
+        };
+        assert_eq!(times(0.0), times(1.0));
+        let standard = DelayedXor { single: 1.0, ..task(0.0) };
+        let trial = standard.trial(Stage::held_out(0), &mut generator(1, Purpose::Test, 0));
+        assert!(standard.cues(&trial)[0].window.start < times(1.0)[0]);
+    }
+
+    #[test]
+    fn desired_outputs_score_one_and_silence_answers_nothing() {
+        let task = DelayedXor { stream: (5, 5), ..task(0.5) };
+        for index in 0..20 {
+            let trial = task.trial(Stage::held_out(0), &mut generator(1, Purpose::Test, index));
+            let answers = task.answers(&trial, &trial.targets);
+            assert_eq!(answers.len(), 5);
+            assert!(answers.iter().all(|(answered, right)| answered == right));
+            let silent = task.answers(&trial, &vec![0.0; trial.samples]);
+            assert!(silent.iter().all(|(answered, _)| *answered == Answer::Nothing));
+            // Less than half of a pulse is no answer.
+            let weak: Vec<f64> = trial.targets.iter().map(|d| 0.49 * d).collect();
+            assert!(task.answers(&trial, &weak).iter().all(|(answered, _)| *answered == Answer::Nothing));
+        }
+    }
+
+    #[test]
+    fn delays_grow_before_the_time_outside_gains_weight() {
+        let curriculum = Curriculum { shorten: 0.25, outside: (0.1, 0.4), stretched: 0.5 };
+        let near = |level: f64, expected: (f64, f64)| {
+            let (stretch, outside) = curriculum.at(level);
+            assert!((stretch - expected.0).abs() < 1e-12 && (outside - expected.1).abs() < 1e-12, "{level}");
+        };
+        near(0.0, (0.25, 0.1));
+        near(0.25, (0.5, 0.1));
+        near(0.5, (1.0, 0.1));
+        near(0.75, (1.0, 0.2));
+        near(1.0, (1.0, 0.4));
+    }
+
+    #[test]
+    fn weights_are_one_in_response_windows_only() {
+        let task = task(0.5);
+        for trial in batch(&task, 4) {
+            let window = &task.cues(&trial)[0].window;
+            let right = |(n, &weight): (usize, &f64)| weight == if window.contains(&n) { 1.0 } else { 0.4 };
+            assert!(trial.weights.iter().enumerate().all(right));
+        }
+    }
+}

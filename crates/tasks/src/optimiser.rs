@@ -267,3 +267,46 @@ fn check_rates<T: RealField + Copy>(network: &Network<T>, rates: &[Rate]) -> Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spikegrad_models::{GateShape, Theta};
+    use spikegrad_network::Population;
+
+    fn network() -> Network<f64> {
+        let population = Population::new("theta", Theta::default(), 3, GateShape::RaisedCosine, 0.3);
+        Network::builder().population(population).synapse("slow", 20.0).build().expect("a network")
+    }
+
+    #[test]
+    fn a_pull_goes_part_of_the_way_back_to_the_start() {
+        let mut network = network();
+        network.parameters.bias_mut().fill(2.0);
+        let pulls = [Rate { group: Group::Bias, rate: 0.25 }];
+        let optimiser = Optimiser::new(&network, Rule::Sgd { momentum: 0.0 }, &[]).expect("an optimiser");
+        let mut optimiser = optimiser.pull(&network, &pulls).expect("a pull");
+        network.parameters.bias_mut().fill(6.0);
+        let none = network.parameters.zeros_like();
+        optimiser.step(&mut network, &none, 1.0).expect("a step");
+        assert_eq!(network.parameters.group(Group::Bias), [5.0; 3]);
+        optimiser.step(&mut network, &none, 0.5).expect("half a step");
+        assert_eq!(network.parameters.group(Group::Bias), [4.625; 3]);
+    }
+
+    #[test]
+    fn a_pull_beyond_the_start_is_refused() {
+        let pulls = [Rate { group: Group::Bias, rate: 1.5 }];
+        let optimiser = Optimiser::new(&network(), Rule::ADAM, &[]).expect("an optimiser");
+        let error = optimiser.pull(&network(), &pulls).expect_err("refused").to_string();
+        assert!(error.contains("pull") && error.contains("[0, 1]"), "{error}");
+    }
+
+    #[test]
+    fn a_held_cosine_holds_and_then_falls() {
+        let schedule = Schedule::HeldCosine { hold: 0.5, last: 0.1 };
+        assert_eq!((schedule.factor(0, 101), schedule.factor(50, 101)), (1.0, 1.0));
+        assert!((schedule.factor(75, 101) - 0.55).abs() < 1e-12);
+        assert!((schedule.factor(100, 101) - 0.1).abs() < 1e-12);
+    }
+}
