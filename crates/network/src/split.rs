@@ -6,7 +6,7 @@
 //! neurons, forms the product anew at every step.
 
 use nalgebra::RealField;
-use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, Tableau, tableau};
+use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
 use spikegrad_models::math::real;
 
 use crate::delay::{Delayed, Delays, ReleaseBar};
@@ -59,15 +59,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// If `h` is not positive and finite, a parameter of the network is out of its domain, or one synapse class has delays of
     /// connections and another a time constant for each neuron.
     pub fn new(network: &'n Network<T>, h: f64) -> Result<Self, Error> {
-        Self::with_tableau(network, h, tableau::EULER)
-    }
-
-    /// The split step with a Runge-Kutta method for the neurons.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_tableau(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
-        Self::with_method(network, h, tableau)
+        Self::with_method(network, h, tableau::EULER)
     }
 
     /// The split step with any method for the neurons, such as an exponential one, which is stable at steps that are longer

@@ -71,7 +71,7 @@ fn check_network(method: Tableau) -> Result<GradientReport, Box<dyn Error>> {
     trial.targets = vec![0.05; 100];
     // region: network
     let loss = Quadratic { lambda: 0.01 };
-    let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::Split(method), 0.5);
+    let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::Split(method.into()), 0.5);
     Ok(assert_gradient(&mut objective)?)
     // endregion
 }

@@ -99,7 +99,7 @@ const H: f64 = 0.25;
 fn check<N: NeuronVjp>(neuron: N) -> Result<GradientReport, Box<dyn Error>> {
     // region: check
     let (network, trial) = problem(neuron)?;
-    let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::Split(tableau::HEUN), H);
+    let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::Split(tableau::HEUN.into()), H);
     let report = GradientCheck::default().run(&mut objective)?;
     // endregion
     Ok(report)
@@ -163,7 +163,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates)?;
     let mut sweep = Sweep::new();
     for iteration in 0..=200 {
-        let scheme = SplitStep::with_tableau(&network, H, tableau::HEUN)?;
+        let scheme = SplitStep::with_method(&network, H, tableau::HEUN)?;
         let mut gradient = network.parameters.zeros_like();
         let cost = sweep.gradient(&scheme.run(&trial, &LOSS)?, gradient.values_mut())?;
         if iteration % 40 == 0 {

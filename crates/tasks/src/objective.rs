@@ -1,23 +1,21 @@
 //! A network's cost and gradient as an objective of the gradient check.
 
 use spikegrad_adjoint::{BoxError, Group as CheckGroup, Objective, Sweep};
-use spikegrad_integrators::{EventLog, Exponential, Tableau, tableau};
+use spikegrad_integrators::{EventLog, Method, Tableau, tableau};
 use spikegrad_network::{Loss, Network, PlainStep, PlainTape, SplitStep, SplitTape, Trial};
 
 /// A scheme to check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scheme {
     /// [`SplitStep`] with this method for the neurons.
-    Split(Tableau),
-    /// [`SplitStep`] with this method for the neurons that relax.
-    Exponential(Exponential),
+    Split(Method),
     /// [`PlainStep`] with this method.
     Plain(Tableau),
 }
 
 impl Default for Scheme {
     fn default() -> Self {
-        Self::Split(tableau::EULER)
+        Self::Split(tableau::EULER.into())
     }
 }
 
@@ -94,11 +92,7 @@ impl Objective for NetworkObjective<'_> {
     fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
         self.set(parameters);
         Ok(match self.scheme {
-            Scheme::Split(tableau) => {
-                let step = SplitStep::with_tableau(&self.network, self.h, tableau)?;
-                self.split.events(&step.run(self.trial, self.loss)?, log)?
-            }
-            Scheme::Exponential(method) => {
+            Scheme::Split(method) => {
                 let step = SplitStep::with_method(&self.network, self.h, method)?;
                 self.split.events(&step.run(self.trial, self.loss)?, log)?
             }
@@ -112,11 +106,7 @@ impl Objective for NetworkObjective<'_> {
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
         self.set(parameters);
         Ok(match self.scheme {
-            Scheme::Split(tableau) => {
-                let step = SplitStep::with_tableau(&self.network, self.h, tableau)?;
-                self.split.gradient(&step.run(self.trial, self.loss)?, gradient)?
-            }
-            Scheme::Exponential(method) => {
+            Scheme::Split(method) => {
                 let step = SplitStep::with_method(&self.network, self.h, method)?;
                 self.split.gradient(&step.run(self.trial, self.loss)?, gradient)?
             }

@@ -21,7 +21,7 @@ pub struct Options {
     /// Step size of the split step, ms.
     pub h: f64,
     /// Method for neurons without a closed form.
-    pub tableau: Method,
+    pub method: Method,
     /// Number of iterations.
     pub iterations: usize,
     /// Trials in a batch.
@@ -57,7 +57,7 @@ impl Default for Options {
         let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
         Self {
             h: 1.0,
-            tableau: Method::RungeKutta(tableau::EULER),
+            method: tableau::EULER.into(),
             iterations: 1000,
             batch: 20,
             seed: 1,
@@ -307,7 +307,7 @@ impl<T: RealField + Copy> Trainer<T> {
             };
             self.quantiles.iter().zip(entries.iter().map(|e| e.group)).map(largest).collect()
         });
-        let scheme = SplitStep::with_method(network, options.h, options.tableau)?;
+        let scheme = SplitStep::with_method(network, options.h, options.method)?;
         let result =
             self.batch.gradient(&scheme, &self.trials, task.loss(), clip.as_deref(), &mut self.gradient)?;
         for trial in &result.trials {
@@ -363,7 +363,7 @@ fn run_held_out<T: RealField + Copy, R: Send>(
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
     use rayon::prelude::*;
-    let scheme = SplitStep::with_method(network, options.h, options.tableau)?;
+    let scheme = SplitStep::with_method(network, options.h, options.method)?;
     (0..trials)
         .into_par_iter()
         .map(|index| {

@@ -293,7 +293,7 @@ impl<N: NeuronVjp + Default> Bench<N> {
         let rate = |group, rate| Rate { group, rate };
         let options = Options {
             h: self.h,
-            tableau: METHOD.into(),
+            method: METHOD.into(),
             iterations,
             batch: 1,
             seed: context.seed,

@@ -30,7 +30,7 @@ fn second_gradient<T: RealField + Copy, S: StepVjp<T>>(run: &S) -> u64 {
 
 fn split<T: RealField + Copy>(network: &Network<T>, trial: &Trial<T>, loss: &dyn Loss<T>, h: f64) -> u64 {
     let counts = tableau::ALL.map(|method| {
-        let step = SplitStep::with_tableau(network, h, method).expect("a step");
+        let step = SplitStep::with_method(network, h, method).expect("a step");
         second_gradient(&step.run(trial, loss).expect("a run"))
     });
     counts.iter().sum()

@@ -34,7 +34,7 @@ impl<N: NeuronVjp + Default> Bench<N> {
     }
 
     fn run(&self, h: f64, method: Tableau, trial: &Trial<f64>) -> Recording<f64> {
-        let step = SplitStep::with_tableau(&self.network, h, method).expect("a step");
+        let step = SplitStep::with_method(&self.network, h, method).expect("a step");
         step.run(trial, &NoLoss).expect("a run").record()
     }
 

@@ -44,10 +44,10 @@ fn check<T: RealField + Copy, S: StepVjp<T>>(step: &S, length: usize, part: f64)
 fn check_all(p: &Problem, plain: bool, tableau: Tableau, length: usize, part: f64) -> Result<(), BoxError> {
     let (network, trial) = (p.network.to_f32(), p.trial.map(|x| x as f32));
     let loss = p.loss.map(|x| x as f32);
-    let step = SplitStep::with_tableau(&p.network, p.h, tableau)?;
+    let step = SplitStep::with_method(&p.network, p.h, tableau)?;
     check(&step.run(&p.trial, &p.loss)?, length, part)?;
     check(&step.dense().run(&p.trial, &p.loss)?, length, part)?;
-    let step = SplitStep::with_tableau(&network, p.h, tableau)?;
+    let step = SplitStep::with_method(&network, p.h, tableau)?;
     check(&step.run(&trial, &loss)?, length, part)?;
     if plain {
         let step = PlainStep::new(&p.network, p.h, tableau)?;

@@ -157,7 +157,7 @@ impl Model {
             .build()
             .expect("a neuron");
         network.parameters.bias_mut()[0] = self.current;
-        let step = SplitStep::with_tableau(&network, self.h, tableau::RK4).expect("a step");
+        let step = SplitStep::with_method(&network, self.h, tableau::RK4).expect("a step");
         let trial = Trial::silent((60.0 / self.h).round() as usize, self.h, 0);
         let run = step.run(&trial, &NoLoss).expect("a run");
         let states = &mut self.states;

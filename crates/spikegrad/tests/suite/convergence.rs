@@ -59,7 +59,7 @@ fn plain_end(p: &Problem, h: f64, method: Tableau) -> Vec<f64> {
 
 /// The synapses at the end of a run of the split step, and its spikes.
 fn split_end(p: &Problem, h: f64, method: Tableau) -> (Vec<f64>, usize) {
-    let step = SplitStep::with_tableau(&p.network, h, method).expect("a step");
+    let step = SplitStep::with_method(&p.network, h, method).expect("a step");
     let recording = step.run(&p.trial, &NoLoss).expect("a run").record();
     let n = p.network.neurons();
     (recording.s[0][recording.s[0].len() - n..].to_vec(), recording.spikes.len())
@@ -113,7 +113,7 @@ fn split_step_converges_to_the_plain_field() {
 /// Whether a voltage peaks inside the zone. A latch holds the highest sample of such a peak, which is of order 2 whatever
 /// the method.
 fn peaks_in_the_zone(p: &Problem, h: f64) -> bool {
-    let step = SplitStep::with_tableau(&p.network, h, tableau::RK4).expect("a step");
+    let step = SplitStep::with_method(&p.network, h, tableau::RK4).expect("a step");
     let recording = step.run(&p.trial, &NoLoss).expect("a run").record();
     let entry = p.network.parameters.layout().entries().iter().find(|e| e.name == "p0.v_theta");
     let threshold = p.network.parameters.values()[entry.expect("a threshold").range.start];

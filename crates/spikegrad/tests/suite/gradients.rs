@@ -67,7 +67,7 @@ macro_rules! every_neuron {
             fn split_step_with_every_gate_has_an_exact_gradient() {
                 let model = Model::of::<$neuron>();
                 prove(&format!("{}, split step", model.name), &[&model], |_| {
-                    GateShape::ALL.map(|shape| (Scheme::Split(tableau::EULER), shape)).to_vec()
+                    GateShape::ALL.map(|shape| (Scheme::Split(tableau::EULER.into()), shape)).to_vec()
                 });
             }
 
@@ -75,7 +75,7 @@ macro_rules! every_neuron {
             fn split_step_with_every_tableau_has_an_exact_gradient() {
                 let model = Model::of::<$neuron>();
                 prove(&format!("{}, split step, tableaux", model.name), &[&model], |case| {
-                    let deal = |number| (Scheme::Split(tableau::ALL[number % 7]), gate(number));
+                    let deal = |number: usize| (Scheme::Split(tableau::ALL[number % 7].into()), gate(number));
                     (2 * case..2 * case + 2).map(deal).collect()
                 });
             }
@@ -121,7 +121,7 @@ fn all_models() -> Vec<Model> {
 fn mixed_populations_have_an_exact_gradient() {
     let models = all_models();
     prove("mixed, split step", &models.iter().collect::<Vec<_>>(), |case| {
-        vec![(Scheme::Split(tableau::ALL[case % 7]), gate(case))]
+        vec![(Scheme::Split(tableau::ALL[case % 7].into()), gate(case))]
     });
     let plain: Vec<_> = models.iter().filter(|model| model.plain).collect();
     prove("mixed, plain field", &plain, |case| vec![(Scheme::Plain(tableau::ALL[case % 7]), gate(case))]);
@@ -132,7 +132,7 @@ fn mixed_populations_have_an_exact_gradient() {
 fn exponential_methods_have_an_exact_gradient() {
     let models = all_models();
     let deal = |case: usize| {
-        let method = |number: usize| Scheme::Exponential(Exponential::ALL[number % 2]);
+        let method = |number: usize| Scheme::Split(Exponential::ALL[number % 2].into());
         vec![(method(case), gate(case)), (method(case + 1), gate(case))]
     };
     for model in models.iter().filter(|model| model.relaxes) {

@@ -7,26 +7,16 @@ use std::collections::BTreeMap;
 use crate::common::{Model, Problem, Spec, problem, runner, specs};
 use proptest::prelude::*;
 use spikegrad::adjoint::{BoxError, Dual64, Sweep, forward_sensitivity};
-use spikegrad::integrators::{Exponential, Tableau, tableau};
+use spikegrad::integrators::{Exponential, tableau};
 use spikegrad::models::{GateShape, Theta, for_each_neuron};
 use spikegrad::network::{Group, PlainStep, SplitStep};
-
-#[derive(Clone, Copy, Debug)]
-enum Scheme {
-    Split(Tableau),
-    Exponential(Exponential),
-    Plain(Tableau),
-}
+use spikegrad::tasks::Scheme;
 
 /// Cost and gradient by the transposes.
 fn adjoint(p: &Problem, scheme: Scheme) -> Result<(f64, Vec<f64>), BoxError> {
     let mut gradient = p.network.parameters.zeros_like();
     let cost = match scheme {
         Scheme::Split(method) => {
-            let step = SplitStep::with_tableau(&p.network, p.h, method)?;
-            Sweep::new().gradient(&step.run(&p.trial, &p.loss)?, gradient.values_mut())?
-        }
-        Scheme::Exponential(method) => {
             let step = SplitStep::with_method(&p.network, p.h, method)?;
             Sweep::new().gradient(&step.run(&p.trial, &p.loss)?, gradient.values_mut())?
         }
@@ -46,10 +36,6 @@ fn sensitivity(p: &Problem, scheme: Scheme) -> Result<(f64, Vec<f64>), BoxError>
         network.parameters.values_mut().copy_from_slice(parameters);
         Ok(match scheme {
             Scheme::Split(method) => {
-                let step = SplitStep::with_tableau(&network, p.h, method)?;
-                Sweep::new().cost(&step.run(&trial, &loss)?)?
-            }
-            Scheme::Exponential(method) => {
                 let step = SplitStep::with_method(&network, p.h, method)?;
                 Sweep::new().cost(&step.run(&trial, &loss)?)?
             }
@@ -99,10 +85,10 @@ fn prove(name: &str, models: &[&Model], plain: bool) {
         for (i, shape) in GateShape::ALL.into_iter().enumerate() {
             let p = problem(models, shape, &spec);
             let method = tableau::ALL[(case + i) % tableau::ALL.len()];
-            compare(&p, Scheme::Split(method), &mut worst.borrow_mut())?;
+            compare(&p, Scheme::Split(method.into()), &mut worst.borrow_mut())?;
             if models.iter().any(|model| model.relaxes) {
                 let method = Exponential::ALL[(case + i) % 2];
-                compare(&p, Scheme::Exponential(method), &mut worst.borrow_mut())?;
+                compare(&p, Scheme::Split(method.into()), &mut worst.borrow_mut())?;
             }
             if plain {
                 compare(&p, Scheme::Plain(method), &mut worst.borrow_mut())?;
@@ -161,6 +147,6 @@ fn a_charge_that_rounds_to_zero_keeps_its_derivative() {
     let mut p = problem(&[&model], GateShape::RaisedCosine, &spec);
     p.network.parameters.group_mut(Group::Initial)[0] = 1.0 - 4e-7;
     let mut worst = Worst::new();
-    let outcome = compare(&p, Scheme::Split(tableau::EULER), &mut worst);
+    let outcome = compare(&p, Scheme::Split(tableau::EULER.into()), &mut worst);
     assert!(outcome.is_ok(), "{outcome:?}");
 }
