@@ -77,7 +77,7 @@ impl<T: RealField + Copy> Affine<T> {
 
     /// The derivative of `phi` by `a`, `(t exp(a t) - phi) / a`, by its series where that cancels.
     #[inline]
-    pub(crate) fn phi_by_a(&self, t: T) -> T {
+    pub fn phi_by_a(&self, t: T) -> T {
         let x = self.a * t;
         let real = |x: f64| T::from_subset(&x);
         if x.abs() < real(0.1) {
@@ -239,9 +239,15 @@ impl<T: RealField + Copy> Affine<T> {
 
     /// Adds to `a` and `c`; returns the cotangent of the start.
     fn advance_vjp(&self, v: T, t: T, end_bar: T, bar: &mut AffineBar<T>) -> T {
-        let phi = self.phi(t);
+        self.advance_by_vjp(v, (self.phi(t), self.phi_by_a(t)), end_bar, bar)
+    }
+
+    /// The transpose of [`advance_by`](Self::advance_by), with `phi(t)` and `phi_by_a(t)` known: adds to `a` and `c` and
+    /// returns the cotangent of the start.
+    #[inline(always)]
+    pub fn advance_by_vjp(&self, v: T, (phi, phi_by_a): (T, T), end_bar: T, bar: &mut AffineBar<T>) -> T {
         bar.c += phi * end_bar;
-        bar.a += (v * phi + self.rhs(v) * self.phi_by_a(t)) * end_bar;
+        bar.a += (v * phi + self.rhs(v) * phi_by_a) * end_bar;
         (T::one() + self.a * phi) * end_bar
     }
 

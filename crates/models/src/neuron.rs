@@ -100,8 +100,8 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// The parameters, in the order of [`Params`](Self::Params).
     const PARAMETERS: &'static [Parameter];
-    /// Whether `f` is affine in its only state variable, `f(v, I) = f(0, I) + v (f(1, I) - f(0, I))`: the flow then has
-    /// a closed form, by which a reset at threshold is located.
+    /// Whether `f` is affine in its only state variable at a rate that does not depend on the current,
+    /// `f(v, I) = f(0, I) + v (f(1, 0) - f(0, 0))`: the flow then has a closed form, by which a reset at threshold is located.
     const AFFINE: bool = false;
     /// Whether a reset at threshold is located as a root of the step's dense output (equation (47)), for want of a closed
     /// form. `f` should then be tame above threshold, where the stages of a step may go but no solution ever is:

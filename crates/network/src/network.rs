@@ -657,7 +657,8 @@ impl<T: RealField + Copy> Network<T> {
     }
 }
 
-/// Whether a model's `f` is affine in its only variable, to rounding, between rest and threshold.
+/// Whether a model's `f` is affine in its only variable, at a rate that does not depend on the current, to rounding, between
+/// rest and threshold.
 fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
     let at = Setting {
         arch: pulp::Arch::new(),
@@ -669,15 +670,18 @@ fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
         shape: p.shape,
         width: p.width,
     };
-    let f = |v: f64| {
+    let f = |v: f64, current: f64| {
         let mut f = [0.0];
         let x = Block { v: &[v], rest: &[], latch: &[] };
-        dynamics.rhs(&at, x, &[0.1], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
+        dynamics.rhs(&at, x, &[current], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
         f[0]
     };
-    let (low, high) = (f(0.0), f(1.0));
-    let scale = low.abs().max(high.abs()).max(f64::MIN_POSITIVE);
-    dynamics.dim() == 1 && [0.25, 0.5].iter().all(|&v| (f(v) - low - v * (high - low)).abs() <= 1e-12 * scale)
+    if dynamics.dim() != 1 {
+        return false;
+    }
+    let (low, rate) = (f(0.0, 0.1), f(1.0, 0.0) - f(0.0, 0.0));
+    let scale = low.abs().max(rate.abs()).max(f64::MIN_POSITIVE);
+    [0.25, 0.5, 1.0].iter().all(|&v| (f(v, 0.1) - low - v * rate).abs() <= 1e-12 * scale)
 }
 
 /// A population's part of a membrane state `[v | rest | latches]`.

@@ -365,9 +365,27 @@ pub(crate) fn zeros<T: RealField + Copy, A: Array<T>>() -> A {
 /// The affine coefficients of a model that says it has them.
 #[inline(always)]
 fn affine<N: Neuron, T: RealField + Copy>(params: &N::Params<T>, current: T) -> Affine<T> {
-    let f = |v: T| N::rhs(params, &N::State::<T>::from_fn(|_| v), current).as_ref()[0];
-    let c = f(T::zero());
-    Affine { a: f(T::one()) - c, c }
+    let f = |v: T, current: T| N::rhs(params, &N::State::<T>::from_fn(|_| v), current).as_ref()[0];
+    // The rate does not depend on the current, and is taken without it to be the same to the bit for all neurons.
+    Affine { a: f(T::one(), T::zero()) - f(T::zero(), T::zero()), c: f(T::zero(), current) }
+}
+
+/// The transpose of [`affine`]: adds to the parameters and returns the cotangent of the current.
+#[inline(always)]
+fn affine_vjp<N: NeuronVjp, T: RealField + Copy>(
+    params: &N::Params<T>,
+    current: T,
+    bar: &AffineBar<T>,
+    params_bar: &mut N::Params<T>,
+) -> T {
+    let mut x_bar = zeros::<T, N::State<T>>();
+    let mut by = |v: T, current: T, f_bar: T| {
+        let (x, f_bar) = (N::State::<T>::from_fn(|_| v), N::State::<T>::from_fn(|_| f_bar));
+        N::rhs_vjp(params, &x, current, &f_bar, &mut x_bar, params_bar)
+    };
+    by(T::one(), T::zero(), bar.a);
+    by(T::zero(), T::zero(), -bar.a);
+    by(T::zero(), current, bar.c)
 }
 
 /// One smooth step of one neuron with its current held.
@@ -572,28 +590,48 @@ impl<N: NeuronVjp> Model<N> {
             released.charge.push(charge);
         };
         if let Reset::To { .. } = N::reset(&params(0)) {
-            let (mut rate, mut phi) = (T::zero(), at.h);
-            for i in 0..size {
-                let p = params(i);
-                let (gate, _) = gate_of::<N, T>(at, &p);
-                let (affine, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
-                if affine.a != rate {
-                    (rate, phi) = (affine.a, affine.phi(at.h));
+            // Where all neurons would be without a reset; one growth of the flow for all is taken out of the loop.
+            if at.per_neuron {
+                for i in 0..size {
+                    v[i] = affine::<N, T>(&params(i), current[i]).advance(before_v[i], at.h);
                 }
-                let (mut end, mut spikes) = (affine.advance_by(before_v[i], phi), T::zero());
-                if let Some(refractory) = N::refractory(&p) {
-                    let (start, mut wait) = ((before_v[i], before.latch[i]), T::zero());
-                    if start.1 > T::zero() || end >= reset.threshold {
-                        (end, wait, spikes) = affine.step_refractory(reset, refractory, start, at.h);
+            } else {
+                let p = params(0);
+                let phi = affine::<N, T>(&p, T::zero()).phi(at.h);
+                for i in 0..size {
+                    v[i] = affine::<N, T>(&p, current[i]).advance_by(before_v[i], phi);
+                }
+            }
+            latch.fill(T::zero());
+            // Whole chunks of neurons far from threshold are ruled out by vector comparisons.
+            for (chunk, v) in v.chunks_mut(CHUNK).enumerate() {
+                let start = chunk * CHUNK;
+                let (old, waits) = (&before_v[start..][..v.len()], part_of(before.latch, start, v.len()));
+                let mut any = is_waiting(waits);
+                for (i, (&new, &old)) in v.iter().zip(old).enumerate() {
+                    let lower = gate_of::<N, T>(at, &params(start + i)).0.lower();
+                    any |= (new > lower) | (old > lower);
+                }
+                if !any {
+                    continue;
+                }
+                for (i, (v, &old)) in v.iter_mut().zip(old).enumerate() {
+                    let p = params(start + i);
+                    let (affine, reset) = (affine::<N, T>(&p, current[start + i]), hard_reset::<N, T>(&p));
+                    let (wait, mut spikes) = (latch_at(waits, i), T::zero());
+                    if wait > T::zero() || *v >= reset.threshold {
+                        if let Some(refractory) = N::refractory(&p) {
+                            let from = (old, wait);
+                            (*v, latch[start + i], spikes) =
+                                affine.step_refractory(reset, refractory, from, at.h);
+                        } else {
+                            (*v, spikes) = affine.step(reset, old, at.h);
+                        }
                     }
-                    latch[i] = wait;
-                } else if end >= reset.threshold {
-                    (end, spikes) = affine.step(reset, before_v[i], at.h);
-                }
-                v[i] = end;
-                let lower = gate.lower();
-                if spikes > T::zero() || before_v[i] > lower || end > lower {
-                    push(i, spikes);
+                    let lower = gate_of::<N, T>(at, &p).0.lower();
+                    if spikes > T::zero() || old > lower || *v > lower {
+                        push(start + i, spikes);
+                    }
                 }
             }
             add_charges::<N, T>(at, before_v, v, offset, first, released, params);
@@ -712,29 +750,75 @@ impl<N: NeuronVjp> Model<N> {
             let neuron_bar = if train { Some(&mut *neuron_bar) } else { None };
             located::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
         } else if let Reset::To { .. } = N::reset(&params(0)) {
-            for i in 0..size {
+            // Neurons without a reset in this step, in vectors; the others keep their cotangents for the loop after this.
+            macro_rules! smooth {
+                ($i:ident, $p:expr, $growth:expr) => {
+                    for $i in 0..size {
+                        let p = $p;
+                        let (flow, growth) = (affine::<N, T>(&p, current[$i]), $growth(&p));
+                        let end = flow.advance_by(before_v[$i], growth.0);
+                        let resets =
+                            (end >= N::reset(&p).threshold()) | (latch_at(before.latch, $i) > T::zero());
+                        let end_bar = if resets { T::zero() } else { v_bar[$i] };
+                        let mut bar = AffineBar::zero();
+                        let start_bar = flow.advance_by_vjp(before_v[$i], growth, end_bar, &mut bar);
+                        let mut params_bar = zeros::<T, N::Params<T>>();
+                        current_bar[$i] = affine_vjp::<N, T>(&p, current[$i], &bar, &mut params_bar);
+                        v_bar[$i] = if resets { v_bar[$i] } else { start_bar };
+                        if N::refractory(&p).is_some() && !resets {
+                            latch_bar[$i] = -flow.rhs(end) * end_bar;
+                        }
+                        if train {
+                            add_params::<N, T>(at, size, $i, &params_bar, neuron_bar);
+                        }
+                    }
+                };
+            }
+            let growth = |p: &N::Params<T>| {
+                let flow = affine::<N, T>(p, T::zero());
+                (flow.phi(at.h), flow.phi_by_a(at.h))
+            };
+            let shared = growth(&params(0));
+            if at.per_neuron {
+                smooth!(i, params(i), growth);
+            } else {
+                let p = params(0);
+                smooth!(i, p, |_| shared);
+            }
+            let mut reset_vjp = |i: usize| {
                 let p = params(i);
                 let (flow, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
-                let mut end = AffineBar::zero();
+                let mut bar = AffineBar::zero();
                 if let Some(refractory) = N::refractory(&p) {
                     let (start, bars) = ((before_v[i], before.latch[i]), (v_bar[i], latch_bar[i]));
-                    flow.step_refractory_vjp(reset, refractory, start, at.h, bars, &mut end);
-                    latch_bar[i] = end.wait;
+                    flow.step_refractory_vjp(reset, refractory, start, at.h, bars, &mut bar);
                 } else {
-                    flow.step_vjp(reset, before_v[i], at.h, v_bar[i], &mut end);
+                    flow.step_vjp(reset, before_v[i], at.h, v_bar[i], &mut bar);
                 }
-                v_bar[i] = end.v;
-                // c = f(0) and a = f(1) - f(0), so the model's own products say how they depend on its parameters.
-                let (mut x_bar, mut params_bar) = (zeros::<T, N::State<T>>(), zeros::<T, N::Params<T>>());
-                let mut by = |v: T, f_bar: T| {
-                    let (x, f_bar) = (N::State::<T>::from_fn(|_| v), N::State::<T>::from_fn(|_| f_bar));
-                    N::rhs_vjp(&p, &x, current[i], &f_bar, &mut x_bar, &mut params_bar)
-                };
-                current_bar[i] = by(T::zero(), end.c - end.a) + by(T::one(), end.a);
+                v_bar[i] = bar.v;
+                if let Some(latch_bar) = latch_bar.get_mut(i) {
+                    *latch_bar = bar.wait;
+                }
+                let mut params_bar = zeros::<T, N::Params<T>>();
+                current_bar[i] = affine_vjp::<N, T>(&p, current[i], &bar, &mut params_bar);
                 if train {
-                    N::reset_vjp(end.threshold, end.value, &mut params_bar);
-                    N::refractory_vjp(end.refractory, &mut params_bar);
+                    N::reset_vjp(bar.threshold, bar.value, &mut params_bar);
+                    N::refractory_vjp(bar.refractory, &mut params_bar);
                     add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
+                }
+            };
+            // A neuron that fires is on the list; one that waits need not be.
+            for i in active.iter().map(|&neuron| neuron as usize - offset) {
+                let flow = affine::<N, T>(&params(i), current[i]);
+                let phi = if at.per_neuron { flow.phi(at.h) } else { shared.0 };
+                let fires = flow.advance_by(before_v[i], phi) >= N::reset(&params(i)).threshold();
+                if fires && !(latch_at(before.latch, i) > T::zero()) {
+                    reset_vjp(i);
+                }
+            }
+            for (i, &wait) in before.latch.iter().enumerate() {
+                if wait > T::zero() {
+                    reset_vjp(i);
                 }
             }
         } else {
@@ -1175,6 +1259,18 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             _ => T::one(),
         }
     }
+}
+
+/// The latches of a chunk of neurons; none for models without.
+#[inline(always)]
+fn part_of<T>(latch: &[T], start: usize, len: usize) -> &[T] {
+    if latch.is_empty() { latch } else { &latch[start..][..len] }
+}
+
+/// Whether any neuron is refractory.
+#[inline(always)]
+fn is_waiting<T: RealField + Copy>(waits: &[T]) -> bool {
+    waits.iter().fold(false, |any, &wait| any | (wait > T::zero()))
 }
 
 #[inline(always)]

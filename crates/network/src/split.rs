@@ -9,8 +9,9 @@ use nalgebra::RealField;
 use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
 use spikegrad_models::math::real;
 
+use crate::columns::{Columns, Visit, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
-use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
+use crate::kernels::{LANES, axpy, dot};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
 use crate::product::{add_outer, add_transposed, multiply};
@@ -32,6 +33,7 @@ use crate::{Error, Group, Loss, Network, Trial};
 #[derive(Clone, Debug)]
 pub struct SplitStep<'n, T: 'static> {
     network: &'n Network<T>,
+    columns: &'static dyn Columns<T>,
     h: T,
     method: Method,
     /// Of each class: one for all neurons, or one each.
@@ -97,6 +99,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         let dense = classes.clone().any(|k| network.parameters.group(Group::Tau(k)).len() > 1);
         let mut scheme = Self {
             network,
+            columns: columns(),
             h,
             method: method.into(),
             decays: classes.clone().map(decays).collect(),
@@ -221,7 +224,9 @@ pub struct SplitTape<T> {
     output_bar: Vec<T>,
     current_bar: Vec<T>,
     charge_bar: Vec<T>,
-    /// Partial sums of the columns' products.
+    /// Products of columns with the cotangent of the current.
+    products: Vec<T>,
+    /// Partial sums of the products of the dense path.
     lanes: Vec<[T; LANES]>,
 }
 
@@ -240,6 +245,7 @@ impl<T> Default for SplitTape<T> {
             output_bar: Vec::new(),
             current_bar: Vec::new(),
             charge_bar: Vec::new(),
+            products: Vec::new(),
             lanes: Vec::new(),
         }
     }
@@ -399,10 +405,9 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             }
             // A charge that is zero by chance still has a derivative, which dual numbers carry.
             for (&neuron, &charge) in neurons.iter().zip(charges) {
-                let (i, gain) = (neuron as usize, decay.b * charge);
-                s[i] += gain;
-                axpy(j, gain, &w[i * size..][..size]);
+                s[neuron as usize] += decay.b * charge;
             }
+            scheme.columns.add(Visit { w, columns: neurons, charges, gain: decay.b }, j);
         }
         if scheme.dense {
             tape.synapses.extend_from_slice(s);
@@ -448,7 +453,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part.clone()]);
         tape.charge_bar.clear();
         tape.charge_bar.resize(neurons.len(), T::zero());
-        tape.lanes.resize(neurons.len(), [T::zero(); LANES]);
+        tape.products.resize(neurons.len(), T::zero());
         for (k, decays) in scheme.decays.iter().enumerate() {
             let range = layout.range(Group::Recurrent(k));
             let w = &network.parameters.values()[range.clone()];
@@ -459,7 +464,6 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                 if scheme.dense {
                     let row = &tape.synapses[(index * 2 + 1) * scheme.classes() * size..];
                     add_transposed(w, j_bar, s_bar, &mut tape.lanes);
-                    tape.lanes.resize(neurons.len(), [T::zero(); LANES]);
                     if trainable {
                         add_outer(w_bar, j_bar, &row[k * size..][..size]);
                     }
@@ -520,19 +524,13 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             }
             let decay = decays[0];
             let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-            for ((&neuron, &charge), lanes) in neurons.iter().zip(charges).zip(&mut tape.lanes) {
-                let column = neuron as usize * size..(neuron as usize + 1) * size;
-                // Two loops that vectorise are faster than one that does not, and J_bar stays in the nearest cache.
-                dot_lanes(&w[column.clone()], j_bar, lanes);
-                if trainable && charge != T::zero() {
-                    axpy(&mut w_bar[column], decay.b * charge, j_bar);
-                }
-            }
+            let visit = Visit { w, columns: neurons, charges, gain: decay.b };
+            scheme.columns.add_vjp(visit, j_bar, trainable.then_some(w_bar), &mut tape.products);
             let mut by_b = T::zero();
-            for (((&neuron, &charge), lanes), charge_bar) in
-                neurons.iter().zip(charges).zip(&tape.lanes).zip(&mut tape.charge_bar)
+            for (((&neuron, &charge), &product), charge_bar) in
+                neurons.iter().zip(charges).zip(&tape.products).zip(&mut tape.charge_bar)
             {
-                let weight = s_bar[neuron as usize] + tree(lanes);
+                let weight = s_bar[neuron as usize] + product;
                 *charge_bar += decay.b * weight;
                 by_b += charge * weight;
             }
@@ -800,8 +798,12 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         // One step's worth, for as many active neurons as there may be.
         tape.charge_bar.clear();
         tape.charge_bar.reserve_exact(n);
-        tape.lanes.clear();
-        tape.lanes.reserve_exact(n);
+        tape.products.clear();
+        tape.products.reserve_exact(n);
+        if self.scheme.dense {
+            tape.lanes.clear();
+            tape.lanes.reserve_exact(n);
+        }
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {

@@ -1,0 +1,325 @@
+//! Visits to the presynaptic columns of a weight matrix, which are most of a large network's time: several columns at once,
+//! so that a vector over the postsynaptic neurons is read and written once for all of them.
+//!
+//! `f32` and `f64` have loops in the machine's widest vectors; other scalars, such as dual numbers, have plain ones.
+//! Both add in the same order, so that the width of the vectors does not change a bit.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use nalgebra::RealField;
+
+use crate::kernels::{LANES, axpy, dot, tree};
+
+/// Columns that are taken together.
+const GROUP: usize = 4;
+
+/// Some columns of a matrix `W` that is stored by columns, and a factor of each.
+#[derive(Clone, Copy)]
+pub(crate) struct Visit<'a, T> {
+    /// The matrix.
+    pub(crate) w: &'a [T],
+    /// Which columns, in ascending order.
+    pub(crate) columns: &'a [u32],
+    /// A factor for each.
+    pub(crate) charges: &'a [T],
+    /// A factor for all.
+    pub(crate) gain: T,
+}
+
+/// The loops over columns for one scalar.
+pub(crate) trait Columns<T>: Debug + Send + Sync {
+    /// `y += sum_c gain charges[c] W[:, columns[c]]`, column after column.
+    fn add(&self, visit: Visit<'_, T>, y: &mut [T]);
+
+    /// Its transpose: writes `products[c] = W[:, columns[c]] . y_bar`, and adds `gain charges[c] y_bar` to the columns of the
+    /// gradient, if there is one.
+    fn add_vjp(&self, visit: Visit<'_, T>, y_bar: &[T], w_bar: Option<&mut [T]>, products: &mut [T]);
+}
+
+/// The loops for a scalar.
+pub(crate) fn columns<T: RealField + Copy>() -> &'static dyn Columns<T> {
+    let single: &'static dyn Columns<f32> = &Vectors;
+    let double: &'static dyn Columns<f64> = &Vectors;
+    let of = |loops: &dyn Any| loops.downcast_ref::<&'static dyn Columns<T>>().copied();
+    of(&single).or_else(|| of(&double)).unwrap_or(&Plain)
+}
+
+/// Loops in the machine's widest vectors.
+#[derive(Debug)]
+struct Vectors;
+
+/// Loops that any scalar can do.
+#[derive(Debug)]
+struct Plain;
+
+impl<T: RealField + Copy> Columns<T> for Plain {
+    fn add(&self, visit: Visit<'_, T>, y: &mut [T]) {
+        let n = y.len();
+        for (&column, &charge) in visit.columns.iter().zip(visit.charges) {
+            axpy(y, visit.gain * charge, &visit.w[column as usize * n..][..n]);
+        }
+    }
+
+    fn add_vjp(&self, visit: Visit<'_, T>, y_bar: &[T], mut w_bar: Option<&mut [T]>, products: &mut [T]) {
+        let n = y_bar.len();
+        for ((&column, &charge), product) in visit.columns.iter().zip(visit.charges).zip(products) {
+            let start = column as usize * n;
+            *product = dot(&visit.w[start..][..n], y_bar);
+            if let Some(w_bar) = &mut w_bar {
+                axpy(&mut w_bar[start..][..n], visit.gain * charge, y_bar);
+            }
+        }
+    }
+}
+
+/// Cuts columns off a matrix, in ascending order.
+struct Cut<'a, T> {
+    rest: &'a mut [T],
+    start: usize,
+    rows: usize,
+}
+
+impl<'a, T> Cut<'a, T> {
+    #[inline(always)]
+    fn column(&mut self, column: u32) -> &'a mut [T] {
+        let first = column as usize * self.rows;
+        let (cut, rest) = std::mem::take(&mut self.rest)[first - self.start..].split_at_mut(self.rows);
+        (self.rest, self.start) = (rest, first + self.rows);
+        cut
+    }
+}
+
+macro_rules! vectors {
+    ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident) => {
+        const _: () = {
+            struct Add<'a> {
+                visit: Visit<'a, $scalar>,
+                y: &'a mut [$scalar],
+            }
+
+            impl pulp::WithSimd for Add<'_> {
+                type Output = ();
+
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, simd: S) {
+                    let Self { visit, y } = self;
+                    let (groups, rest) = visit.columns.as_chunks::<GROUP>();
+                    let (charges, charges_rest) = visit.charges.as_chunks::<GROUP>();
+                    for (&columns, &charges) in groups.iter().zip(charges) {
+                        add(simd, &visit, columns, charges, y);
+                    }
+                    for (&column, &charge) in rest.iter().zip(charges_rest) {
+                        add(simd, &visit, [column], [charge], y);
+                    }
+                }
+            }
+
+            #[inline(always)]
+            fn add<S: pulp::Simd, const C: usize>(
+                simd: S,
+                visit: &Visit<'_, $scalar>,
+                columns: [u32; C],
+                charges: [$scalar; C],
+                y: &mut [$scalar],
+            ) {
+                let n = y.len();
+                let (y, y_rest) = S::$as_mut_simd(y);
+                let mut xs = [&[] as &[S::$vectors]; C];
+                let mut xs_rest = [&[] as &[$scalar]; C];
+                let mut gains = [simd.$splat(0.0); C];
+                for c in 0..C {
+                    let (x, x_rest) = S::$as_simd(&visit.w[columns[c] as usize * n..][..n]);
+                    (xs[c], xs_rest[c]) = (&x[..y.len()], &x_rest[..y_rest.len()]);
+                    gains[c] = simd.$splat(visit.gain * charges[c]);
+                }
+                for (i, y) in y.iter_mut().enumerate() {
+                    let mut sum = *y;
+                    for c in 0..C {
+                        sum = simd.$add(sum, simd.$mul(gains[c], xs[c][i]));
+                    }
+                    *y = sum;
+                }
+                for (i, y) in y_rest.iter_mut().enumerate() {
+                    for c in 0..C {
+                        *y += visit.gain * charges[c] * xs_rest[c][i];
+                    }
+                }
+            }
+
+            struct AddVjp<'a> {
+                visit: Visit<'a, $scalar>,
+                y_bar: &'a [$scalar],
+                w_bar: Option<&'a mut [$scalar]>,
+                products: &'a mut [$scalar],
+            }
+
+            impl pulp::WithSimd for AddVjp<'_> {
+                type Output = ();
+
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, simd: S) {
+                    // How many vectors the lanes of a product are.
+                    match LANES / S::$lanes {
+                        1 => self.visit::<S, 1>(simd),
+                        2 => self.visit::<S, 2>(simd),
+                        4 => self.visit::<S, 4>(simd),
+                        8 => self.visit::<S, 8>(simd),
+                        _ => self.visit::<S, LANES>(simd),
+                    }
+                }
+            }
+
+            impl AddVjp<'_> {
+                #[inline(always)]
+                fn visit<S: pulp::Simd, const K: usize>(self, simd: S) {
+                    let Self { visit, y_bar, w_bar, products } = self;
+                    let (groups, rest) = visit.columns.as_chunks::<GROUP>();
+                    let (charges, charges_rest) = visit.charges.as_chunks::<GROUP>();
+                    let (products, products_rest) = products.as_chunks_mut::<GROUP>();
+                    let groups = groups.iter().zip(charges).zip(products);
+                    let rest = rest.iter().zip(charges_rest).zip(products_rest);
+                    let Some(w_bar) = w_bar else {
+                        for ((&columns, _), products) in groups {
+                            *products = dots::<S, GROUP, K>(simd, &visit, columns, y_bar);
+                        }
+                        for ((&column, _), product) in rest {
+                            [*product] = dots::<S, 1, K>(simd, &visit, [column], y_bar);
+                        }
+                        return;
+                    };
+                    let mut cut = Cut { rest: w_bar, start: 0, rows: y_bar.len() };
+                    for ((&columns, &charges), products) in groups {
+                        *products = dots::<S, GROUP, K>(simd, &visit, columns, y_bar);
+                        let mut bars = [&mut [] as &mut [$scalar], &mut [], &mut [], &mut []];
+                        for c in 0..GROUP {
+                            bars[c] = cut.column(columns[c]);
+                        }
+                        outer(simd, &visit, charges, y_bar, bars);
+                    }
+                    for ((&column, &charge), product) in rest {
+                        [*product] = dots::<S, 1, K>(simd, &visit, [column], y_bar);
+                        outer(simd, &visit, [charge], y_bar, [cut.column(column)]);
+                    }
+                }
+            }
+
+            /// The products of some columns with `y`.
+            #[inline(always)]
+            fn dots<S: pulp::Simd, const C: usize, const K: usize>(
+                simd: S,
+                visit: &Visit<'_, $scalar>,
+                columns: [u32; C],
+                y: &[$scalar],
+            ) -> [$scalar; C] {
+                let n = y.len();
+                let whole = n - n % LANES;
+                let (ys, _) = S::$as_simd(&y[..whole]);
+                let (ys, _) = ys.as_chunks::<K>();
+                let mut xs = [&[] as &[[S::$vectors; K]]; C];
+                for c in 0..C {
+                    let (x, _) = S::$as_simd(&visit.w[columns[c] as usize * n..][..whole]);
+                    xs[c] = &x.as_chunks::<K>().0[..ys.len()];
+                }
+                let mut sums = [[simd.$splat(0.0); K]; C];
+                for (i, y) in ys.iter().enumerate() {
+                    for c in 0..C {
+                        for k in 0..K {
+                            sums[c][k] = simd.$add(sums[c][k], simd.$mul(xs[c][i][k], y[k]));
+                        }
+                    }
+                }
+                let mut products = [0.0; C];
+                for c in 0..C {
+                    let mut lanes = [0.0; LANES];
+                    S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums[c]);
+                    let x = &visit.w[columns[c] as usize * n..][whole..n];
+                    for ((&x, &y), lane) in x.iter().zip(&y[whole..]).zip(&mut lanes) {
+                        *lane += x * y;
+                    }
+                    products[c] = tree(&lanes);
+                }
+                products
+            }
+
+            /// Adds `y`, times each charge, to columns of the gradient.
+            #[inline(always)]
+            fn outer<S: pulp::Simd, const C: usize>(
+                simd: S,
+                visit: &Visit<'_, $scalar>,
+                charges: [$scalar; C],
+                y: &[$scalar],
+                bars: [&mut [$scalar]; C],
+            ) {
+                let (ys, y_rest) = S::$as_simd(y);
+                for (bar, charge) in bars.into_iter().zip(charges) {
+                    let (bar, bar_rest) = S::$as_mut_simd(bar);
+                    let gain = simd.$splat(visit.gain * charge);
+                    for (bar, &y) in bar.iter_mut().zip(ys) {
+                        *bar = simd.$add(*bar, simd.$mul(gain, y));
+                    }
+                    for (bar, &y) in bar_rest.iter_mut().zip(y_rest) {
+                        *bar += visit.gain * charge * y;
+                    }
+                }
+            }
+
+            impl Columns<$scalar> for Vectors {
+                fn add(&self, visit: Visit<'_, $scalar>, y: &mut [$scalar]) {
+                    pulp::Arch::new().dispatch(Add { visit, y });
+                }
+
+                fn add_vjp(
+                    &self,
+                    visit: Visit<'_, $scalar>,
+                    y_bar: &[$scalar],
+                    w_bar: Option<&mut [$scalar]>,
+                    products: &mut [$scalar],
+                ) {
+                    pulp::Arch::new().dispatch(AddVjp { visit, y_bar, w_bar, products });
+                }
+            }
+        };
+    };
+}
+
+vectors!(f32, f32s, F32_LANES, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, mul_f32s);
+vectors!(f64, f64s, F64_LANES, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, mul_f64s);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(n: usize, seed: f64) -> Vec<f64> {
+        (0..n).map(|i| (seed + i as f64).sin()).collect()
+    }
+
+    /// The vectors' loops against the plain ones, to the bit.
+    fn agree<T: RealField + Copy>() {
+        for n in [1, 7, 16, 33, 80] {
+            for visited in [0, 1, 3, 4, 5, 11] {
+                let cast = |x: Vec<f64>| -> Vec<T> { x.into_iter().map(|x| T::from_subset(&x)).collect() };
+                let (w, y) = (cast(matrix(n * n, 0.1)), cast(matrix(n, 0.2)));
+                let chosen: Vec<u32> = (0..n as u32).filter(|i| i % 3 != 1).take(visited).collect();
+                let charges = cast(matrix(chosen.len(), 0.3));
+                let visit = Visit { w: &w, columns: &chosen, charges: &charges, gain: T::from_subset(&0.7) };
+                let run = |loops: &dyn Columns<T>, gradient: bool| {
+                    let (mut y, mut bar) = (y.clone(), w.clone());
+                    let mut products = vec![T::zero(); chosen.len()];
+                    loops.add_vjp(visit, &y, gradient.then_some(&mut bar), &mut products);
+                    loops.add(visit, &mut y);
+                    (y, bar, products)
+                };
+                for gradient in [false, true] {
+                    assert_eq!(run(columns::<T>(), gradient), run(&Plain, gradient), "{n} {visited}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_and_plain_loops_agree_to_the_bit() {
+        agree::<f32>();
+        agree::<f64>();
+    }
+}
