@@ -8,7 +8,7 @@ use spikegrad::adjoint::{
     BoxError, Dual64, GradientCheck, GradientReport, Memory, Sweep, forward_sensitivity,
 };
 use spikegrad::integrators::tableau;
-use spikegrad::models::{GateShape, Lif, NeuronVjp, Theta};
+use spikegrad::models::{AdEx, GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
     Error, Group, InitialState, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
 };
@@ -316,6 +316,104 @@ fn training_keeps_to_dales_law() {
     }
     assert!(vanished > 10 && returned > 0, "{vanished} {returned}");
     assert!(costs[59] < 0.9 * costs[0], "{} {}", costs[0], costs[59]);
+}
+
+/// Four in five neurons are adaptive exponential ones that excite, the others leaky ones that inhibit, with gates of their
+/// own. Currents in nA and mV/ms, which are of one size.
+fn cortical(n: usize, steps: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
+    let rng = &mut generator(seed, Purpose::Test, 0);
+    let inhibitory = n / 5;
+    let adex = AdEx::default();
+    let adex = AdEx {
+        capacitance: 1e-3 * adex.capacitance,
+        g_l: 1e-3 * adex.g_l,
+        a: 1e-3 * adex.a,
+        b: 1e-3 * adex.b,
+        ..adex
+    };
+    let lif = Lif { tau_v: 20.0, v_theta: 15.0, v_reset: 0.0 };
+    let mut network = Network::builder()
+        .population(
+            Population::new("e", adex, n - inhibitory, GateShape::RaisedCosine, 14.0)
+                .per_neuron()
+                .excitatory(),
+        )
+        .population(Population::new("i", lif, inhibitory, GateShape::Triangular, 5.0).inhibitory())
+        .synapse("slow", 20.0)
+        .synapse("fast", 5.0)
+        .inputs(1)
+        .outputs(1)
+        .build()
+        .expect("a network");
+    network.unfreeze_all();
+    let root = (n as f64).sqrt();
+    for (class, tau) in [20.0, 5.0].into_iter().enumerate() {
+        let weights = network.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(n);
+        for (pre, column) in weights.enumerate() {
+            let sign = if pre < n - inhibitory { 1.0 } else { -4.0 };
+            column.iter_mut().for_each(|w| *w = sign * 0.05 * tau / root * (0.1 + normal(rng).abs()));
+        }
+    }
+    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 1.0 + 0.15 * normal(rng));
+    network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.2 * normal(rng));
+    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 10.0 / root * normal(rng));
+    let x = network.parameters.group_mut(Group::Initial);
+    x[..n - inhibitory].iter_mut().for_each(|v| *v = rng.random_range(-70.0..-52.0));
+    x[n - inhibitory..n].iter_mut().for_each(|v| *v = rng.random_range(0.0..14.0));
+    let mut trial = Trial::silent(steps, 0.25, 1);
+    trial.inputs = (0..steps).map(|m| (0.05 * m as f64).sin()).collect();
+    trial.targets = (0..steps).map(|m| (0.03 * m as f64).cos()).collect();
+    (network, trial)
+}
+
+#[test]
+fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_their_signs() {
+    let loss = Quadratic { lambda: 0.1 };
+    let mut merged: Option<GradientReport> = None;
+    for (n, seed) in [(5, 1), (5, 2), (10, 3), (10, 4), (20, 5)] {
+        let (network, trial) = cortical(n, 120, seed);
+        for method in [tableau::EULER, tableau::RK4] {
+            let mut objective =
+                NetworkObjective::new(network.clone(), &trial, &loss, Scheme::Split(method.into()), 0.25);
+            // Entries of a group are of different sizes.
+            let check = GradientCheck { seed, smallest: 1e-11, ..GradientCheck::default() };
+            let report = check.run(&mut objective).expect("a report");
+            assert!(report.agreement().is_ok(), "{n} neurons, {}\n{report}", method.name());
+            match &mut merged {
+                Some(merged) => merged.merge(report),
+                empty => *empty = Some(report),
+            }
+        }
+    }
+    let report = merged.expect("a report");
+    println!("{report}");
+    assert!(report.passed() && report.spikes > 100, "{report}");
+
+    let (mut network, trial) = cortical(20, 800, 6);
+    let groups = [
+        (Group::Recurrent(0), 0.01),
+        (Group::Recurrent(1), 0.01),
+        (Group::Readout, 0.2),
+        (Group::Bias, 0.005),
+    ];
+    let rates = groups.map(|(group, rate)| Rate { group, rate });
+    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let (mut costs, mut vanished) = (Vec::new(), 0);
+    for _ in 0..60 {
+        let mut gradient = network.parameters.zeros_like();
+        let scheme = SplitStep::with_method(&network, 0.25, tableau::MIDPOINT).expect("a scheme");
+        let run = scheme.run(&trial, &loss).expect("a run");
+        costs.push(Sweep::new().gradient(&run, gradient.values_mut()).expect("finite"));
+        optimiser.step(&mut network, &gradient, 1.0).expect("a step");
+        for class in 0..2 {
+            let w = network.parameters.recurrent(class);
+            assert!(w.columns(0, 16).iter().all(|&w| w >= 0.0) && w.columns(16, 4).iter().all(|&w| w <= 0.0));
+            vanished += w.iter().filter(|&&w| w == 0.0).count();
+        }
+    }
+    let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
+    println!("cost {} to {least}, weights at zero {vanished}", costs[0]);
+    assert!(vanished > 0 && least < 0.8 * costs[0], "{costs:?}");
 }
 
 #[test]
