@@ -11,6 +11,7 @@ use spikegrad_models::math::real;
 
 use crate::delay::{Delayed, Delays, ReleaseBar};
 use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
+use crate::low_rank::{Charges, LowRank, Modes};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
 use crate::product::{add_outer, add_transposed, multiply};
@@ -38,6 +39,8 @@ pub struct SplitStep<'n, T: 'static> {
     decays: Vec<Vec<Decay<T>>>,
     /// Of each class that has delays.
     delays: Vec<Option<Delays<T>>>,
+    /// Of each class whose weights are two factors.
+    low_rank: Vec<Option<LowRank>>,
     /// Length of what is on its way.
     way: usize,
     /// Whether all columns are visited at every step.
@@ -101,6 +104,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             method: method.into(),
             decays: classes.clone().map(decays).collect(),
             delays: Vec::new(),
+            low_rank: classes.clone().map(|k| LowRank::new(network, k)).collect(),
             way: 0,
             dense: false,
             trains_delay: trains(Group::Delay),
@@ -135,10 +139,11 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// released. Networks with a time constant for each neuron always do, since their `J_k` does not decay as a whole;
     /// others gain from it only where most neurons stand in the active zone most of the time (see
     /// `docs/performance.md`). Both paths give the same gradient to rounding.
-    /// Networks with a delay for each connection have no dense path and keep the sparse one.
+    /// Networks with a delay for each connection or with weights of low rank have no dense path and keep the sparse one.
     #[must_use]
     pub fn dense(mut self) -> Self {
-        if !self.network.delayed.contains(&Delayed::Connections) {
+        let full_rank = self.low_rank.iter().all(Option::is_none);
+        if full_rank && !self.network.delayed.contains(&Delayed::Connections) {
             // Only delays of connections are refused.
             let laid_out = self.lay_out(true);
             debug_assert!(laid_out.is_ok());
@@ -221,6 +226,9 @@ pub struct SplitTape<T> {
     output_bar: Vec<T>,
     current_bar: Vec<T>,
     charge_bar: Vec<T>,
+    /// Products of columns with the cotangent of the current.
+    products: Vec<T>,
+    modes: Modes<T>,
     /// Partial sums of the columns' products.
     lanes: Vec<[T; LANES]>,
 }
@@ -240,6 +248,8 @@ impl<T> Default for SplitTape<T> {
             output_bar: Vec::new(),
             current_bar: Vec::new(),
             charge_bar: Vec::new(),
+            products: Vec::new(),
+            modes: Modes::default(),
             lanes: Vec::new(),
         }
     }
@@ -397,6 +407,14 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                 *s *= decay.a;
                 *j *= decay.a;
             }
+            if let Some(low_rank) = &scheme.low_rank[k] {
+                for (&neuron, &charge) in neurons.iter().zip(charges) {
+                    s[neuron as usize] += decay.b * charge;
+                }
+                let released = Charges { neurons, charges, gain: decay.b };
+                low_rank.add(network.parameters.values(), released, &mut tape.modes, j);
+                continue;
+            }
             // A charge that is zero by chance still has a derivative, which dual numbers carry.
             for (&neuron, &charge) in neurons.iter().zip(charges) {
                 let (i, gain) = (neuron as usize, decay.b * charge);
@@ -449,6 +467,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         tape.charge_bar.clear();
         tape.charge_bar.resize(neurons.len(), T::zero());
         tape.lanes.resize(neurons.len(), [T::zero(); LANES]);
+        tape.products.resize(neurons.len(), T::zero());
         for (k, decays) in scheme.decays.iter().enumerate() {
             let range = layout.range(Group::Recurrent(k));
             let w = &network.parameters.values()[range.clone()];
@@ -520,19 +539,35 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             }
             let decay = decays[0];
             let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-            for ((&neuron, &charge), lanes) in neurons.iter().zip(charges).zip(&mut tape.lanes) {
-                let column = neuron as usize * size..(neuron as usize + 1) * size;
-                // Two loops that vectorise are faster than one that does not, and J_bar stays in the nearest cache.
-                dot_lanes(&w[column.clone()], j_bar, lanes);
-                if trainable && charge != T::zero() {
-                    axpy(&mut w_bar[column], decay.b * charge, j_bar);
+            if let Some(low_rank) = &scheme.low_rank[k] {
+                let (values, released) =
+                    (network.parameters.values(), Charges { neurons, charges, gain: decay.b });
+                low_rank.add_vjp(
+                    values,
+                    released,
+                    &mut tape.modes,
+                    j_bar,
+                    parameters_bar,
+                    &mut tape.products,
+                );
+            } else {
+                for ((&neuron, &charge), lanes) in neurons.iter().zip(charges).zip(&mut tape.lanes) {
+                    let column = neuron as usize * size..(neuron as usize + 1) * size;
+                    // Two loops that vectorise are faster than one that does not, and J_bar stays in the nearest cache.
+                    dot_lanes(&w[column.clone()], j_bar, lanes);
+                    if trainable && charge != T::zero() {
+                        axpy(&mut w_bar[column], decay.b * charge, j_bar);
+                    }
+                }
+                for (product, lanes) in tape.products.iter_mut().zip(&tape.lanes) {
+                    *product = tree(lanes);
                 }
             }
             let mut by_b = T::zero();
-            for (((&neuron, &charge), lanes), charge_bar) in
-                neurons.iter().zip(charges).zip(&tape.lanes).zip(&mut tape.charge_bar)
+            for (((&neuron, &charge), &product), charge_bar) in
+                neurons.iter().zip(charges).zip(&tape.products).zip(&mut tape.charge_bar)
             {
-                let weight = s_bar[neuron as usize] + tree(lanes);
+                let weight = s_bar[neuron as usize] + product;
                 *charge_bar += decay.b * weight;
                 by_b += charge * weight;
             }
@@ -754,6 +789,10 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         // Nothing is on its way yet.
         j.fill(T::zero());
         for (k, (s, j)) in s.chunks_exact(n).zip(j.chunks_exact_mut(n)).enumerate() {
+            if let Some(low_rank) = &self.scheme.low_rank[k] {
+                low_rank.start(network.parameters.values(), s, j);
+                continue;
+            }
             let w = network.parameters.group(Group::Recurrent(k));
             for (&s, column) in s.iter().zip(w.chunks_exact(n)) {
                 if s != T::zero() {
@@ -800,6 +839,8 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         // One step's worth, for as many active neurons as there may be.
         tape.charge_bar.clear();
         tape.charge_bar.reserve_exact(n);
+        tape.products.clear();
+        tape.products.reserve_exact(n);
         tape.lanes.clear();
         tape.lanes.reserve_exact(n);
     }
@@ -864,6 +905,10 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         if let Some(initial) = self.run.initial() {
             let j_bar = &x_bar[scheme.membrane() + scheme.classes() * size..];
             for (k, (s, j_bar)) in initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size)).enumerate() {
+                if let Some(low_rank) = &scheme.low_rank[k] {
+                    low_rank.start_vjp(network.parameters.values(), s, j_bar, parameters_bar);
+                    continue;
+                }
                 let w_bar = &mut parameters_bar[network.parameters.layout().range(Group::Recurrent(k))];
                 for (&s, column) in s.iter().zip(w_bar.chunks_exact_mut(size)) {
                     axpy(column, s, j_bar);
