@@ -1,6 +1,6 @@
 //! Adaptive exponential integrate-and-fire neuron (AdEx, equation (54)): two variables, a hard reset of both.
 //!
-//! Sources: Brette & Gerstner (2005); firing patterns: Naud, Marcille, Clopath & Gerstner (2008).
+//! Sources: Brette & Gerstner (2005); firing patterns: Naud, Marcille, Clopath & Gerstner (2008), table 1.
 
 use simba::scalar::RealField;
 

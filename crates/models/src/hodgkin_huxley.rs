@@ -1,6 +1,6 @@
 //! Hodgkin-Huxley neuron: sodium, potassium and leak currents of the squid's giant axon (equations (62), (63)).
 //!
-//! Source: Hodgkin & Huxley (1952), in the modern sign convention with the rest at -65 mV.
+//! Source: Hodgkin & Huxley (1952), table 3, in the modern sign convention with the rest at -65 mV.
 
 use simba::scalar::RealField;
 
@@ -292,7 +292,8 @@ mod tests {
         c[1] > 0.0 && c[4] > 0.0 && c[1] * c[2] * c[3] > c[3] * c[3] + c[1] * c[1] * c[4]
     }
 
-    /// Hassard (1978), Rinzel & Miller (1980): at 6.3 degrees the rest is unstable between 9.78 and 154.5 uA/cm2.
+    /// Hassard (1978), Rinzel & Miller (1980): at 6.3 degrees the rest is unstable between 9.78 and 154.5 uA/cm2. Hendrick
+    /// (2026) proves 12 digits of both edges for this leak potential.
     #[test]
     fn rest_loses_and_regains_its_stability_where_it_should() {
         let edge = |mut low: f64, mut high: f64| {
@@ -304,7 +305,8 @@ mod tests {
             steady(low).1
         };
         let (first, second) = (edge(-65.0, -55.0), edge(-50.0, -35.0));
-        assert!((first - 9.78).abs() < 0.01 && (second - 154.5).abs() < 0.1, "{first} {second}");
+        assert!((first - 9.775_437_995_393).abs() < 1e-9, "{first}");
+        assert!((second - 154.522_433_665_808).abs() < 1e-9, "{second}");
     }
 
     /// Times of the upward crossings of -20 mV over 300 ms at a constant current, and the highest voltage.
@@ -340,5 +342,45 @@ mod tests {
         // 68 Hz at 10 uA/cm2.
         let (times, _) = firing(10.0);
         assert!((period(&times) - 14.64).abs() < 0.05, "{}", period(&times));
+    }
+
+    /// One step of the classical method of order 4.
+    fn fourth_order(p: &[f64; 8], x: &[f64; 4], current: f64, h: f64) -> [f64; 4] {
+        let along = |slope: &[f64; 4], t: f64| std::array::from_fn(|i| x[i] + t * slope[i]);
+        let k1 = HodgkinHuxley::rhs(p, x, current);
+        let k2 = HodgkinHuxley::rhs(p, &along(&k1, 0.5 * h), current);
+        let k3 = HodgkinHuxley::rhs(p, &along(&k2, 0.5 * h), current);
+        let k4 = HodgkinHuxley::rhs(p, &along(&k3, h), current);
+        std::array::from_fn(|i| x[i] + h / 6.0 * (k1[i] + 2.0 * (k2[i] + k3[i]) + k4[i]))
+    }
+
+    /// Hendrick (2026), theorem 5: at 8 uA/cm2 the stable periodic orbit has a period of 16.007 712 803 838 ms, enclosed by
+    /// ball arithmetic. It runs from -75.1403 to 30.9574 mV, 10.1403 below and 95.9574 above -65 mV.
+    #[test]
+    fn limit_cycle_has_its_proved_period_and_extent() {
+        let p = HodgkinHuxley::default().params();
+        let h = 0.0025;
+        // Far from the rest, which is stable at this current.
+        let (mut x, mut last, mut period) = ([-45.0, 0.24, 0.39, 0.42], 0.0, 0.0);
+        let (mut low, mut high) = (f64::MAX, f64::MIN);
+        for step in 0..(160.0 / h) as u32 {
+            let next = fourth_order(&p, &x, 8.0, h);
+            if x[0] < -45.0 && next[0] >= -45.0 {
+                // The part of a step that leads to the section, by halving.
+                let (mut short, mut long) = (0.0, h);
+                for _ in 0..50 {
+                    let middle = 0.5 * (short + long);
+                    if fourth_order(&p, &x, 8.0, middle)[0] < -45.0 { short = middle } else { long = middle }
+                }
+                let now = h * f64::from(step) + short;
+                (period, last) = (now - last, now);
+            }
+            x = next;
+            if f64::from(step) * h > 120.0 {
+                (low, high) = (low.min(x[0]), high.max(x[0]));
+            }
+        }
+        assert!((period - 16.007_712_803_838).abs() < 1e-8, "{period}");
+        assert!((low + 75.140_3).abs() < 1e-3 && (high - 30.957_4).abs() < 1e-3, "{low} {high}");
     }
 }

@@ -1,6 +1,7 @@
 //! Morris-Lecar neuron: two state variables and a full action potential without a reset (equation (33)).
 //!
-//! Sources: Morris & Lecar (1981); parameters of Rinzel & Ermentrout (1998), type I excitability.
+//! Sources: Morris & Lecar (1981); the three sets of parameters: Rinzel & Ermentrout (1998), as in table 3.1 of Ermentrout
+//! & Terman (2010).
 
 use simba::scalar::RealField;
 
@@ -51,23 +52,45 @@ pub struct MorrisLecar {
 }
 
 impl Default for MorrisLecar {
-    /// Type I excitability (Rinzel & Ermentrout 1998), zone ending at 0 mV.
+    /// [`snic`](Self::snic), type I excitability.
     fn default() -> Self {
+        Self::snic()
+    }
+}
+
+impl MorrisLecar {
+    fn of([g_ca, v_3, v_4, phi]: [f64; 4]) -> Self {
         Self {
             capacitance: 20.0,
             g_l: 2.0,
-            g_ca: 4.0,
+            g_ca,
             g_k: 8.0,
             v_l: -60.0,
             v_ca: 120.0,
             v_k: -84.0,
             v_1: -1.2,
             v_2: 18.0,
-            v_3: 12.0,
-            v_4: 17.4,
-            phi: 0.067,
+            v_3,
+            v_4,
+            phi,
             v_theta: 0.0,
         }
+    }
+
+    /// Type II: firing sets in by a Hopf bifurcation at 94 uA/cm2 and ends by another at 212, at no small frequency.
+    pub fn hopf() -> Self {
+        Self::of([4.4, 2.0, 30.0, 0.04])
+    }
+
+    /// Type I: firing sets in by a saddle-node on an invariant circle at 40 uA/cm2, at zero frequency.
+    pub fn snic() -> Self {
+        Self::of([4.0, 12.0, 17.4, 0.067])
+    }
+
+    /// Faster recovery than [`snic`](Self::snic): firing ends by a homoclinic orbit below the saddle-node, and between the
+    /// two a neuron may rest or fire.
+    pub fn homoclinic() -> Self {
+        Self::of([4.0, 12.0, 17.4, 0.23])
     }
 }
 
@@ -238,29 +261,95 @@ impl NeuronVjp for MorrisLecar {
 mod tests {
     use super::*;
 
+    /// The steady state at a voltage and the current that holds it there.
+    fn steady(neuron: &MorrisLecar, v: f64) -> ([f64; 2], f64) {
+        let x = [v, sigmoid((v - neuron.v_3) / neuron.v_4)];
+        (x, -neuron.capacitance * MorrisLecar::rhs(&neuron.params(), &x, 0.0)[0])
+    }
+
+    /// Trace and determinant of the Jacobian.
+    fn linearised(neuron: &MorrisLecar, x: &[f64; 2], current: f64) -> (f64, f64) {
+        let p = neuron.params();
+        let row = |f_bar: [f64; 2]| {
+            let (mut x_bar, mut params_bar) = ([0.0; 2], [0.0; 13]);
+            MorrisLecar::rhs_vjp(&p, x, current, &f_bar, &mut x_bar, &mut params_bar);
+            x_bar
+        };
+        let ([a, b], [c, d]) = (row([1.0, 0.0]), row([0.0, 1.0]));
+        (a + d, a * d - b * c)
+    }
+
+    /// The current at which a quantity of the steady state changes its sign between two voltages.
+    fn edge(neuron: &MorrisLecar, between: [f64; 2], sign: impl Fn(&[f64; 2], f64) -> f64) -> f64 {
+        let [mut low, mut high] = between;
+        let of = |v: f64| {
+            let (x, current) = steady(neuron, v);
+            sign(&x, current)
+        };
+        let before = of(low);
+        assert!(before * of(high) < 0.0, "no change of sign");
+        for _ in 0..80 {
+            let middle = 0.5 * (low + high);
+            if of(middle) * before > 0.0 { low = middle } else { high = middle }
+        }
+        steady(neuron, low).1
+    }
+
+    /// Upward crossings of 0 mV over a second from a state.
+    fn spikes(neuron: &MorrisLecar, mut x: [f64; 2], current: f64) -> u32 {
+        let (p, mut count, h) = (neuron.params(), 0, 0.02);
+        for _ in 0..(1000.0 / h) as usize {
+            let before = x[0];
+            let k1 = MorrisLecar::rhs(&p, &x, current);
+            let middle = [x[0] + 0.5 * h * k1[0], x[1] + 0.5 * h * k1[1]];
+            let k2 = MorrisLecar::rhs(&p, &middle, current);
+            x = [x[0] + h * k2[0], x[1] + h * k2[1]];
+            count += u32::from(before < 0.0 && x[0] >= 0.0);
+        }
+        count
+    }
+
     /// Rinzel & Ermentrout (1998), figure 7.6: type I, repetitive firing sets in near 40 uA/cm2 at zero frequency, and
     /// the resting potential lies near -60 mV.
     #[test]
     fn fires_above_forty_microamperes_only() {
-        let neuron = MorrisLecar::default();
-        let p = neuron.params();
+        let neuron = MorrisLecar::snic();
         let rest = neuron.rest();
         assert!((-61.0..-58.0).contains(&rest[0]), "{rest:?}");
-        let spikes = |current: f64| {
-            let (mut x, mut count, h) = (rest, 0, 0.02);
-            for _ in 0..(1000.0 / h) as usize {
-                let before = x[0];
-                let k1 = MorrisLecar::rhs(&p, &x, current);
-                let middle = [x[0] + 0.5 * h * k1[0], x[1] + 0.5 * h * k1[1]];
-                let k2 = MorrisLecar::rhs(&p, &middle, current);
-                x = [x[0] + h * k2[0], x[1] + h * k2[1]];
-                count += u32::from(before < 0.0 && x[0] >= 0.0);
-            }
-            count
-        };
-        assert!(spikes(38.0) <= 1);
-        let slow = spikes(41.0);
-        let fast = spikes(60.0);
+        assert!(spikes(&neuron, rest, 38.0) <= 1);
+        let (slow, fast) = (spikes(&neuron, rest, 41.0), spikes(&neuron, rest, 60.0));
         assert!((1..10).contains(&slow) && fast > slow, "{slow} {fast}");
+    }
+
+    /// The rest that the exercises to Rinzel & Ermentrout (1998) start from in the phase plane of type I is (-41.84, 0.002);
+    /// 30 uA/cm2 hold it there.
+    #[test]
+    fn rests_where_it_should_at_thirty_microamperes() {
+        let ([_, w], current) = steady(&MorrisLecar::snic(), -41.84);
+        assert!((current - 30.0).abs() < 0.05 && (w - 0.002).abs() < 1e-3, "{current} {w}");
+    }
+
+    /// Ermentrout & Terman (2010), section 3.2: the rest loses its stability at 94 uA/cm2 and regains it at 212.
+    #[test]
+    fn hopf_bifurcations_are_where_they_should_be() {
+        let neuron = MorrisLecar::hopf();
+        let trace = |x: &[f64; 2], current: f64| linearised(&neuron, x, current).0;
+        let (first, second) = (edge(&neuron, [-40.0, -10.0], trace), edge(&neuron, [0.0, 20.0], trace));
+        assert!((first - 94.0).abs() < 0.5 && (second - 212.0).abs() < 0.5, "{first} {second}");
+        assert!(spikes(&neuron, neuron.rest(), 80.0) <= 1 && spikes(&neuron, neuron.rest(), 100.0) > 5);
+    }
+
+    /// Ermentrout & Terman (2010), section 3.2: the same saddle-node at 40 uA/cm2 for both sets of type I, below which the
+    /// homoclinic one has a rest and a firing state.
+    #[test]
+    fn rest_and_firing_coexist_below_the_saddle_node_of_the_homoclinic_set_only() {
+        for (neuron, bistable) in [(MorrisLecar::snic(), false), (MorrisLecar::homoclinic(), true)] {
+            let fold = edge(&neuron, [-40.0, -20.0], |x, current| linearised(&neuron, x, current).1);
+            assert!((fold - 40.0).abs() < 0.5, "{fold}");
+            let below = fold - 1.0;
+            assert!(spikes(&neuron, neuron.rest(), below) <= 1);
+            let depolarised = spikes(&neuron, [0.0, 0.0], below);
+            assert_eq!(depolarised > 10, bistable, "{depolarised}");
+        }
     }
 }

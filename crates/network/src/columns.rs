@@ -14,27 +14,32 @@ use crate::kernels::{LANES, axpy, dot, tree};
 /// Columns that are taken together.
 const GROUP: usize = 4;
 
-/// Some columns of a matrix `W` that is stored by columns, and a factor of each.
+/// What a step released: the columns that are visited.
 #[derive(Clone, Copy)]
-pub(crate) struct Visit<'a, T> {
-    /// The matrix.
-    pub(crate) w: &'a [T],
-    /// Which columns, in ascending order.
-    pub(crate) columns: &'a [u32],
-    /// A factor for each.
+pub(crate) struct Charges<'a, T> {
+    /// Which neurons, in ascending order.
+    pub(crate) neurons: &'a [u32],
+    /// The charge of each.
     pub(crate) charges: &'a [T],
-    /// A factor for all.
+    /// A factor of all charges.
     pub(crate) gain: T,
 }
 
 /// The loops over columns for one scalar.
 pub(crate) trait Columns<T>: Debug + Send + Sync {
-    /// `y += sum_c gain charges[c] W[:, columns[c]]`, column after column.
-    fn add(&self, visit: Visit<'_, T>, y: &mut [T]);
+    /// `y += gain W q` over the columns of the neurons that released charges `q`, column after column, `W` by columns.
+    fn add(&self, w: &[T], released: Charges<'_, T>, y: &mut [T]);
 
-    /// Its transpose: writes `products[c] = W[:, columns[c]] . y_bar`, and adds `gain charges[c] y_bar` to the columns of the
-    /// gradient, if there is one.
-    fn add_vjp(&self, visit: Visit<'_, T>, y_bar: &[T], w_bar: Option<&mut [T]>, products: &mut [T]);
+    /// Its transpose: writes `products = W^T y_bar` for these columns, and adds `gain y_bar q^T` to those of the gradient, if
+    /// there is one.
+    fn add_vjp(
+        &self,
+        w: &[T],
+        released: Charges<'_, T>,
+        y_bar: &[T],
+        w_bar: Option<&mut [T]>,
+        products: &mut [T],
+    );
 }
 
 /// The loops for a scalar.
@@ -54,20 +59,27 @@ struct Vectors;
 struct Plain;
 
 impl<T: RealField + Copy> Columns<T> for Plain {
-    fn add(&self, visit: Visit<'_, T>, y: &mut [T]) {
+    fn add(&self, w: &[T], released: Charges<'_, T>, y: &mut [T]) {
         let n = y.len();
-        for (&column, &charge) in visit.columns.iter().zip(visit.charges) {
-            axpy(y, visit.gain * charge, &visit.w[column as usize * n..][..n]);
+        for (&column, &charge) in released.neurons.iter().zip(released.charges) {
+            axpy(y, released.gain * charge, &w[column as usize * n..][..n]);
         }
     }
 
-    fn add_vjp(&self, visit: Visit<'_, T>, y_bar: &[T], mut w_bar: Option<&mut [T]>, products: &mut [T]) {
+    fn add_vjp(
+        &self,
+        w: &[T],
+        released: Charges<'_, T>,
+        y_bar: &[T],
+        mut w_bar: Option<&mut [T]>,
+        products: &mut [T],
+    ) {
         let n = y_bar.len();
-        for ((&column, &charge), product) in visit.columns.iter().zip(visit.charges).zip(products) {
+        for ((&column, &charge), product) in released.neurons.iter().zip(released.charges).zip(products) {
             let start = column as usize * n;
-            *product = dot(&visit.w[start..][..n], y_bar);
+            *product = dot(&w[start..][..n], y_bar);
             if let Some(w_bar) = &mut w_bar {
-                axpy(&mut w_bar[start..][..n], visit.gain * charge, y_bar);
+                axpy(&mut w_bar[start..][..n], released.gain * charge, y_bar);
             }
         }
     }
@@ -94,7 +106,8 @@ macro_rules! vectors {
     ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident) => {
         const _: () = {
             struct Add<'a> {
-                visit: Visit<'a, $scalar>,
+                w: &'a [$scalar],
+                released: Charges<'a, $scalar>,
                 y: &'a mut [$scalar],
             }
 
@@ -103,14 +116,14 @@ macro_rules! vectors {
 
                 #[inline(always)]
                 fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    let Self { visit, y } = self;
-                    let (groups, rest) = visit.columns.as_chunks::<GROUP>();
-                    let (charges, charges_rest) = visit.charges.as_chunks::<GROUP>();
+                    let Self { w, released, y } = self;
+                    let (groups, rest) = released.neurons.as_chunks::<GROUP>();
+                    let (charges, charges_rest) = released.charges.as_chunks::<GROUP>();
                     for (&columns, &charges) in groups.iter().zip(charges) {
-                        add(simd, &visit, columns, charges, y);
+                        add(simd, w, columns, charges.map(|q| released.gain * q), y);
                     }
                     for (&column, &charge) in rest.iter().zip(charges_rest) {
-                        add(simd, &visit, [column], [charge], y);
+                        add(simd, w, [column], [released.gain * charge], y);
                     }
                 }
             }
@@ -118,37 +131,38 @@ macro_rules! vectors {
             #[inline(always)]
             fn add<S: pulp::Simd, const C: usize>(
                 simd: S,
-                visit: &Visit<'_, $scalar>,
+                w: &[$scalar],
                 columns: [u32; C],
-                charges: [$scalar; C],
+                gains: [$scalar; C],
                 y: &mut [$scalar],
             ) {
                 let n = y.len();
                 let (y, y_rest) = S::$as_mut_simd(y);
                 let mut xs = [&[] as &[S::$vectors]; C];
                 let mut xs_rest = [&[] as &[$scalar]; C];
-                let mut gains = [simd.$splat(0.0); C];
+                let mut splats = [simd.$splat(0.0); C];
                 for c in 0..C {
-                    let (x, x_rest) = S::$as_simd(&visit.w[columns[c] as usize * n..][..n]);
+                    let (x, x_rest) = S::$as_simd(&w[columns[c] as usize * n..][..n]);
                     (xs[c], xs_rest[c]) = (&x[..y.len()], &x_rest[..y_rest.len()]);
-                    gains[c] = simd.$splat(visit.gain * charges[c]);
+                    splats[c] = simd.$splat(gains[c]);
                 }
                 for (i, y) in y.iter_mut().enumerate() {
                     let mut sum = *y;
                     for c in 0..C {
-                        sum = simd.$add(sum, simd.$mul(gains[c], xs[c][i]));
+                        sum = simd.$add(sum, simd.$mul(splats[c], xs[c][i]));
                     }
                     *y = sum;
                 }
                 for (i, y) in y_rest.iter_mut().enumerate() {
                     for c in 0..C {
-                        *y += visit.gain * charges[c] * xs_rest[c][i];
+                        *y += gains[c] * xs_rest[c][i];
                     }
                 }
             }
 
             struct AddVjp<'a> {
-                visit: Visit<'a, $scalar>,
+                w: &'a [$scalar],
+                released: Charges<'a, $scalar>,
                 y_bar: &'a [$scalar],
                 w_bar: Option<&'a mut [$scalar]>,
                 products: &'a mut [$scalar],
@@ -173,33 +187,33 @@ macro_rules! vectors {
             impl AddVjp<'_> {
                 #[inline(always)]
                 fn visit<S: pulp::Simd, const K: usize>(self, simd: S) {
-                    let Self { visit, y_bar, w_bar, products } = self;
-                    let (groups, rest) = visit.columns.as_chunks::<GROUP>();
-                    let (charges, charges_rest) = visit.charges.as_chunks::<GROUP>();
+                    let Self { w, released, y_bar, w_bar, products } = self;
+                    let (groups, rest) = released.neurons.as_chunks::<GROUP>();
+                    let (charges, charges_rest) = released.charges.as_chunks::<GROUP>();
                     let (products, products_rest) = products.as_chunks_mut::<GROUP>();
                     let groups = groups.iter().zip(charges).zip(products);
                     let rest = rest.iter().zip(charges_rest).zip(products_rest);
                     let Some(w_bar) = w_bar else {
                         for ((&columns, _), products) in groups {
-                            *products = dots::<S, GROUP, K>(simd, &visit, columns, y_bar);
+                            *products = dots::<S, GROUP, K>(simd, w, columns, y_bar);
                         }
                         for ((&column, _), product) in rest {
-                            [*product] = dots::<S, 1, K>(simd, &visit, [column], y_bar);
+                            [*product] = dots::<S, 1, K>(simd, w, [column], y_bar);
                         }
                         return;
                     };
                     let mut cut = Cut { rest: w_bar, start: 0, rows: y_bar.len() };
                     for ((&columns, &charges), products) in groups {
-                        *products = dots::<S, GROUP, K>(simd, &visit, columns, y_bar);
+                        *products = dots::<S, GROUP, K>(simd, w, columns, y_bar);
                         let mut bars = [&mut [] as &mut [$scalar], &mut [], &mut [], &mut []];
                         for c in 0..GROUP {
                             bars[c] = cut.column(columns[c]);
                         }
-                        outer(simd, &visit, charges, y_bar, bars);
+                        outer(simd, charges.map(|q| released.gain * q), y_bar, bars);
                     }
                     for ((&column, &charge), product) in rest {
-                        [*product] = dots::<S, 1, K>(simd, &visit, [column], y_bar);
-                        outer(simd, &visit, [charge], y_bar, [cut.column(column)]);
+                        [*product] = dots::<S, 1, K>(simd, w, [column], y_bar);
+                        outer(simd, [released.gain * charge], y_bar, [cut.column(column)]);
                     }
                 }
             }
@@ -208,7 +222,7 @@ macro_rules! vectors {
             #[inline(always)]
             fn dots<S: pulp::Simd, const C: usize, const K: usize>(
                 simd: S,
-                visit: &Visit<'_, $scalar>,
+                w: &[$scalar],
                 columns: [u32; C],
                 y: &[$scalar],
             ) -> [$scalar; C] {
@@ -218,7 +232,7 @@ macro_rules! vectors {
                 let (ys, _) = ys.as_chunks::<K>();
                 let mut xs = [&[] as &[[S::$vectors; K]]; C];
                 for c in 0..C {
-                    let (x, _) = S::$as_simd(&visit.w[columns[c] as usize * n..][..whole]);
+                    let (x, _) = S::$as_simd(&w[columns[c] as usize * n..][..whole]);
                     xs[c] = &x.as_chunks::<K>().0[..ys.len()];
                 }
                 let mut sums = [[simd.$splat(0.0); K]; C];
@@ -233,7 +247,7 @@ macro_rules! vectors {
                 for c in 0..C {
                     let mut lanes = [0.0; LANES];
                     S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums[c]);
-                    let x = &visit.w[columns[c] as usize * n..][whole..n];
+                    let x = &w[columns[c] as usize * n..][whole..n];
                     for ((&x, &y), lane) in x.iter().zip(&y[whole..]).zip(&mut lanes) {
                         *lane += x * y;
                     }
@@ -246,37 +260,37 @@ macro_rules! vectors {
             #[inline(always)]
             fn outer<S: pulp::Simd, const C: usize>(
                 simd: S,
-                visit: &Visit<'_, $scalar>,
-                charges: [$scalar; C],
+                gains: [$scalar; C],
                 y: &[$scalar],
                 bars: [&mut [$scalar]; C],
             ) {
                 let (ys, y_rest) = S::$as_simd(y);
-                for (bar, charge) in bars.into_iter().zip(charges) {
+                for (bar, gain) in bars.into_iter().zip(gains) {
                     let (bar, bar_rest) = S::$as_mut_simd(bar);
-                    let gain = simd.$splat(visit.gain * charge);
+                    let splat = simd.$splat(gain);
                     for (bar, &y) in bar.iter_mut().zip(ys) {
-                        *bar = simd.$add(*bar, simd.$mul(gain, y));
+                        *bar = simd.$add(*bar, simd.$mul(splat, y));
                     }
                     for (bar, &y) in bar_rest.iter_mut().zip(y_rest) {
-                        *bar += visit.gain * charge * y;
+                        *bar += gain * y;
                     }
                 }
             }
 
             impl Columns<$scalar> for Vectors {
-                fn add(&self, visit: Visit<'_, $scalar>, y: &mut [$scalar]) {
-                    pulp::Arch::new().dispatch(Add { visit, y });
+                fn add(&self, w: &[$scalar], released: Charges<'_, $scalar>, y: &mut [$scalar]) {
+                    pulp::Arch::new().dispatch(Add { w, released, y });
                 }
 
                 fn add_vjp(
                     &self,
-                    visit: Visit<'_, $scalar>,
+                    w: &[$scalar],
+                    released: Charges<'_, $scalar>,
                     y_bar: &[$scalar],
                     w_bar: Option<&mut [$scalar]>,
                     products: &mut [$scalar],
                 ) {
-                    pulp::Arch::new().dispatch(AddVjp { visit, y_bar, w_bar, products });
+                    pulp::Arch::new().dispatch(AddVjp { w, released, y_bar, w_bar, products });
                 }
             }
         };
@@ -302,12 +316,12 @@ mod tests {
                 let (w, y) = (cast(matrix(n * n, 0.1)), cast(matrix(n, 0.2)));
                 let chosen: Vec<u32> = (0..n as u32).filter(|i| i % 3 != 1).take(visited).collect();
                 let charges = cast(matrix(chosen.len(), 0.3));
-                let visit = Visit { w: &w, columns: &chosen, charges: &charges, gain: T::from_subset(&0.7) };
+                let released = Charges { neurons: &chosen, charges: &charges, gain: T::from_subset(&0.7) };
                 let run = |loops: &dyn Columns<T>, gradient: bool| {
                     let (mut y, mut bar) = (y.clone(), w.clone());
                     let mut products = vec![T::zero(); chosen.len()];
-                    loops.add_vjp(visit, &y, gradient.then_some(&mut bar), &mut products);
-                    loops.add(visit, &mut y);
+                    loops.add_vjp(&w, released, &y, gradient.then_some(&mut bar), &mut products);
+                    loops.add(&w, released, &mut y);
                     (y, bar, products)
                 };
                 for gradient in [false, true] {

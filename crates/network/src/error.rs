@@ -190,4 +190,27 @@ pub enum Error {
         /// The index of the class.
         class: usize,
     },
+    /// A rank that is no rank of an `N x N` matrix.
+    #[error(
+        "the weights of synapse class {class} cannot be of rank {rank}: choose from 1 to the {neurons} neurons"
+    )]
+    Rank {
+        /// The index of the class.
+        class: usize,
+        /// The rank that was asked for.
+        rank: usize,
+        /// Number of neurons.
+        neurons: usize,
+    },
+    /// Weights of low rank together with what needs every weight by itself.
+    #[error(
+        "the weights of synapse class {class} are of low rank, which does not go with {what}: build the class without \
+         `low_rank`, or the network without the other"
+    )]
+    LowRank {
+        /// The index of the class.
+        class: usize,
+        /// What does not go with it.
+        what: &'static str,
+    },
 }

@@ -17,6 +17,7 @@ mod delay;
 mod error;
 pub mod kernels;
 mod located;
+mod low_rank;
 mod network;
 mod parameters;
 mod plain;

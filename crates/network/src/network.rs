@@ -64,6 +64,8 @@ pub struct Network<T: 'static> {
     pub(crate) signs: Vec<Option<Sign>>,
     /// Whose the delays of each class are.
     pub(crate) delayed: Vec<Delayed>,
+    /// Rank of each class's weights, where they are two factors.
+    pub(crate) ranks: Vec<Option<usize>>,
     pub(crate) masks: Vec<(Group, Arc<Vec<bool>>)>,
     pub(crate) frozen: HashSet<Group>,
     /// Whether any parameter of each population's neurons is trainable, which every step asks.
@@ -84,6 +86,7 @@ pub struct NetworkBuilder {
     classes: Vec<(String, f64)>,
     per_neuron: Vec<String>,
     delays: Vec<(String, Delayed, f64)>,
+    ranks: Vec<(String, usize)>,
     no_autapses: Vec<String>,
     inputs: usize,
     outputs: usize,
@@ -138,6 +141,29 @@ impl NetworkBuilder {
     #[must_use]
     pub fn connection_delays(mut self, class: &str, delay: f64) -> Self {
         self.delays.push((class.to_owned(), Delayed::Connections, delay));
+        self
+    }
+
+    /// Makes the weights of a synapse class the product `W = L R` of two factors, `N x r` and `r x N`, to be set and trained in
+    /// place of `W` (equations (70), (71)): a network of low rank has few modes of activity by construction, and a step that
+    /// releases charge of `A` neurons costs `N r + r A` in place of `N A`. Where both factors are zero, so is their gradient:
+    /// start at least one of them at random.
+    ///
+    /// Masks, delays, Dale's law and time constants of each neuron need every weight by itself and do not go with it.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// # use spikegrad_network::{Network, Population};
+    /// # let population = Population::new("theta", Theta::default(), 100, GateShape::RaisedCosine, 0.3);
+    /// let mut network =
+    ///     Network::builder().population(population).synapse("slow", 20.0).low_rank("slow", 2).build()?;
+    /// assert_eq!(network.parameters.left(0).shape(), (100, 2));
+    /// network.parameters.right_mut(0).fill(0.01);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    #[must_use]
+    pub fn low_rank(mut self, class: &str, rank: usize) -> Self {
+        self.ranks.push((class.to_owned(), rank));
         self
     }
 
@@ -208,9 +234,32 @@ impl NetworkBuilder {
         let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
 
         let n: usize = self.populations.iter().map(|p| p.size).sum();
+        let mut ranks = vec![None; self.classes.len()];
+        for (name, rank) in &self.ranks {
+            let class = class(name)?;
+            if *rank == 0 || *rank > n {
+                return Err(Error::Rank { class, rank: *rank, neurons: n });
+            }
+            for (is_there, what) in [
+                (no_autapses.contains(&class), "a mask"),
+                (delayed[class].0 != Delayed::Not, "delays"),
+                (!per_neuron.is_empty(), "a time constant for each neuron"),
+            ] {
+                if is_there {
+                    return Err(Error::LowRank { class, what });
+                }
+            }
+            ranks[class] = Some(*rank);
+        }
         let mut layout = Layout::default();
         for (k, (name, _)) in self.classes.iter().enumerate() {
-            layout.push(Group::Recurrent(k), format!("W[{name}]"), n, n);
+            match ranks[k] {
+                None => layout.push(Group::Recurrent(k), format!("W[{name}]"), n, n),
+                Some(rank) => {
+                    layout.push(Group::Left(k), format!("L[{name}]"), n, rank);
+                    layout.push(Group::Right(k), format!("R[{name}]"), rank, n);
+                }
+            }
         }
         layout.push(Group::Input, "U".into(), n, self.inputs);
         layout.push(Group::Bias, "I_o".into(), n, 1);
@@ -306,12 +355,10 @@ impl NetworkBuilder {
                 x[place.rest + (c - 1) * p.size..][..p.size].fill(value);
             }
         }
-        let frozen = parameters
-            .layout()
-            .entries()
-            .iter()
-            .map(|e| e.group)
-            .filter(|g| !matches!(g, Group::Recurrent(_) | Group::Input | Group::Bias | Group::Readout));
+        let frozen = parameters.layout().entries().iter().map(|e| e.group).filter(|g| {
+            let weights = matches!(g, Group::Recurrent(_) | Group::Left(_) | Group::Right(_));
+            !weights && !matches!(g, Group::Input | Group::Bias | Group::Readout)
+        });
         let mut network = Network {
             frozen: frozen.collect(),
             trains_neurons: vec![false; places.len()],
@@ -321,6 +368,7 @@ impl NetworkBuilder {
             classes: self.classes.into_iter().map(|(name, _)| name).collect(),
             signs: self.populations.iter().flat_map(|p| vec![p.sign; p.size]).collect(),
             delayed: delayed.into_iter().map(|(whose, _)| whose).collect(),
+            ranks,
             masks: Vec::new(),
             neurons: n,
             membrane: rest,
@@ -475,8 +523,11 @@ impl<T: RealField + Copy> Network<T> {
     /// Checks every parameter: finite, in its domain, zero where masked.
     ///
     /// # Errors
-    /// The first value that is not, with its name.
+    /// The first value that is not, with its name; signs of neurons whose weights are of low rank.
     pub fn validate(&self) -> Result<(), Error> {
+        if self.signs.iter().any(Option::is_some) {
+            self.check_full_rank("Dale's law")?;
+        }
         for entry in self.parameters.layout().entries() {
             let values = &self.parameters.values()[entry.range.clone()];
             if let Some(index) = values.iter().position(|x| !x.is_finite()) {
@@ -550,6 +601,14 @@ impl<T: RealField + Copy> Network<T> {
     pub(crate) fn check_undelayed(&self, scheme: &'static str) -> Result<(), Error> {
         match self.delayed.iter().position(|&whose| whose != Delayed::Not) {
             Some(class) => Err(Error::Delayed { class, scheme }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses weights of low rank on behalf of what needs every weight by itself.
+    pub(crate) fn check_full_rank(&self, what: &'static str) -> Result<(), Error> {
+        match self.ranks.iter().position(Option::is_some) {
+            Some(class) => Err(Error::LowRank { class, what }),
             None => Ok(()),
         }
     }
@@ -628,6 +687,7 @@ impl<T: RealField + Copy> Network<T> {
             classes: self.classes.clone(),
             signs: self.signs.clone(),
             delayed: self.delayed.clone(),
+            ranks: self.ranks.clone(),
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),
             trains_neurons: self.trains_neurons.clone(),

@@ -42,6 +42,12 @@ pub enum Group {
     /// Delays of a synapse class, ms: `N`, one for each presynaptic neuron, or `N x N`, one for each connection; empty
     /// unless the class has them.
     Delay(usize),
+    /// Left factor of a synapse class's weights, `W_k = L R`, `N x r`, row = postsynaptic; empty unless they are of low rank.
+    #[doc(alias = "L")]
+    Left(usize),
+    /// Right factor of a synapse class's weights, `r x N`, column = presynaptic; empty unless they are of low rank.
+    #[doc(alias = "R")]
+    Right(usize),
 }
 
 impl fmt::Display for Group {
@@ -56,6 +62,8 @@ impl fmt::Display for Group {
             Self::Neuron { population, parameter } => write!(f, "neuron[{population}][{parameter}]"),
             Self::GateWidth(p) => write!(f, "gate_width[{p}]"),
             Self::Delay(k) => write!(f, "delay[{k}]"),
+            Self::Left(k) => write!(f, "L[{k}]"),
+            Self::Right(k) => write!(f, "R[{k}]"),
         }
     }
 }
@@ -180,7 +188,8 @@ impl<T: Scalar + Copy> Parameters<T> {
         DMatrixViewMut::from_slice(&mut self.values[range], rows, columns)
     }
 
-    /// Recurrent weights of a synapse class, `N x N`, row = postsynaptic; `0 x 0` if there is no such class.
+    /// Recurrent weights of a synapse class, `N x N`, row = postsynaptic; `0 x 0` if there is no such class, or if its weights
+    /// are of low rank.
     #[doc(alias = "W")]
     pub fn recurrent(&self, class: usize) -> DMatrixView<'_, T> {
         self.matrix(Group::Recurrent(class))
@@ -189,6 +198,28 @@ impl<T: Scalar + Copy> Parameters<T> {
     /// Recurrent weights of a synapse class, `N x N`, row = postsynaptic; `0 x 0` if there is no such class.
     pub fn recurrent_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
         self.matrix_mut(Group::Recurrent(class))
+    }
+
+    /// Left factor of the weights of a synapse class of low rank, `N x r`; `0 x 0` if it has none.
+    #[doc(alias = "L")]
+    pub fn left(&self, class: usize) -> DMatrixView<'_, T> {
+        self.matrix(Group::Left(class))
+    }
+
+    /// Left factor of the weights of a synapse class of low rank, `N x r`; `0 x 0` if it has none.
+    pub fn left_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
+        self.matrix_mut(Group::Left(class))
+    }
+
+    /// Right factor of the weights of a synapse class of low rank, `r x N`; `0 x 0` if it has none.
+    #[doc(alias = "R")]
+    pub fn right(&self, class: usize) -> DMatrixView<'_, T> {
+        self.matrix(Group::Right(class))
+    }
+
+    /// Right factor of the weights of a synapse class of low rank, `r x N`; `0 x 0` if it has none.
+    pub fn right_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
+        self.matrix_mut(Group::Right(class))
     }
 
     /// Input weights, `N x inputs`.

@@ -26,11 +26,12 @@ impl<'n, T: RealField + Copy> PlainStep<'n, T> {
     ///
     /// # Errors
     /// If `h` is not positive and finite, a parameter is out of its domain, a population has a reset inside the step, or a
-    /// synapse class has delays.
+    /// synapse class has delays or weights of low rank.
     pub fn new(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
         check_step(h)?;
         network.validate()?;
         network.check_undelayed("the plain field")?;
+        network.check_full_rank("the plain field")?;
         let h = real(h);
         for place in &network.places {
             if let Reset::To { .. } = place.dynamics.reset(&network.setting(place, h, tableau), 0) {

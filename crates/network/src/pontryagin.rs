@@ -35,6 +35,7 @@ pub struct Pontryagin<T> {
 pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
     network.check_undelayed("the continuous adjoint")?;
+    network.check_full_rank("the continuous adjoint")?;
     let (size, classes, steps) = (network.neurons(), network.classes().len(), run.steps());
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;

@@ -9,9 +9,10 @@ use nalgebra::RealField;
 use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
 use spikegrad_models::math::real;
 
-use crate::columns::{Columns, Visit, columns};
+use crate::columns::{Charges, Columns, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
 use crate::kernels::{LANES, axpy, dot};
+use crate::low_rank::{LowRank, Modes};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
 use crate::product::{add_outer, add_transposed, multiply};
@@ -40,6 +41,8 @@ pub struct SplitStep<'n, T: 'static> {
     decays: Vec<Vec<Decay<T>>>,
     /// Of each class that has delays.
     delays: Vec<Option<Delays<T>>>,
+    /// Of each class whose weights are two factors.
+    low_rank: Vec<Option<LowRank>>,
     /// Length of what is on its way.
     way: usize,
     /// Whether all columns are visited at every step.
@@ -104,6 +107,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             method: method.into(),
             decays: classes.clone().map(decays).collect(),
             delays: Vec::new(),
+            low_rank: classes.clone().map(|k| LowRank::new(network, k)).collect(),
             way: 0,
             dense: false,
             trains_delay: trains(Group::Delay),
@@ -138,10 +142,11 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// released. Networks with a time constant for each neuron always do, since their `J_k` does not decay as a whole;
     /// others gain from it only where most neurons stand in the active zone most of the time (see
     /// `docs/performance.md`). Both paths give the same gradient to rounding.
-    /// Networks with a delay for each connection have no dense path and keep the sparse one.
+    /// Networks with a delay for each connection or with weights of low rank have no dense path and keep the sparse one.
     #[must_use]
     pub fn dense(mut self) -> Self {
-        if !self.network.delayed.contains(&Delayed::Connections) {
+        let full_rank = self.low_rank.iter().all(Option::is_none);
+        if full_rank && !self.network.delayed.contains(&Delayed::Connections) {
             // Only delays of connections are refused.
             let laid_out = self.lay_out(true);
             debug_assert!(laid_out.is_ok());
@@ -226,6 +231,7 @@ pub struct SplitTape<T> {
     charge_bar: Vec<T>,
     /// Products of columns with the cotangent of the current.
     products: Vec<T>,
+    modes: Modes<T>,
     /// Partial sums of the products of the dense path.
     lanes: Vec<[T; LANES]>,
 }
@@ -246,6 +252,7 @@ impl<T> Default for SplitTape<T> {
             current_bar: Vec::new(),
             charge_bar: Vec::new(),
             products: Vec::new(),
+            modes: Modes::default(),
             lanes: Vec::new(),
         }
     }
@@ -407,7 +414,11 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             for (&neuron, &charge) in neurons.iter().zip(charges) {
                 s[neuron as usize] += decay.b * charge;
             }
-            scheme.columns.add(Visit { w, columns: neurons, charges, gain: decay.b }, j);
+            let released = Charges { neurons, charges, gain: decay.b };
+            match &scheme.low_rank[k] {
+                Some(low_rank) => low_rank.add(network.parameters.values(), released, &mut tape.modes, j),
+                None => scheme.columns.add(w, released, j),
+            }
         }
         if scheme.dense {
             tape.synapses.extend_from_slice(s);
@@ -524,8 +535,15 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             }
             let decay = decays[0];
             let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-            let visit = Visit { w, columns: neurons, charges, gain: decay.b };
-            scheme.columns.add_vjp(visit, j_bar, trainable.then_some(w_bar), &mut tape.products);
+            let released = Charges { neurons, charges, gain: decay.b };
+            if let Some(low_rank) = &scheme.low_rank[k] {
+                let values = network.parameters.values();
+                let (modes, products) = (&mut tape.modes, &mut tape.products);
+                low_rank.add_vjp(values, released, modes, j_bar, parameters_bar, products);
+            } else {
+                let w_bar = trainable.then_some(w_bar);
+                scheme.columns.add_vjp(w, released, j_bar, w_bar, &mut tape.products);
+            }
             let mut by_b = T::zero();
             for (((&neuron, &charge), &product), charge_bar) in
                 neurons.iter().zip(charges).zip(&tape.products).zip(&mut tape.charge_bar)
@@ -752,6 +770,10 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         // Nothing is on its way yet.
         j.fill(T::zero());
         for (k, (s, j)) in s.chunks_exact(n).zip(j.chunks_exact_mut(n)).enumerate() {
+            if let Some(low_rank) = &self.scheme.low_rank[k] {
+                low_rank.start(network.parameters.values(), s, j);
+                continue;
+            }
             let w = network.parameters.group(Group::Recurrent(k));
             for (&s, column) in s.iter().zip(w.chunks_exact(n)) {
                 if s != T::zero() {
@@ -866,6 +888,10 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         if let Some(initial) = self.run.initial() {
             let j_bar = &x_bar[scheme.membrane() + scheme.classes() * size..];
             for (k, (s, j_bar)) in initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size)).enumerate() {
+                if let Some(low_rank) = &scheme.low_rank[k] {
+                    low_rank.start_vjp(network.parameters.values(), s, j_bar, parameters_bar);
+                    continue;
+                }
                 let w_bar = &mut parameters_bar[network.parameters.layout().range(Group::Recurrent(k))];
                 for (&s, column) in s.iter().zip(w_bar.chunks_exact_mut(size)) {
                     axpy(column, s, j_bar);

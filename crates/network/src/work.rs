@@ -13,7 +13,8 @@ use crate::split::{SplitRun, SplitTape};
 ///
 /// A column is one column of one `W_k`, so that a neuron in the active zone costs as many columns as there are synapse
 /// classes, once on the way forwards (equation (20)) and once on the way back (equations (22), (23)). Nothing else in a
-/// step grows faster than `N`. The dense path visits all columns in every step, and a class with delays each of its columns
+/// step grows faster than `N`. Weights of low rank cost the columns of their left factor in every step in which anything was
+/// released, and the right factor's columns of `r` numbers are in operations and bytes only. The dense path visits all columns in every step, and a class with delays each of its columns
 /// twice.
 ///
 /// Operations and bytes are what the equations ask for step by step; terms that do not grow with `N` are left out, as
@@ -109,12 +110,21 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let twice = |classes: &mut dyn Iterator<Item = usize>| {
             count(classes.map(|k| 1 + usize::from(delayed(k))).sum())
         };
-        let all = || 0..network.classes.len();
-        let trained_columns = twice(&mut all().filter(|&k| network.is_trainable(Group::Recurrent(k))));
+        let full = || (0..network.classes.len()).filter(|&k| network.ranks[k].is_none());
+        let trained_columns = twice(&mut full().filter(|&k| network.is_trainable(Group::Recurrent(k))));
+        // Of weights of low rank, the long columns, which are those of the left factor, and the entries of the short ones.
+        let ranks = |group: fn(usize) -> Group| -> u64 {
+            let trainable = network.ranks.iter().enumerate().filter(|(k, _)| network.is_trainable(group(*k)));
+            count(trainable.filter_map(|(_, &rank)| rank).sum())
+        };
+        let rank = count(network.ranks.iter().flatten().sum());
+        let (left, left_bar) = if active > 0 { (rank, ranks(Group::Left)) } else { (0, 0) };
+        // Forwards, again for the gradient of the left factor, and in the products of the transpose.
+        let (short, short_bar) = ((2 * rank + ranks(Group::Left)) * active, ranks(Group::Right) * released);
         let (columns, gradients) = if dense {
             (classes * size, trained_weights * size)
         } else {
-            (twice(&mut all()) * active, trained_columns * released)
+            (twice(&mut full()) * active + left, trained_columns * released + left_bar)
         };
 
         // Vectors of length `N` by what is done to them, equation by equation; on the dense path currents do not decay.
@@ -139,8 +149,8 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             steps: 1,
             columns_forward: columns,
             columns_backward: columns,
-            flops: (forward + backward) * size,
-            bytes: (weights_read + gradient) * size * float + tape,
+            flops: (forward + backward) * size + 2 * (short + short_bar),
+            bytes: ((weights_read + gradient) * size + short + 2 * short_bar) * float + tape,
         }
     }
 }

@@ -1,4 +1,56 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Layers, recurrence and skip connections
+//!
+//! A network is wired by the mask of each of its matrices. Layers are ranges of neurons, or populations; a block of the
+//! recurrent matrix below the diagonal feeds forward, one on it is a recurrent layer, and one that leaves out a layer is a
+//! skip connection. What does not exist has a gradient of zero, to the bit, and stays zero:
+//!
+//! ```
+//! use spikegrad::prelude::*;
+//!
+//! // Three layers of four neurons: the input reaches the first, the third is read out.
+//! let layer = |neuron: usize| neuron / 4;
+//! let mut network = Network::builder()
+//!     .population(Population::new("theta", Theta::default(), 12, GateShape::RaisedCosine, 0.3))
+//!     .synapse("slow", 20.0)
+//!     .inputs(1)
+//!     .outputs(1)
+//!     .build()?;
+//! network.parameters.recurrent_mut(0).fill(0.05);
+//! network.parameters.input_mut().fill(0.08);
+//! network.parameters.readout_mut().fill(1.0);
+//! network.parameters.bias_mut().iter_mut().zip(1..).for_each(|(b, i)| *b = 0.002 * f64::from(i));
+//! // From each layer to the next, from the first to the third, and within the second.
+//! network.set_mask(Group::Recurrent(0), |post, pre| {
+//!     matches!((layer(pre), layer(post)), (0, 1) | (1, 2) | (0, 2) | (1, 1))
+//! })?;
+//! network.set_mask(Group::Input, |post, _| layer(post) == 0)?;
+//! network.set_mask(Group::Readout, |_, pre| layer(pre) == 2)?;
+//!
+//! let mut trial = Trial::silent(200, 1.0, 1);
+//! trial.inputs.fill(1.0);
+//! trial.targets = (0..200).map(|t| 0.2 * (0.03 * f64::from(t)).sin()).collect();
+//! let loss = Quadratic { lambda: 0.0 };
+//! let rates = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout]
+//!     .map(|group| Rate { group, rate: 0.002 });
+//! let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates)?;
+//! let (mut sweep, mut costs) = (Sweep::new(), Vec::new());
+//! for _ in 0..20 {
+//!     let mut gradient = network.parameters.zeros_like();
+//!     let scheme = SplitStep::new(&network, 0.5)?;
+//!     costs.push(sweep.gradient(&scheme.run(&trial, &loss)?, gradient.values_mut())?);
+//!     let (w_bar, exists) = (gradient.recurrent(0), |post, pre| network.mask(Group::Recurrent(0)).unwrap()[pre * 12 + post]);
+//!     for (post, pre) in (0..12).flat_map(|post| (0..12).map(move |pre| (post, pre))) {
+//!         assert!(exists(post, pre) || w_bar[(post, pre)] == 0.0);
+//!     }
+//!     optimiser.step(&mut network, &gradient, 1.0)?;
+//! }
+//! assert!(costs[19] < 0.5 * costs[0]);
+//! let w = network.parameters.recurrent(0);
+//! assert!(w[(8, 0)] != 0.0 && w[(0, 8)] == 0.0 && w[(0, 1)] == 0.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #[doc(no_inline)]
 pub use {indicatif, nalgebra, rand, rand_chacha};

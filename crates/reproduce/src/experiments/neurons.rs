@@ -4,6 +4,8 @@
 //! Nothing here knows a model: its natural current is the one at which it fires at [`RATE`], found by bisection, and all
 //! weights are measured by it.
 
+mod mixed;
+
 use std::ops::ControlFlow;
 
 use rand::RngExt;
@@ -49,16 +51,17 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let mut rows = Vec::new();
     macro_rules! add {
         ($module:ident, $neuron:ty) => {
-            let bench = Bench::<$neuron>::new()?;
+            let bench = Bench::of(<$neuron>::default())?;
             let alone = bench.alone(context.quick)?;
             let trained = bench.train(context, iterations, duration)?;
             rows.push(bench.show(report, &alone, &trained)?);
         };
     }
     for_each_neuron!(add);
+    rows.push(mixed::show(context, iterations, duration, report)?);
     report.heading("In numbers");
     report.table(
-        "Every model and what twenty of them learned.",
+        "Every model and what twenty of them learned; at the end what two kinds learned together.",
         &["model", "h (ms)", "natural current", "rate (Hz)", "cost before", "cost after", "factor"],
         rows,
     );
@@ -80,6 +83,7 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
         .setting("method", METHOD.name())
         .setting("iterations", iterations)
         .setting("trial (ms)", duration);
+    mixed::settings(report);
 }
 
 /// A model with its scales.
@@ -110,14 +114,14 @@ struct Trained {
     targets: Vec<f64>,
 }
 
-impl<N: NeuronVjp + Default> Bench<N> {
-    /// Finds the model's scales.
-    fn new() -> Result<Self, Error> {
-        let neuron = N::default();
-        let reset = N::reset(&neuron.params());
-        let way = reset.widest_zone().unwrap_or(reset.threshold() - neuron.rest().as_ref()[0]);
-        let gate = Gate { shape: GateShape::RaisedCosine, width: ZONE * way, threshold: reset.threshold() };
+impl<N: NeuronVjp> Bench<N> {
+    /// Finds the scales of a neuron.
+    fn of(neuron: N) -> Result<Self, Error> {
+        let threshold = N::reset(&neuron.params()).threshold();
+        let gate = Gate { shape: GateShape::RaisedCosine, width: 1.0, threshold };
         let mut bench = Self { neuron, gate, current: 1e-4, h: STEPS.1 };
+        let way = bench.way();
+        bench.gate.width = ZONE * way;
         while bench.rate(bench.current)? < RATE && bench.current < 1e6 {
             bench.current *= 1.25;
         }
@@ -137,6 +141,12 @@ impl<N: NeuronVjp + Default> Bench<N> {
             bench.h /= 2.0;
         }
         Ok(bench)
+    }
+
+    /// The way of the voltage to threshold, from reset or rest.
+    fn way(&self) -> f64 {
+        let reset = N::reset(&self.neuron.params());
+        reset.widest_zone().unwrap_or(reset.threshold() - self.neuron.rest().as_ref()[0])
     }
 
     /// Neurons without connections, each with its tonic current.

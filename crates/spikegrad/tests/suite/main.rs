@@ -16,6 +16,7 @@ mod convergence;
 mod dense;
 mod errors;
 mod gradients;
+mod low_rank;
 mod neurons;
 mod resume;
 mod rtrl;

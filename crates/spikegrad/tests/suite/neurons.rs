@@ -253,26 +253,33 @@ fn check_spike_times<N: NeuronVjp + Default>() {
     assert!(exact.iter().all(|times| times.len() >= 2), "{}: {exact:?}", N::NAME);
     for method in [tableau::EULER, tableau::HEUN, tableau::BOGACKI_SHAMPINE3, tableau::RK4] {
         let what = format!("{}, {}", N::NAME, method.name());
-        let points = [0.01, 0.005, 0.0025, 0.00125].map(|h| {
-            let errors = currents.iter().zip(&exact).flat_map(|(&current, exact)| {
+        let error = |h: f64| {
+            rms(currents.iter().zip(&exact).flat_map(|(&current, exact)| {
                 let (times, _) = run(&neuron, current, duration, h, method);
                 assert!(times.len().abs_diff(exact.len()) <= 1, "{what}, h = {h}");
                 // The last spike may fall on either side of the end.
                 times.into_iter().zip(exact).map(|(a, b)| a - b).collect::<Vec<_>>()
-            });
-            (h, rms(errors))
-        });
-        // Below this lies what the tolerance of the reference leaves.
-        let seen: Vec<_> = points.into_iter().filter(|(_, error)| *error > 1e-10).collect();
-        println!("{what}: spike times {points:?}");
-        if seen.len() > 1 {
-            let (slope, expected) = (order(&seen), f64::from(method.order()));
-            println!("{what}: order {slope:.2}");
-            assert!(slope > expected - 0.3, "{what}: {slope} {points:?}");
+            }))
+        };
+        // An upstroke that is an exponential asks for steps of 0.01 ms; where it is a parabola, as in the QIF neuron, or
+        // none at all, as in the ALIF neuron, a method of order 3 or 4 has found the spikes with these to what the
+        // tolerance of the reference leaves. Its order is seen in longer steps.
+        let mut finest = 0.00125;
+        while error(finest) < FLOOR {
+            finest *= 2.0;
         }
-        assert!(points[3].1 < 0.1, "{what}: {points:?}");
+        let points = [8.0, 4.0, 2.0, 1.0].map(|parts| (parts * finest, error(parts * finest)));
+        let (slope, expected) = (order(&points), f64::from(method.order()));
+        println!("{what}: order {slope:.2}, spike times {points:?}");
+        // The cubic between the ends of a step has an error of order 4 (equation (47)), which no method of this list
+        // exceeds.
+        assert!(slope > expected - 0.3, "{what}: {slope} {points:?}");
+        assert!(points[3].1 < 0.1 && points[3].0 < 0.5, "{what}: {points:?}");
     }
 }
+
+/// Errors of spike times below this, ms, may be those of the reference.
+const FLOOR: f64 = 1e-10;
 
 macro_rules! tests {
     ($module:ident, $neuron:ty) => {

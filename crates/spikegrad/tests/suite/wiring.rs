@@ -1,5 +1,6 @@
 //! Wiring. Synaptic delays: a charge arrives when it should, to the bit, and delays, weights and all else behind them have
-//! exact gradients, on the sparse and on the dense path. Dale's law: training keeps to it.
+//! exact gradients, on the sparse and on the dense path. Dale's law: training keeps to it. Layers, recurrent ones and skip
+//! connections, by masks.
 
 use super::common::{normal, runner};
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use spikegrad::adjoint::{
     BoxError, Dual64, GradientCheck, GradientReport, Memory, Sweep, forward_sensitivity,
 };
 use spikegrad::integrators::tableau;
-use spikegrad::models::{GateShape, Lif, NeuronVjp, Theta};
+use spikegrad::models::{AdEx, GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
     Error, Group, InitialState, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
 };
@@ -318,6 +319,104 @@ fn training_keeps_to_dales_law() {
     assert!(costs[59] < 0.9 * costs[0], "{} {}", costs[0], costs[59]);
 }
 
+/// Four in five neurons are adaptive exponential ones that excite, the others leaky ones that inhibit, with gates of their
+/// own. Currents in nA and mV/ms, which are of one size.
+fn cortical(n: usize, steps: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
+    let rng = &mut generator(seed, Purpose::Test, 0);
+    let inhibitory = n / 5;
+    let adex = AdEx::default();
+    let adex = AdEx {
+        capacitance: 1e-3 * adex.capacitance,
+        g_l: 1e-3 * adex.g_l,
+        a: 1e-3 * adex.a,
+        b: 1e-3 * adex.b,
+        ..adex
+    };
+    let lif = Lif { tau_v: 20.0, v_theta: 15.0, v_reset: 0.0 };
+    let mut network = Network::builder()
+        .population(
+            Population::new("e", adex, n - inhibitory, GateShape::RaisedCosine, 14.0)
+                .per_neuron()
+                .excitatory(),
+        )
+        .population(Population::new("i", lif, inhibitory, GateShape::Triangular, 5.0).inhibitory())
+        .synapse("slow", 20.0)
+        .synapse("fast", 5.0)
+        .inputs(1)
+        .outputs(1)
+        .build()
+        .expect("a network");
+    network.unfreeze_all();
+    let root = (n as f64).sqrt();
+    for (class, tau) in [20.0, 5.0].into_iter().enumerate() {
+        let weights = network.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(n);
+        for (pre, column) in weights.enumerate() {
+            let sign = if pre < n - inhibitory { 1.0 } else { -4.0 };
+            column.iter_mut().for_each(|w| *w = sign * 0.05 * tau / root * (0.1 + normal(rng).abs()));
+        }
+    }
+    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 1.0 + 0.15 * normal(rng));
+    network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.2 * normal(rng));
+    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 10.0 / root * normal(rng));
+    let x = network.parameters.group_mut(Group::Initial);
+    x[..n - inhibitory].iter_mut().for_each(|v| *v = rng.random_range(-70.0..-52.0));
+    x[n - inhibitory..n].iter_mut().for_each(|v| *v = rng.random_range(0.0..14.0));
+    let mut trial = Trial::silent(steps, 0.25, 1);
+    trial.inputs = (0..steps).map(|m| (0.05 * m as f64).sin()).collect();
+    trial.targets = (0..steps).map(|m| (0.03 * m as f64).cos()).collect();
+    (network, trial)
+}
+
+#[test]
+fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_their_signs() {
+    let loss = Quadratic { lambda: 0.1 };
+    let mut merged: Option<GradientReport> = None;
+    for (n, seed) in [(5, 1), (5, 2), (10, 3), (10, 4), (20, 5)] {
+        let (network, trial) = cortical(n, 120, seed);
+        for method in [tableau::EULER, tableau::RK4] {
+            let mut objective =
+                NetworkObjective::new(network.clone(), &trial, &loss, Scheme::Split(method.into()), 0.25);
+            // Entries of a group are of different sizes.
+            let check = GradientCheck { seed, smallest: 1e-11, ..GradientCheck::default() };
+            let report = check.run(&mut objective).expect("a report");
+            assert!(report.agreement().is_ok(), "{n} neurons, {}\n{report}", method.name());
+            match &mut merged {
+                Some(merged) => merged.merge(report),
+                empty => *empty = Some(report),
+            }
+        }
+    }
+    let report = merged.expect("a report");
+    println!("{report}");
+    assert!(report.passed() && report.spikes > 100, "{report}");
+
+    let (mut network, trial) = cortical(20, 800, 6);
+    let groups = [
+        (Group::Recurrent(0), 0.01),
+        (Group::Recurrent(1), 0.01),
+        (Group::Readout, 0.2),
+        (Group::Bias, 0.005),
+    ];
+    let rates = groups.map(|(group, rate)| Rate { group, rate });
+    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let (mut costs, mut vanished) = (Vec::new(), 0);
+    for _ in 0..60 {
+        let mut gradient = network.parameters.zeros_like();
+        let scheme = SplitStep::with_method(&network, 0.25, tableau::MIDPOINT).expect("a scheme");
+        let run = scheme.run(&trial, &loss).expect("a run");
+        costs.push(Sweep::new().gradient(&run, gradient.values_mut()).expect("finite"));
+        optimiser.step(&mut network, &gradient, 1.0).expect("a step");
+        for class in 0..2 {
+            let w = network.parameters.recurrent(class);
+            assert!(w.columns(0, 16).iter().all(|&w| w >= 0.0) && w.columns(16, 4).iter().all(|&w| w <= 0.0));
+            vanished += w.iter().filter(|&&w| w == 0.0).count();
+        }
+    }
+    let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
+    println!("cost {} to {least}, weights at zero {vanished}", costs[0]);
+    assert!(vanished > 0 && least < 0.8 * costs[0], "{costs:?}");
+}
+
 #[test]
 fn signs_turn_weights_and_are_kept_in_any_precision() {
     let mut network = balanced(10, 2);
@@ -367,4 +466,120 @@ fn masked_networks_keep_the_sparse_cost() {
     network.set_mask(Group::Recurrent(1), |post, pre| post / 5 == pre / 5 + 1).expect("a mask");
     assert_eq!(work(&network), full);
     assert!(full.columns() > 0 && full.columns() < 2 * 2 * 20 * 100 / 2, "{full:?}");
+}
+
+/// Three layers: feed-forward, recurrent, feed-forward, with a connection that skips the second.
+fn layered(width: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
+    let rng = &mut generator(seed, Purpose::Test, 0);
+    let n = 3 * width;
+    let mut network = Network::builder()
+        .population(Population::new("first", Theta::default(), width, GateShape::RaisedCosine, 0.4))
+        .population(Population::new("second", Lif::default(), width, GateShape::Triangular, 0.4))
+        .population(Population::new("third", Theta::default(), width, GateShape::Box, 0.3))
+        .synapse("slow", 20.0)
+        .synapse("fast", 5.0)
+        .inputs(2)
+        .outputs(1)
+        .build()
+        .expect("a network");
+    network.unfreeze_all();
+    let root = (width as f64).sqrt();
+    for class in 0..2 {
+        let weights = network.parameters.group_mut(Group::Recurrent(class)).iter_mut();
+        weights.for_each(|w| *w = 0.15 / root * normal(rng));
+    }
+    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.06 * (1.0 + 0.2 * normal(rng)));
+    network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.03 * normal(rng));
+    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
+    let x = network.parameters.group_mut(Group::Initial);
+    x.iter_mut().for_each(|v| *v = rng.random_range(0.1..0.9));
+    let layer = move |neuron: usize| neuron / width;
+    let wiring =
+        move |post: usize, pre: usize| matches!((layer(pre), layer(post)), (0, 1) | (1, 1) | (1, 2) | (0, 2));
+    network.set_mask(Group::Recurrent(0), wiring).expect("a mask");
+    // Fast synapses feed forward only, without the recurrence.
+    let forward = move |post: usize, pre: usize| layer(post) == layer(pre) + 1;
+    network.set_mask(Group::Recurrent(1), forward).expect("a mask");
+    network.set_mask(Group::Input, move |post, _| layer(post) == 0).expect("a mask");
+    network.set_mask(Group::Readout, move |_, pre| layer(pre) == 2).expect("a mask");
+    let steps = 120;
+    let mut trial = Trial::silent(steps, H, 2);
+    trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
+    trial.targets = (0..steps).map(|m| (0.1 * m as f64).sin()).collect();
+    assert_eq!(network.neurons(), n);
+    (network, trial)
+}
+
+#[test]
+fn layers_with_recurrence_and_skip_connections_have_an_exact_gradient() {
+    let loss = Quadratic { lambda: 0.1 };
+    let mut merged: Option<GradientReport> = None;
+    for (width, seed) in [(1, 1), (2, 2), (2, 3), (4, 4), (6, 5)] {
+        let (network, trial) = layered(width, seed);
+        let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), H);
+        let report =
+            GradientCheck { seed, ..GradientCheck::default() }.run(&mut objective).expect("a report");
+        assert!(report.agreement().is_ok(), "{width} neurons in a layer\n{report}");
+        match &mut merged {
+            Some(merged) => merged.merge(report),
+            empty => *empty = Some(report),
+        }
+    }
+    let report = merged.expect("a report");
+    println!("{report}");
+    assert!(report.passed() && report.spikes > 50, "{report}");
+}
+
+/// What does not exist has a gradient that is zero to the bit, before and after the optimiser, and a first layer that
+/// nothing leads back to feels nothing of the others.
+#[test]
+fn connections_that_do_not_exist_stay_zero_through_training() {
+    let (mut network, trial) = layered(4, 6);
+    let loss = Quadratic { lambda: 0.0 };
+    let groups = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Readout];
+    let rates = groups.map(|group| Rate { group, rate: if group == Group::Readout { 0.5 } else { 5e-3 } });
+    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let first = |network: &Network<f64>| {
+        let scheme = SplitStep::new(network, H).expect("a scheme");
+        scheme
+            .run(&trial, &loss)
+            .expect("a run")
+            .record()
+            .v
+            .chunks_exact(12)
+            .map(|v| v[0])
+            .collect::<Vec<_>>()
+    };
+    let mut costs = Vec::new();
+    for _ in 0..40 {
+        let mut gradient = network.parameters.zeros_like();
+        let scheme = SplitStep::new(&network, H).expect("a scheme");
+        costs.push(
+            Sweep::new()
+                .gradient(&scheme.run(&trial, &loss).expect("a run"), gradient.values_mut())
+                .expect("finite"),
+        );
+        let mut moved = 0;
+        for group in groups {
+            let exists = network.mask(group).expect("a mask");
+            for (i, &bar) in gradient.group(group).iter().enumerate() {
+                assert!(exists[i] || bar.to_bits() == 0, "{group} {i}: {bar}");
+                moved += usize::from(bar != 0.0);
+            }
+        }
+        assert!(moved > 40, "{moved}");
+        optimiser.step(&mut network, &gradient, 1.0).expect("a step");
+        for group in groups {
+            let exists = network.mask(group).expect("a mask");
+            assert!(
+                network.parameters.group(group).iter().zip(exists).all(|(&w, &exists)| exists || w == 0.0)
+            );
+        }
+    }
+    assert!(costs[39] < 0.9 * costs[0], "{costs:?}");
+    let before = first(&network);
+    for class in 0..2 {
+        network.parameters.group_mut(Group::Recurrent(class)).iter_mut().for_each(|w| *w *= 1.1);
+    }
+    assert_eq!(first(&network), before);
 }
