@@ -305,6 +305,7 @@ impl NetworkBuilder {
                 per_neuron: false,
                 shape: p.shape,
                 width: p.width,
+                growth: None,
             };
             let reset = dynamics.reset(&probe, 0);
             let (hard, located) = (matches!(reset, Reset::To { .. }), dynamics.is_located());
@@ -624,6 +625,7 @@ impl<T: RealField + Copy> Network<T> {
             per_neuron: place.per_neuron,
             shape: place.shape,
             width: self.parameters.values()[place.width],
+            growth: None,
         }
     }
 
@@ -729,6 +731,7 @@ fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
         per_neuron: false,
         shape: p.shape,
         width: p.width,
+        growth: None,
     };
     let f = |v: f64, current: f64| {
         let mut f = [0.0];

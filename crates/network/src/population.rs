@@ -128,7 +128,7 @@ pub(crate) struct BlockMut<'a, T> {
 }
 
 /// What a population's loops need to know besides states.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting<'a, T> {
     /// The widest vectors of this machine.
     pub(crate) arch: pulp::Arch,
@@ -142,6 +142,8 @@ pub(crate) struct Setting<'a, T> {
     pub(crate) per_neuron: bool,
     pub(crate) shape: GateShape,
     pub(crate) width: T,
+    /// How the flow of a model with a closed form grows in a step, where it is known, see [`Dynamics::growth`].
+    pub(crate) growth: Option<(T, T)>,
 }
 
 /// Charges released in a step, for the neurons that released any or stand in the active zone.
@@ -165,6 +167,8 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
     fn dim(&self) -> usize;
     fn parameters(&self) -> &'static [Parameter];
     fn has_closed_form(&self) -> bool;
+    /// `(exp(a h) - 1) / a` and its derivative by `a` for a closed form whose rate `a` all neurons share.
+    fn growth(&self, at: &Setting<'_, T>) -> Option<(T, T)>;
     /// Whether its resets are located on the dense output of the step.
     fn is_located(&self) -> bool;
     /// Whether a neuron keeps a number besides its state: the charge of its latch, or what is left of its refractory time.
@@ -368,6 +372,13 @@ fn affine<N: Neuron, T: RealField + Copy>(params: &N::Params<T>, current: T) -> 
     let f = |v: T, current: T| N::rhs(params, &N::State::<T>::from_fn(|_| v), current).as_ref()[0];
     // The rate does not depend on the current, and is taken without it to be the same to the bit for all neurons.
     Affine { a: f(T::one(), T::zero()) - f(T::zero(), T::zero()), c: f(T::zero(), current) }
+}
+
+/// How the flow of [`affine`] grows in a step, and the derivative of that by its rate.
+#[inline(always)]
+fn growth<N: Neuron, T: RealField + Copy>(at: &Setting<'_, T>, params: &N::Params<T>) -> (T, T) {
+    let flow = affine::<N, T>(params, T::zero());
+    (flow.phi(at.h), flow.phi_by_a(at.h))
 }
 
 /// The transpose of [`affine`]: adds to the parameters and returns the cotangent of the current.
@@ -590,24 +601,27 @@ impl<N: NeuronVjp> Model<N> {
             released.charge.push(charge);
         };
         if let Reset::To { .. } = N::reset(&params(0)) {
-            // Where all neurons would be without a reset; one growth of the flow for all is taken out of the loop.
-            if at.per_neuron {
-                for i in 0..size {
-                    v[i] = affine::<N, T>(&params(i), current[i]).advance(before_v[i], at.h);
-                }
-            } else {
+            // Where all neurons would be without a reset.
+            if let Some((phi, _)) = at.growth {
                 let p = params(0);
-                let phi = affine::<N, T>(&p, T::zero()).phi(at.h);
                 for i in 0..size {
                     v[i] = affine::<N, T>(&p, current[i]).advance_by(before_v[i], phi);
                 }
+            } else {
+                for i in 0..size {
+                    v[i] = affine::<N, T>(&params(i), current[i]).advance(before_v[i], at.h);
+                }
             }
             latch.fill(T::zero());
+            let refractory = |i: usize| N::refractory(&params(i)).is_some();
             // Whole chunks of neurons far from threshold are ruled out by vector comparisons.
             for (chunk, v) in v.chunks_mut(CHUNK).enumerate() {
                 let start = chunk * CHUNK;
-                let (old, waits) = (&before_v[start..][..v.len()], part_of(before.latch, start, v.len()));
-                let mut any = is_waiting(waits);
+                let old = &before_v[start..][..v.len()];
+                let waits = |i: usize| {
+                    if refractory(start + i) { before.latch[start + i] } else { T::zero() }
+                };
+                let mut any = refractory(start) && (0..v.len()).any(|i| waits(i) > T::zero());
                 for (i, (&new, &old)) in v.iter().zip(old).enumerate() {
                     let lower = gate_of::<N, T>(at, &params(start + i)).0.lower();
                     any |= (new > lower) | (old > lower);
@@ -618,7 +632,7 @@ impl<N: NeuronVjp> Model<N> {
                 for (i, (v, &old)) in v.iter_mut().zip(old).enumerate() {
                     let p = params(start + i);
                     let (affine, reset) = (affine::<N, T>(&p, current[start + i]), hard_reset::<N, T>(&p));
-                    let (wait, mut spikes) = (latch_at(waits, i), T::zero());
+                    let (wait, mut spikes) = (waits(i), T::zero());
                     if wait > T::zero() || *v >= reset.threshold {
                         if let Some(refractory) = N::refractory(&p) {
                             let from = (old, wait);
@@ -757,8 +771,8 @@ impl<N: NeuronVjp> Model<N> {
                         let p = $p;
                         let (flow, growth) = (affine::<N, T>(&p, current[$i]), $growth(&p));
                         let end = flow.advance_by(before_v[$i], growth.0);
-                        let resets =
-                            (end >= N::reset(&p).threshold()) | (latch_at(before.latch, $i) > T::zero());
+                        let waits = N::refractory(&p).is_some() && before.latch[$i] > T::zero();
+                        let resets = (end >= N::reset(&p).threshold()) | waits;
                         let end_bar = if resets { T::zero() } else { v_bar[$i] };
                         let mut bar = AffineBar::zero();
                         let start_bar = flow.advance_by_vjp(before_v[$i], growth, end_bar, &mut bar);
@@ -774,17 +788,13 @@ impl<N: NeuronVjp> Model<N> {
                     }
                 };
             }
-            let growth = |p: &N::Params<T>| {
-                let flow = affine::<N, T>(p, T::zero());
-                (flow.phi(at.h), flow.phi_by_a(at.h))
-            };
-            let shared = growth(&params(0));
-            if at.per_neuron {
-                smooth!(i, params(i), growth);
-            } else {
+            if let Some(shared) = at.growth {
                 let p = params(0);
                 smooth!(i, p, |_| shared);
+            } else {
+                smooth!(i, params(i), |p| growth::<N, T>(at, p));
             }
+            let waits = |i: usize| N::refractory(&params(i)).is_some() && before.latch[i] > T::zero();
             let mut reset_vjp = |i: usize| {
                 let p = params(i);
                 let (flow, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
@@ -810,14 +820,14 @@ impl<N: NeuronVjp> Model<N> {
             // A neuron that fires is on the list; one that waits need not be.
             for i in active.iter().map(|&neuron| neuron as usize - offset) {
                 let flow = affine::<N, T>(&params(i), current[i]);
-                let phi = if at.per_neuron { flow.phi(at.h) } else { shared.0 };
+                let phi = at.growth.map_or_else(|| flow.phi(at.h), |(phi, _)| phi);
                 let fires = flow.advance_by(before_v[i], phi) >= N::reset(&params(i)).threshold();
-                if fires && !(latch_at(before.latch, i) > T::zero()) {
+                if fires && !waits(i) {
                     reset_vjp(i);
                 }
             }
-            for (i, &wait) in before.latch.iter().enumerate() {
-                if wait > T::zero() {
+            for i in 0..before.latch.len() {
+                if waits(i) {
                     reset_vjp(i);
                 }
             }
@@ -885,6 +895,10 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
 
     fn has_closed_form(&self) -> bool {
         N::AFFINE
+    }
+
+    fn growth(&self, at: &Setting<'_, T>) -> Option<(T, T)> {
+        (N::AFFINE && !at.per_neuron).then(|| growth::<N, T>(at, &params_at::<N, T>(at, 1, 0)))
     }
 
     fn is_located(&self) -> bool {
@@ -1259,18 +1273,6 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             _ => T::one(),
         }
     }
-}
-
-/// The latches of a chunk of neurons; none for models without.
-#[inline(always)]
-fn part_of<T>(latch: &[T], start: usize, len: usize) -> &[T] {
-    if latch.is_empty() { latch } else { &latch[start..][..len] }
-}
-
-/// Whether any neuron is refractory.
-#[inline(always)]
-fn is_waiting<T: RealField + Copy>(waits: &[T]) -> bool {
-    waits.iter().fold(false, |any, &wait| any | (wait > T::zero()))
 }
 
 #[inline(always)]

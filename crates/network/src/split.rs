@@ -35,6 +35,8 @@ use crate::{Error, Group, Loss, Network, Trial};
 pub struct SplitStep<'n, T: 'static> {
     network: &'n Network<T>,
     columns: &'static dyn Columns<T>,
+    /// Of each population.
+    settings: Vec<Setting<'n, T>>,
     h: T,
     method: Method,
     /// Of each class: one for all neurons, or one each.
@@ -90,7 +92,11 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     pub fn with_method(network: &'n Network<T>, h: f64, method: impl Into<Method>) -> Result<Self, Error> {
         check_step(h)?;
         network.validate()?;
-        let h = real(h);
+        let (h, method) = (real(h), method.into());
+        let setting = |place: &Place<T>| {
+            let at = network.setting(place, h, method);
+            Setting { growth: place.dynamics.growth(&at), ..at }
+        };
         let decays = |k| -> Vec<Decay<T>> {
             network.parameters.group(Group::Tau(k)).iter().map(|&tau| Decay::new(tau, h)).collect()
         };
@@ -103,8 +109,9 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         let mut scheme = Self {
             network,
             columns: columns(),
+            settings: network.places.iter().map(setting).collect(),
             h,
-            method: method.into(),
+            method,
             decays: classes.clone().map(decays).collect(),
             delays: Vec::new(),
             low_rank: classes.clone().map(|k| LowRank::new(network, k)).collect(),
@@ -280,12 +287,11 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (before, after) =
             (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
         for (neuron, &charge) in tape.last_charges() {
-            for place in &network.places {
+            for (place, at) in network.places.iter().zip(&self.scheme.settings) {
                 if (place.offset..place.offset + place.size).contains(&neuron) {
-                    let at = network.setting(place, self.scheme.h, self.scheme.method);
                     let (before, after) =
                         (block(place, network.membrane, before), block(place, network.membrane, after));
-                    let spikes = place.dynamics.spikes(&at, before, after, neuron - place.offset, charge);
+                    let spikes = place.dynamics.spikes(at, before, after, neuron - place.offset, charge);
                     if spikes > 0 {
                         visit(neuron, spikes);
                     }
@@ -364,10 +370,9 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         }
         // (x', q), equation (18)
         let before = &tape.membrane[tape.steps * len..];
-        for place in &network.places {
-            let at = network.setting(place, scheme.h, scheme.method);
+        for (place, at) in network.places.iter().zip(&scheme.settings) {
             place.dynamics.forward(
-                &at,
+                at,
                 block(place, network.membrane, before),
                 block_mut(place, network.membrane, membrane),
                 &current[place.offset..][..place.size],
@@ -564,11 +569,10 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
         // x_bar and I_bar, equation (24)
         let mut from = 0;
-        for (p, place) in network.places.iter().enumerate() {
-            let at = network.setting(place, scheme.h, scheme.method);
+        for (p, (place, at)) in network.places.iter().zip(&scheme.settings).enumerate() {
             let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
             place.dynamics.backward(
-                &at,
+                at,
                 block(place, network.membrane, before),
                 block(place, network.membrane, after),
                 &tape.current[index * size + place.offset..][..place.size],
@@ -848,16 +852,15 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
             // A delay is a kink where it is a whole number of steps.
             self.scheme.delays.iter().flatten().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
         }
-        for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.method);
+        for (place, at) in network.places.iter().zip(&self.scheme.settings) {
             let (before, after) =
                 (block(place, network.membrane, before), block(place, network.membrane, after));
             if n == 0 {
                 // The charge of the first step depends on the piece that the initial state lies in.
-                place.dynamics.pieces(&at, before, log);
+                place.dynamics.pieces(at, before, log);
             }
             let current = &current[place.offset..][..place.size];
-            place.dynamics.events(&at, before, after, current, place.offset, &charge_of, log);
+            place.dynamics.events(at, before, after, current, place.offset, &charge_of, log);
         }
     }
 }

@@ -11,7 +11,7 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Theta};
-use spikegrad_network::{Group, Loss, Network, Population, Recording, Trial};
+use spikegrad_network::{Group, Loss, Network, Parameters, Population, Recording, Trial};
 
 use crate::task::{Purpose, Stage, Task, generator};
 use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Validation};
@@ -21,6 +21,12 @@ const PATTERNS: usize = 8;
 
 /// Number of neurons of [`DelayedXor::network`].
 const NEURONS: usize = 80;
+
+/// The first of them, which the cue switches on and which keep themselves on.
+const RELAY: usize = 5;
+
+/// The next ones, which the relay switches on with a delay and which switch everything off, the relay too.
+const CLEARING: usize = 8;
 
 /// What the network should answer to a cue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -218,6 +224,11 @@ impl<T: RealField + Copy> DelayedXor<T> {
     /// pulse for hundreds of ms, while the weak connections to others leave the network far from chaos. It is the spiking
     /// counterpart of the identity initialisation of rate networks (Le, Jaitly & Hinton 2015).
     ///
+    /// Such a memory has to be cleared once it has been asked for. The first five neurons are a relay that the cue switches
+    /// on; some 60 ms later they have charged the slow synapses of the next eight enough to make these fire, and these
+    /// inhibit all others, the relay as well, so that the network is silent again some 100 ms after the cue began: late
+    /// enough for an answer, early enough for another episode.
+    ///
     /// # Errors
     /// If the gate's width is out of its domain.
     pub fn network(&self, width: f64, seed: u64) -> Result<Network<f64>, Error> {
@@ -240,6 +251,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
             parameters.input_mut()[(i, 0)] = normal(0.0, 0.01);
             parameters.input_mut()[(i, 1)] = normal(0.0, 0.007);
         }
+        clear_after_cues(parameters, normal);
         parameters.group_mut(Group::Initial).fill(0.5);
         Ok(network)
     }
@@ -295,14 +307,15 @@ impl<T: RealField + Copy> DelayedXor<T> {
             batch: 48,
             seed,
             rates: vec![
-                rate(Group::Recurrent(0), 3e-5),
-                rate(Group::Recurrent(1), 3e-5),
+                rate(Group::Recurrent(0), 1.5e-5),
+                rate(Group::Recurrent(1), 1.5e-5),
                 rate(Group::Readout, 1e-2),
                 rate(Group::Input, 6e-6),
                 rate(Group::Bias, 1.5e-6),
             ],
             pulls: vec![rate(Group::Recurrent(0), 5e-4), rate(Group::Recurrent(1), 5e-4)],
-            schedule: Schedule::HeldCosine { hold: 0.25, last: 0.03 },
+            schedule: Schedule::HeldCosine { hold: 0.4, last: 0.03 },
+            readout_first: 400,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             validation: Some(Validation {
@@ -388,6 +401,32 @@ impl<T: RealField + Copy> DelayedXor<T> {
     pub fn answers(&self, trial: &Trial<T>, output: &[T]) -> Vec<(Answer, Answer)> {
         let answered = |cue: &Cue| Answer::of(self.projection(output, &cue.window));
         self.cues(trial).iter().map(|cue| (answered(cue), cue.answer)).collect()
+    }
+}
+
+/// Makes the first neurons the relay and the next ones those that clear the memory.
+fn clear_after_cues(parameters: &mut Parameters<f64>, mut normal: impl FnMut(f64, f64) -> f64) {
+    let clearing = RELAY..RELAY + CLEARING;
+    for i in 0..clearing.end {
+        for class in 0..2 {
+            parameters.recurrent_mut(class).row_mut(i).fill(0.0);
+            parameters.recurrent_mut(class).column_mut(i).fill(0.0);
+        }
+        parameters.input_mut().row_mut(i).fill(0.0);
+    }
+    for i in 0..RELAY {
+        parameters.recurrent_mut(0)[(i, i)] = normal(0.46, 0.015);
+        parameters.bias_mut()[i] = normal(-0.005, 0.0003);
+        parameters.input_mut()[(i, 1)] = normal(0.01, 0.0006);
+    }
+    for i in clearing.clone() {
+        parameters.bias_mut()[i] = normal(-0.008, 0.0003);
+        for j in 0..RELAY {
+            parameters.recurrent_mut(0)[(i, j)] = normal(0.2, 0.006) / RELAY as f64;
+        }
+        for j in (0..NEURONS).filter(|j| !clearing.contains(j)) {
+            parameters.recurrent_mut(0)[(j, i)] = -normal(3.0, 0.6) / CLEARING as f64;
+        }
     }
 }
 

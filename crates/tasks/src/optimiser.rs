@@ -195,6 +195,16 @@ impl<T: RealField + Copy> Optimiser<T> {
         gradient: &Parameters<T>,
         factor: f64,
     ) -> Result<(), Error> {
+        self.step_by(network, gradient, |_| factor)
+    }
+
+    /// The same with a factor for each group.
+    pub(crate) fn step_by(
+        &mut self,
+        network: &mut Network<T>,
+        gradient: &Parameters<T>,
+        factor: impl Fn(Group) -> f64,
+    ) -> Result<(), Error> {
         let expected = network.parameters.values().len();
         for (what, found) in
             [("the gradient", gradient.values().len()), ("the optimiser", self.state.first.len())]
@@ -207,7 +217,7 @@ impl<T: RealField + Copy> Optimiser<T> {
         state.step += 1;
         for &Rate { group, rate } in &self.rates {
             let range = network.parameters.layout().range(group);
-            let rate = T::from_subset(&(rate * factor));
+            let rate = T::from_subset(&(rate * factor(group)));
             let logarithmic = network.is_positive(group);
             let values = &mut network.parameters.values_mut()[range.clone()];
             let gradient = &gradient.values()[range.clone()];
@@ -241,7 +251,7 @@ impl<T: RealField + Copy> Optimiser<T> {
         }
         for &Rate { group, rate } in &self.pulls {
             let range = network.parameters.layout().range(group);
-            let rate = T::from_subset(&(rate * factor));
+            let rate = T::from_subset(&(rate * factor(group)));
             let start = &state.start[range.clone()];
             for (x, &start) in network.parameters.values_mut()[range].iter_mut().zip(start) {
                 *x -= rate * (*x - start);

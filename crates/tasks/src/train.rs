@@ -36,6 +36,9 @@ pub struct Options {
     pub pulls: Vec<Rate>,
     /// How step sizes change.
     pub schedule: Schedule,
+    /// Iterations at the start in which only the readout moves. Adam makes full steps of any gradient, however small, and
+    /// as long as the readout reads nothing, that of everything before it means nothing.
+    pub readout_first: usize,
     /// Clipping of each trial's gradient by group; `None` for none.
     pub clip: Option<Clip>,
     /// Groups that are not clipped. A readout's gradient is tame and would be biased by clipping.
@@ -65,6 +68,7 @@ impl Default for Options {
             rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
             pulls: Vec::new(),
             schedule: Schedule::Constant,
+            readout_first: 0,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             lanes: DEFAULT_LANES,
@@ -278,7 +282,8 @@ impl<T: RealField + Copy> Trainer<T> {
             });
         }
         let factor = options.schedule.factor(iteration, options.iterations) * self.course.factor(validation);
-        self.optimiser.step(network, &self.gradient, factor)?;
+        let moves = |group| iteration >= options.readout_first || group == Group::Readout;
+        self.optimiser.step_by(network, &self.gradient, |group| if moves(group) { factor } else { 0.0 })?;
         let due = validation.filter(|v| (iteration + 1).is_multiple_of(v.every));
         let found = due.map(|v| validate(network, task, options, v.trials, level)).transpose()?;
         let better = match (due, found) {
