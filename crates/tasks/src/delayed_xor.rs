@@ -11,7 +11,7 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Theta};
-use spikegrad_network::{Group, Loss, Network, Parameters, Population, Recording, Trial};
+use spikegrad_network::{Group, Loss, Network, Population, Recording, Trial};
 
 use crate::task::{Purpose, Stage, Task, generator};
 use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Validation};
@@ -224,10 +224,11 @@ impl<T: RealField + Copy> DelayedXor<T> {
     /// pulse for hundreds of ms, while the weak connections to others leave the network far from chaos. It is the spiking
     /// counterpart of the identity initialisation of rate networks (Le, Jaitly & Hinton 2015).
     ///
-    /// Such a memory has to be cleared once it has been asked for. The first five neurons are a relay that the cue switches
-    /// on; some 60 ms later they have charged the slow synapses of the next eight enough to make these fire, and these
-    /// inhibit all others, the relay as well, so that the network is silent again some 100 ms after the cue began: late
-    /// enough for an answer, early enough for another episode.
+    /// For streams such a memory has to be cleared once it has been asked for. The first five neurons are then a relay that
+    /// the cue switches on; some 60 ms later they have charged the slow synapses of the next eight enough to make these
+    /// fire, and these inhibit all others, the relay as well, so that the network is silent again some 100 ms after the cue
+    /// began: late enough for an answer, early enough for another episode. No other neuron has a connection to these
+    /// thirteen; all that they have is trained.
     ///
     /// # Errors
     /// If the gate's width is out of its domain.
@@ -251,9 +252,16 @@ impl<T: RealField + Copy> DelayedXor<T> {
             parameters.input_mut()[(i, 0)] = normal(0.0, 0.01);
             parameters.input_mut()[(i, 1)] = normal(0.0, 0.007);
         }
-        clear_after_cues(parameters, normal);
         parameters.group_mut(Group::Initial).fill(0.5);
+        if self.has_streams() {
+            clear_after_cues(&mut network, normal)?;
+        }
         Ok(network)
+    }
+
+    /// Whether there is ever more than one episode.
+    fn has_streams(&self) -> bool {
+        self.stream.1 > 1
     }
 
     /// Random episodes of one stream, all of one [`Timing`].
@@ -297,25 +305,27 @@ impl<T: RealField + Copy> DelayedXor<T> {
     }
 
     /// The recipe: Adam with a step size for each group, in the ratio of how much the groups may move, which stay as they are
-    /// until four tenths of the iterations and then fall; each trial's gradient clipped, except the readout's; validation
+    /// until some part of the iterations and then fall; for streams, the readout moves before all else; each trial's gradient clipped, except the readout's; validation
     /// that leads through the [`Curriculum`].
     pub fn options(&self, iterations: usize, seed: u64) -> Options {
         let rate = |group, rate| Rate { group, rate };
+        let (weights, hold, readout_first) =
+            if self.has_streams() { (1e-5, 0.4, 400) } else { (3e-5, 0.25, 0) };
         Options {
             h: self.interval,
             iterations,
             batch: 48,
             seed,
             rates: vec![
-                rate(Group::Recurrent(0), 1.5e-5),
-                rate(Group::Recurrent(1), 1.5e-5),
+                rate(Group::Recurrent(0), weights),
+                rate(Group::Recurrent(1), weights),
                 rate(Group::Readout, 1e-2),
                 rate(Group::Input, 6e-6),
                 rate(Group::Bias, 1.5e-6),
             ],
             pulls: vec![rate(Group::Recurrent(0), 5e-4), rate(Group::Recurrent(1), 5e-4)],
-            schedule: Schedule::HeldCosine { hold: 0.4, last: 0.03 },
-            readout_first: 400,
+            schedule: Schedule::HeldCosine { hold, last: 0.03 },
+            readout_first,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             validation: Some(Validation {
@@ -405,29 +415,45 @@ impl<T: RealField + Copy> DelayedXor<T> {
 }
 
 /// Makes the first neurons the relay and the next ones those that clear the memory.
-fn clear_after_cues(parameters: &mut Parameters<f64>, mut normal: impl FnMut(f64, f64) -> f64) {
-    let clearing = RELAY..RELAY + CLEARING;
-    for i in 0..clearing.end {
-        for class in 0..2 {
-            parameters.recurrent_mut(class).row_mut(i).fill(0.0);
-            parameters.recurrent_mut(class).column_mut(i).fill(0.0);
+fn clear_after_cues(
+    network: &mut Network<f64>,
+    mut normal: impl FnMut(f64, f64) -> f64,
+) -> Result<(), Error> {
+    let (relay, clearing) = (0..RELAY, RELAY..RELAY + CLEARING);
+    let exists = |class: usize, to: usize, from: usize| {
+        if relay.contains(&to) {
+            class == 0 && (from == to || clearing.contains(&from))
+        } else if clearing.contains(&to) {
+            class == 0 && relay.contains(&from)
+        } else {
+            true
         }
-        parameters.input_mut().row_mut(i).fill(0.0);
+    };
+    for class in 0..2 {
+        network.set_mask(Group::Recurrent(class), |to, from| exists(class, to, from))?;
+        for i in 0..clearing.end {
+            network.parameters.recurrent_mut(class).column_mut(i).fill(0.0);
+        }
     }
-    for i in 0..RELAY {
-        parameters.recurrent_mut(0)[(i, i)] = normal(0.46, 0.015);
+    network.set_mask(Group::Input, |to, channel| {
+        !(clearing.contains(&to) || relay.contains(&to) && channel == 0)
+    })?;
+    let parameters = &mut network.parameters;
+    for i in relay.clone() {
+        parameters.recurrent_mut(0)[(i, i)] = normal(0.42, 0.015);
         parameters.bias_mut()[i] = normal(-0.005, 0.0003);
         parameters.input_mut()[(i, 1)] = normal(0.01, 0.0006);
     }
     for i in clearing.clone() {
         parameters.bias_mut()[i] = normal(-0.008, 0.0003);
-        for j in 0..RELAY {
-            parameters.recurrent_mut(0)[(i, j)] = normal(0.2, 0.006) / RELAY as f64;
+        for j in relay.clone() {
+            parameters.recurrent_mut(0)[(i, j)] = normal(0.225, 0.007) / RELAY as f64;
         }
         for j in (0..NEURONS).filter(|j| !clearing.contains(j)) {
             parameters.recurrent_mut(0)[(j, i)] = -normal(3.0, 0.6) / CLEARING as f64;
         }
     }
+    Ok(())
 }
 
 fn uniform(range: &Range<f64>, rng: &mut impl Rng) -> f64 {
@@ -528,6 +554,27 @@ mod tests {
         near(0.5, (1.0, 0.1));
         near(0.75, (1.0, 0.2));
         near(1.0, (1.0, 0.4));
+    }
+
+    #[test]
+    fn a_cue_clears_the_memory_of_a_network_for_streams() {
+        let active = |stream: (usize, usize)| {
+            let task = DelayedXor { stream, ..task(0.5) };
+            let network = task.network(0.3, 1).expect("a network");
+            let scheme = spikegrad_network::SplitStep::new(&network, 1.0).expect("a scheme");
+            let (mut before, mut after) = (0.0, 0.0);
+            for index in 0..10 {
+                let mut rng = generator(1, Purpose::Test, index);
+                let trial = task.trial_of(&task.episodes(1, &mut rng));
+                let recording = scheme.run(&trial, task.loss()).expect("a run").record();
+                let cue = task.cues(&trial)[0].window.start - 20;
+                let sum = |n: usize| recording.s[0][n * NEURONS..][..NEURONS].iter().sum::<f64>();
+                (before, after) = (before + sum(cue - 1), after + sum(cue + 130));
+            }
+            after / before
+        };
+        assert!(active((1, 2)) < 0.2, "{}", active((1, 2)));
+        assert!(active((1, 1)) > 0.8, "{}", active((1, 1)));
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl<T: RealField + Copy> Trainer<T> {
         let found = due.map(|v| validate(network, task, options, v.trials, level)).transpose()?;
         let better = match (due, found) {
             (Some(validation), Some(found)) => {
-                self.course.take(validation, found, network.parameters.values())
+                self.course.take(validation, found, network.parameters.values_mut())
             }
             _ => true,
         };

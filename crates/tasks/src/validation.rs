@@ -15,7 +15,9 @@ pub struct Validation {
     pub trials: usize,
     /// Mean score from which on the level rises.
     pub rise_at: f64,
-    /// Mean score below which it falls again. The last level is not left any more.
+    /// Mean score below which it falls again, and the network goes back to what it was when the score was last good: training
+    /// by noisy gradients now and then crosses a bifurcation from where it is a long way back. The last level is not left
+    /// any more.
     pub fall_below: f64,
     /// By how much the level changes, on the way from the first, 0, to the last, 1.
     pub rise: f64,
@@ -74,6 +76,8 @@ impl Validated {
 pub struct Course {
     /// How far up the staircase training is, in steps.
     steps: usize,
+    /// The parameters with which the level last rose.
+    good: Option<Vec<f64>>,
     /// The best validation at the last level, and the parameters that it was of.
     best: Option<(Validated, Vec<f64>)>,
     /// Validations at the last level since then.
@@ -91,27 +95,33 @@ impl Course {
         validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
     }
 
-    /// Takes note of a validation of the network with these parameters; `false` if training has nothing more to gain.
+    /// Takes note of a validation of the network with these parameters, which go back to earlier ones where the score fell too
+    /// far; `false` if training has nothing more to gain.
     pub fn take<T: RealField + Copy>(
         &mut self,
         validation: &Validation,
         found: Validated,
-        parameters: &[T],
+        parameters: &mut [T],
     ) -> bool {
+        let values = |parameters: &[T]| parameters.iter().map(|x| x.to_subset_unchecked()).collect();
         if self.level(Some(validation)) < 1.0 {
             if found.score >= validation.rise_at {
                 self.steps += 1;
+                self.good = Some(values(parameters));
             } else if found.score < validation.fall_below {
                 self.steps = self.steps.saturating_sub(1);
+                restore(self.good.as_deref(), parameters);
             }
             return true;
         }
         if self.best.as_ref().is_none_or(|(best, _)| found.beats(best)) {
-            let values = parameters.iter().map(|x| x.to_subset_unchecked());
-            self.best = Some((found, values.collect()));
+            self.best = Some((found, values(parameters)));
             self.waited = 0;
         } else {
             self.waited += 1;
+            if found.score < validation.fall_below {
+                self.apply_best(parameters);
+            }
         }
         self.goes_on(Some(validation))
     }
@@ -123,22 +133,54 @@ impl Course {
 
     /// Writes the best parameters that were seen at the last level, if there were any.
     pub fn apply_best<T: RealField + Copy>(&self, parameters: &mut [T]) {
-        if let Some((_, values)) = &self.best {
-            for (target, value) in parameters.iter_mut().zip(values) {
-                *target = T::from_subset(value);
-            }
-        }
+        restore(self.best.as_ref().map(|(_, values)| values.as_slice()), parameters);
     }
 
     /// Whether the kept parameters are as many as these.
     pub(crate) fn fits(&self, parameters: usize) -> bool {
-        self.best.as_ref().is_none_or(|(_, values)| values.len() == parameters)
+        self.best.iter().map(|(_, values)| values).chain(&self.good).all(|values| values.len() == parameters)
+    }
+}
+
+fn restore<T: RealField + Copy>(values: Option<&[f64]>, parameters: &mut [T]) {
+    for (target, value) in parameters.iter_mut().zip(values.unwrap_or_default()) {
+        *target = T::from_subset(value);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_score_that_falls_takes_the_network_back() {
+        let validation = Validation {
+            every: 1,
+            trials: 1,
+            rise_at: 0.9,
+            fall_below: 0.5,
+            rise: 0.5,
+            slow: 1.0,
+            patience: 9,
+        };
+        let mut course = Course::default();
+        let mut see = |parameter: f64, score| {
+            let mut parameters = [parameter];
+            assert!(course.take(&validation, Validated { score, cost: 0.0 }, &mut parameters));
+            (parameters[0], course.level(Some(&validation)))
+        };
+        // Nothing to go back to yet.
+        assert_eq!(see(1.0, 0.4), (1.0, 0.0));
+        assert_eq!(see(2.0, 0.9), (2.0, 0.5));
+        assert_eq!(see(3.0, 0.6), (3.0, 0.5));
+        assert_eq!(see(4.0, 0.4), (2.0, 0.0));
+        assert_eq!(see(5.0, 0.9), (5.0, 0.5));
+        assert_eq!(see(6.0, 0.9), (6.0, 1.0));
+        // At the last level it is the best that is gone back to.
+        assert_eq!(see(7.0, 0.8), (7.0, 1.0));
+        assert_eq!(see(8.0, 0.7), (8.0, 1.0));
+        assert_eq!(see(9.0, 0.4), (7.0, 1.0));
+    }
 
     #[test]
     fn level_follows_the_score_then_the_best_is_kept_and_patience_ends() {
@@ -152,16 +194,17 @@ mod tests {
             patience: 2,
         };
         let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });
-        assert!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &[0.0]));
+        assert!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &mut [0.0]));
         assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.0, 1.0));
-        (0..5).for_each(|_| assert!(course.take(&validation, good, &[0.0])));
+        (0..5).for_each(|_| assert!(course.take(&validation, good, &mut [0.0])));
         assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.5, 0.5));
-        assert!(course.take(&validation, Validated { score: 0.49, cost: 0.0 }, &[0.0]));
+        assert!(course.take(&validation, Validated { score: 0.49, cost: 0.0 }, &mut [0.0]));
         assert_eq!(course.level(Some(&validation)), 0.4);
-        (0..6).for_each(|_| assert!(course.take(&validation, good, &[0.0])));
+        (0..6).for_each(|_| assert!(course.take(&validation, good, &mut [0.0])));
         assert_eq!(course.level(Some(&validation)), 1.0);
-        let mut see =
-            |parameter: f64, score, cost| course.take(&validation, Validated { score, cost }, &[parameter]);
+        let mut see = |parameter: f64, score, cost| {
+            course.take(&validation, Validated { score, cost }, &mut [parameter])
+        };
         assert!(see(1.0, 0.8, 1.0));
         assert!(see(2.0, 0.8, 0.5));
         assert!(see(3.0, 0.8, 0.6));

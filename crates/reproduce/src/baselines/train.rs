@@ -82,7 +82,7 @@ pub(crate) fn train<M: Model>(
         if (iteration + 1).is_multiple_of(validation.every) {
             let found = validate(model, task, training, level);
             history.validation.push((iteration + 1, found));
-            if !course.take(validation, found, model.parameters()) {
+            if !course.take(validation, found, model.parameters_mut()) {
                 break;
             }
         }

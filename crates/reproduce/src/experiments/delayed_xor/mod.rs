@@ -22,8 +22,8 @@ const NEURONS: usize = 80;
 
 /// How much is done.
 struct Amounts {
-    /// Iterations of training.
-    iterations: usize,
+    /// Iterations of training, if not those of the plan.
+    iterations: Option<usize>,
     /// Trials of a batch, if not those of the recipe.
     batch: Option<usize>,
     /// Iterations that a baseline is trained for at most.
@@ -42,7 +42,7 @@ impl Amounts {
     fn of(context: &Context) -> Self {
         if context.quick {
             Self {
-                iterations: 15,
+                iterations: Some(15),
                 batch: Some(8),
                 baseline: 10,
                 held_out: 20,
@@ -52,7 +52,7 @@ impl Amounts {
             }
         } else {
             Self {
-                iterations: 8000,
+                iterations: None,
                 batch: None,
                 baseline: 8000,
                 held_out: 1000,
@@ -153,14 +153,18 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
         .setting("curriculum", format!("{:?}", task.curriculum))
         .setting("validation", format!("{:?}", options.validation))
         .setting("schedule", format!("{:?}", options.schedule))
-        .setting("iterations", options.iterations)
-        .setting("trials a batch", options.batch)
         .setting(
-            "step sizes",
-            options.rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>(),
+            "iterations, for each network",
+            training::PLANS.iter().map(|plan| plan.iterations(&amounts)).collect::<Vec<_>>(),
         )
+        .setting("trials a batch", options.batch)
         .setting("held-out cues for each test", amounts.held_out)
         .setting("held-out cues for each delay", amounts.per_delay);
+    for plan in &training::PLANS {
+        let rates = plan.options(&amounts, context.seed).rates;
+        let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
+        report.setting(format!("step sizes, {}", plan.name), rates);
+    }
     compared::settings(&amounts, context.seed, report);
 }
 

@@ -52,17 +52,26 @@ pub(super) struct Plan {
     key: &'static str,
     /// Episodes of a training trial, at least and at most.
     stream: (usize, usize),
+    /// Iterations of training, at most.
+    iterations: usize,
     /// Which tests it is judged by.
     tests: &'static [&'static str],
 }
 
 /// One network for single episodes, both timings, and one for streams.
 pub(super) const PLANS: [Plan; 2] = [
-    Plan { name: "gated, exact gradient", key: "single", stream: (1, 1), tests: &["standard", "controlled"] },
+    Plan {
+        name: "gated, exact gradient",
+        key: "single",
+        stream: (1, 1),
+        iterations: 8000,
+        tests: &["standard", "controlled"],
+    },
     Plan {
         name: "gated, exact gradient, streams",
         key: "stream",
-        stream: (1, 3),
+        stream: (1, 2),
+        iterations: 12_000,
         tests: &["standard-stream", "controlled-stream"],
     },
 ];
@@ -73,9 +82,14 @@ impl Plan {
         DelayedXor { stream: self.stream, ..DelayedXor::default() }
     }
 
+    /// Iterations of training, at most.
+    pub(super) fn iterations(&self, amounts: &Amounts) -> usize {
+        amounts.iterations.unwrap_or(self.iterations)
+    }
+
     /// How it is trained.
     pub(super) fn options(&self, amounts: &Amounts, seed: u64) -> Options {
-        let options = self.task().options(amounts.iterations, seed);
+        let options = self.task().options(self.iterations(amounts), seed);
         Options { batch: amounts.batch.unwrap_or(options.batch), ..options }
     }
 
@@ -85,7 +99,7 @@ impl Plan {
         let mut network = initial.clone();
         let checkpoint = Some(context.checkpoint(self.key, EVERY));
         let options = Options { checkpoint, ..self.options(amounts, context.seed) };
-        let mut bar = context.bar(amounts.iterations as u64, self.name);
+        let mut bar = context.bar(options.iterations as u64, self.name);
         let mut clock = Clock::new(context, self.key);
         let mut watch = Watch { bar: &mut bar, clock: &mut clock };
         let history = train(&mut network, &task, &options, &mut watch).map_err(Error::experiment)?;
