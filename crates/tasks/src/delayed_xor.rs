@@ -335,6 +335,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
                 fall_below: 0.75,
                 rise: 0.03,
                 slow: 0.3,
+                settle: 1.0,
                 patience: 200,
             }),
             ..Options::default()

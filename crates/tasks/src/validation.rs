@@ -23,6 +23,8 @@ pub struct Validation {
     pub rise: f64,
     /// Factor on all step sizes at the last level; on the way there it falls geometrically.
     pub slow: f64,
+    /// Factor on all step sizes for each time that the score has fallen below `fall_below`.
+    pub settle: f64,
     /// Training ends after so many validations at the last level without a better one.
     pub patience: usize,
 }
@@ -45,6 +47,7 @@ impl Validation {
         };
         part("validation.rise", self.rise)?;
         part("validation.slow", self.slow)?;
+        part("validation.settle", self.settle)?;
         if !(self.fall_below <= self.rise_at) {
             let expected = "the score to fall at must not be above the one to rise at, `rise_at`";
             return Err(Error::Option { option: "validation.fall_below", value: self.fall_below, expected });
@@ -76,6 +79,8 @@ impl Validated {
 pub struct Course {
     /// How far up the staircase training is, in steps.
     steps: usize,
+    /// How often the network went back to an earlier one.
+    falls: i32,
     /// The parameters with which the level last rose.
     good: Option<Vec<f64>>,
     /// The best validation at the last level, and the parameters that it was of.
@@ -90,9 +95,9 @@ impl Course {
         validation.map_or(1.0, |v| (self.steps as f64 * v.rise).min(1.0))
     }
 
-    /// The factor on all step sizes at this level.
+    /// The factor on all step sizes at this level and after these falls.
     pub fn factor(&self, validation: Option<&Validation>) -> f64 {
-        validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
+        validation.map_or(1.0, |v| v.slow.powf(self.level(validation)) * v.settle.powi(self.falls))
     }
 
     /// Takes note of a validation of the network with these parameters, which go back to earlier ones where the score fell too
@@ -110,6 +115,7 @@ impl Course {
                 self.good = Some(values(parameters));
             } else if found.score < validation.fall_below {
                 self.steps = self.steps.saturating_sub(1);
+                self.falls += i32::from(self.good.is_some());
                 restore(self.good.as_deref(), parameters);
             }
             return true;
@@ -120,6 +126,7 @@ impl Course {
         } else {
             self.waited += 1;
             if found.score < validation.fall_below {
+                self.falls += 1;
                 self.apply_best(parameters);
             }
         }
@@ -161,6 +168,7 @@ mod tests {
             fall_below: 0.5,
             rise: 0.5,
             slow: 1.0,
+            settle: 0.5,
             patience: 9,
         };
         let mut course = Course::default();
@@ -180,6 +188,7 @@ mod tests {
         assert_eq!(see(7.0, 0.8), (7.0, 1.0));
         assert_eq!(see(8.0, 0.7), (8.0, 1.0));
         assert_eq!(see(9.0, 0.4), (7.0, 1.0));
+        assert_eq!(course.factor(Some(&validation)), 0.25);
     }
 
     #[test]
@@ -191,6 +200,7 @@ mod tests {
             fall_below: 0.5,
             rise: 0.1,
             slow: 0.25,
+            settle: 1.0,
             patience: 2,
         };
         let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });

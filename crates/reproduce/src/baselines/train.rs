@@ -270,6 +270,7 @@ mod tests {
                 fall_below: 0.0,
                 rise: 1.0,
                 slow: 1.0,
+                settle: 1.0,
                 patience: 9,
             },
             seed: 1,

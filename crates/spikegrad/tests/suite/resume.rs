@@ -79,8 +79,16 @@ fn killed_and_stopped_training_goes_on_to_the_same_bits() {
 
 /// With levels, a best network and a pull; scores are errors, so that a level rises at any of them.
 fn steered(checkpoint: Option<Checkpoint>) -> Options {
-    let validation =
-        Validation { every: 2, trials: 3, rise_at: 0.0, fall_below: 0.0, rise: 0.5, slow: 0.5, patience: 2 };
+    let validation = Validation {
+        every: 2,
+        trials: 3,
+        rise_at: 0.0,
+        fall_below: 0.0,
+        rise: 0.5,
+        slow: 0.5,
+        settle: 1.0,
+        patience: 2,
+    };
     let pulls = vec![Rate { group: Group::Recurrent(1), rate: 0.1 }];
     Options { iterations: 30, validation: Some(validation), pulls, ..options(checkpoint) }
 }

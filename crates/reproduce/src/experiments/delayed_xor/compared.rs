@@ -80,6 +80,7 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
             fall_below: 0.0,
             rise: 0.1,
             slow: 1.0,
+            settle: 1.0,
             patience: 40,
         },
         seed,
