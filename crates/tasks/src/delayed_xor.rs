@@ -333,6 +333,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
                 trials: 200,
                 rise_at: 0.9,
                 fall_below: 0.75,
+                go_back: self.has_streams(),
                 rise: 0.03,
                 slow: 0.3,
                 settle: 1.0,

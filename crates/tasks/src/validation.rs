@@ -15,10 +15,11 @@ pub struct Validation {
     pub trials: usize,
     /// Mean score from which on the level rises.
     pub rise_at: f64,
-    /// Mean score below which it falls again, and the network goes back to what it was when the score was last good: training
-    /// by noisy gradients now and then crosses a bifurcation from where it is a long way back. The last level is not left
-    /// any more.
+    /// Mean score below which it falls again. The last level is not left any more.
     pub fall_below: f64,
+    /// Whether the network, where the score falls so far, goes back to what it was when the level last rose, or at the last
+    /// level to the best: training by noisy gradients now and then crosses a bifurcation from where it is a long way back.
+    pub go_back: bool,
     /// By how much the level changes, on the way from the first, 0, to the last, 1.
     pub rise: f64,
     /// Factor on all step sizes at the last level; on the way there it falls geometrically.
@@ -79,7 +80,7 @@ impl Validated {
 pub struct Course {
     /// How far up the staircase training is, in steps.
     steps: usize,
-    /// How often the network went back to an earlier one.
+    /// How often the score fell too far.
     falls: i32,
     /// The parameters with which the level last rose.
     good: Option<Vec<f64>>,
@@ -100,8 +101,8 @@ impl Course {
         validation.map_or(1.0, |v| v.slow.powf(self.level(validation)) * v.settle.powi(self.falls))
     }
 
-    /// Takes note of a validation of the network with these parameters, which go back to earlier ones where the score fell too
-    /// far; `false` if training has nothing more to gain.
+    /// Takes note of a validation of the network with these parameters, which may go back to earlier ones where the score fell
+    /// too far; `false` if training has nothing more to gain.
     pub fn take<T: RealField + Copy>(
         &mut self,
         validation: &Validation,
@@ -116,7 +117,9 @@ impl Course {
             } else if found.score < validation.fall_below {
                 self.steps = self.steps.saturating_sub(1);
                 self.falls += i32::from(self.good.is_some());
-                restore(self.good.as_deref(), parameters);
+                if validation.go_back {
+                    restore(self.good.as_deref(), parameters);
+                }
             }
             return true;
         }
@@ -127,7 +130,9 @@ impl Course {
             self.waited += 1;
             if found.score < validation.fall_below {
                 self.falls += 1;
-                self.apply_best(parameters);
+                if validation.go_back {
+                    self.apply_best(parameters);
+                }
             }
         }
         self.goes_on(Some(validation))
@@ -166,6 +171,7 @@ mod tests {
             trials: 1,
             rise_at: 0.9,
             fall_below: 0.5,
+            go_back: true,
             rise: 0.5,
             slow: 1.0,
             settle: 0.5,
@@ -198,6 +204,7 @@ mod tests {
             trials: 1,
             rise_at: 0.9,
             fall_below: 0.5,
+            go_back: false,
             rise: 0.1,
             slow: 0.25,
             settle: 1.0,

@@ -268,6 +268,7 @@ mod tests {
                 trials: 5,
                 rise_at: 0.0,
                 fall_below: 0.0,
+                go_back: false,
                 rise: 1.0,
                 slow: 1.0,
                 settle: 1.0,

@@ -78,6 +78,7 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
             trials: 100,
             rise_at: 0.9,
             fall_below: 0.0,
+            go_back: false,
             rise: 0.1,
             slow: 1.0,
             settle: 1.0,
