@@ -336,7 +336,6 @@ impl<T: RealField + Copy> DelayedXor<T> {
                 go_back: self.has_streams(),
                 rise: 0.03,
                 slow: 0.3,
-                settle: 1.0,
                 patience: 200,
             }),
             ..Options::default()

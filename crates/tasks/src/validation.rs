@@ -24,8 +24,6 @@ pub struct Validation {
     pub rise: f64,
     /// Factor on all step sizes at the last level; on the way there it falls geometrically.
     pub slow: f64,
-    /// Factor on all step sizes for each time that the score has fallen below `fall_below`.
-    pub settle: f64,
     /// Training ends after so many validations at the last level without a better one.
     pub patience: usize,
 }
@@ -48,7 +46,6 @@ impl Validation {
         };
         part("validation.rise", self.rise)?;
         part("validation.slow", self.slow)?;
-        part("validation.settle", self.settle)?;
         if !(self.fall_below <= self.rise_at) {
             let expected = "the score to fall at must not be above the one to rise at, `rise_at`";
             return Err(Error::Option { option: "validation.fall_below", value: self.fall_below, expected });
@@ -80,8 +77,6 @@ impl Validated {
 pub struct Course {
     /// How far up the staircase training is, in steps.
     steps: usize,
-    /// How often the score fell too far.
-    falls: i32,
     /// The parameters with which the level last rose.
     good: Option<Vec<f64>>,
     /// The best validation at the last level, and the parameters that it was of.
@@ -96,9 +91,9 @@ impl Course {
         validation.map_or(1.0, |v| (self.steps as f64 * v.rise).min(1.0))
     }
 
-    /// The factor on all step sizes at this level and after these falls.
+    /// The factor on all step sizes at this level.
     pub fn factor(&self, validation: Option<&Validation>) -> f64 {
-        validation.map_or(1.0, |v| v.slow.powf(self.level(validation)) * v.settle.powi(self.falls))
+        validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
     }
 
     /// Takes note of a validation of the network with these parameters, which may go back to earlier ones where the score fell
@@ -116,7 +111,6 @@ impl Course {
                 self.good = Some(values(parameters));
             } else if found.score < validation.fall_below {
                 self.steps = self.steps.saturating_sub(1);
-                self.falls += i32::from(self.good.is_some());
                 if validation.go_back {
                     restore(self.good.as_deref(), parameters);
                 }
@@ -128,11 +122,8 @@ impl Course {
             self.waited = 0;
         } else {
             self.waited += 1;
-            if found.score < validation.fall_below {
-                self.falls += 1;
-                if validation.go_back {
-                    self.apply_best(parameters);
-                }
+            if validation.go_back && found.score < validation.fall_below {
+                self.apply_best(parameters);
             }
         }
         self.goes_on(Some(validation))
@@ -174,7 +165,6 @@ mod tests {
             go_back: true,
             rise: 0.5,
             slow: 1.0,
-            settle: 0.5,
             patience: 9,
         };
         let mut course = Course::default();
@@ -194,7 +184,6 @@ mod tests {
         assert_eq!(see(7.0, 0.8), (7.0, 1.0));
         assert_eq!(see(8.0, 0.7), (8.0, 1.0));
         assert_eq!(see(9.0, 0.4), (7.0, 1.0));
-        assert_eq!(course.factor(Some(&validation)), 0.25);
     }
 
     #[test]
@@ -207,7 +196,6 @@ mod tests {
             go_back: false,
             rise: 0.1,
             slow: 0.25,
-            settle: 1.0,
             patience: 2,
         };
         let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });

@@ -271,7 +271,6 @@ mod tests {
                 go_back: false,
                 rise: 1.0,
                 slow: 1.0,
-                settle: 1.0,
                 patience: 9,
             },
             seed: 1,

@@ -87,7 +87,6 @@ fn steered(checkpoint: Option<Checkpoint>) -> Options {
         go_back: false,
         rise: 0.5,
         slow: 0.5,
-        settle: 1.0,
         patience: 2,
     };
     let pulls = vec![Rate { group: Group::Recurrent(1), rate: 0.1 }];
@@ -114,6 +113,18 @@ fn steered_training_goes_on_to_the_same_bits_and_its_file_has_the_best_network()
     load(&mut loaded, &path).expect("loaded");
     assert_eq!(loaded.parameters, whole.parameters);
     assert_eq!(train(&mut start(), &task(), &with(), &mut ()).expect("nothing left to do"), history);
+}
+
+#[test]
+fn the_readout_moves_first() {
+    let moved = |iterations| {
+        let (mut network, options) = (start(), Options { readout_first: 3, iterations, ..options(None) });
+        train(&mut network, &task(), &options, &mut ()).expect("trained");
+        let differs = |group| network.parameters.group(group) != start().parameters.group(group);
+        (differs(Group::Readout), differs(Group::Recurrent(1)), differs(Group::Input))
+    };
+    assert_eq!(moved(3), (true, false, false));
+    assert_eq!(moved(4), (true, true, true));
 }
 
 #[test]

@@ -81,7 +81,6 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
             go_back: false,
             rise: 0.1,
             slow: 1.0,
-            settle: 1.0,
             patience: 40,
         },
         seed,
