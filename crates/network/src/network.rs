@@ -296,17 +296,7 @@ impl NetworkBuilder {
             let width = layout.len();
             layout.push(Group::GateWidth(index), format!("{}.gate_width", p.name), 1, 1);
             let dim = dynamics.dim();
-            let probe = Setting {
-                arch: pulp::Arch::new(),
-                h: 1.0,
-                tableau: tableau::EULER,
-                exponential: None,
-                parameters: &p.parameters,
-                per_neuron: false,
-                shape: p.shape,
-                width: p.width,
-                growth: None,
-            };
+            let probe = probe(p);
             let reset = dynamics.reset(&probe, 0);
             let (hard, located) = (matches!(reset, Reset::To { .. }), dynamics.is_located());
             if hard && !dynamics.has_closed_form() && !located {
@@ -719,10 +709,9 @@ impl<T: RealField + Copy> Network<T> {
     }
 }
 
-/// Whether a model's `f` is affine in its only variable, at a rate that does not depend on the current, to rounding, between
-/// rest and threshold.
-fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
-    let at = Setting {
+/// The setting of a population that is in no network yet, to ask its model with.
+fn probe(p: &Population) -> Setting<'_, f64> {
+    Setting {
         arch: pulp::Arch::new(),
         h: 1.0,
         tableau: tableau::EULER,
@@ -732,7 +721,13 @@ fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
         shape: p.shape,
         width: p.width,
         growth: None,
-    };
+    }
+}
+
+/// Whether a model's `f` is affine in its only variable, at a rate that does not depend on the current, to rounding, between
+/// rest and threshold.
+fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
+    let at = probe(p);
     let f = |v: f64, current: f64| {
         let mut f = [0.0];
         let x = Block { v: &[v], rest: &[], latch: &[] };

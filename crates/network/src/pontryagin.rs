@@ -39,8 +39,8 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
     let (size, classes, steps) = (network.neurons(), network.classes().len(), run.steps());
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;
-    for place in &network.places {
-        let hard = matches!(place.dynamics.reset(&run.setting(place), 0), Reset::To { .. });
+    for (place, at) in run.places() {
+        let hard = matches!(place.dynamics.reset(at, 0), Reset::To { .. });
         if hard && (place.dynamics.is_located() || place.latches > 0) {
             return Err(Error::ContinuousReset { population: place.name.clone() });
         }
@@ -93,12 +93,11 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
         );
 
         // h J^T p and d_I f p_v; spikes first, as time runs backwards through the end of the step.
-        for place in &network.places {
-            let at = run.setting(place);
+        for (place, at) in run.places() {
             for &(neuron, count) in
                 spiked[n].iter().filter(|(i, _)| (place.offset..place.offset + place.size).contains(i))
             {
-                let factor = place.dynamics.jump(&at, current[neuron], neuron - place.offset);
+                let factor = place.dynamics.jump(at, current[neuron], neuron - place.offset);
                 for _ in 0..count {
                     p[neuron] *= factor;
                     p_next[neuron] *= factor;
@@ -106,7 +105,7 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
             }
             let scaled: Vec<T> = p.iter().map(|&p| h * p).collect();
             place.dynamics.rhs_vjp(
-                &at,
+                at,
                 block(place, membrane, x),
                 &current[place.offset..][..place.size],
                 block(place, membrane, &scaled),
@@ -114,7 +113,7 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
                 &mut current_bar[place.offset..][..place.size],
                 ParameterBar { neuron: None, width: None },
             );
-            place.dynamics.density(&at, block(place, membrane, x), &mut g[place.offset..][..place.size]);
+            place.dynamics.density(at, block(place, membrane, x), &mut g[place.offset..][..place.size]);
         }
         // Equation (8); current_bar carries the step size.
         run.shared().current_vjp(n, &current_bar, gradient.values_mut());

@@ -183,6 +183,11 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         self.decays.len()
     }
 
+    /// The populations with their settings.
+    fn places(&self) -> impl Iterator<Item = (&Place<T>, &Setting<'_, T>)> {
+        self.network.places.iter().zip(&self.settings)
+    }
+
     /// Length of `[v | rest | latches]`.
     fn membrane(&self) -> usize {
         self.network.membrane + self.network.latches
@@ -287,7 +292,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (before, after) =
             (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
         for (neuron, &charge) in tape.last_charges() {
-            for (place, at) in network.places.iter().zip(&self.scheme.settings) {
+            for (place, at) in self.scheme.places() {
                 if (place.offset..place.offset + place.size).contains(&neuron) {
                     let (before, after) =
                         (block(place, network.membrane, before), block(place, network.membrane, after));
@@ -324,8 +329,9 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         self.scheme
     }
 
-    pub(crate) fn setting(&self, place: &Place<T>) -> Setting<'_, T> {
-        self.scheme.network.setting(place, self.scheme.h, self.scheme.method)
+    /// The populations with their settings.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&Place<T>, &Setting<'_, T>)> {
+        self.scheme.places()
     }
 
     pub(crate) fn shared(&self) -> &Run<'_, T> {
@@ -370,7 +376,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         }
         // (x', q), equation (18)
         let before = &tape.membrane[tape.steps * len..];
-        for (place, at) in network.places.iter().zip(&scheme.settings) {
+        for (place, at) in scheme.places() {
             place.dynamics.forward(
                 at,
                 block(place, network.membrane, before),
@@ -569,7 +575,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
         // x_bar and I_bar, equation (24)
         let mut from = 0;
-        for (p, (place, at)) in network.places.iter().zip(&scheme.settings).enumerate() {
+        for (p, (place, at)) in scheme.places().enumerate() {
             let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
             place.dynamics.backward(
                 at,
@@ -852,7 +858,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
             // A delay is a kink where it is a whole number of steps.
             self.scheme.delays.iter().flatten().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
         }
-        for (place, at) in network.places.iter().zip(&self.scheme.settings) {
+        for (place, at) in self.scheme.places() {
             let (before, after) =
                 (block(place, network.membrane, before), block(place, network.membrane, after));
             if n == 0 {

@@ -14,8 +14,8 @@ use crate::split::{SplitRun, SplitTape};
 /// A column is one column of one `W_k`, so that a neuron in the active zone costs as many columns as there are synapse
 /// classes, once on the way forwards (equation (20)) and once on the way back (equations (22), (23)). Nothing else in a
 /// step grows faster than `N`. Weights of low rank cost the columns of their left factor in every step in which anything was
-/// released, and the right factor's columns of `r` numbers are in operations and bytes only. The dense path visits all columns in every step, and a class with delays each of its columns
-/// twice.
+/// released, and the right factor's columns of `r` numbers are in operations and bytes only. The dense path visits all
+/// columns in every step, and a class with delays each of its columns twice.
 ///
 /// Operations and bytes are what the equations ask for step by step; terms that do not grow with `N` are left out, as
 /// are the start of the trial and the equations of the neurons and of the loss, which the network does not know.
