@@ -382,3 +382,28 @@ pub(crate) fn rms(values: impl IntoIterator<Item = f64>) -> f64 {
     let (sum, count) = values.into_iter().fold((0.0, 0), |(sum, count), x| (sum + x * x, count + 1));
     (sum / f64::from(count)).sqrt()
 }
+
+/// Random tonic currents, input weights, readout and initial voltages, and a random trial of 80 samples of `interval` ms with two
+/// outputs, which starts with charged synapses of three classes in a part `charged` of the cases.
+pub(crate) fn random_trial(
+    network: &mut Network<f64>,
+    interval: f64,
+    charged: f64,
+    rng: &mut ChaCha8Rng,
+) -> Trial<f64> {
+    let n = network.neurons();
+    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.07 * (1.0 + 0.2 * normal(rng)));
+    network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.02 * normal(rng));
+    let readout = network.parameters.group_mut(Group::Readout);
+    readout.iter_mut().for_each(|o| *o = 5.0 / (n as f64).sqrt() * normal(rng));
+    let x = network.parameters.group_mut(Group::Initial);
+    x.iter_mut().for_each(|v| *v = rng.random_range(0.1..0.95));
+    let mut trial = Trial::silent(80, interval, 1);
+    trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
+    trial.targets = (0..160).map(|_| 0.3 * normal(rng)).collect();
+    if rng.random_bool(charged) {
+        let x = network.parameters.group(Group::Initial).to_vec();
+        trial.initial = Some(InitialState { x, s: (0..3 * n).map(|_| 0.02 * rng.random::<f64>()).collect() });
+    }
+    trial
+}

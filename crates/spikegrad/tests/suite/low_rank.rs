@@ -1,17 +1,16 @@
 //! Recurrent weights of low rank: their gradient is exact, it is that of the network with the product as its weights by the
 //! chain rule, and it costs less.
 
-use super::common::{normal, runner};
+use super::common::{normal, random_trial, runner};
 use proptest::prelude::*;
-use rand::RngExt;
 use spikegrad::adjoint::{
     BoxError, Dual64, GradientCheck, GradientReport, Memory, Sweep, forward_sensitivity,
 };
 use spikegrad::integrators::tableau;
 use spikegrad::models::{GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
-    Error, Group, InitialState, Network, NetworkBuilder, NoLoss, Parameters, PlainStep, Population, Sign,
-    SplitStep, Trial, pontryagin,
+    Error, Group, Network, NetworkBuilder, NoLoss, Parameters, PlainStep, Population, Sign, SplitStep, Trial,
+    pontryagin,
 };
 use spikegrad::tasks::{
     NetworkObjective, Optimiser, Purpose, Quadratic, Rate, Rule, Scheme, generator, load, save,
@@ -54,18 +53,7 @@ fn fill(
     }
     let w = network.parameters.group_mut(Group::Recurrent(1));
     w.iter_mut().for_each(|w| *w = 0.06 / root * normal(rng));
-    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.07 * (1.0 + 0.2 * normal(rng)));
-    network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.02 * normal(rng));
-    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
-    let x = network.parameters.group_mut(Group::Initial);
-    x.iter_mut().for_each(|v| *v = rng.random_range(0.1..0.95));
-    let mut trial = Trial::silent(80, H, 1);
-    trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
-    trial.targets = (0..160).map(|_| 0.3 * normal(rng)).collect();
-    if rng.random_bool(0.5) {
-        let x = network.parameters.group(Group::Initial).to_vec();
-        trial.initial = Some(InitialState { x, s: (0..3 * n).map(|_| 0.02 * rng.random::<f64>()).collect() });
-    }
+    let trial = random_trial(&mut network, H, 0.5, rng);
     (network, trial)
 }
 

@@ -2,7 +2,7 @@
 //! exact gradients, on the sparse and on the dense path. Dale's law: training keeps to it. Layers, recurrent ones and skip
 //! connections, by masks.
 
-use super::common::{normal, runner};
+use super::common::{normal, random_trial, runner};
 use proptest::prelude::*;
 use rand::RngExt;
 use spikegrad::adjoint::{
@@ -11,7 +11,7 @@ use spikegrad::adjoint::{
 use spikegrad::integrators::tableau;
 use spikegrad::models::{AdEx, GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
-    Error, Group, InitialState, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
+    Error, Group, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
     NetworkObjective, Optimiser, Purpose, Quadratic, Rate, Rule, Scheme, generator, load, save,
@@ -50,18 +50,7 @@ fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Netw
     }
     let exists: Vec<bool> = (0..n * n).map(|_| rng.random_bool(0.7)).collect();
     network.set_mask(Group::Recurrent(2), |post, pre| exists[pre * n + post]).expect("a mask");
-    network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.07 * (1.0 + 0.2 * normal(rng)));
-    network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.02 * normal(rng));
-    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
-    let x = network.parameters.group_mut(Group::Initial);
-    x.iter_mut().for_each(|v| *v = rng.random_range(0.1..0.95));
-    let mut trial = Trial::silent(80, H, 1);
-    trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
-    trial.targets = (0..160).map(|_| 0.3 * normal(rng)).collect();
-    if rng.random_bool(0.3) {
-        let x = network.parameters.group(Group::Initial).to_vec();
-        trial.initial = Some(InitialState { x, s: (0..3 * n).map(|_| 0.02 * rng.random::<f64>()).collect() });
-    }
+    let trial = random_trial(&mut network, H, 0.3, rng);
     (network, trial)
 }
 
