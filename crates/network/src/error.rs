@@ -171,6 +171,12 @@ pub enum Error {
         /// The group.
         group: Group,
     },
+    /// A group that the network does not have.
+    #[error("the network has no {group}")]
+    NoGroup {
+        /// The group.
+        group: Group,
+    },
     /// Delays where a scheme has none.
     #[error(
         "synapse class {class} has delays, which {scheme} does not know: use SplitStep, or build the network without"

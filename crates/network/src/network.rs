@@ -68,6 +68,8 @@ pub struct Network<T: 'static> {
     pub(crate) ranks: Vec<Option<usize>>,
     pub(crate) masks: Vec<(Group, Arc<Vec<bool>>)>,
     pub(crate) frozen: HashSet<Group>,
+    /// Entries of groups, column-major, that keep their values.
+    pub(crate) frozen_entries: Vec<(Group, Arc<Vec<bool>>)>,
     /// Whether any parameter of each population's neurons is trainable, which every step asks.
     pub(crate) trains_neurons: Vec<bool>,
     /// Whether each population's gate width is.
@@ -352,6 +354,7 @@ impl NetworkBuilder {
         });
         let mut network = Network {
             frozen: frozen.collect(),
+            frozen_entries: Vec::new(),
             trains_neurons: vec![false; places.len()],
             trains_width: vec![false; places.len()],
             parameters,
@@ -432,15 +435,51 @@ impl<T: RealField + Copy> Network<T> {
         self.note_frozen();
     }
 
-    /// Computes a group's gradient.
+    /// Leaves the gradient of those entries `(row, column)` of a group at zero for which `frozen` is true, so that training
+    /// does not change them; the other ones are trained. A vector has one column.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Nif};
+    /// # use spikegrad_network::{Group, Network, Population};
+    /// # let population = Population::new("nif", Nif, 6, GateShape::Box, 0.3);
+    /// # let mut network = Network::builder().population(population).synapse("slow", 10.0).build()?;
+    /// // A reservoir of four neurons that stays as it is; the weights to and from the other two are trained.
+    /// network.freeze_entries(Group::Recurrent(0), |post, pre| post < 4 && pre < 4)?;
+    /// assert_eq!(network.frozen_entries(Group::Recurrent(0)).map(|f| f.iter().filter(|f| **f).count()), Some(16));
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the network does not have the group.
+    pub fn freeze_entries(
+        &mut self,
+        group: Group,
+        frozen: impl Fn(usize, usize) -> bool,
+    ) -> Result<(), Error> {
+        let entry = self.parameters.layout().entry(group).ok_or(Error::NoGroup { group })?;
+        let rows = entry.rows.max(1);
+        let frozen = (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)).collect();
+        self.frozen_entries.retain(|(g, _)| *g != group);
+        self.frozen_entries.push((group, Arc::new(frozen)));
+        Ok(())
+    }
+
+    /// Which entries of a group are frozen one by one, column-major, if any were.
+    pub fn frozen_entries(&self, group: Group) -> Option<&[bool]> {
+        self.frozen_entries.iter().find(|(g, _)| *g == group).map(|(_, frozen)| frozen.as_slice())
+    }
+
+    /// Computes a group's gradient, all of it.
     pub fn unfreeze(&mut self, group: Group) {
         self.frozen.remove(&group);
+        self.frozen_entries.retain(|(g, _)| *g != group);
         self.note_frozen();
     }
 
     /// Computes the gradient of everything there is.
     pub fn unfreeze_all(&mut self) {
         self.frozen.clear();
+        self.frozen_entries.clear();
         self.note_frozen();
     }
 
@@ -629,7 +668,7 @@ impl<T: RealField + Copy> Network<T> {
         }
     }
 
-    /// Sets the gradient of masked entries and frozen groups to zero.
+    /// Sets the gradient of masked and frozen entries and frozen groups to zero.
     pub(crate) fn mask_gradient(&self, gradient: &mut [T]) {
         for (group, mask) in &self.masks {
             let range = self.parameters.layout().range(*group);
@@ -645,6 +684,14 @@ impl<T: RealField + Copy> Network<T> {
                 gradient[range].iter_mut().zip(self.mask(Group::Delay(k)).into_iter().flatten())
             {
                 if !exists {
+                    *g = T::zero();
+                }
+            }
+        }
+        for (group, frozen) in &self.frozen_entries {
+            let range = self.parameters.layout().range(*group);
+            for (g, &frozen) in gradient[range].iter_mut().zip(frozen.iter()) {
+                if frozen {
                     *g = T::zero();
                 }
             }
@@ -682,6 +729,7 @@ impl<T: RealField + Copy> Network<T> {
             ranks: self.ranks.clone(),
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),
+            frozen_entries: self.frozen_entries.clone(),
             trains_neurons: self.trains_neurons.clone(),
             trains_width: self.trains_width.clone(),
             neurons: self.neurons,

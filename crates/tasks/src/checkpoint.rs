@@ -17,7 +17,7 @@ use crate::optimiser::OptimiserState;
 use crate::validation::Course;
 
 const MAGIC: [u8; 8] = *b"spikegrd";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Magic number, version and checksum.
 const HEADER: usize = MAGIC.len() + 8;
 
@@ -78,7 +78,7 @@ pub enum CheckpointError {
     },
 }
 
-/// A network as it is kept: parameters, masks, frozen groups, and what they belong to.
+/// A network as it is kept: parameters, masks, what is frozen, and what they belong to.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Saved {
     float: String,
@@ -86,6 +86,7 @@ struct Saved {
     parameters: Vec<f64>,
     masks: Vec<(Group, Vec<bool>)>,
     frozen: Vec<Group>,
+    frozen_entries: Vec<(Group, Vec<bool>)>,
     training: Option<Training>,
 }
 
@@ -97,6 +98,7 @@ pub(crate) struct Training {
     first: Vec<f64>,
     second: Vec<f64>,
     start: Vec<f64>,
+    mean: Vec<f64>,
     pub(crate) quantiles: Vec<RunningQuantile>,
     pub(crate) course: Course,
     pub(crate) history: Vec<Iteration>,
@@ -116,6 +118,7 @@ impl Training {
             first: widen(&optimiser.first),
             second: widen(&optimiser.second),
             start: widen(&optimiser.start),
+            mean: widen(&optimiser.mean),
             quantiles,
             course,
             history,
@@ -123,8 +126,13 @@ impl Training {
     }
 
     pub(crate) fn optimiser<T: RealField + Copy>(&self) -> OptimiserState<T> {
-        let (first, second, start) = (narrow(&self.first), narrow(&self.second), narrow(&self.start));
-        OptimiserState { step: self.step, first, second, start }
+        OptimiserState {
+            step: self.step,
+            first: narrow(&self.first),
+            second: narrow(&self.second),
+            start: narrow(&self.start),
+            mean: narrow(&self.mean),
+        }
     }
 }
 
@@ -136,7 +144,7 @@ fn narrow<T: RealField + Copy>(x: &[f64]) -> Vec<T> {
     x.iter().map(T::from_subset).collect()
 }
 
-/// Saves a network: its parameters, masks and frozen groups.
+/// Saves a network: its parameters, masks and what is frozen.
 ///
 /// ```
 /// # use spikegrad_models::{GateShape, Theta};
@@ -163,7 +171,7 @@ pub fn save<T: RealField + Copy>(network: &Network<T>, path: &Path) -> Result<()
     write(path, &saved(network, None))
 }
 
-/// Loads the parameters, masks and frozen groups of a saved network, or of a training run's checkpoint, into one of the
+/// Loads the parameters, masks and what is frozen of a saved network, or of a training run's checkpoint, into one of the
 /// same structure.
 ///
 /// # Errors
@@ -209,6 +217,7 @@ fn saved<T: RealField + Copy>(network: &Network<T>, training: Option<Training>) 
             .filter_map(|g| Some((g, network.mask(g)?.to_vec())))
             .collect(),
         frozen: groups().filter(|&g| !network.is_trainable(g)).collect(),
+        frozen_entries: groups().filter_map(|g| Some((g, network.frozen_entries(g)?.to_vec()))).collect(),
         training,
     }
 }
@@ -240,10 +249,14 @@ fn restore<T: RealField + Copy>(
     for group in saved.frozen {
         restored.freeze(group);
     }
+    let rows = |group| network.parameters.layout().entry(group).map_or(1, |e| e.rows);
     for (group, mask) in saved.masks {
-        let rows = restored.parameters.layout().entry(group).map_or(1, |e| e.rows);
-        let exists = |row: usize, column: usize| mask.get(column * rows + row).copied().unwrap_or(false);
+        let exists = |row, column| mask.get(column * rows(group) + row).copied().unwrap_or(false);
         restored.set_mask(group, exists).map_err(|_| corrupt())?;
+    }
+    for (group, entries) in saved.frozen_entries {
+        let frozen = |row, column| entries.get(column * rows(group) + row).copied().unwrap_or(false);
+        restored.freeze_entries(group, frozen).map_err(|_| corrupt())?;
     }
     if restored.parameters.values().len() != saved.parameters.len() {
         return Err(corrupt());
@@ -308,6 +321,7 @@ mod tests {
         let mut network = builder.inputs(1).outputs(1).build().expect("a network");
         network.parameters.bias_mut().iter_mut().zip(0..).for_each(|(b, i)| *b = 0.1 / f64::from(i + 1));
         network.freeze(Group::Input);
+        network.freeze_entries(Group::Bias, |row, _| row % 2 == 0).expect("a group");
         network
     }
 
@@ -324,6 +338,7 @@ mod tests {
         assert_eq!(loaded.parameters, saved.parameters);
         assert_eq!(loaded.mask(Group::Recurrent(0)), saved.mask(Group::Recurrent(0)));
         assert!(!loaded.is_trainable(Group::Input) && loaded.is_trainable(Group::Bias));
+        assert_eq!(loaded.frozen_entries(Group::Bias), Some([true, false, true, false, true].as_slice()));
 
         let single = saved.to_f32();
         save(&single, &path).expect("saved");

@@ -14,7 +14,7 @@ use spikegrad_models::{GateShape, Theta};
 use spikegrad_network::{Group, Loss, Network, Population, Recording, Trial};
 
 use crate::task::{Purpose, Stage, Task, generator};
-use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Validation};
+use crate::{Clip, Error, Options, Quadratic, Rate, Rule, Schedule, Validation};
 
 /// Trials over which the pairs of pulses are dealt out.
 const PATTERNS: usize = 8;
@@ -22,11 +22,14 @@ const PATTERNS: usize = 8;
 /// Number of neurons of [`DelayedXor::network`].
 const NEURONS: usize = 80;
 
-/// The first of them, which the cue switches on and which keep themselves on.
-const RELAY: usize = 5;
+/// The first of them, which the cue switches on and which keeps itself on.
+const RELAY: usize = 0;
 
-/// The next ones, which the relay switches on with a delay and which switch everything off, the relay too.
-const CLEARING: usize = 8;
+/// The next one, which the first relay switches on after some time and which keeps itself on.
+const SECOND_RELAY: usize = 1;
+
+/// The next one, which the second relay switches on after some time and which switches all others off.
+const CLEARING: usize = 2;
 
 /// What the network should answer to a cue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -224,11 +227,12 @@ impl<T: RealField + Copy> DelayedXor<T> {
     /// pulse for hundreds of ms, while the weak connections to others leave the network far from chaos. It is the spiking
     /// counterpart of the identity initialisation of rate networks (Le, Jaitly & Hinton 2015).
     ///
-    /// For streams such a memory has to be cleared once it has been asked for. The first five neurons are then a relay that
-    /// the cue switches on; some 60 ms later they have charged the slow synapses of the next eight enough to make these
-    /// fire, and these inhibit all others, the relay as well, so that the network is silent again some 100 ms after the cue
-    /// began: late enough for an answer, early enough for another episode. No other neuron has a connection to these
-    /// thirteen; all that they have is trained.
+    /// For streams such a memory has to be cleared once it has been asked for. The first neuron is then a relay that the cue
+    /// switches on; it charges the slow synapse of a second relay until that switches on in turn, and this one that of a third
+    /// neuron, which clears: it fires some 95 ms after the cue began and inhibits all others, the relays as well, through fast
+    /// and slow synapses. That is late enough for the answer, and leaves the first pulse of the next episode a silent network.
+    /// Nothing else reaches these three, and what reaches them is not trained: they keep their time. What the third one does
+    /// to the others is trained.
     ///
     /// # Errors
     /// If the gate's width is out of its domain.
@@ -305,17 +309,20 @@ impl<T: RealField + Copy> DelayedXor<T> {
     }
 
     /// The recipe: Adam with a step size for each group, in the ratio of how much the groups may move, which stay as they are
-    /// until some part of the iterations and then fall; for streams, the readout moves before all else; each trial's gradient clipped, except the readout's; validation
-    /// that leads through the [`Curriculum`].
+    /// until some part of the iterations and then fall; each trial's gradient clipped, except the readout's; validation that
+    /// leads through the [`Curriculum`]. For streams, smaller
+    /// steps, a shorter memory of the gradient's scale, averaged parameters, and a way back where the score falls.
     pub fn options(&self, iterations: usize, seed: u64) -> Options {
         let rate = |group, rate| Rate { group, rate };
-        let (weights, hold, readout_first) =
-            if self.has_streams() { (1e-5, 0.4, 400) } else { (3e-5, 0.25, 0) };
+        let streams = self.has_streams();
+        let (weights, beta_2, hold, slow, average) =
+            if streams { (1e-5, 0.98, 0.3, 0.4, 50) } else { (3e-5, 0.999, 0.25, 0.3, 1) };
         Options {
             h: self.interval,
             iterations,
             batch: 48,
             seed,
+            rule: Rule::Adam { beta_1: 0.9, beta_2, epsilon: 1e-8 },
             rates: vec![
                 rate(Group::Recurrent(0), weights),
                 rate(Group::Recurrent(1), weights),
@@ -325,7 +332,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
             ],
             pulls: vec![rate(Group::Recurrent(0), 5e-4), rate(Group::Recurrent(1), 5e-4)],
             schedule: Schedule::HeldCosine { hold, last: 0.03 },
-            readout_first,
+            average,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             validation: Some(Validation {
@@ -333,9 +340,9 @@ impl<T: RealField + Copy> DelayedXor<T> {
                 trials: 200,
                 rise_at: 0.9,
                 fall_below: 0.75,
-                go_back: self.has_streams(),
+                go_back: streams,
                 rise: 0.03,
-                slow: 0.3,
+                slow,
                 patience: 200,
             }),
             ..Options::default()
@@ -415,43 +422,38 @@ impl<T: RealField + Copy> DelayedXor<T> {
     }
 }
 
-/// Makes the first neurons the relay and the next ones those that clear the memory.
+/// Makes the first three neurons a circuit that clears the memory.
 fn clear_after_cues(
     network: &mut Network<f64>,
     mut normal: impl FnMut(f64, f64) -> f64,
 ) -> Result<(), Error> {
-    let (relay, clearing) = (0..RELAY, RELAY..RELAY + CLEARING);
-    let exists = |class: usize, to: usize, from: usize| {
-        if relay.contains(&to) {
-            class == 0 && (from == to || clearing.contains(&from))
-        } else if clearing.contains(&to) {
-            class == 0 && relay.contains(&from)
-        } else {
-            true
-        }
+    let circuit = [RELAY, SECOND_RELAY, CLEARING];
+    let exists = |class: usize, to: usize, from: usize| match (to, from) {
+        (RELAY, RELAY | CLEARING) | (SECOND_RELAY, RELAY | SECOND_RELAY | CLEARING) => class == 0,
+        (CLEARING, SECOND_RELAY) => class == 0,
+        (to, from) => !circuit.contains(&to) && (from == CLEARING || !circuit.contains(&from)),
     };
     for class in 0..2 {
         network.set_mask(Group::Recurrent(class), |to, from| exists(class, to, from))?;
-        for i in 0..clearing.end {
-            network.parameters.recurrent_mut(class).column_mut(i).fill(0.0);
-        }
+        network.freeze_entries(Group::Recurrent(class), |to, _| circuit.contains(&to))?;
     }
-    network.set_mask(Group::Input, |to, channel| {
-        !(clearing.contains(&to) || relay.contains(&to) && channel == 0)
-    })?;
+    network.set_mask(Group::Input, |to, channel| !circuit.contains(&to) || (to, channel) == (RELAY, 1))?;
+    network.freeze_entries(Group::Input, |to, _| circuit.contains(&to))?;
+    network.freeze_entries(Group::Bias, |to, _| circuit.contains(&to))?;
+
     let parameters = &mut network.parameters;
-    for i in relay.clone() {
-        parameters.recurrent_mut(0)[(i, i)] = normal(0.42, 0.015);
-        parameters.bias_mut()[i] = normal(-0.005, 0.0003);
-        parameters.input_mut()[(i, 1)] = normal(0.01, 0.0006);
-    }
-    for i in clearing.clone() {
-        parameters.bias_mut()[i] = normal(-0.008, 0.0003);
-        for j in relay.clone() {
-            parameters.recurrent_mut(0)[(i, j)] = normal(0.225, 0.007) / RELAY as f64;
-        }
-        for j in (0..NEURONS).filter(|j| !clearing.contains(j)) {
-            parameters.recurrent_mut(0)[(j, i)] = -normal(3.0, 0.6) / CLEARING as f64;
+    parameters.input_mut()[(RELAY, 1)] = 0.012;
+    parameters.bias_mut()[..3].copy_from_slice(&[-0.005, -0.005, -0.008]);
+    let mut slow = parameters.recurrent_mut(0);
+    slow[(RELAY, RELAY)] = 0.42;
+    slow[(SECOND_RELAY, SECOND_RELAY)] = 0.42;
+    slow[(SECOND_RELAY, RELAY)] = 0.25;
+    slow[(CLEARING, SECOND_RELAY)] = 0.225;
+    slow[(RELAY, CLEARING)] = -3.0;
+    slow[(SECOND_RELAY, CLEARING)] = -3.0;
+    for (class, weight) in [(0, 1.1), (1, 1.5)] {
+        for to in circuit.len()..NEURONS {
+            parameters.recurrent_mut(class)[(to, CLEARING)] = -normal(weight, 0.1 * weight);
         }
     }
     Ok(())

@@ -33,4 +33,4 @@ pub use objective::{NetworkObjective, Scheme};
 pub use optimiser::{Optimiser, Rate, Rule, Schedule};
 pub use task::{Purpose, Stage, Task, generator};
 pub use train::{Iteration, Observer, Options, evaluate, train};
-pub use validation::{Course, Validated, Validation};
+pub use validation::{Course, Next, Validated, Validation};

@@ -86,7 +86,9 @@ impl Objective for NetworkObjective<'_> {
     fn is_free(&self, parameter: usize) -> bool {
         let entries = self.network.parameters.layout().entries();
         let Some(entry) = entries.iter().find(|e| e.range.contains(&parameter)) else { return false };
-        self.network.mask(entry.group).is_none_or(|mask| mask[parameter - entry.range.start])
+        let index = parameter - entry.range.start;
+        self.network.mask(entry.group).is_none_or(|exists| exists[index])
+            && self.network.frozen_entries(entry.group).is_none_or(|frozen| !frozen[index])
     }
 
     fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {

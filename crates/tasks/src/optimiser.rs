@@ -119,6 +119,7 @@ pub struct Optimiser<T> {
     rule: Rule,
     rates: Vec<Rate>,
     pulls: Vec<Rate>,
+    average: usize,
     state: OptimiserState<T>,
 }
 
@@ -130,6 +131,8 @@ pub(crate) struct OptimiserState<T> {
     pub(crate) second: Vec<T>,
     /// The parameters that it started from; empty if nothing is pulled towards them.
     pub(crate) start: Vec<T>,
+    /// The averaged parameters; empty if nothing is averaged.
+    pub(crate) mean: Vec<T>,
 }
 
 impl<T: RealField + Copy> Optimiser<T> {
@@ -143,8 +146,9 @@ impl<T: RealField + Copy> Optimiser<T> {
         let n = network.parameters.values().len();
         let second = if matches!(rule, Rule::Adam { .. }) { n } else { 0 };
         let zeros = |n| vec![T::zero(); n];
-        let state = OptimiserState { step: 0, first: zeros(n), second: zeros(second), start: Vec::new() };
-        Ok(Self { rule, rates: rates.to_vec(), pulls: Vec::new(), state })
+        let (first, second) = (zeros(n), zeros(second));
+        let state = OptimiserState { step: 0, first, second, start: Vec::new(), mean: Vec::new() };
+        Ok(Self { rule, rates: rates.to_vec(), pulls: Vec::new(), average: 1, state })
     }
 
     /// Pulls groups towards the values that they have in `network` now: in each step they go the part `rate` of the way
@@ -164,6 +168,35 @@ impl<T: RealField + Copy> Optimiser<T> {
         Ok(self)
     }
 
+    /// Averages the parameters over about the last `steps` steps (equation (72)), from those that `network` has now: a
+    /// network that learns from noisy gradients wanders about a better one (Polyak & Juditsky 1992). 1 for no average.
+    ///
+    /// # Errors
+    /// If `steps` is 0.
+    pub fn average(mut self, network: &Network<T>, steps: usize) -> Result<Self, Error> {
+        if steps == 0 {
+            let expected = "it must be at least 1, which is no average";
+            return Err(Error::Option { option: "average", value: 0.0, expected });
+        }
+        self.average = steps;
+        self.state.mean = if steps == 1 { Vec::new() } else { network.parameters.values().to_vec() };
+        Ok(self)
+    }
+
+    /// The averaged parameters, if there is an average.
+    pub fn mean(&self) -> Option<&[T]> {
+        (self.average > 1).then_some(&self.state.mean)
+    }
+
+    /// Goes on from `values`: the average starts there, and the momentum, which led away from them, is gone. The scales that
+    /// Adam has found for the gradients stay.
+    pub(crate) fn go_on_from(&mut self, values: &[T]) {
+        self.state.first.fill(T::zero());
+        if self.average > 1 {
+            self.state.mean.copy_from_slice(values);
+        }
+    }
+
     /// What is to be kept to go on from here.
     pub(crate) fn state(&self) -> &OptimiserState<T> {
         &self.state
@@ -171,7 +204,7 @@ impl<T: RealField + Copy> Optimiser<T> {
 
     /// Goes on from where [`state`](Self::state) was taken; `false` if it is that of another optimiser.
     pub(crate) fn restore(&mut self, state: OptimiserState<T>) -> bool {
-        let lengths = |s: &OptimiserState<T>| (s.first.len(), s.second.len(), s.start.len());
+        let lengths = |s: &OptimiserState<T>| (s.first.len(), s.second.len(), s.start.len(), s.mean.len());
         let fits = lengths(&state) == lengths(&self.state);
         if fits {
             self.state = state;
@@ -195,16 +228,6 @@ impl<T: RealField + Copy> Optimiser<T> {
         gradient: &Parameters<T>,
         factor: f64,
     ) -> Result<(), Error> {
-        self.step_by(network, gradient, |_| factor)
-    }
-
-    /// The same with a factor for each group.
-    pub(crate) fn step_by(
-        &mut self,
-        network: &mut Network<T>,
-        gradient: &Parameters<T>,
-        factor: impl Fn(Group) -> f64,
-    ) -> Result<(), Error> {
         let expected = network.parameters.values().len();
         for (what, found) in
             [("the gradient", gradient.values().len()), ("the optimiser", self.state.first.len())]
@@ -217,7 +240,7 @@ impl<T: RealField + Copy> Optimiser<T> {
         state.step += 1;
         for &Rate { group, rate } in &self.rates {
             let range = network.parameters.layout().range(group);
-            let rate = T::from_subset(&(rate * factor(group)));
+            let rate = T::from_subset(&(rate * factor));
             let logarithmic = network.is_positive(group);
             let values = &mut network.parameters.values_mut()[range.clone()];
             let gradient = &gradient.values()[range.clone()];
@@ -251,13 +274,17 @@ impl<T: RealField + Copy> Optimiser<T> {
         }
         for &Rate { group, rate } in &self.pulls {
             let range = network.parameters.layout().range(group);
-            let rate = T::from_subset(&(rate * factor(group)));
+            let rate = T::from_subset(&(rate * factor));
             let start = &state.start[range.clone()];
             for (x, &start) in network.parameters.values_mut()[range].iter_mut().zip(start) {
                 *x -= rate * (*x - start);
             }
         }
         network.keep_signs();
+        let part = T::one() / T::from_subset(&f64::from(state.step).min(self.average as f64));
+        for (mean, &x) in state.mean.iter_mut().zip(network.parameters.values()) {
+            *mean += part * (x - *mean);
+        }
         Ok(())
     }
 }
@@ -302,6 +329,27 @@ mod tests {
         assert_eq!(network.parameters.group(Group::Bias), [5.0; 3]);
         optimiser.step(&mut network, &none, 0.5).expect("half a step");
         assert_eq!(network.parameters.group(Group::Bias), [4.625; 3]);
+    }
+
+    #[test]
+    fn parameters_are_averaged_over_the_last_steps() {
+        let mut network = network();
+        let optimiser = Optimiser::new(&network, Rule::Sgd { momentum: 0.0 }, &[]).expect("an optimiser");
+        assert!(optimiser.mean().is_none());
+        assert!(optimiser.clone().average(&network, 0).is_err());
+        let mut optimiser = optimiser.average(&network, 2).expect("an average");
+        let none = network.parameters.zeros_like();
+        let range = network.parameters.layout().range(Group::Bias);
+        let mut see = |bias: f64| {
+            network.parameters.bias_mut().fill(bias);
+            optimiser.step(&mut network, &none, 1.0).expect("a step");
+            optimiser.mean().expect("an average")[range.start]
+        };
+        // The first value, the mean of two, and then half of each new one.
+        assert_eq!([see(4.0), see(2.0), see(5.0), see(0.0)], [4.0, 3.0, 4.0, 2.0]);
+        let values = vec![7.0; network.parameters.values().len()];
+        optimiser.go_on_from(&values);
+        assert_eq!(optimiser.mean(), Some(values.as_slice()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use spikegrad_network::{Group, Network, Parameters, Recording, SplitStep, Trial}
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Training};
 use crate::clip::RunningQuantile;
 use crate::task::{Purpose, Stage, generator};
-use crate::validation::Course;
+use crate::validation::{Course, Next};
 use crate::{
     Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task, Validated, Validation,
 };
@@ -36,9 +36,9 @@ pub struct Options {
     pub pulls: Vec<Rate>,
     /// How step sizes change.
     pub schedule: Schedule,
-    /// Iterations at the start in which only the readout moves. Adam makes full steps of any gradient, however small, and
-    /// as long as the readout reads nothing, that of everything before it means nothing.
-    pub readout_first: usize,
+    /// The network that is validated, and returned, has its parameters averaged over about so many iterations (equation
+    /// (72)); 1 for the network as the last iteration left it.
+    pub average: usize,
     /// Clipping of each trial's gradient by group; `None` for none.
     pub clip: Option<Clip>,
     /// Groups that are not clipped. A readout's gradient is tame and would be biased by clipping.
@@ -68,7 +68,7 @@ impl Default for Options {
             rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
             pulls: Vec::new(),
             schedule: Schedule::Constant,
-            readout_first: 0,
+            average: 1,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             lanes: DEFAULT_LANES,
@@ -132,7 +132,7 @@ impl<T: 'static> Observer<T> for indicatif::ProgressBar {
 /// history then has the earlier iterations as well.
 ///
 /// With validation in the options, the network ends with the best parameters that were seen at the last level of
-/// difficulty.
+/// difficulty; without, or if that level was not reached, with those of the last iteration or their average.
 ///
 /// # Errors
 /// If an option is out of its domain, a trial does not fit, or every trial of a batch becomes non-finite; the network
@@ -170,7 +170,8 @@ impl<T: RealField + Copy> Trainer<T> {
         }
         Ok(Self {
             optimiser: Optimiser::new(network, options.rule, &options.rates)?
-                .pull(network, &options.pulls)?,
+                .pull(network, &options.pulls)?
+                .average(network, options.average)?,
             quantiles: vec![RunningQuantile::default(); network.parameters.layout().entries().len()],
             gradient: network.parameters.zeros_like(),
             batch: Batch::with_lanes(options.lanes).memory(options.memory),
@@ -192,14 +193,14 @@ impl<T: RealField + Copy> Trainer<T> {
         let range =
             if self.course.goes_on(options.validation.as_ref()) { start..options.iterations } else { 0..0 };
         for iteration in range {
-            let (done, better) = self.iterate(network, task, options, iteration)?;
+            let (done, next) = self.iterate(network, task, options, iteration)?;
             let flow = observer.iteration(&done, network);
             history.push(done);
-            let ended = !better || iteration + 1 == options.iterations;
+            let ended = next == Next::End || iteration + 1 == options.iterations;
             let last = flow.is_break() || ended;
             if ended {
                 // The file of a training that ended has the network that is returned.
-                self.course.apply_best(network.parameters.values_mut());
+                self.finish(network);
             }
             if let Some(checkpoint) = &options.checkpoint
                 && (last || (iteration + 1) % checkpoint.every.max(1) == 0)
@@ -210,8 +211,20 @@ impl<T: RealField + Copy> Trainer<T> {
                 break;
             }
         }
-        self.course.apply_best(network.parameters.values_mut());
+        self.finish(network);
         Ok(history)
+    }
+
+    /// Gives the network the parameters that training found: the best, or else the averaged ones.
+    fn finish(&self, network: &mut Network<T>) {
+        self.average(network);
+        self.course.apply_best(network.parameters.values_mut());
+    }
+
+    fn average(&self, network: &mut Network<T>) {
+        if let Some(mean) = self.optimiser.mean() {
+            network.parameters.values_mut().copy_from_slice(mean);
+        }
     }
 
     /// Goes on from the checkpoint, if there is one.
@@ -259,7 +272,7 @@ impl<T: RealField + Copy> Trainer<T> {
         task: &dyn Task<T>,
         options: &Options,
         iteration: usize,
-    ) -> Result<(Iteration, bool), Error> {
+    ) -> Result<(Iteration, Next), Error> {
         let validation = options.validation.as_ref();
         let level = self.course.level(validation);
         let first = (iteration * options.batch) as u64;
@@ -282,18 +295,21 @@ impl<T: RealField + Copy> Trainer<T> {
             });
         }
         let factor = options.schedule.factor(iteration, options.iterations) * self.course.factor(validation);
-        let moves = |group| iteration >= options.readout_first || group == Group::Readout;
-        self.optimiser.step_by(network, &self.gradient, |group| if moves(group) { factor } else { 0.0 })?;
-        let due = validation.filter(|v| (iteration + 1).is_multiple_of(v.every));
-        let found = due.map(|v| validate(network, task, options, v.trials, level)).transpose()?;
-        let better = match (due, found) {
-            (Some(validation), Some(found)) => {
-                self.course.take(validation, found, network.parameters.values_mut())
+        self.optimiser.step(network, &self.gradient, factor)?;
+        let (mut found, mut next) = (None, Next::GoOn);
+        if let Some(validation) = validation.filter(|v| (iteration + 1).is_multiple_of(v.every)) {
+            let mut averaged = network.clone();
+            self.average(&mut averaged);
+            let validated = validate(&averaged, task, options, validation.trials, level)?;
+            next = self.course.take(validation, validated, averaged.parameters.values_mut());
+            if next == Next::GoBack {
+                self.optimiser.go_on_from(averaged.parameters.values());
+                *network = averaged;
             }
-            _ => true,
-        };
+            found = Some(validated);
+        }
         let cost = result.cost.to_subset_unchecked();
-        Ok((Iteration { iteration, cost, skipped, factor, level, validation: found }, better))
+        Ok((Iteration { iteration, cost, skipped, factor, level, validation: found }, next))
     }
 
     /// The batch's gradient, clipped at what earlier batches say; then the quantiles learn of this one, in trial order.

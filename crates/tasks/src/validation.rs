@@ -70,6 +70,17 @@ impl Validated {
     }
 }
 
+/// What training does after a validation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It goes on.
+    GoOn,
+    /// It goes on from earlier parameters.
+    GoBack,
+    /// It ends: nothing has got better for long.
+    End,
+}
+
 /// How far validation has brought a training run: the level of difficulty, and the best parameters.
 ///
 /// [`train`](crate::train) keeps one; a training loop of one's own may too.
@@ -96,37 +107,43 @@ impl Course {
         validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
     }
 
-    /// Takes note of a validation of the network with these parameters, which may go back to earlier ones where the score fell
-    /// too far; `false` if training has nothing more to gain.
+    /// Takes note of a validation of the network with these parameters, which become earlier ones where the score fell too
+    /// far and [`Validation::go_back`] says so.
     pub fn take<T: RealField + Copy>(
         &mut self,
         validation: &Validation,
         found: Validated,
         parameters: &mut [T],
-    ) -> bool {
+    ) -> Next {
         let values = |parameters: &[T]| parameters.iter().map(|x| x.to_subset_unchecked()).collect();
-        if self.level(Some(validation)) < 1.0 {
+        let fell = found.score < validation.fall_below;
+        let back = if self.level(Some(validation)) < 1.0 {
             if found.score >= validation.rise_at {
                 self.steps += 1;
                 self.good = Some(values(parameters));
-            } else if found.score < validation.fall_below {
+            } else if fell {
                 self.steps = self.steps.saturating_sub(1);
-                if validation.go_back {
-                    restore(self.good.as_deref(), parameters);
-                }
             }
-            return true;
-        }
-        if self.best.as_ref().is_none_or(|(best, _)| found.beats(best)) {
-            self.best = Some((found, values(parameters)));
-            self.waited = 0;
+            self.good.as_deref()
         } else {
-            self.waited += 1;
-            if validation.go_back && found.score < validation.fall_below {
-                self.apply_best(parameters);
+            if self.best.as_ref().is_none_or(|(best, _)| found.beats(best)) {
+                self.best = Some((found, values(parameters)));
+                self.waited = 0;
+            } else {
+                self.waited += 1;
             }
+            if !self.goes_on(Some(validation)) {
+                return Next::End;
+            }
+            self.best.as_ref().map(|(_, values)| values.as_slice())
+        };
+        match back {
+            Some(earlier) if fell && validation.go_back => {
+                restore(Some(earlier), parameters);
+                Next::GoBack
+            }
+            _ => Next::GoOn,
         }
-        self.goes_on(Some(validation))
     }
 
     /// Whether training has not ended yet.
@@ -170,7 +187,9 @@ mod tests {
         let mut course = Course::default();
         let mut see = |parameter: f64, score| {
             let mut parameters = [parameter];
-            assert!(course.take(&validation, Validated { score, cost: 0.0 }, &mut parameters));
+            let next = course.take(&validation, Validated { score, cost: 0.0 }, &mut parameters);
+            assert_eq!(next == Next::GoBack, parameters[0] != parameter);
+            assert_ne!(next, Next::End);
             (parameters[0], course.level(Some(&validation)))
         };
         // Nothing to go back to yet.
@@ -199,21 +218,21 @@ mod tests {
             patience: 2,
         };
         let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });
-        assert!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &mut [0.0]));
+        assert_eq!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &mut [0.0]), Next::GoOn);
         assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.0, 1.0));
-        (0..5).for_each(|_| assert!(course.take(&validation, good, &mut [0.0])));
+        (0..5).for_each(|_| assert_eq!(course.take(&validation, good, &mut [0.0]), Next::GoOn));
         assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.5, 0.5));
-        assert!(course.take(&validation, Validated { score: 0.49, cost: 0.0 }, &mut [0.0]));
+        assert_eq!(course.take(&validation, Validated { score: 0.49, cost: 0.0 }, &mut [0.0]), Next::GoOn);
         assert_eq!(course.level(Some(&validation)), 0.4);
-        (0..6).for_each(|_| assert!(course.take(&validation, good, &mut [0.0])));
+        (0..6).for_each(|_| assert_eq!(course.take(&validation, good, &mut [0.0]), Next::GoOn));
         assert_eq!(course.level(Some(&validation)), 1.0);
         let mut see = |parameter: f64, score, cost| {
             course.take(&validation, Validated { score, cost }, &mut [parameter])
         };
-        assert!(see(1.0, 0.8, 1.0));
-        assert!(see(2.0, 0.8, 0.5));
-        assert!(see(3.0, 0.8, 0.6));
-        assert!(!see(4.0, 0.7, 0.1));
+        assert_eq!(see(1.0, 0.8, 1.0), Next::GoOn);
+        assert_eq!(see(2.0, 0.8, 0.5), Next::GoOn);
+        assert_eq!(see(3.0, 0.8, 0.6), Next::GoOn);
+        assert_eq!(see(4.0, 0.7, 0.1), Next::End);
         let mut parameters = [0.0_f32];
         course.apply_best(&mut parameters);
         assert_eq!(parameters, [2.0]);

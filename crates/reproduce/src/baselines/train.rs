@@ -8,7 +8,7 @@ use spikegrad::adjoint::Sweep;
 use spikegrad::network::Trial;
 use spikegrad::tasks::delayed_xor::DelayedXor;
 use spikegrad::tasks::{
-    Course, Purpose, RunningQuantile, Schedule, Stage, Task, Validated, Validation, generator,
+    Course, Next, Purpose, RunningQuantile, Schedule, Stage, Task, Validated, Validation, generator,
 };
 
 use super::{Group, Model};
@@ -82,7 +82,7 @@ pub(crate) fn train<M: Model>(
         if (iteration + 1).is_multiple_of(validation.every) {
             let found = validate(model, task, training, level);
             history.validation.push((iteration + 1, found));
-            if !course.take(validation, found, model.parameters_mut()) {
+            if course.take(validation, found, model.parameters_mut()) == Next::End {
                 break;
             }
         }

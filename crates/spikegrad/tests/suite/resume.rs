@@ -77,7 +77,7 @@ fn killed_and_stopped_training_goes_on_to_the_same_bits() {
     assert_eq!(loaded.parameters, whole.parameters);
 }
 
-/// With levels, a best network and a pull; scores are errors, so that a level rises at any of them.
+/// With levels, a best network, an average and a pull; scores are errors, so that a level rises at any of them.
 fn steered(checkpoint: Option<Checkpoint>) -> Options {
     let validation = Validation {
         every: 2,
@@ -90,7 +90,7 @@ fn steered(checkpoint: Option<Checkpoint>) -> Options {
         patience: 2,
     };
     let pulls = vec![Rate { group: Group::Recurrent(1), rate: 0.1 }];
-    Options { iterations: 30, validation: Some(validation), pulls, ..options(checkpoint) }
+    Options { iterations: 30, validation: Some(validation), pulls, average: 3, ..options(checkpoint) }
 }
 
 #[test]
@@ -113,18 +113,6 @@ fn steered_training_goes_on_to_the_same_bits_and_its_file_has_the_best_network()
     load(&mut loaded, &path).expect("loaded");
     assert_eq!(loaded.parameters, whole.parameters);
     assert_eq!(train(&mut start(), &task(), &with(), &mut ()).expect("nothing left to do"), history);
-}
-
-#[test]
-fn the_readout_moves_first() {
-    let moved = |iterations| {
-        let (mut network, options) = (start(), Options { readout_first: 3, iterations, ..options(None) });
-        train(&mut network, &task(), &options, &mut ()).expect("trained");
-        let differs = |group| network.parameters.group(group) != start().parameters.group(group);
-        (differs(Group::Readout), differs(Group::Recurrent(1)), differs(Group::Input))
-    };
-    assert_eq!(moved(3), (true, false, false));
-    assert_eq!(moved(4), (true, true, true));
 }
 
 #[test]

@@ -572,3 +572,56 @@ fn connections_that_do_not_exist_stay_zero_through_training() {
     }
     assert_eq!(first(&network), before);
 }
+
+/// The gradient of the cost on the trial.
+fn gradient(network: &Network<f64>, trial: &Trial<f64>) -> Vec<f64> {
+    let (loss, scheme) = (Quadratic { lambda: 0.1 }, SplitStep::new(network, H).expect("a scheme"));
+    let mut gradient = network.parameters.zeros_like();
+    let run = scheme.run(trial, &loss).expect("a run");
+    Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
+    gradient.values().to_vec()
+}
+
+#[test]
+fn frozen_entries_have_no_gradient_and_the_others_the_same_bits() {
+    let (network, trial) = random(Theta::default(), 6, false, 5);
+    let whole = gradient(&network, &trial);
+    let groups = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Bias, Group::Readout];
+    let mut partly = network.clone();
+    let frozen = |row: usize, column: usize| (row + 2 * column).is_multiple_of(3);
+    for group in groups {
+        partly.freeze_entries(group, frozen).expect("a group");
+    }
+    let mut expected = whole.clone();
+    let mut stopped = 0;
+    for entry in groups.map(|g| network.parameters.layout().entry(g).expect("a group").clone()) {
+        for (i, at) in entry.range.enumerate() {
+            if frozen(i % entry.rows, i / entry.rows) {
+                stopped += usize::from(whole[at] != 0.0);
+                expected[at] = 0.0;
+            }
+        }
+    }
+    assert!(stopped > 20, "{stopped}");
+    assert_eq!(gradient(&partly, &trial), expected);
+
+    // Neither steps nor pulls change them.
+    let rates = groups.map(|group| Rate { group, rate: 0.1 });
+    let optimiser = Optimiser::new(&partly, Rule::ADAM, &rates).expect("an optimiser");
+    let mut optimiser = optimiser.pull(&partly, &rates).expect("a pull");
+    let mut bar = partly.parameters.zeros_like();
+    for _ in 0..3 {
+        bar.values_mut().copy_from_slice(&gradient(&partly, &trial));
+        optimiser.step(&mut partly, &bar, 1.0).expect("a step");
+    }
+    let moved = |at: usize| partly.parameters.values()[at] != network.parameters.values()[at];
+    assert!((0..whole.len()).all(|at| moved(at) == (expected[at] != 0.0)));
+
+    partly.unfreeze(Group::Bias);
+    assert!(partly.frozen_entries(Group::Bias).is_none() && partly.frozen_entries(Group::Input).is_some());
+    partly.unfreeze_all();
+    partly.parameters = network.parameters.clone();
+    assert_eq!(gradient(&partly, &trial), whole);
+    let error = partly.freeze_entries(Group::Left(0), frozen).expect_err("no such group").to_string();
+    assert!(error.contains("has no"), "{error}");
+}

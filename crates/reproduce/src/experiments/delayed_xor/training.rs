@@ -71,7 +71,7 @@ pub(super) const PLANS: [Plan; 2] = [
         name: "gated, exact gradient, streams",
         key: "stream",
         stream: (1, 2),
-        iterations: 12_000,
+        iterations: 14_000,
         tests: &["standard-stream", "controlled-stream"],
     },
 ];
