@@ -144,10 +144,33 @@ impl<T: RealField + Copy> Affine<T> {
     /// The state after a step `h` from `v`, and how many spikes there were.
     #[inline(always)]
     pub fn step(&self, reset: HardReset<T>, v: T, h: T) -> (T, T) {
-        match self.crossings(reset, T::zero(), v, h) {
-            None => (self.advance(v, h), T::zero()),
-            Some(at) => (self.advance(reset.value, at.rest), T::one() + at.repeats),
+        self.step_by(reset, v, h, self.phi(h))
+    }
+
+    /// [`step`](Self::step) with `phi(h)` known, which stands in for the time: what is left of it after a spike is a quotient,
+    /// without logarithms and exponentials.
+    #[inline(always)]
+    pub fn step_by(&self, reset: HardReset<T>, v: T, h: T, phi: T) -> (T, T) {
+        let smooth = self.advance_by(v, phi);
+        let end = self.advance_by(reset.value, self.phi_of_rest(reset, smooth, phi));
+        // The flow is monotone: a threshold that it is not beyond at the end was not reached. Which neurons fire cannot be
+        // foreseen, so both ends are computed and there is no branch but for more spikes than one.
+        let fires = smooth >= reset.threshold;
+        if fires
+            && end >= reset.threshold
+            && let Some(at) = self.crossings(reset, T::zero(), v, h)
+        {
+            return (self.advance(reset.value, at.rest), T::one() + at.repeats);
         }
+        if fires { (end, T::one()) } else { (smooth, T::zero()) }
+    }
+
+    /// `phi` of the time between threshold and `smooth`, which lies beyond it at the end of a step.
+    #[inline(always)]
+    fn phi_of_rest(&self, reset: HardReset<T>, smooth: T, phi: T) -> T {
+        let rest = (smooth - reset.threshold) / self.rhs(reset.threshold);
+        // A state that rounding left at or above threshold fires at once.
+        if rest > phi { phi } else { rest }
     }
 
     /// The time of the step's first spike, if it has one.
@@ -157,11 +180,41 @@ impl<T: RealField + Copy> Affine<T> {
 
     /// The transpose of [`step`](Self::step): adds to `bar` for the cotangent `end_bar` of the step's end.
     pub fn step_vjp(&self, reset: HardReset<T>, v: T, h: T, end_bar: T, bar: &mut AffineBar<T>) {
-        let Some(at) = self.crossings(reset, T::zero(), v, h) else {
-            let v_bar = self.advance_vjp(v, h, end_bar, bar);
-            bar.v += v_bar;
-            return;
-        };
+        self.step_by_vjp(reset, v, h, (self.phi(h), self.phi_by_a(h)), end_bar, bar);
+    }
+
+    /// The transpose of [`step_by`](Self::step_by), with `phi(h)` and `phi_by_a(h)` known.
+    #[inline(always)]
+    pub fn step_by_vjp(
+        &self,
+        reset: HardReset<T>,
+        v: T,
+        h: T,
+        (phi, phi_by_a): (T, T),
+        end_bar: T,
+        bar: &mut AffineBar<T>,
+    ) {
+        let smooth = self.advance_by(v, phi);
+        let mut smooth_bar = end_bar;
+        if smooth >= reset.threshold {
+            let rest = self.phi_of_rest(reset, smooth, phi);
+            if self.advance_by(reset.value, rest) >= reset.threshold {
+                return self.several_spikes_vjp(reset, v, h, end_bar, bar);
+            }
+            smooth_bar = self.rhs(reset.value) * end_bar / self.rhs(reset.threshold);
+            let grown = T::one() + self.a * rest;
+            bar.value += grown * end_bar;
+            bar.threshold -= grown * smooth_bar;
+            bar.c += rest * (end_bar - smooth_bar);
+            bar.a += rest * (reset.value * end_bar - reset.threshold * smooth_bar);
+        }
+        let v_bar = self.advance_by_vjp(v, (phi, phi_by_a), smooth_bar, bar);
+        bar.v += v_bar;
+    }
+
+    /// The transpose of [`step`](Self::step) for more than one spike.
+    fn several_spikes_vjp(&self, reset: HardReset<T>, v: T, h: T, end_bar: T, bar: &mut AffineBar<T>) {
+        let Some(at) = self.crossings(reset, T::zero(), v, h) else { return };
         let value_bar = self.advance_vjp(reset.value, at.rest, end_bar, bar);
         bar.value += value_bar;
         let end = self.advance(reset.value, at.rest);

@@ -41,23 +41,51 @@ pub fn ceiling<T: RealField + Copy>(v: T, top: T, room: T) -> (T, T) {
     (top + room * level, T::one() - level * level)
 }
 
-// Coefficients of FreeBSD's msun kernels (k_sin.c, k_cos.c) on [-pi/4, pi/4]; f32 stops earlier.
-const SIN: [f64; 6] = [
-    -1.666_666_666_666_663_2e-1,
-    8.333_333_333_322_49e-3,
-    -1.984_126_982_985_795e-4,
-    2.755_731_370_707_007e-6,
-    -2.505_076_025_340_686_3e-8,
-    1.589_690_995_211_55e-10,
+// (sin r / r - 1) / r^2 and (cos r - 1 + r^2 / 2) / r^4 by powers of r^2 on [0, pi/2], such that the largest error of the
+// sine and of the cosine is least: 2e-19 and 6e-18 for `f64`, 5e-9 and 4e-10 for `f32`.
+const SIN: [f64; 8] = [
+    -1.666_666_666_666_666_6e-1,
+    8.333_333_333_333_115e-3,
+    -1.984_126_984_118_596_2e-4,
+    2.755_731_920_778_696_8e-6,
+    -2.505_210_660_663_957_6e-8,
+    1.605_892_783_653_817_5e-10,
+    -7.642_712_929_277_582e-13,
+    2.718_496_382_525_878e-15,
 ];
-const COS: [f64; 6] = [
-    4.166_666_666_666_66e-2,
-    -1.388_888_888_887_411e-3,
-    2.480_158_728_947_673e-5,
-    -2.755_731_435_139_066_3e-7,
-    2.087_572_321_298_175e-9,
-    -1.135_964_755_778_819_5e-11,
+const COS: [f64; 7] = [
+    4.166_666_666_666_583e-2,
+    -1.388_888_888_883_005e-3,
+    2.480_158_728_578_391_6e-5,
+    -2.755_731_706_851_25e-7,
+    2.087_659_259_262_445_5e-9,
+    -1.146_363_544_138_024_8e-11,
+    4.616_135_097_792_085e-14,
 ];
+const SIN_SINGLE: [f64; 4] = [
+    -1.666_665_709_650_872_7e-1,
+    8.333_017_291_656_102e-3,
+    -1.980_661_520_755_544e-4,
+    2.600_054_780_233_956_6e-6,
+];
+const COS_SINGLE: [f64; 4] = [
+    4.166_665_577_316_456_4e-2,
+    -1.388_856_916_189_673_8e-3,
+    2.476_930_424_451_173_8e-5,
+    -2.619_381_528_822_437e-7,
+];
+
+/// A polynomial in `z`, with even and odd powers apart: two short chains of operations take less time than one.
+#[inline(always)]
+fn polynomial<T: RealField + Copy, const N: usize>(z: T, coefficients: &[f64; N]) -> T {
+    let (square, last) = (z * z, N - 1);
+    let mut sums = [T::zero(); 2];
+    (sums[last % 2], sums[(last - 1) % 2]) = (real(coefficients[last]), real(coefficients[last - 1]));
+    for i in (0..last - 1).rev() {
+        sums[i % 2] = sums[i % 2] * square + real(coefficients[i]);
+    }
+    sums[0] + z * sums[1]
+}
 
 #[inline(always)]
 fn horner<T: RealField + Copy>(z: T, coefficients: &[f64]) -> T {
@@ -78,19 +106,20 @@ fn horner<T: RealField + Copy>(z: T, coefficients: &[f64]) -> T {
 /// ```
 #[inline(always)]
 pub fn sin_cos_turn<T: RealField + Copy>(x: T) -> (T, T) {
-    // The nearest quarter turn is taken off, so that the polynomials see [-pi/4, pi/4].
-    let quarter = floor(x * real(4.0) + real(0.5));
-    let r = (x - quarter * real(0.25)) * T::two_pi();
+    // Whole turns are taken off, and the rest is folded at a quarter: sin(pi - r) = sin(r), cos(pi - r) = -cos(r).
+    let part = x - floor(x + real(0.5));
+    let size = if part < T::zero() { -part } else { part };
+    let far = size > real(0.25);
+    let r = if far { real::<T>(0.5) - size } else { size } * T::two_pi();
     let z = r * r;
-    let terms = if size_of::<T>() == size_of::<f32>() { 4 } else { 6 };
-    let sin = r + r * z * horner(z, &SIN[..terms]);
-    let cos = T::one() - z * real(0.5) + z * z * horner(z, &COS[..terms]);
-    // quarter mod 4 = 0: (s, c), 1: (c, -s), 2: (-s, -c), 3: (-c, s).
-    let half = floor(quarter * real(0.5));
-    let odd = quarter - half * real(2.0) != T::zero();
-    let back = half - floor(half * real(0.5)) * real(2.0) != T::zero();
-    let (sin, cos) = if odd { (cos, -sin) } else { (sin, cos) };
-    if back { (-sin, -cos) } else { (sin, cos) }
+    let (sin, cos) = if size_of::<T>() == size_of::<f32>() {
+        (polynomial(z, &SIN_SINGLE), polynomial(z, &COS_SINGLE))
+    } else {
+        (polynomial(z, &SIN), polynomial(z, &COS))
+    };
+    let sin = r + r * z * sin;
+    let cos = T::one() - z * real(0.5) + z * z * cos;
+    (if part < T::zero() { -sin } else { sin }, if far { -cos } else { cos })
 }
 
 /// Half-width of the interval on which [`linoid`] is its series.

@@ -42,8 +42,8 @@ impl Neuron for Theta {
 
     #[inline(always)]
     fn rhs<T: RealField + Copy>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
-        let cos = sin_cos_turn(*v).1;
-        [(T::one() + cos) / *tau_v + (T::one() - cos) * current]
+        let (cos, rate) = (sin_cos_turn(*v).1, T::one() / *tau_v);
+        [(T::one() + cos) * rate + (T::one() - cos) * current]
     }
 
     #[inline(always)]

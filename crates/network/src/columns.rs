@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use nalgebra::RealField;
 
@@ -44,15 +45,16 @@ pub(crate) trait Columns<T>: Debug + Send + Sync {
 
 /// The loops for a scalar.
 pub(crate) fn columns<T: RealField + Copy>() -> &'static dyn Columns<T> {
-    let single: &'static dyn Columns<f32> = &Vectors;
-    let double: &'static dyn Columns<f64> = &Vectors;
+    static VECTORS: LazyLock<Vectors> = LazyLock::new(|| Vectors(pulp::Arch::new()));
+    let single: &'static dyn Columns<f32> = &*VECTORS;
+    let double: &'static dyn Columns<f64> = &*VECTORS;
     let of = |loops: &dyn Any| loops.downcast_ref::<&'static dyn Columns<T>>().copied();
     of(&single).or_else(|| of(&double)).unwrap_or(&Plain)
 }
 
-/// Loops in the machine's widest vectors.
+/// Loops in the machine's widest vectors, which were looked up once.
 #[derive(Debug)]
-struct Vectors;
+struct Vectors(pulp::Arch);
 
 /// Loops that any scalar can do.
 #[derive(Debug)]
@@ -122,8 +124,15 @@ macro_rules! vectors {
                     for (&columns, &charges) in groups.iter().zip(charges) {
                         add(simd, w, columns, charges.map(|q| released.gain * q), y);
                     }
-                    for (&column, &charge) in rest.iter().zip(charges_rest) {
-                        add(simd, w, [column], [released.gain * charge], y);
+                    // Those that are left are taken together, too.
+                    let gain = released.gain;
+                    match (rest, charges_rest) {
+                        (&[a, b, c], &[p, q, r]) => {
+                            add(simd, w, [a, b, c], [gain * p, gain * q, gain * r], y)
+                        }
+                        (&[a, b], &[p, q]) => add(simd, w, [a, b], [gain * p, gain * q], y),
+                        (&[a], &[p]) => add(simd, w, [a], [gain * p], y),
+                        _ => {}
                     }
                 }
             }
@@ -191,31 +200,46 @@ macro_rules! vectors {
                     let (groups, rest) = released.neurons.as_chunks::<GROUP>();
                     let (charges, charges_rest) = released.charges.as_chunks::<GROUP>();
                     let (products, products_rest) = products.as_chunks_mut::<GROUP>();
-                    let groups = groups.iter().zip(charges).zip(products);
-                    let rest = rest.iter().zip(charges_rest).zip(products_rest);
-                    let Some(w_bar) = w_bar else {
-                        for ((&columns, _), products) in groups {
-                            *products = dots::<S, GROUP, K>(simd, w, columns, y_bar);
-                        }
-                        for ((&column, _), product) in rest {
-                            [*product] = dots::<S, 1, K>(simd, w, [column], y_bar);
-                        }
-                        return;
-                    };
-                    let mut cut = Cut { rest: w_bar, start: 0, rows: y_bar.len() };
-                    for ((&columns, &charges), products) in groups {
-                        *products = dots::<S, GROUP, K>(simd, w, columns, y_bar);
-                        let mut bars = [&mut [] as &mut [$scalar], &mut [], &mut [], &mut []];
-                        for c in 0..GROUP {
-                            bars[c] = cut.column(columns[c]);
-                        }
-                        outer(simd, charges.map(|q| released.gain * q), y_bar, bars);
+                    let mut bars = w_bar.map(|rest| Cut { rest, start: 0, rows: y_bar.len() });
+                    let gain = released.gain;
+                    for ((&columns, &charges), products) in groups.iter().zip(charges).zip(products) {
+                        let gains = charges.map(|q| gain * q);
+                        *products = visit::<S, GROUP, K>(simd, w, columns, gains, y_bar, &mut bars);
                     }
-                    for ((&column, &charge), product) in rest {
-                        [*product] = dots::<S, 1, K>(simd, w, [column], y_bar);
-                        outer(simd, [released.gain * charge], y_bar, [cut.column(column)]);
+                    let bars = &mut bars;
+                    match (rest, charges_rest, products_rest) {
+                        (&[a, b, c], &[p, q, r], [x, y, z]) => {
+                            let gains = [gain * p, gain * q, gain * r];
+                            [*x, *y, *z] = visit::<S, 3, K>(simd, w, [a, b, c], gains, y_bar, bars);
+                        }
+                        (&[a, b], &[p, q], [x, y]) => {
+                            [*x, *y] = visit::<S, 2, K>(simd, w, [a, b], [gain * p, gain * q], y_bar, bars);
+                        }
+                        (&[a], &[p], [x]) => {
+                            [*x] = visit::<S, 1, K>(simd, w, [a], [gain * p], y_bar, bars);
+                        }
+                        _ => {}
                     }
                 }
+            }
+
+            /// The products of some columns with `y`, which is added, times each gain, to those of the gradient.
+            #[inline(always)]
+            fn visit<S: pulp::Simd, const C: usize, const K: usize>(
+                simd: S,
+                w: &[$scalar],
+                columns: [u32; C],
+                gains: [$scalar; C],
+                y: &[$scalar],
+                bars: &mut Option<Cut<'_, $scalar>>,
+            ) -> [$scalar; C] {
+                let products = dots::<S, C, K>(simd, w, columns, y);
+                if let Some(bars) = bars {
+                    for c in 0..C {
+                        outer(simd, gains[c], y, bars.column(columns[c]));
+                    }
+                }
+                products
             }
 
             /// The products of some columns with `y`.
@@ -256,30 +280,23 @@ macro_rules! vectors {
                 products
             }
 
-            /// Adds `y`, times each charge, to columns of the gradient.
+            /// Adds `y`, times a gain, to a column of the gradient.
             #[inline(always)]
-            fn outer<S: pulp::Simd, const C: usize>(
-                simd: S,
-                gains: [$scalar; C],
-                y: &[$scalar],
-                bars: [&mut [$scalar]; C],
-            ) {
+            fn outer<S: pulp::Simd>(simd: S, gain: $scalar, y: &[$scalar], bar: &mut [$scalar]) {
                 let (ys, y_rest) = S::$as_simd(y);
-                for (bar, gain) in bars.into_iter().zip(gains) {
-                    let (bar, bar_rest) = S::$as_mut_simd(bar);
-                    let splat = simd.$splat(gain);
-                    for (bar, &y) in bar.iter_mut().zip(ys) {
-                        *bar = simd.$add(*bar, simd.$mul(splat, y));
-                    }
-                    for (bar, &y) in bar_rest.iter_mut().zip(y_rest) {
-                        *bar += gain * y;
-                    }
+                let (bar, bar_rest) = S::$as_mut_simd(bar);
+                let splat = simd.$splat(gain);
+                for (bar, &y) in bar.iter_mut().zip(ys) {
+                    *bar = simd.$add(*bar, simd.$mul(splat, y));
+                }
+                for (bar, &y) in bar_rest.iter_mut().zip(y_rest) {
+                    *bar += gain * y;
                 }
             }
 
             impl Columns<$scalar> for Vectors {
                 fn add(&self, w: &[$scalar], released: Charges<'_, $scalar>, y: &mut [$scalar]) {
-                    pulp::Arch::new().dispatch(Add { w, released, y });
+                    self.0.dispatch(Add { w, released, y });
                 }
 
                 fn add_vjp(
@@ -290,7 +307,7 @@ macro_rules! vectors {
                     w_bar: Option<&mut [$scalar]>,
                     products: &mut [$scalar],
                 ) {
-                    pulp::Arch::new().dispatch(AddVjp { w, released, y_bar, w_bar, products });
+                    self.0.dispatch(AddVjp { w, released, y_bar, w_bar, products });
                 }
             }
         };

@@ -86,12 +86,28 @@ pub struct Entry {
 pub struct Layout {
     entries: Vec<Entry>,
     len: usize,
+    /// Ranges that every step asks for, so that it need not search.
+    recurrent: Vec<Range<usize>>,
+    input: Range<usize>,
+    bias: Range<usize>,
+    readout: Range<usize>,
 }
 
 impl Layout {
     pub(crate) fn push(&mut self, group: Group, name: String, rows: usize, columns: usize) {
         let range = self.len..self.len + rows * columns;
         self.len = range.end;
+        match group {
+            Group::Recurrent(k) => {
+                // Classes come in order, and those of low rank have none.
+                self.recurrent.resize(k, 0..0);
+                self.recurrent.push(range.clone());
+            }
+            Group::Input => self.input = range.clone(),
+            Group::Bias => self.bias = range.clone(),
+            Group::Readout => self.readout = range.clone(),
+            _ => {}
+        }
         self.entries.push(Entry { group, name, range, rows });
     }
 
@@ -106,8 +122,15 @@ impl Layout {
     }
 
     /// The range of `group`; empty if the network does not have it.
+    #[inline]
     pub fn range(&self, group: Group) -> Range<usize> {
-        self.entry(group).map_or(0..0, |e| e.range.clone())
+        match group {
+            Group::Recurrent(k) => self.recurrent.get(k).map_or(0..0, Range::clone),
+            Group::Input => self.input.clone(),
+            Group::Bias => self.bias.clone(),
+            Group::Readout => self.readout.clone(),
+            other => self.entry(other).map_or(0..0, |e| e.range.clone()),
+        }
     }
 
     /// Number of parameters.
@@ -149,6 +172,7 @@ impl<T: Scalar + Copy> Parameters<T> {
     }
 
     /// The entries of `group`, column-major; empty if the network does not have it.
+    #[inline]
     pub fn group(&self, group: Group) -> &[T] {
         &self.values[self.layout.range(group)]
     }

@@ -21,7 +21,7 @@ use crate::registry::{is_known, known};
 pub(crate) const GRAZING: f64 = 1e-3;
 
 /// Neurons that are ruled out together.
-const CHUNK: usize = 16;
+const CHUNK: usize = size_of::<u64>();
 
 /// Active neurons whose gates are computed together; a few of 80 are active at a time.
 const GROUP: usize = 8;
@@ -151,6 +151,8 @@ pub(crate) struct Setting<'a, T> {
 pub(crate) struct Released<T> {
     pub(crate) neurons: Vec<u32>,
     pub(crate) charge: Vec<T>,
+    /// Of each neuron, whether a step may have released any: room for the loops that look for them.
+    pub(crate) touched: Vec<u8>,
 }
 
 /// Where a population's backward loops add to.
@@ -194,7 +196,8 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
         released: &mut Released<T>,
     );
 
-    /// Its transpose, equation (24): turns `bar` of the step's end into that of its start and writes `current_bar`.
+    /// Its transpose, equation (24): turns `bar` of the step's end into that of its start and writes `current_bar`;
+    /// `charge_bar` is used up.
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     fn backward(
         &self,
@@ -204,7 +207,7 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
         current: &[T],
         offset: usize,
         active: &[u32],
-        charge_bar: &[T],
+        charge_bar: &mut [T],
         bar: BlockMut<'_, T>,
         current_bar: &mut [T],
         parameters: ParameterBar<'_, T>,
@@ -506,6 +509,28 @@ fn turns<T: RealField + Copy>(reset: &Reset<T>, v: T) -> T {
     }
 }
 
+/// The neurons that are marked by a one, upwards; a whole chunk is one number.
+#[inline(always)]
+fn marked(marks: &[u8]) -> impl Iterator<Item = usize> {
+    let (chunks, rest) = marks.as_chunks::<CHUNK>();
+    let mut last = [0; CHUNK];
+    last[..rest.len()].copy_from_slice(rest);
+    let chunks = chunks.iter().copied().chain([last]).map(u64::from_le_bytes);
+    chunks.enumerate().flat_map(
+        #[inline(always)]
+        |(chunk, mut ones)| {
+            std::iter::from_fn(
+                #[inline(always)]
+                move || {
+                    let i = (ones != 0).then_some(chunk * CHUNK + ones.trailing_zeros() as usize / 8);
+                    ones &= ones.wrapping_sub(1);
+                    i
+                },
+            )
+        },
+    )
+}
+
 /// Adds `G(v') - G(v)` to the charges that were released from number `first` on. They lie scattered, so they are
 /// gathered into vectors; with parameters of their own, neurons are taken one by one.
 #[inline(always)]
@@ -536,46 +561,54 @@ pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
 }
 
 /// Where [`add_slopes`] adds to.
-struct GateBar<'a, 'w, T> {
+struct GateBar<'a, T> {
     v: &'a mut [T],
     neuron: &'a mut [T],
-    width: &'a mut Option<&'w mut T>,
+    width: Option<&'a mut T>,
 }
 
-/// Adds the cotangents `bars` of the charges `G(v)` of some neurons to their voltages, the gate's width and, with `train`,
-/// its threshold; in the vectors of [`add_charges`].
+/// The transpose of [`add_charges`], in the same vectors: adds the cotangents of the charges to the voltages at the end of
+/// the step, the gate's width and, with `train`, its threshold, and turns them into what they add to the voltages at its
+/// start. With a latch, a charge depends on that in place of the start, which is left out.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
 fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
     at: &Setting<'_, T>,
     train: bool,
-    v: &[T],
+    latched: bool,
+    before: &[T],
+    after: &[T],
     offset: usize,
     neurons: &[u32],
-    bars: &[T; GROUP],
-    bar: &mut GateBar<'_, '_, T>,
+    charge_bar: &mut [T],
+    mut bar: GateBar<'_, T>,
     params: impl Fn(usize) -> N::Params<T>,
 ) {
-    let mut gathered = [T::zero(); GROUP];
-    for (target, &neuron) in gathered.iter_mut().zip(neurons) {
-        *target = v[neuron as usize - offset];
-    }
-    let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
-    let mut slope = gate.densities(gathered);
-    for lane in 0..GROUP {
-        slope[lane] *= bars[lane];
-    }
-    for (lane, &neuron) in neurons.iter().enumerate() {
-        let i = neuron as usize - offset;
-        bar.v[i] += slope[lane];
-        if let Some(width) = bar.width {
-            // dG/dDelta = g (1 - u)
-            **width += slope[lane] * (T::one() - gate.position(gathered[lane]));
+    let group = if at.per_neuron { 1 } else { GROUP };
+    for (neurons, charge_bar) in neurons.chunks(group).zip(charge_bar.chunks_mut(group)) {
+        let mut v = [T::zero(); 2 * GROUP];
+        for (lane, &neuron) in neurons.iter().enumerate() {
+            let i = neuron as usize - offset;
+            (v[lane], v[GROUP + lane]) = (before[i], after[i]);
         }
-        if train {
-            let mut params_bar = zeros::<T, N::Params<T>>();
-            N::reset_vjp(-slope[lane], T::zero(), &mut params_bar);
-            add_params::<N, T>(at, v.len(), i, &params_bar, bar.neuron);
+        let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
+        let slopes = gate.densities(v);
+        for (lane, (&neuron, charge_bar)) in neurons.iter().zip(charge_bar).enumerate() {
+            let i = neuron as usize - offset;
+            let end = slopes[GROUP + lane] * *charge_bar;
+            let start = if latched { T::zero() } else { -slopes[lane] * *charge_bar };
+            bar.v[i] += end;
+            *charge_bar = start;
+            if let Some(width) = &mut bar.width {
+                // dG/dDelta = g (1 - u)
+                let rest = |v: T| T::one() - gate.position(v);
+                **width += end * rest(v[GROUP + lane]) + start * rest(v[lane]);
+            }
+            if train {
+                let mut params_bar = zeros::<T, N::Params<T>>();
+                N::reset_vjp(-(end + start), T::zero(), &mut params_bar);
+                add_params::<N, T>(at, after.len(), i, &params_bar, bar.neuron);
+            }
         }
     }
 }
@@ -595,10 +628,12 @@ impl<N: NeuronVjp> Model<N> {
         let BlockMut { v, rest, latch } = after;
         let (current, before_v) = (&current[..size], &before.v[..size]);
         let v = &mut v[..size];
-        let first = released.neurons.len();
-        let mut push = |i: usize, charge: T| {
-            released.neurons.push((offset + i) as u32);
-            released.charge.push(charge);
+        let Released { neurons, charge, touched } = &mut *released;
+        let touched = &mut touched[..size];
+        let first = neurons.len();
+        let mut push = |i: usize, released: T| {
+            neurons.push((offset + i) as u32);
+            charge.push(released);
         };
         if let Reset::To { .. } = N::reset(&params(0)) {
             // Where all neurons would be without a reset.
@@ -614,39 +649,33 @@ impl<N: NeuronVjp> Model<N> {
             }
             latch.fill(T::zero());
             let refractory = |i: usize| N::refractory(&params(i)).is_some();
-            // Whole chunks of neurons far from threshold are ruled out by vector comparisons.
-            for (chunk, v) in v.chunks_mut(CHUNK).enumerate() {
-                let start = chunk * CHUNK;
-                let old = &before_v[start..][..v.len()];
-                let waits = |i: usize| {
-                    if refractory(start + i) { before.latch[start + i] } else { T::zero() }
-                };
-                let mut any = refractory(start) && (0..v.len()).any(|i| waits(i) > T::zero());
-                for (i, (&new, &old)) in v.iter().zip(old).enumerate() {
-                    let lower = gate_of::<N, T>(at, &params(start + i)).0.lower();
-                    any |= (new > lower) | (old > lower);
-                }
-                if !any {
-                    continue;
-                }
-                for (i, (v, &old)) in v.iter_mut().zip(old).enumerate() {
-                    let p = params(start + i);
-                    let (affine, reset) = (affine::<N, T>(&p, current[start + i]), hard_reset::<N, T>(&p));
-                    let (wait, mut spikes) = (waits(i), T::zero());
-                    if wait > T::zero() || *v >= reset.threshold {
-                        if let Some(refractory) = N::refractory(&p) {
-                            let from = (old, wait);
-                            (*v, latch[start + i], spikes) =
-                                affine.step_refractory(reset, refractory, from, at.h);
-                        } else {
-                            (*v, spikes) = affine.step(reset, old, at.h);
-                        }
+            let waits = |i: usize| if refractory(i) { before.latch[i] } else { T::zero() };
+            // Few neurons are near threshold: they are found by comparing vectors.
+            let near = |i: usize, new: T, old: T| {
+                let lower = gate_of::<N, T>(at, &params(i)).0.lower();
+                (new > lower) | (old > lower)
+            };
+            for i in 0..size {
+                touched[i] = u8::from(near(i, v[i], before_v[i]) | (waits(i) > T::zero()));
+            }
+            for i in marked(touched) {
+                let (p, old) = (params(i), before_v[i]);
+                let (affine, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
+                let mut spikes = T::zero();
+                if let Some(refractory) = N::refractory(&p) {
+                    let wait = waits(i);
+                    if wait > T::zero() || v[i] >= reset.threshold {
+                        (v[i], latch[i], spikes) =
+                            affine.step_refractory(reset, refractory, (old, wait), at.h);
                     }
-                    let lower = gate_of::<N, T>(at, &p).0.lower();
-                    if spikes > T::zero() || old > lower || *v > lower {
-                        push(start + i, spikes);
+                    if !(spikes > T::zero() || near(i, v[i], old)) {
+                        continue;
                     }
+                } else {
+                    let phi = at.growth.map_or_else(|| affine.phi(at.h), |(phi, _)| phi);
+                    (v[i], spikes) = affine.step_by(reset, old, at.h, phi);
                 }
+                push(i, spikes);
             }
             add_charges::<N, T>(at, before_v, v, offset, first, released, params);
             return;
@@ -670,40 +699,26 @@ impl<N: NeuronVjp> Model<N> {
                 put_state::<N, T>(&flow::<N, T, false>(at, &params(i), x, current[i]), v, rest, i);
             }
         }
-        // Few neurons are near threshold: whole chunks are ruled out by vector comparisons.
+        // Few neurons are near threshold: they are found by comparing vectors.
         let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
         let latched = matches!(N::reset(&params(0)), Reset::Latch { .. });
-        for (chunk, v) in v.chunks_mut(CHUNK).enumerate() {
-            let start = chunk * CHUNK;
-            let old = &before_v[start..][..v.len()];
-            let touched = |i: usize, new: T, old: T| {
-                let lower = gate_of::<N, T>(at, &params(start + i)).0.lower();
-                latched | (new > lower) | (old > lower) | (periodic & (new < T::zero()))
-            };
-            let mut any = false;
-            for (i, (&new, &old)) in v.iter().zip(old).enumerate() {
-                any |= touched(i, new, old);
-            }
-            if any {
-                for (i, (v, &old)) in v.iter_mut().zip(old).enumerate() {
-                    if !touched(i, *v, old) {
-                        continue;
-                    }
-                    let i = start + i;
-                    let (gate, reset) = gate_of::<N, T>(at, &params(i));
-                    if latched {
-                        let held = before.latch[i];
-                        let (charge, _) = total(&gate, &reset, *v, held);
-                        latch[i] = if *v > gate.lower() { charge } else { T::zero() };
-                        if charge > held {
-                            push(i, charge - held);
-                        }
-                    } else {
-                        let whole = turns(&reset, *v);
-                        *v -= whole;
-                        push(i, whole);
-                    }
+        for i in 0..size {
+            let (lower, new, old) = (gate_of::<N, T>(at, &params(i)).0.lower(), v[i], before_v[i]);
+            touched[i] = u8::from(latched | (new > lower) | (old > lower) | (periodic & (new < T::zero())));
+        }
+        for i in marked(touched) {
+            let (gate, reset) = gate_of::<N, T>(at, &params(i));
+            if latched {
+                let held = before.latch[i];
+                let (charge, _) = total(&gate, &reset, v[i], held);
+                latch[i] = if v[i] > gate.lower() { charge } else { T::zero() };
+                if charge > held {
+                    push(i, charge - held);
                 }
+            } else {
+                let whole = turns(&reset, v[i]);
+                v[i] -= whole;
+                push(i, whole);
             }
         }
         if !latched {
@@ -721,11 +736,11 @@ impl<N: NeuronVjp> Model<N> {
         current: &[T],
         offset: usize,
         active: &[u32],
-        charge_bar: &[T],
+        charge_bar: &mut [T],
         bar: BlockMut<'_, T>,
         current_bar: &mut [T],
         neuron_bar: &mut [T],
-        mut width_bar: Option<&mut T>,
+        width: Option<&mut T>,
         params: impl Fn(usize) -> N::Params<T>,
     ) {
         let size = before.v.len();
@@ -743,21 +758,17 @@ impl<N: NeuronVjp> Model<N> {
                 }
             }
         }
-        // What the charge at the end of the step depends on, in the vectors of `add_charges`.
-        let group = if at.per_neuron { 1 } else { GROUP };
-        let mut bars = [T::zero(); GROUP];
-        for (neurons, charge_bar) in active.chunks(group).zip(charge_bar.chunks(group)) {
-            for ((&neuron, &q_bar), bar) in neurons.iter().zip(charge_bar).zip(&mut bars) {
-                *bar = q_bar;
-                if latched {
-                    let latch_bar = &mut latch_bar[neuron as usize - offset];
-                    *bar += *latch_bar;
-                    *latch_bar = -q_bar;
-                }
+        // What the charge depends on: the end of the step now, its start after the flow.
+        if latched {
+            for (&neuron, charge_bar) in active.iter().zip(&mut *charge_bar) {
+                let latch_bar = &mut latch_bar[neuron as usize - offset];
+                (*charge_bar, *latch_bar) = (*charge_bar + *latch_bar, -*charge_bar);
             }
-            let mut bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width: &mut width_bar };
-            add_slopes::<N, T>(at, train, after_v, offset, neurons, &bars, &mut bar, &params);
         }
+        let gate_bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width };
+        add_slopes::<N, T>(
+            at, train, latched, before_v, after_v, offset, active, charge_bar, gate_bar, &params,
+        );
         // The flow.
         if const { N::LOCATED } {
             let bar = BlockMut { v: &mut *v_bar, rest: &mut *rest_bar, latch: &mut *latch_bar };
@@ -795,7 +806,15 @@ impl<N: NeuronVjp> Model<N> {
                 smooth!(i, params(i), |p| growth::<N, T>(at, p));
             }
             let waits = |i: usize| N::refractory(&params(i)).is_some() && before.latch[i] > T::zero();
-            let mut reset_vjp = |i: usize| {
+            let fires = |i: usize| {
+                let flow = affine::<N, T>(&params(i), current[i]);
+                let phi = at.growth.map_or_else(|| flow.phi(at.h), |(phi, _)| phi);
+                flow.advance_by(before_v[i], phi) >= N::reset(&params(i)).threshold()
+            };
+            // A neuron that fires is on the list; one that waits need not be.
+            let firing = active.iter().map(|&neuron| neuron as usize - offset);
+            let firing = firing.filter(|&i| fires(i) && !waits(i));
+            for i in firing.chain((0..before.latch.len()).filter(|&i| waits(i))) {
                 let p = params(i);
                 let (flow, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
                 let mut bar = AffineBar::zero();
@@ -803,7 +822,8 @@ impl<N: NeuronVjp> Model<N> {
                     let (start, bars) = ((before_v[i], before.latch[i]), (v_bar[i], latch_bar[i]));
                     flow.step_refractory_vjp(reset, refractory, start, at.h, bars, &mut bar);
                 } else {
-                    flow.step_vjp(reset, before_v[i], at.h, v_bar[i], &mut bar);
+                    let growth = at.growth.unwrap_or_else(|| growth::<N, T>(at, &p));
+                    flow.step_by_vjp(reset, before_v[i], at.h, growth, v_bar[i], &mut bar);
                 }
                 v_bar[i] = bar.v;
                 if let Some(latch_bar) = latch_bar.get_mut(i) {
@@ -815,20 +835,6 @@ impl<N: NeuronVjp> Model<N> {
                     N::reset_vjp(bar.threshold, bar.value, &mut params_bar);
                     N::refractory_vjp(bar.refractory, &mut params_bar);
                     add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
-                }
-            };
-            // A neuron that fires is on the list; one that waits need not be.
-            for i in active.iter().map(|&neuron| neuron as usize - offset) {
-                let flow = affine::<N, T>(&params(i), current[i]);
-                let phi = at.growth.map_or_else(|| flow.phi(at.h), |(phi, _)| phi);
-                let fires = flow.advance_by(before_v[i], phi) >= N::reset(&params(i)).threshold();
-                if fires && !waits(i) {
-                    reset_vjp(i);
-                }
-            }
-            for i in 0..before.latch.len() {
-                if waits(i) {
-                    reset_vjp(i);
                 }
             }
         } else {
@@ -858,16 +864,10 @@ impl<N: NeuronVjp> Model<N> {
                 run!(|p, x, i, x_bar, p_bar| flow_vjp::<N, T, false>(at, p, x, i, x_bar, p_bar));
             }
         }
-        // What the charge at the start of the step depends on.
-        if latched {
-            return;
-        }
-        for (neurons, charge_bar) in active.chunks(group).zip(charge_bar.chunks(group)) {
-            for (&q_bar, bar) in charge_bar.iter().zip(&mut bars) {
-                *bar = -q_bar;
+        if !latched {
+            for (&neuron, &start_bar) in active.iter().zip(&*charge_bar) {
+                v_bar[neuron as usize - offset] += start_bar;
             }
-            let mut bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width: &mut width_bar };
-            add_slopes::<N, T>(at, train, before_v, offset, neurons, &bars, &mut bar, &params);
         }
     }
 }
@@ -1005,7 +1005,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         current: &[T],
         offset: usize,
         active: &[u32],
-        charge_bar: &[T],
+        charge_bar: &mut [T],
         bar: BlockMut<'_, T>,
         current_bar: &mut [T],
         parameters: ParameterBar<'_, T>,

@@ -34,6 +34,8 @@ use crate::{Error, Group, Loss, Network, Trial};
 #[derive(Clone, Debug)]
 pub struct SplitStep<'n, T: 'static> {
     network: &'n Network<T>,
+    /// The widest vectors of this machine.
+    arch: pulp::Arch,
     columns: &'static dyn Columns<T>,
     /// Of each population.
     settings: Vec<Setting<'n, T>>,
@@ -108,6 +110,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         let dense = classes.clone().any(|k| network.parameters.group(Group::Tau(k)).len() > 1);
         let mut scheme = Self {
             network,
+            arch: pulp::Arch::new(),
             columns: columns(),
             settings: network.places.iter().map(setting).collect(),
             h,
@@ -258,7 +261,7 @@ impl<T> Default for SplitTape<T> {
             synapses: Vec::new(),
             arrived: Vec::new(),
             ends: Vec::new(),
-            released: Released { neurons: Vec::new(), charge: Vec::new() },
+            released: Released { neurons: Vec::new(), charge: Vec::new(), touched: Vec::new() },
             output: Vec::new(),
             output_bar: Vec::new(),
             current_bar: Vec::new(),
@@ -584,7 +587,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                 &tape.current[index * size + place.offset..][..place.size],
                 place.offset,
                 &neurons[from..to],
-                &tape.charge_bar[from..to],
+                &mut tape.charge_bar[from..to],
                 block_mut(place, network.membrane, membrane_bar),
                 &mut tape.current_bar[place.offset..][..place.size],
                 network.parameter_bar(p, parameters_bar),
@@ -808,6 +811,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.output.resize(network.outputs, T::zero());
         tape.output_bar.resize(network.outputs, T::zero());
         tape.current_bar.resize(network.neurons, T::zero());
+        tape.released.touched.resize(network.neurons, 0);
     }
 
     fn tape_bytes(&self) -> Option<usize> {
@@ -839,7 +843,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        vectorise::<T, _>(pulp::Arch::new(), Forward { run: self, n, x, tape })
+        vectorise::<T, _>(self.scheme.arch, Forward { run: self, n, x, tape })
     }
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
@@ -884,10 +888,7 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        vectorise::<T, _>(
-            pulp::Arch::new(),
-            Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar },
-        );
+        vectorise::<T, _>(self.scheme.arch, Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
     }
 
     fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {

@@ -1,6 +1,7 @@
 //! Losses (equations (5), (44)). A pair of losses is their sum.
 
 use nalgebra::RealField;
+use spikegrad_network::kernels::dot;
 use spikegrad_network::{Loss, Sample, SampleBar};
 
 /// The quadratic loss `l = (w |o - o_d|^2 + lambda |s|^2) / 2`, `w` the sample's weight.
@@ -13,11 +14,7 @@ pub struct Quadratic<T> {
 impl<T: RealField + Copy> Loss<T> for Quadratic<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         let sum = at.output.iter().zip(at.target).fold(T::zero(), |sum, (&o, &d)| sum + (o - d) * (o - d));
-        let activity = if self.lambda == T::zero() {
-            T::zero()
-        } else {
-            self.lambda * at.s.iter().fold(T::zero(), |sum, &s| sum + s * s)
-        };
+        let activity = if self.lambda == T::zero() { T::zero() } else { self.lambda * dot(at.s, at.s) };
         (at.weight * sum + activity) * T::from_subset(&0.5)
     }
 
