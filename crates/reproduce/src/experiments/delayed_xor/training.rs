@@ -70,7 +70,7 @@ pub(super) const PLANS: [Plan; 2] = [
     Plan {
         name: "gated, exact gradient, streams",
         key: "stream",
-        stream: (1, 2),
+        stream: (1, 3),
         iterations: 14_000,
         tests: &["standard-stream", "controlled-stream"],
     },
