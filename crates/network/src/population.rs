@@ -531,6 +531,22 @@ fn marked(marks: &[u8]) -> impl Iterator<Item = usize> {
     )
 }
 
+/// The voltages of at most [`GROUP`] neurons at both ends of the step, side by side.
+#[inline(always)]
+fn both_ends<T: RealField + Copy>(
+    before: &[T],
+    after: &[T],
+    offset: usize,
+    neurons: &[u32],
+) -> [T; 2 * GROUP] {
+    let mut v = [T::zero(); 2 * GROUP];
+    for (lane, &neuron) in neurons.iter().enumerate() {
+        let i = neuron as usize - offset;
+        (v[lane], v[GROUP + lane]) = (before[i], after[i]);
+    }
+    v
+}
+
 /// Adds `G(v') - G(v)` to the charges that were released from number `first` on. They lie scattered, so they are
 /// gathered into vectors; with parameters of their own, neurons are taken one by one.
 #[inline(always)]
@@ -546,12 +562,7 @@ pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
     let group = if at.per_neuron { 1 } else { GROUP };
     let neurons = released.neurons[first..].chunks(group);
     for (neurons, charge) in neurons.zip(released.charge[first..].chunks_mut(group)) {
-        // Both ends of the step side by side.
-        let mut v = [T::zero(); 2 * GROUP];
-        for (lane, &neuron) in neurons.iter().enumerate() {
-            let i = neuron as usize - offset;
-            (v[lane], v[GROUP + lane]) = (before[i], after[i]);
-        }
+        let v = both_ends(before, after, offset, neurons);
         let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
         let v = gate.charges(v);
         for (lane, charge) in charge.iter_mut().enumerate() {
@@ -586,11 +597,7 @@ fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
 ) {
     let group = if at.per_neuron { 1 } else { GROUP };
     for (neurons, charge_bar) in neurons.chunks(group).zip(charge_bar.chunks_mut(group)) {
-        let mut v = [T::zero(); 2 * GROUP];
-        for (lane, &neuron) in neurons.iter().enumerate() {
-            let i = neuron as usize - offset;
-            (v[lane], v[GROUP + lane]) = (before[i], after[i]);
-        }
+        let v = both_ends(before, after, offset, neurons);
         let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
         let slopes = gate.densities(v);
         for (lane, (&neuron, charge_bar)) in neurons.iter().zip(charge_bar).enumerate() {

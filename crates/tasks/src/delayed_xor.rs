@@ -310,8 +310,8 @@ impl<T: RealField + Copy> DelayedXor<T> {
 
     /// The recipe: Adam with a step size for each group, in the ratio of how much the groups may move, which stay as they are
     /// until some part of the iterations and then fall; each trial's gradient clipped, except the readout's; validation that
-    /// leads through the [`Curriculum`]. For streams, smaller
-    /// steps, a shorter memory of the gradient's scale, averaged parameters, and a way back where the score falls.
+    /// leads through the [`Curriculum`]. For streams, smaller steps, a shorter memory of the gradient's scale, averaged
+    /// parameters, and a way back where the score falls.
     pub fn options(&self, iterations: usize, seed: u64) -> Options {
         let rate = |group, rate| Rate { group, rate };
         let streams = self.has_streams();
@@ -443,7 +443,9 @@ fn clear_after_cues(
 
     let parameters = &mut network.parameters;
     parameters.input_mut()[(RELAY, 1)] = 0.012;
-    parameters.bias_mut()[..3].copy_from_slice(&[-0.005, -0.005, -0.008]);
+    for (neuron, current) in [(RELAY, -0.005), (SECOND_RELAY, -0.005), (CLEARING, -0.008)] {
+        parameters.bias_mut()[neuron] = current;
+    }
     let mut slow = parameters.recurrent_mut(0);
     slow[(RELAY, RELAY)] = 0.42;
     slow[(SECOND_RELAY, SECOND_RELAY)] = 0.42;
