@@ -62,6 +62,29 @@ struct Crossings<T> {
     rest: T,
 }
 
+/// What happens in a step, see [`Affine::spike`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spike<T> {
+    /// Whether there is a spike at all.
+    pub fires: bool,
+    /// Whether there may be more than one: then nothing else is known.
+    pub repeats: bool,
+    /// Whether the state was at or above threshold from the start.
+    pub at_once: bool,
+    /// `phi` of the time from the spike to the end of the step, if there is one.
+    pub rest: T,
+    /// The state at the end.
+    pub end: T,
+}
+
+impl<T> Spike<T> {
+    /// Whether there is at most one spike, from below threshold.
+    #[inline(always)]
+    pub fn is_simple(&self) -> bool {
+        !(self.repeats | self.at_once)
+    }
+}
+
 impl<T: RealField + Copy> Affine<T> {
     /// `a v + c`.
     #[inline(always)]
@@ -151,26 +174,28 @@ impl<T: RealField + Copy> Affine<T> {
     /// without logarithms and exponentials.
     #[inline(always)]
     pub fn step_by(&self, reset: HardReset<T>, v: T, h: T, phi: T) -> (T, T) {
-        let smooth = self.advance_by(v, phi);
-        let end = self.advance_by(reset.value, self.phi_of_rest(reset, v, smooth, phi));
-        // The flow is monotone: a threshold that it is not beyond at the end was not reached. Which neurons fire cannot be
-        // foreseen, so both ends are computed and there is no branch but for more spikes than one.
-        let fires = smooth >= reset.threshold;
-        if fires
-            && end >= reset.threshold
+        let spike = self.spike(reset, v, self.advance_by(v, phi), phi);
+        if spike.repeats
             && let Some(at) = self.crossings(reset, T::zero(), v, h)
         {
             return (self.advance(reset.value, at.rest), T::one() + at.repeats);
         }
-        if fires { (end, T::one()) } else { (smooth, T::zero()) }
+        (spike.end, if spike.fires { T::one() } else { T::zero() })
     }
 
-    /// `phi` of the time between threshold and `smooth`, which lies beyond it at the end of a step from `v`. A state that was at
-    /// or above threshold from the start fires at once.
+    /// What happens in a step from `v` that would end at `smooth` without a reset, `advance_by(v, phi)`. Which neurons fire
+    /// cannot be foreseen, so there is no branch: a loop over many of them vectorises.
     #[inline(always)]
-    fn phi_of_rest(&self, reset: HardReset<T>, v: T, smooth: T, phi: T) -> T {
+    pub fn spike(&self, reset: HardReset<T>, v: T, smooth: T, phi: T) -> Spike<T> {
+        // The flow is monotone: a threshold that it is not beyond at the end was not reached. A state that was at or above
+        // threshold from the start fires at once.
+        let fires = smooth >= reset.threshold;
         let rest = (smooth - reset.threshold) / self.rhs(reset.threshold);
-        if v < reset.threshold && rest <= phi { rest } else { phi }
+        let below = v < reset.threshold;
+        let rest = if below & (rest <= phi) { rest } else { phi };
+        let end = self.advance_by(reset.value, rest);
+        let repeats = fires & (end >= reset.threshold);
+        Spike { fires, repeats, at_once: fires & !below, rest, end: if fires { end } else { smooth } }
     }
 
     /// The time of the step's first spike, if it has one.
@@ -190,34 +215,35 @@ impl<T: RealField + Copy> Affine<T> {
         reset: HardReset<T>,
         v: T,
         h: T,
-        (phi, phi_by_a): (T, T),
+        growth: (T, T),
         end_bar: T,
         bar: &mut AffineBar<T>,
     ) {
-        let smooth = self.advance_by(v, phi);
-        let mut smooth_bar = end_bar;
-        if smooth >= reset.threshold {
-            let rest = self.phi_of_rest(reset, v, smooth, phi);
-            if self.advance_by(reset.value, rest) >= reset.threshold {
-                return self.several_spikes_vjp(reset, v, h, end_bar, bar);
-            }
-            if !(v < reset.threshold) {
-                let value_bar = self.advance_by_vjp(reset.value, (phi, phi_by_a), end_bar, bar);
-                bar.value += value_bar;
-                return;
-            }
-            smooth_bar = self.rhs(reset.value) * end_bar / self.rhs(reset.threshold);
-            let grown = T::one() + self.a * rest;
-            bar.value += grown * end_bar;
-            bar.threshold -= grown * smooth_bar;
-            bar.c += rest * (end_bar - smooth_bar);
-            bar.a += rest * (reset.value * end_bar - reset.threshold * smooth_bar);
+        let spike = self.spike(reset, v, self.advance_by(v, growth.0), growth.0);
+        if !spike.is_simple() {
+            return self.several_spikes_vjp(reset, v, h, end_bar, bar);
         }
-        let v_bar = self.advance_by_vjp(v, (phi, phi_by_a), smooth_bar, bar);
+        let smooth_bar = self.spike_vjp(reset, &spike, end_bar, bar);
+        let v_bar = self.advance_by_vjp(v, growth, smooth_bar, bar);
         bar.v += v_bar;
     }
 
-    /// The transpose of [`step`](Self::step) for more than one spike.
+    /// The transpose of a simple [`spike`](Self::spike), again without a branch: returns the cotangent of where the step would
+    /// have ended without a reset, and adds to `bar` what the time between spike and end contributes.
+    #[inline(always)]
+    pub fn spike_vjp(&self, reset: HardReset<T>, spike: &Spike<T>, end_bar: T, bar: &mut AffineBar<T>) -> T {
+        let rest = spike.rest;
+        let jump = self.rhs(reset.value) * end_bar / self.rhs(reset.threshold);
+        let grown = T::one() + self.a * rest;
+        let if_fires = |x: T| if spike.fires { x } else { T::zero() };
+        bar.value += if_fires(grown * end_bar);
+        bar.threshold -= if_fires(grown * jump);
+        bar.c += if_fires(rest * (end_bar - jump));
+        bar.a += if_fires(rest * (reset.value * end_bar - reset.threshold * jump));
+        if spike.fires { jump } else { end_bar }
+    }
+
+    /// The transpose of [`step`](Self::step) for spikes that are not simple.
     fn several_spikes_vjp(&self, reset: HardReset<T>, v: T, h: T, end_bar: T, bar: &mut AffineBar<T>) {
         let Some(at) = self.crossings(reset, T::zero(), v, h) else { return };
         let value_bar = self.advance_vjp(reset.value, at.rest, end_bar, bar);

@@ -23,7 +23,7 @@ mod located;
 mod step;
 pub mod tableau;
 
-pub use affine::{Affine, AffineBar, HardReset};
+pub use affine::{Affine, AffineBar, HardReset, Spike};
 pub use decay::Decay;
 pub use error::Error;
 pub use events::{EventLog, RESOLVED_STEPS};

@@ -110,6 +110,7 @@ impl NeuronVjp for FitzHughNagumo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::Orbit;
 
     /// Times of the upward crossings of `v = 0` over 400 ms, and the extremes of the voltage in their second half.
     fn firing(current: f64) -> (Vec<f64>, [f64; 2]) {
@@ -142,6 +143,28 @@ mod tests {
         assert!((at(-edge) - 0.331_3).abs() < 1e-4 && (at(edge) - 1.418_7).abs() < 1e-4);
         assert!(firing(0.30).0.len() <= 1 && firing(1.45).0.len() <= 1);
         assert!(firing(0.34).0.len() > 5 && firing(1.41).0.len() > 5);
+    }
+
+    /// Without `a`, `b` and current the model is van der Pol's oscillator, from which FitzHugh made it, `v'' - (1 - v^2) v' + v
+    /// = 0` at `tau_w` = 1 ms. Its period and amplitude are known to hundreds of digits (Amore 2021). For other `tau_w` it is
+    /// that of the damping `mu = sqrt(tau_w)`, with time in units of `mu`, and its frequency has the series of Andersen & Geer
+    /// (1982).
+    #[test]
+    fn limit_cycle_of_van_der_pol_has_its_published_period_and_amplitude() {
+        let cycle = |tau_w: f64| {
+            let p = FitzHughNagumo { a: 0.0, b: 0.0, tau_w, ..FitzHughNagumo::default() }.params();
+            Orbit::new(|x| FitzHughNagumo::rhs(&p, x, 0.0), [2.0, 0.0], 1e-3, 100_000, 0.0)
+        };
+        let orbit = cycle(1.0);
+        assert!((orbit.period() - 6.663_286_859_323).abs() < 1e-10, "{}", orbit.period());
+        for extreme in orbit.extremes {
+            assert!((extreme.abs() - 2.008_619_860_875).abs() < 1e-6, "{extreme}");
+        }
+        let period = cycle(0.25).period();
+        let (mu, e) = (0.5, 0.25_f64);
+        let series = [1.0, -1.0 / 16.0, 17.0 / 3072.0, 35.0 / 884_736.0, -678_899.0 / 5_096_079_360.0];
+        let frequency = series.iter().rev().fold(0.0, |sum, c| sum * e + c);
+        assert!((period / mu * frequency - std::f64::consts::TAU).abs() < 1e-6, "{period}");
     }
 
     /// At `I = 0.5` the limit cycle of the textbooks runs between the outer branches of the cubic, `v = -2` and `v = 2`;

@@ -254,6 +254,7 @@ impl NeuronVjp for HodgkinHuxley {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::Orbit;
     use num_dual::Dual64;
 
     /// The steady state at a voltage and the current that holds it there.
@@ -344,42 +345,15 @@ mod tests {
         assert!((period(&times) - 14.64).abs() < 0.05, "{}", period(&times));
     }
 
-    /// One step of the classical method of order 4.
-    fn fourth_order(p: &[f64; 8], x: &[f64; 4], current: f64, h: f64) -> [f64; 4] {
-        let along = |slope: &[f64; 4], t: f64| std::array::from_fn(|i| x[i] + t * slope[i]);
-        let k1 = HodgkinHuxley::rhs(p, x, current);
-        let k2 = HodgkinHuxley::rhs(p, &along(&k1, 0.5 * h), current);
-        let k3 = HodgkinHuxley::rhs(p, &along(&k2, 0.5 * h), current);
-        let k4 = HodgkinHuxley::rhs(p, &along(&k3, h), current);
-        std::array::from_fn(|i| x[i] + h / 6.0 * (k1[i] + 2.0 * (k2[i] + k3[i]) + k4[i]))
-    }
-
     /// Hendrick (2026), theorem 5: at 8 uA/cm2 the stable periodic orbit has a period of 16.007 712 803 838 ms, enclosed by
     /// ball arithmetic. It runs from -75.1403 to 30.9574 mV, 10.1403 below and 95.9574 above -65 mV.
     #[test]
     fn limit_cycle_has_its_proved_period_and_extent() {
         let p = HodgkinHuxley::default().params();
-        let h = 0.0025;
         // Far from the rest, which is stable at this current.
-        let (mut x, mut last, mut period) = ([-45.0, 0.24, 0.39, 0.42], 0.0, 0.0);
-        let (mut low, mut high) = (f64::MAX, f64::MIN);
-        for step in 0..(160.0 / h) as u32 {
-            let next = fourth_order(&p, &x, 8.0, h);
-            if x[0] < -45.0 && next[0] >= -45.0 {
-                // The part of a step that leads to the section, by halving.
-                let (mut short, mut long) = (0.0, h);
-                for _ in 0..50 {
-                    let middle = 0.5 * (short + long);
-                    if fourth_order(&p, &x, 8.0, middle)[0] < -45.0 { short = middle } else { long = middle }
-                }
-                let now = h * f64::from(step) + short;
-                (period, last) = (now - last, now);
-            }
-            x = next;
-            if f64::from(step) * h > 120.0 {
-                (low, high) = (low.min(x[0]), high.max(x[0]));
-            }
-        }
+        let start = [-45.0, 0.24, 0.39, 0.42];
+        let orbit = Orbit::new(|x| HodgkinHuxley::rhs(&p, x, 8.0), start, 0.0025, 64_000, -45.0);
+        let (period, [low, high]) = (orbit.period(), orbit.extremes);
         assert!((period - 16.007_712_803_838).abs() < 1e-8, "{period}");
         assert!((low + 75.140_3).abs() < 1e-3 && (high - 30.957_4).abs() < 1e-3, "{low} {high}");
     }

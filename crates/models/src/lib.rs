@@ -24,6 +24,8 @@ mod morris_lecar;
 mod neuron;
 mod nif;
 mod quadratic;
+#[cfg(test)]
+mod reference;
 mod refractory_lif;
 mod synapse;
 mod theta;

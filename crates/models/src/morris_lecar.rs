@@ -260,6 +260,7 @@ impl NeuronVjp for MorrisLecar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::Orbit;
 
     /// The steady state at a voltage and the current that holds it there.
     fn steady(neuron: &MorrisLecar, v: f64) -> ([f64; 2], f64) {
@@ -351,5 +352,48 @@ mod tests {
             let depolarised = spikes(&neuron, [0.0, 0.0], below);
             assert_eq!(depolarised > 10, bistable, "{depolarised}");
         }
+    }
+
+    /// The example of the manual of MatCont (Dhooge, Govaerts & Kuznetsov 2003), without units: the Hopf bifurcation and both
+    /// folds of the rest, and the fold of the limit cycles at the current 0.084 569 48 with the period 4.222 011, where a stable
+    /// one and an unstable one meet. Near it the period goes with the square root of the distance.
+    #[test]
+    fn limit_cycle_ends_where_it_should_with_its_published_period() {
+        let neuron = MorrisLecar {
+            capacitance: 1.0,
+            g_l: 0.5,
+            g_ca: 1.0,
+            g_k: 2.0,
+            v_l: -0.5,
+            v_ca: 1.0,
+            v_k: -0.7,
+            v_1: -0.01,
+            v_2: 0.15,
+            v_3: 0.1,
+            v_4: 0.145,
+            phi: 1.15,
+            v_theta: 0.0,
+        };
+        let trace = |x: &[f64; 2], current: f64| linearised(&neuron, x, current).0;
+        let determinant = |x: &[f64; 2], current: f64| linearised(&neuron, x, current).1;
+        let found = [
+            edge(&neuron, [0.0, 0.05], trace),
+            edge(&neuron, [-0.1, 0.0], determinant),
+            edge(&neuron, [-0.3, -0.2], determinant),
+        ];
+        for (found, published) in found.into_iter().zip([0.075_658, -0.020_727, 0.083_257]) {
+            assert!((found - published).abs() < 2e-6, "{found} {published}");
+        }
+        let p = neuron.params();
+        let cycle =
+            |current: f64| Orbit::new(|x| MorrisLecar::rhs(&p, x, current), [0.2, 0.2], 0.02, 400_000, 0.04);
+        let fold = 0.084_569_48;
+        // A parabola of the square root, at zero.
+        let [near, middle, far] = [1e-6, 4e-6, 9e-6].map(|distance| cycle(fold - distance).period());
+        let at_fold = 3.0 * (near - middle) + far;
+        assert!((at_fold - 4.222_011).abs() < 3e-4, "{at_fold}");
+        // Beyond it, what is left of the cycle spirals into the rest.
+        let last = |current: f64| cycle(current).crossings.last().copied();
+        assert!(last(fold - 1e-6) > Some(7990.0) && last(fold + 1e-6) < Some(7000.0));
     }
 }

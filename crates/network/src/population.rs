@@ -539,12 +539,113 @@ fn both_ends<T: RealField + Copy>(
     offset: usize,
     neurons: &[u32],
 ) -> [T; 2 * GROUP] {
-    let mut v = [T::zero(); 2 * GROUP];
-    for (lane, &neuron) in neurons.iter().enumerate() {
-        let i = neuron as usize - offset;
-        (v[lane], v[GROUP + lane]) = (before[i], after[i]);
+    let (before, after) = (gathered(before, offset, neurons), gathered(after, offset, neurons));
+    std::array::from_fn(|k| if k < GROUP { before[k] } else { after[k - GROUP] })
+}
+
+/// One number of each of at most [`GROUP`] neurons, of which there is at least one; the last one's fills up the vector. Its
+/// length is fixed, so that it need not be put together in memory.
+#[inline(always)]
+fn gathered<T: RealField + Copy>(of: &[T], offset: usize, neurons: &[u32]) -> [T; GROUP] {
+    std::array::from_fn(
+        #[inline(always)]
+        |lane| of[neurons[lane.min(neurons.len() - 1)] as usize - offset],
+    )
+}
+
+/// Resets those of `neurons` that reach threshold in a step, whose voltages `after` are those that they would have at its end
+/// without a reset, and writes how many spikes there were; in the vectors of [`add_charges`].
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
+fn fire<N: Neuron, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    before: &[T],
+    current: &[T],
+    after: &mut [T],
+    offset: usize,
+    neurons: &[u32],
+    spikes: &mut [T],
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let group = if at.per_neuron { 1 } else { GROUP };
+    for (neurons, spikes) in neurons.chunks(group).zip(spikes.chunks_mut(group)) {
+        let p = params(neurons[0] as usize - offset);
+        let reset = hard_reset::<N, T>(&p);
+        let phi = at.growth.map_or_else(|| affine::<N, T>(&p, T::zero()).phi(at.h), |(phi, _)| phi);
+        let (start, smooth) = (gathered(before, offset, neurons), gathered(after, offset, neurons));
+        let input = gathered(current, offset, neurons);
+        let (mut ends, mut fires, mut repeats) = (smooth, [T::zero(); GROUP], [0; GROUP]);
+        for lane in 0..GROUP {
+            let spike = affine::<N, T>(&p, input[lane]).spike(reset, start[lane], smooth[lane], phi);
+            ends[lane] = spike.end;
+            fires[lane] = if spike.fires { T::one() } else { T::zero() };
+            repeats[lane] = u8::from(spike.repeats);
+        }
+        let any = repeats != [0; GROUP];
+        for (lane, (&neuron, spikes)) in neurons.iter().zip(spikes).enumerate() {
+            (after[neuron as usize - offset], *spikes) = if any {
+                affine::<N, T>(&p, input[lane]).step_by(reset, start[lane], at.h, phi)
+            } else {
+                (ends[lane], fires[lane])
+            };
+        }
     }
-    v
+}
+
+/// The transpose of what [`fire`] does to the voltages, for neurons that are to take the step without a reset after this: turns the
+/// cotangents of their ends into those of the ends without a reset, writes what spikes add to those of currents, and adds to
+/// those of the parameters. Neurons whose spikes are not simple are left aside, their cotangents in the place of those of the
+/// currents; returns whether there are any.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
+fn fire_vjp<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    train: bool,
+    before: &[T],
+    current: &[T],
+    offset: usize,
+    neurons: &[u32],
+    v_bar: &mut [T],
+    current_bar: &mut [T],
+    neuron_bar: &mut [T],
+    params: impl Fn(usize) -> N::Params<T>,
+) -> bool {
+    let group = if at.per_neuron { 1 } else { GROUP };
+    let mut any_apart = false;
+    for neurons in neurons.chunks(group) {
+        let p = params(neurons[0] as usize - offset);
+        let reset = hard_reset::<N, T>(&p);
+        let phi = at.growth.map_or_else(|| affine::<N, T>(&p, T::zero()).phi(at.h), |(phi, _)| phi);
+        let (v, input) = (gathered(before, offset, neurons), gathered(current, offset, neurons));
+        let mut bars = gathered(v_bar, offset, neurons);
+        let (mut by_current, mut apart) = ([T::zero(); GROUP], [0; GROUP]);
+        for lane in 0..GROUP {
+            let flow = affine::<N, T>(&p, input[lane]);
+            let spike = flow.spike(reset, v[lane], flow.advance_by(v[lane], phi), phi);
+            let (mut bar, end_bar) = (AffineBar::zero(), bars[lane]);
+            let smooth_bar = flow.spike_vjp(reset, &spike, end_bar, &mut bar);
+            let simple = spike.is_simple();
+            bars[lane] = if simple { smooth_bar } else { T::zero() };
+            let add = affine_vjp::<N, T>(&p, input[lane], &bar, &mut zeros());
+            by_current[lane] = if simple { add } else { end_bar };
+            apart[lane] = u8::from(!simple);
+        }
+        any_apart |= apart[..neurons.len()].contains(&1);
+        for (lane, &neuron) in neurons.iter().enumerate() {
+            let i = neuron as usize - offset;
+            if train && apart[lane] == 0 {
+                let flow = affine::<N, T>(&p, input[lane]);
+                let spike = flow.spike(reset, v[lane], flow.advance_by(v[lane], phi), phi);
+                let (mut bar, mut params_bar) = (AffineBar::zero(), zeros::<T, N::Params<T>>());
+                flow.spike_vjp(reset, &spike, v_bar[i], &mut bar);
+                affine_vjp::<N, T>(&p, input[lane], &bar, &mut params_bar);
+                N::reset_vjp(bar.threshold, bar.value, &mut params_bar);
+                add_params::<N, T>(at, before.len(), i, &params_bar, neuron_bar);
+            }
+            (v_bar[i], current_bar[i]) = (bars[lane], by_current[lane]);
+        }
+    }
+    any_apart
 }
 
 /// Adds `G(v') - G(v)` to the charges that were released from number `first` on. They lie scattered, so they are
@@ -665,24 +766,26 @@ impl<N: NeuronVjp> Model<N> {
             for i in 0..size {
                 touched[i] = u8::from(near(i, v[i], before_v[i]) | (waits(i) > T::zero()));
             }
+            if N::refractory(&params(0)).is_none() {
+                for i in marked(touched) {
+                    push(i, T::zero());
+                }
+                let (neurons, charge) = (&neurons[first..], &mut charge[first..]);
+                fire::<N, T>(at, before_v, current, v, offset, neurons, charge, &params);
+                add_charges::<N, T>(at, before_v, v, offset, first, released, params);
+                return;
+            }
             for i in marked(touched) {
                 let (p, old) = (params(i), before_v[i]);
+                let Some(refractory) = N::refractory(&p) else { continue };
                 let (affine, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
-                let mut spikes = T::zero();
-                if let Some(refractory) = N::refractory(&p) {
-                    let wait = waits(i);
-                    if wait > T::zero() || v[i] >= reset.threshold {
-                        (v[i], latch[i], spikes) =
-                            affine.step_refractory(reset, refractory, (old, wait), at.h);
-                    }
-                    if !(spikes > T::zero() || near(i, v[i], old)) {
-                        continue;
-                    }
-                } else {
-                    let phi = at.growth.map_or_else(|| affine.phi(at.h), |(phi, _)| phi);
-                    (v[i], spikes) = affine.step_by(reset, old, at.h, phi);
+                let (wait, mut spikes) = (waits(i), T::zero());
+                if wait > T::zero() || v[i] >= reset.threshold {
+                    (v[i], latch[i], spikes) = affine.step_refractory(reset, refractory, (old, wait), at.h);
                 }
-                push(i, spikes);
+                if spikes > T::zero() || near(i, v[i], old) {
+                    push(i, spikes);
+                }
             }
             add_charges::<N, T>(at, before_v, v, offset, first, released, params);
             return;
@@ -782,24 +885,47 @@ impl<N: NeuronVjp> Model<N> {
             let neuron_bar = if train { Some(&mut *neuron_bar) } else { None };
             located::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
         } else if let Reset::To { .. } = N::reset(&params(0)) {
-            // Neurons without a reset in this step, in vectors; the others keep their cotangents for the loop after this.
+            let neuron_bar = &mut *neuron_bar;
+            let phi = |flow: &Affine<T>| at.growth.map_or_else(|| flow.phi(at.h), |(phi, _)| phi);
+            // All neurons take the step without a reset, in vectors. A spike is a factor on the cotangent that goes there, and
+            // adds to that of the current. What is not as simple is done apart: its cotangent waits in that of the current.
+            current_bar.fill(T::zero());
+            let waits = |i: usize| N::refractory(&params(i)).is_some() && before.latch[i] > T::zero();
+            let mut any_apart = false;
+            if N::refractory(&params(0)).is_none() {
+                any_apart = fire_vjp::<N, T>(
+                    at,
+                    train,
+                    before_v,
+                    current,
+                    offset,
+                    active,
+                    v_bar,
+                    current_bar,
+                    neuron_bar,
+                    &params,
+                );
+            } else {
+                for i in 0..size {
+                    let flow = affine::<N, T>(&params(i), current[i]);
+                    let end = flow.advance_by(before_v[i], phi(&flow));
+                    let (apart, bar) = ((end >= N::reset(&params(i)).threshold()) | waits(i), v_bar[i]);
+                    current_bar[i] = if apart { bar } else { T::zero() };
+                    v_bar[i] = if apart { T::zero() } else { bar };
+                    latch_bar[i] = if apart { latch_bar[i] } else { -flow.rhs(end) * bar };
+                    any_apart |= apart;
+                }
+            }
             macro_rules! smooth {
                 ($i:ident, $p:expr, $growth:expr) => {
                     for $i in 0..size {
                         let p = $p;
                         let (flow, growth) = (affine::<N, T>(&p, current[$i]), $growth(&p));
-                        let end = flow.advance_by(before_v[$i], growth.0);
-                        let waits = N::refractory(&p).is_some() && before.latch[$i] > T::zero();
-                        let resets = (end >= N::reset(&p).threshold()) | waits;
-                        let end_bar = if resets { T::zero() } else { v_bar[$i] };
                         let mut bar = AffineBar::zero();
-                        let start_bar = flow.advance_by_vjp(before_v[$i], growth, end_bar, &mut bar);
+                        let start_bar = flow.advance_by_vjp(before_v[$i], growth, v_bar[$i], &mut bar);
                         let mut params_bar = zeros::<T, N::Params<T>>();
-                        current_bar[$i] = affine_vjp::<N, T>(&p, current[$i], &bar, &mut params_bar);
-                        v_bar[$i] = if resets { v_bar[$i] } else { start_bar };
-                        if N::refractory(&p).is_some() && !resets {
-                            latch_bar[$i] = -flow.rhs(end) * end_bar;
-                        }
+                        current_bar[$i] += affine_vjp::<N, T>(&p, current[$i], &bar, &mut params_bar);
+                        v_bar[$i] = start_bar;
                         if train {
                             add_params::<N, T>(at, size, $i, &params_bar, neuron_bar);
                         }
@@ -812,30 +938,30 @@ impl<N: NeuronVjp> Model<N> {
             } else {
                 smooth!(i, params(i), |p| growth::<N, T>(at, p));
             }
-            let waits = |i: usize| N::refractory(&params(i)).is_some() && before.latch[i] > T::zero();
-            let fires = |i: usize| {
-                let flow = affine::<N, T>(&params(i), current[i]);
-                let phi = at.growth.map_or_else(|| flow.phi(at.h), |(phi, _)| phi);
-                flow.advance_by(before_v[i], phi) >= N::reset(&params(i)).threshold()
-            };
             // A neuron that fires is on the list; one that waits need not be.
-            let firing = active.iter().map(|&neuron| neuron as usize - offset);
-            let firing = firing.filter(|&i| fires(i) && !waits(i));
-            for i in firing.chain((0..before.latch.len()).filter(|&i| waits(i))) {
+            let apart = |&i: &usize| {
+                let (flow, reset) = (affine::<N, T>(&params(i), current[i]), hard_reset::<N, T>(&params(i)));
+                let smooth = flow.advance_by(before_v[i], phi(&flow));
+                if N::refractory(&params(i)).is_some() {
+                    smooth >= reset.threshold && !waits(i)
+                } else {
+                    !flow.spike(reset, before_v[i], smooth, phi(&flow)).is_simple()
+                }
+            };
+            let firing = active.iter().map(|&neuron| neuron as usize - offset).filter(apart);
+            let apart = firing.chain((0..before.latch.len()).filter(|&i| waits(i)));
+            for i in apart.take(if any_apart { size } else { 0 }) {
                 let p = params(i);
                 let (flow, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
-                let mut bar = AffineBar::zero();
+                let (mut bar, end_bar) = (AffineBar::zero(), current_bar[i]);
                 if let Some(refractory) = N::refractory(&p) {
-                    let (start, bars) = ((before_v[i], before.latch[i]), (v_bar[i], latch_bar[i]));
+                    let (start, bars) = ((before_v[i], before.latch[i]), (end_bar, latch_bar[i]));
                     flow.step_refractory_vjp(reset, refractory, start, at.h, bars, &mut bar);
+                    latch_bar[i] = bar.wait;
                 } else {
-                    let growth = at.growth.unwrap_or_else(|| growth::<N, T>(at, &p));
-                    flow.step_by_vjp(reset, before_v[i], at.h, growth, v_bar[i], &mut bar);
+                    flow.step_vjp(reset, before_v[i], at.h, end_bar, &mut bar);
                 }
                 v_bar[i] = bar.v;
-                if let Some(latch_bar) = latch_bar.get_mut(i) {
-                    *latch_bar = bar.wait;
-                }
                 let mut params_bar = zeros::<T, N::Params<T>>();
                 current_bar[i] = affine_vjp::<N, T>(&p, current[i], &bar, &mut params_bar);
                 if train {

@@ -84,7 +84,7 @@ pub struct Experiment {
     pub name: &'static str,
     /// The title of its page.
     pub title: &'static str,
-    /// Whether it is run only if it is named: it explains a result, and is none.
+    /// Whether it is run only if it is named: it explains or repeats a result, and is none.
     pub on_request: bool,
     /// What it reproduces.
     pub claims: &'static [Claim],
@@ -149,6 +149,14 @@ pub const EXPERIMENTS: &[Experiment] = &[
         }],
         settings: delayed_xor::settings,
         run: delayed_xor::run,
+    },
+    Experiment {
+        name: "delayed-xor-seeds",
+        title: "Delayed-memory XOR: the same figures on three seeds",
+        on_request: true,
+        claims: &[],
+        settings: delayed_xor::seeds::settings,
+        run: delayed_xor::seeds::run,
     },
     Experiment {
         name: "delayed-xor-ablation",

@@ -7,6 +7,7 @@ mod analysis;
 mod compared;
 mod figures;
 mod scoring;
+pub(super) mod seeds;
 mod training;
 
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor};
@@ -184,7 +185,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     }
     bar.finish_and_clear();
 
-    judge(report, &ours, &trained);
+    judge(report, "", &ours.tests, &trained);
     explain(report);
     figures::trials(report, &serving(&trained, &TESTS[0]).gated)?;
     figures::by_class(report, &ours);
@@ -199,38 +200,36 @@ fn serving<'a>(trained: &'a [Trained], test: &Test) -> &'a Trained {
     trained.iter().find(|one| one.tests.contains(&test.key)).unwrap_or(&trained[0])
 }
 
-/// The figures that have a band.
-fn judge(report: &mut Report, ours: &Scored, trained: &[Trained]) {
-    let [standard, controlled, stream, controlled_stream] = [0, 1, 2, 3].map(|k| &ours.tests[k]);
+/// The figures that have a band, of scores in the order of [`TESTS`]; `who` stands before their names.
+fn judge(report: &mut Report, who: &str, scores: &[Scores], trained: &[Trained]) {
+    let [standard, controlled, stream, controlled_stream] = [0, 1, 2, 3].map(|k| &scores[k]);
     let at_least = |low: f64| Some([low, 1.0]);
-    report
-        .figure("standard: accuracy", standard.accuracy(), "", at_least(0.97))
-        .figure("standard: accuracy of the worst class", standard.worst_class(), "", at_least(0.94))
-        .figure("timing-controlled: accuracy", controlled.accuracy(), "", at_least(0.94))
-        .figure(
-            "timing-controlled: accuracy of the worst class",
-            controlled.worst_class(),
-            "",
-            at_least(0.90),
-        )
-        .figure("streams of five: accuracy", stream.accuracy(), "", at_least(0.94))
-        .figure("streams of five, timing-controlled: accuracy", controlled_stream.accuracy(), "", None)
-        .figure(
+    for (name, value, unit, band) in [
+        ("standard: accuracy", standard.accuracy(), "", at_least(0.97)),
+        ("standard: accuracy of the worst class", standard.worst_class(), "", at_least(0.94)),
+        ("timing-controlled: accuracy", controlled.accuracy(), "", at_least(0.94)),
+        ("timing-controlled: accuracy of the worst class", controlled.worst_class(), "", at_least(0.90)),
+        ("streams of five: accuracy", stream.accuracy(), "", at_least(0.94)),
+        ("streams of five, timing-controlled: accuracy", controlled_stream.accuracy(), "", None),
+        (
             "standard: squared error of the whole trial over that of silence",
             standard.error_ratio(),
             "",
             Some([0.0, 0.35]),
-        )
-        .figure(
+        ),
+        (
             "timing-controlled: squared error of the whole trial over that of silence",
             controlled.error_ratio(),
             "",
             None,
-        )
-        .figure("mean rate", standard.rate(), "Hz", Some([0.0, 40.0]));
+        ),
+        ("mean rate", standard.rate(), "Hz", Some([0.0, 40.0])),
+    ] {
+        report.figure(format!("{who}{name}"), value, unit, band);
+    }
     for one in trained {
-        let name = if trained.len() == 1 { "training".to_owned() } else { format!("training, {}", one.name) };
-        report.figure(format!("{name}: wall time"), one.seconds / 60.0, "min", Some([0.0, 20.0]));
+        let name = format!("{who}training, {}: wall time", one.name);
+        report.figure(name, one.seconds / 60.0, "min", Some([0.0, 20.0]));
         report.add_seconds(one.seconds_before);
     }
 }
