@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use crate::cargo::{Outcome, cargo, run as spawn};
 use crate::{docs, layers, metadata, package, reproduce, test};
 
-/// One step. Clippy, rustdoc and layers share the checked dependencies; tests, packages and the reproduction each build
-/// their own, since they differ in profile.
+/// One step. Clippy, rustdoc and layers share the checked dependencies, the reproduction what was built for the tests; packages
+/// are built apart.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
     /// Formatting
@@ -50,7 +50,8 @@ impl Step {
             Step::Reproduce => {
                 let out = metadata::read()?.target.join("ci").join("reproduce");
                 let args = ["--quick".into(), "--out".into(), out.into_os_string()];
-                spawn(&mut reproduce::command("reproduce", &args))
+                // In the profile of the tests, which is optimised and checks for overflow: there is nothing left to build.
+                spawn(&mut reproduce::command_in("dev", "reproduce", &args))
             }
         }
     }
