@@ -112,25 +112,11 @@ mod tests {
     use super::*;
     use crate::reference::Orbit;
 
-    /// Times of the upward crossings of `v = 0` over 400 ms, and the extremes of the voltage in their second half.
-    fn firing(current: f64) -> (Vec<f64>, [f64; 2]) {
+    /// 400 ms from the rest at a constant current.
+    fn firing(current: f64) -> Orbit {
         let neuron = FitzHughNagumo::default();
         let p = neuron.params();
-        let (mut x, mut times, mut extremes, h) = (neuron.rest(), Vec::new(), [f64::MAX, f64::MIN], 0.005);
-        for step in 0..80_000 {
-            let k1 = FitzHughNagumo::rhs(&p, &x, current);
-            let middle = [x[0] + 0.5 * h * k1[0], x[1] + 0.5 * h * k1[1]];
-            let k2 = FitzHughNagumo::rhs(&p, &middle, current);
-            let next = [x[0] + h * k2[0], x[1] + h * k2[1]];
-            if x[0] < 0.0 && next[0] >= 0.0 {
-                times.push(h * (f64::from(step) - x[0] / (next[0] - x[0])));
-            }
-            x = next;
-            if step > 40_000 {
-                extremes = [extremes[0].min(x[0]), extremes[1].max(x[0])];
-            }
-        }
-        (times, extremes)
+        Orbit::new(|x| FitzHughNagumo::rhs(&p, x, current), neuron.rest(), 0.005, 80_000, 0.0)
     }
 
     /// The rest loses its stability where the trace of the Jacobian vanishes, at `v = -+sqrt(1 - b / tau_w)` (FitzHugh
@@ -141,8 +127,8 @@ mod tests {
         let at = |v: f64| (v + a) / b - v + v * v * v / 3.0;
         let edge = (1.0 - b / tau_w).sqrt();
         assert!((at(-edge) - 0.331_3).abs() < 1e-4 && (at(edge) - 1.418_7).abs() < 1e-4);
-        assert!(firing(0.30).0.len() <= 1 && firing(1.45).0.len() <= 1);
-        assert!(firing(0.34).0.len() > 5 && firing(1.41).0.len() > 5);
+        assert!(firing(0.30).crossings.len() <= 1 && firing(1.45).crossings.len() <= 1);
+        assert!(firing(0.34).crossings.len() > 5 && firing(1.41).crossings.len() > 5);
     }
 
     /// Without `a`, `b` and current the model is van der Pol's oscillator, from which FitzHugh made it, `v'' - (1 - v^2) v' + v
@@ -171,8 +157,8 @@ mod tests {
     /// the figures are those of an independent solution of the fourth order.
     #[test]
     fn limit_cycle_has_its_period_and_amplitude() {
-        let (times, [low, high]) = firing(0.5);
-        let period = times[times.len() - 1] - times[times.len() - 2];
+        let orbit = firing(0.5);
+        let (period, [low, high]) = (orbit.period(), orbit.extremes);
         assert!((period - 39.474).abs() < 0.01, "{period}");
         assert!((low + 1.970).abs() < 2e-3 && (high - 1.852).abs() < 2e-3, "{low} {high}");
     }

@@ -310,23 +310,11 @@ mod tests {
         assert!((second - 154.522_433_665_808).abs() < 1e-9, "{second}");
     }
 
-    /// Times of the upward crossings of -20 mV over 300 ms at a constant current, and the highest voltage.
-    fn firing(current: f64) -> (Vec<f64>, f64) {
+    /// 300 ms from the rest at a constant current; a crossing of -20 mV is a spike.
+    fn firing(current: f64) -> Orbit {
         let neuron = HodgkinHuxley::default();
         let p = neuron.params();
-        let (mut x, mut times, mut peak, h) = (neuron.rest(), Vec::new(), f64::MIN, 0.01);
-        for step in 0..30_000 {
-            let along = |slope: &[f64; 4], t: f64| std::array::from_fn(|i| x[i] + t * slope[i]);
-            let k1 = HodgkinHuxley::rhs(&p, &x, current);
-            let k2 = HodgkinHuxley::rhs(&p, &along(&k1, 0.5 * h), current);
-            let next: [f64; 4] = along(&k2, h);
-            if x[0] < -20.0 && next[0] >= -20.0 {
-                times.push(h * f64::from(step));
-            }
-            x = next;
-            peak = peak.max(x[0]);
-        }
-        (times, peak)
+        Orbit::new(|x| HodgkinHuxley::rhs(&p, x, current), neuron.rest(), 0.01, 30_000, -20.0)
     }
 
     /// Rinzel & Miller (1980): stable repetitive firing begins at 6.26 uA/cm2, with a frequency that is not small (class II
@@ -334,15 +322,14 @@ mod tests {
     /// independent solution of the fourth order.
     #[test]
     fn fires_with_the_published_onset_period_and_amplitude() {
-        assert!(firing(6.2).0.len() < 6, "{:?}", firing(6.2).0);
-        let (times, peak) = firing(6.3);
-        let period = |times: &[f64]| times[times.len() - 1] - times[times.len() - 2];
-        assert!(times.len() > 10 && (period(&times) - 19.1).abs() < 0.3, "{}", period(&times));
-        let amplitude = peak - HodgkinHuxley::default().rest()[0];
+        assert!(firing(6.2).crossings.len() < 6, "{:?}", firing(6.2).crossings);
+        let orbit = firing(6.3);
+        assert!(orbit.crossings.len() > 10 && (orbit.period() - 19.1).abs() < 0.3, "{}", orbit.period());
+        let amplitude = orbit.peak - HodgkinHuxley::default().rest()[0];
         assert!((95.0..110.0).contains(&amplitude), "{amplitude}");
         // 68 Hz at 10 uA/cm2.
-        let (times, _) = firing(10.0);
-        assert!((period(&times) - 14.64).abs() < 0.05, "{}", period(&times));
+        let period = firing(10.0).period();
+        assert!((period - 14.64).abs() < 0.05, "{period}");
     }
 
     /// Hendrick (2026), theorem 5: at 8 uA/cm2 the stable periodic orbit has a period of 16.007 712 803 838 ms, enclosed by

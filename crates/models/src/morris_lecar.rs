@@ -297,17 +297,9 @@ mod tests {
     }
 
     /// Upward crossings of 0 mV over a second from a state.
-    fn spikes(neuron: &MorrisLecar, mut x: [f64; 2], current: f64) -> u32 {
-        let (p, mut count, h) = (neuron.params(), 0, 0.02);
-        for _ in 0..(1000.0 / h) as usize {
-            let before = x[0];
-            let k1 = MorrisLecar::rhs(&p, &x, current);
-            let middle = [x[0] + 0.5 * h * k1[0], x[1] + 0.5 * h * k1[1]];
-            let k2 = MorrisLecar::rhs(&p, &middle, current);
-            x = [x[0] + h * k2[0], x[1] + h * k2[1]];
-            count += u32::from(before < 0.0 && x[0] >= 0.0);
-        }
-        count
+    fn spikes(neuron: &MorrisLecar, start: [f64; 2], current: f64) -> usize {
+        let p = neuron.params();
+        Orbit::new(|x| MorrisLecar::rhs(&p, x, current), start, 0.02, 50_000, 0.0).crossings.len()
     }
 
     /// Rinzel & Ermentrout (1998), figure 7.6: type I, repetitive firing sets in near 40 uA/cm2 at zero frequency, and

@@ -4,6 +4,8 @@
 pub(crate) struct Orbit {
     /// Times at which the first variable rose through the level.
     pub(crate) crossings: Vec<f64>,
+    /// Its highest value.
+    pub(crate) peak: f64,
     /// Its extremes in the last quarter.
     pub(crate) extremes: [f64; 2],
 }
@@ -17,7 +19,7 @@ impl Orbit {
         steps: u32,
         level: f64,
     ) -> Self {
-        let (mut crossings, [mut low, mut high]) = (Vec::new(), [f64::MAX, f64::MIN]);
+        let (mut crossings, mut peak, [mut low, mut high]) = (Vec::new(), x[0], [f64::MAX, f64::MIN]);
         for step in 0..steps {
             let next = fourth_order(&f, &x, h);
             if x[0] < level && next[0] >= level {
@@ -30,11 +32,12 @@ impl Orbit {
                 crossings.push(h * f64::from(step) + short);
             }
             x = next;
+            peak = peak.max(x[0]);
             if step >= steps - steps / 4 {
                 (low, high) = (low.min(x[0]), high.max(x[0]));
             }
         }
-        Self { crossings, extremes: [low, high] }
+        Self { crossings, peak, extremes: [low, high] }
     }
 
     /// The last period.
