@@ -384,6 +384,12 @@ fn growth<N: Neuron, T: RealField + Copy>(at: &Setting<'_, T>, params: &N::Param
     (flow.phi(at.h), flow.phi_by_a(at.h))
 }
 
+/// The first of [`growth`], alone where it is not known.
+#[inline(always)]
+fn phi<N: Neuron, T: RealField + Copy>(at: &Setting<'_, T>, params: &N::Params<T>) -> T {
+    at.growth.map_or_else(|| affine::<N, T>(params, T::zero()).phi(at.h), |(phi, _)| phi)
+}
+
 /// The transpose of [`affine`]: adds to the parameters and returns the cotangent of the current.
 #[inline(always)]
 fn affine_vjp<N: NeuronVjp, T: RealField + Copy>(
@@ -571,7 +577,7 @@ fn fire<N: Neuron, T: RealField + Copy>(
     for (neurons, spikes) in neurons.chunks(group).zip(spikes.chunks_mut(group)) {
         let p = params(neurons[0] as usize - offset);
         let reset = hard_reset::<N, T>(&p);
-        let phi = at.growth.map_or_else(|| affine::<N, T>(&p, T::zero()).phi(at.h), |(phi, _)| phi);
+        let phi = phi::<N, T>(at, &p);
         let (start, smooth) = (gathered(before, offset, neurons), gathered(after, offset, neurons));
         let input = gathered(current, offset, neurons);
         let (mut ends, mut fires, mut repeats) = (smooth, [T::zero(); GROUP], [0; GROUP]);
@@ -615,34 +621,30 @@ fn fire_vjp<N: NeuronVjp, T: RealField + Copy>(
     for neurons in neurons.chunks(group) {
         let p = params(neurons[0] as usize - offset);
         let reset = hard_reset::<N, T>(&p);
-        let phi = at.growth.map_or_else(|| affine::<N, T>(&p, T::zero()).phi(at.h), |(phi, _)| phi);
+        let phi = phi::<N, T>(at, &p);
         let (v, input) = (gathered(before, offset, neurons), gathered(current, offset, neurons));
         let mut bars = gathered(v_bar, offset, neurons);
         let (mut by_current, mut apart) = ([T::zero(); GROUP], [0; GROUP]);
+        let mut by_params = [zeros::<T, N::Params<T>>(); GROUP];
         for lane in 0..GROUP {
             let flow = affine::<N, T>(&p, input[lane]);
             let spike = flow.spike(reset, v[lane], flow.advance_by(v[lane], phi), phi);
             let (mut bar, end_bar) = (AffineBar::zero(), bars[lane]);
             let smooth_bar = flow.spike_vjp(reset, &spike, end_bar, &mut bar);
+            let add = affine_vjp::<N, T>(&p, input[lane], &bar, &mut by_params[lane]);
+            N::reset_vjp(bar.threshold, bar.value, &mut by_params[lane]);
             let simple = spike.is_simple();
             bars[lane] = if simple { smooth_bar } else { T::zero() };
-            let add = affine_vjp::<N, T>(&p, input[lane], &bar, &mut zeros());
             by_current[lane] = if simple { add } else { end_bar };
             apart[lane] = u8::from(!simple);
         }
         any_apart |= apart[..neurons.len()].contains(&1);
         for (lane, &neuron) in neurons.iter().enumerate() {
             let i = neuron as usize - offset;
-            if train && apart[lane] == 0 {
-                let flow = affine::<N, T>(&p, input[lane]);
-                let spike = flow.spike(reset, v[lane], flow.advance_by(v[lane], phi), phi);
-                let (mut bar, mut params_bar) = (AffineBar::zero(), zeros::<T, N::Params<T>>());
-                flow.spike_vjp(reset, &spike, v_bar[i], &mut bar);
-                affine_vjp::<N, T>(&p, input[lane], &bar, &mut params_bar);
-                N::reset_vjp(bar.threshold, bar.value, &mut params_bar);
-                add_params::<N, T>(at, before.len(), i, &params_bar, neuron_bar);
-            }
             (v_bar[i], current_bar[i]) = (bars[lane], by_current[lane]);
+            if train && apart[lane] == 0 {
+                add_params::<N, T>(at, before.len(), i, &by_params[lane], neuron_bar);
+            }
         }
     }
     any_apart
@@ -886,7 +888,6 @@ impl<N: NeuronVjp> Model<N> {
             located::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
         } else if let Reset::To { .. } = N::reset(&params(0)) {
             let neuron_bar = &mut *neuron_bar;
-            let phi = |flow: &Affine<T>| at.growth.map_or_else(|| flow.phi(at.h), |(phi, _)| phi);
             // All neurons take the step without a reset, in vectors. A spike is a factor on the cotangent that goes there, and
             // adds to that of the current. What is not as simple is done apart: its cotangent waits in that of the current.
             current_bar.fill(T::zero());
@@ -907,9 +908,10 @@ impl<N: NeuronVjp> Model<N> {
                 );
             } else {
                 for i in 0..size {
-                    let flow = affine::<N, T>(&params(i), current[i]);
-                    let end = flow.advance_by(before_v[i], phi(&flow));
-                    let (apart, bar) = ((end >= N::reset(&params(i)).threshold()) | waits(i), v_bar[i]);
+                    let p = params(i);
+                    let flow = affine::<N, T>(&p, current[i]);
+                    let end = flow.advance_by(before_v[i], phi::<N, T>(at, &p));
+                    let (apart, bar) = ((end >= N::reset(&p).threshold()) | waits(i), v_bar[i]);
                     current_bar[i] = if apart { bar } else { T::zero() };
                     v_bar[i] = if apart { T::zero() } else { bar };
                     latch_bar[i] = if apart { latch_bar[i] } else { -flow.rhs(end) * bar };
@@ -940,17 +942,19 @@ impl<N: NeuronVjp> Model<N> {
             }
             // A neuron that fires is on the list; one that waits need not be.
             let apart = |&i: &usize| {
-                let (flow, reset) = (affine::<N, T>(&params(i), current[i]), hard_reset::<N, T>(&params(i)));
-                let smooth = flow.advance_by(before_v[i], phi(&flow));
-                if N::refractory(&params(i)).is_some() {
+                let p = params(i);
+                let (flow, reset, phi) =
+                    (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p), phi::<N, T>(at, &p));
+                let smooth = flow.advance_by(before_v[i], phi);
+                if N::refractory(&p).is_some() {
                     smooth >= reset.threshold && !waits(i)
                 } else {
-                    !flow.spike(reset, before_v[i], smooth, phi(&flow)).is_simple()
+                    !flow.spike(reset, before_v[i], smooth, phi).is_simple()
                 }
             };
+            let active = if any_apart { active } else { &[] };
             let firing = active.iter().map(|&neuron| neuron as usize - offset).filter(apart);
-            let apart = firing.chain((0..before.latch.len()).filter(|&i| waits(i)));
-            for i in apart.take(if any_apart { size } else { 0 }) {
+            for i in firing.chain((0..before.latch.len()).filter(|&i| waits(i))) {
                 let p = params(i);
                 let (flow, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
                 let (mut bar, end_bar) = (AffineBar::zero(), current_bar[i]);
