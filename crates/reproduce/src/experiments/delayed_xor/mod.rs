@@ -132,11 +132,23 @@ fn scored(amounts: &Amounts, seed: u64, who: [&dyn Responder; 4], tick: impl Fn(
     Ok(Scored { tests, memories })
 }
 
+/// The scores of the gated networks, of each test by the one that serves it.
+fn scored_gated(amounts: &Amounts, seed: u64, trained: &[Trained], tick: impl Fn()) -> Result<Scored, Error> {
+    let gated = TESTS.each_ref().map(|test| &serving(trained, test).gated as &dyn Responder);
+    scored(amounts, seed, gated, tick)
+}
+
 /// What stays the same over the experiment.
 pub(super) fn settings(context: &Context, report: &mut Report) {
     let amounts = Amounts::of(context);
+    gated_settings(context, &amounts, report);
+    compared::settings(&amounts, context.seed, report);
+}
+
+/// The part of the settings that belongs to the gated networks.
+fn gated_settings(context: &Context, amounts: &Amounts, report: &mut Report) {
     let plan = &training::PLANS[0];
-    let (task, options) = (plan.task(), plan.options(&amounts, context.seed));
+    let (task, options) = (plan.task(), plan.options(amounts, context.seed));
     let streams: Vec<_> = training::PLANS.iter().map(|plan| format!("{:?}", plan.task().stream)).collect();
     report
         .setting("neurons", NEURONS)
@@ -156,17 +168,16 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
         .setting("schedule", format!("{:?}", options.schedule))
         .setting(
             "iterations, for each network",
-            training::PLANS.iter().map(|plan| plan.iterations(&amounts)).collect::<Vec<_>>(),
+            training::PLANS.iter().map(|plan| plan.iterations(amounts)).collect::<Vec<_>>(),
         )
         .setting("trials a batch", options.batch)
         .setting("held-out cues for each test", amounts.held_out)
         .setting("held-out cues for each delay", amounts.per_delay);
     for plan in &training::PLANS {
-        let rates = plan.options(&amounts, context.seed).rates;
+        let rates = plan.options(amounts, context.seed).rates;
         let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
         report.setting(format!("step sizes, {}", plan.name), rates);
     }
-    compared::settings(&amounts, context.seed, report);
 }
 
 /// Runs the experiment.
@@ -177,8 +188,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
 
     let bar = context
         .bar((TESTS.len() * (1 + amounts.memories.len()) * (1 + compared.len())) as u64, "held-out trials");
-    let gated = TESTS.each_ref().map(|test| &serving(&trained, test).gated as &dyn Responder);
-    let ours = scored(&amounts, context.seed, gated, || bar.inc(1))?;
+    let ours = scored_gated(&amounts, context.seed, &trained, || bar.inc(1))?;
     let mut others = Vec::new();
     for other in &compared {
         others.push(scored(&amounts, context.seed, [other.responder.as_ref(); 4], || bar.inc(1))?);

@@ -1,7 +1,6 @@
 //! The figures of the experiment on three seeds, without the baselines and without a look inside.
 
-use super::scoring::score;
-use super::{Amounts, TESTS, judge, percent, serving, training};
+use super::{Amounts, TESTS, gated_settings, judge, percent, scored_gated, training};
 use crate::Error;
 use crate::experiments::Context;
 use crate::file;
@@ -10,26 +9,27 @@ use crate::report::Report;
 /// How many seeds, from that of the command line on.
 const SEEDS: u64 = 3;
 
+/// The amounts of the experiment, without the tests by delay.
+fn amounts(context: &Context) -> Amounts {
+    Amounts { memories: &[], ..Amounts::of(context) }
+}
+
 /// What stays the same.
 pub(crate) fn settings(context: &Context, report: &mut Report) {
-    super::settings(context, report);
+    gated_settings(context, &amounts(context), report);
     report.setting("seeds", (context.seed..context.seed + SEEDS).collect::<Vec<_>>());
 }
 
 /// Runs the experiment.
 pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
-    let amounts = Amounts::of(context);
+    let amounts = amounts(context);
     let mut rows = Vec::new();
     for seed in context.seed..context.seed + SEEDS {
         let state = context.state.join(format!("seed-{seed}"));
         file::create_dir(&state)?;
         let context = Context { seed, state, ..context.clone() };
         let trained = training::trained(&context, &amounts)?;
-        let mut scores = Vec::new();
-        for test in &TESTS {
-            let trials = amounts.held_out.div_ceil(test.episodes);
-            scores.push(score(&serving(&trained, test).gated, &test.task(), trials, seed)?);
-        }
+        let scores = scored_gated(&amounts, seed, &trained, || ())?.tests;
         judge(report, &format!("seed {seed}, "), &scores, &trained);
         let mut row = vec![seed.to_string()];
         row.extend(scores.iter().map(|scores| percent(scores.cues())));
