@@ -327,8 +327,11 @@ mod tests {
 
     #[test]
     fn relative_paths_and_addresses_pass() {
-        let text = "https://example.org/home/x a/tmp/b ../tmp/x {dir}/work/x #!/usr/bin/env /tmpfile /home";
-        check(machine_paths(text.as_bytes()), &[]);
+        for name in MACHINE {
+            let relative = format!("https://example.org/{name}/x a/{name}/b ../{name}/x {{dir}}/{name}/x");
+            let text = format!("{relative} #!/usr/bin/env /{name}file /{name}");
+            check(machine_paths(text.as_bytes()), &[]);
+        }
         check(machine_paths(&[0xff, b'/', 0x00, b't']), &[]);
     }
 }
