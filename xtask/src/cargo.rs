@@ -44,23 +44,19 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     }
 }
 
-/// Runs commands in place of this program, until one fails: prints nothing of its own and passes the exit code on.
-pub(crate) fn forward(commands: impl IntoIterator<Item = Command>) -> ExitCode {
-    for mut command in commands {
-        match command.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                // No code means that a signal ended it.
-                let code = status.code().and_then(|code| u8::try_from(code).ok());
-                return code.map_or(ExitCode::FAILURE, ExitCode::from);
-            }
-            Err(error) => {
-                eprintln!("error: `{}` could not be started: {error}", line(&command));
-                return ExitCode::FAILURE;
-            }
+/// Runs a command in place of this program: prints nothing of its own and passes the exit code on.
+pub(crate) fn forward(command: &mut Command) -> ExitCode {
+    match command.status() {
+        Ok(status) => {
+            // No code means that a signal ended it.
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            code.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+        Err(error) => {
+            eprintln!("error: `{}` could not be started: {error}", line(command));
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }
 
 /// A command as one would type it.

@@ -45,7 +45,7 @@ impl Step {
                 spawn(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
             }
             Step::Layers => layers::run(),
-            Step::Test => test::commands(&[]).iter_mut().try_for_each(spawn),
+            Step::Test => spawn(&mut test::command(&[])),
             Step::Package => package::run(allow_dirty),
             Step::Reproduce => {
                 let out = metadata::read()?.target.join("ci").join("reproduce");

@@ -75,11 +75,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let passed: Vec<OsString> = std::env::args_os().skip(2).collect();
     let outcome = match cli.command {
-        Command::Reproduce(_) => return cargo::forward([reproduce::command("reproduce", &passed)]),
-        Command::Compare(_) => return cargo::forward([reproduce::command("compare", &passed)]),
-        Command::Test(_) => return cargo::forward(test::commands(&passed)),
+        Command::Reproduce(_) => return cargo::forward(&mut reproduce::command("reproduce", &passed)),
+        Command::Compare(_) => return cargo::forward(&mut reproduce::command("compare", &passed)),
+        Command::Test(_) => return cargo::forward(&mut test::command(&passed)),
         Command::Bench(_) => match bench::command(&passed) {
-            Ok(command) => return cargo::forward([command]),
+            Ok(mut command) => return cargo::forward(&mut command),
             Err(message) => Err(message),
         },
         Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),

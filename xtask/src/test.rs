@@ -5,24 +5,15 @@ use std::process::Command;
 
 use crate::cargo;
 
-/// The commands that run unit, integration and documentation tests, one after the other. Without arguments examples are not built,
-/// which would take as long as many of the tests: clippy compiles them as far as errors go.
-pub(crate) fn commands(args: &[OsString]) -> Vec<Command> {
-    if args.is_empty() {
-        let of = |targets: &[&str]| {
-            let mut command = cargo::cargo("test");
-            command.arg("--workspace").args(targets);
-            command
-        };
-        return vec![of(&["--lib", "--bins", "--tests"]), of(&["--doc"])];
-    }
+/// The command that runs unit, integration and documentation tests, and builds the examples.
+pub(crate) fn command(args: &[OsString]) -> Command {
     // Not `--all-targets`: that would run the benches, and leave the documentation tests out.
     let mut command = cargo::cargo("test");
     if !names_packages(args) {
         command.arg("--workspace");
     }
     command.args(args);
-    vec![command]
+    command
 }
 
 /// Whether the arguments choose packages, which `--workspace` would override.

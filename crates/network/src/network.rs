@@ -12,6 +12,7 @@ use crate::dale::Sign;
 use crate::delay::Delayed;
 use crate::parameters::Layout;
 use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Setting};
+use crate::split::{self, Steps};
 use crate::{Error, Group, Parameters, Population};
 
 /// Where a population lies in the network's vectors.
@@ -58,6 +59,8 @@ pub(crate) struct Place<T: 'static> {
 pub struct Network<T: 'static> {
     /// Every parameter, and where it lies.
     pub parameters: Parameters<T>,
+    /// The loops that step it.
+    pub(crate) steps: &'static dyn Steps<T>,
     pub(crate) places: Vec<Place<T>>,
     pub(crate) classes: Vec<String>,
     /// What each neuron does to its targets, where that is fixed.
@@ -358,6 +361,7 @@ impl NetworkBuilder {
             trains_neurons: vec![false; places.len()],
             trains_width: vec![false; places.len()],
             parameters,
+            steps: split::DOUBLE,
             places,
             classes: self.classes.into_iter().map(|(name, _)| name).collect(),
             signs: self.populations.iter().flat_map(|p| vec![p.sign; p.size]).collect(),
@@ -705,6 +709,7 @@ impl<T: RealField + Copy> Network<T> {
         &self,
         scalar: impl Fn(T) -> U,
         dynamics: impl Fn(&'static dyn Dynamics<T>) -> &'static dyn Dynamics<U>,
+        steps: &'static dyn Steps<U>,
     ) -> Network<U> {
         let place = |p: &Place<T>| Place {
             name: p.name.clone(),
@@ -722,6 +727,7 @@ impl<T: RealField + Copy> Network<T> {
         };
         Network {
             parameters: self.parameters.map(scalar),
+            steps,
             places: self.places.iter().map(place).collect(),
             classes: self.classes.clone(),
             signs: self.signs.clone(),
@@ -742,18 +748,18 @@ impl<T: RealField + Copy> Network<T> {
 
     /// The same network in single precision.
     pub fn to_f32(&self) -> Network<f32> {
-        self.convert(|x| x.to_subset_unchecked(), |d| d.single())
+        self.convert(|x| x.to_subset_unchecked(), |d| d.single(), split::SINGLE)
     }
 
     /// The same network in double precision.
     pub fn to_f64(&self) -> Network<f64> {
-        self.convert(|x| x.to_subset_unchecked(), |d| d.double())
+        self.convert(|x| x.to_subset_unchecked(), |d| d.double(), split::DOUBLE)
     }
 
     /// The same network over dual numbers with tangents zero: seed the parameters' tangents and run it for a forward
     /// sensitivity.
     pub fn to_dual(&self) -> Network<Dual64> {
-        self.convert(|x| Dual64::from_re(x.to_subset_unchecked()), |d| d.dual())
+        self.convert(|x| Dual64::from_re(x.to_subset_unchecked()), |d| d.dual(), split::DUAL)
     }
 }
 

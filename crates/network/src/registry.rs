@@ -22,6 +22,8 @@ pub(crate) const fn is_known(name: &str) -> bool {
 }
 
 /// Its loops; `None` for another type that goes by the same name.
+// Were it inlined into other crates, these would compile the loops of all models again.
+#[inline(never)]
 pub(crate) fn known(model: TypeId) -> Option<&'static dyn Dynamics<f64>> {
     macro_rules! compare {
         ($module:ident, $neuron:ty) => {

@@ -5,7 +5,10 @@
 //! its transpose only those of neurons in the active zone. The dense path, for time constants that differ between
 //! neurons, forms the product anew at every step.
 
+use std::fmt::Debug;
+
 use nalgebra::RealField;
+use num_dual::Dual64;
 use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
 use spikegrad_models::math::real;
 
@@ -719,10 +722,35 @@ fn weights_and_delays<T>(
     (&mut head[weights], &mut tail[..delays.end - delays.start])
 }
 
+/// The loops of a step and of its transpose. They are compiled with this crate, once for each scalar, and not again in every
+/// program that steps a network: a [`Network`] says which ones are its own.
+pub(crate) trait Steps<T: 'static>: Debug + Send + Sync {
+    fn forward(&self, step: Forward<'_, '_, T>) -> T;
+    fn backward(&self, step: Backward<'_, '_, T>);
+}
+
+#[derive(Debug)]
+struct Compiled;
+
+// Statics, because a constant would be compiled where it is used.
+pub(crate) static SINGLE: &dyn Steps<f32> = &Compiled;
+pub(crate) static DOUBLE: &dyn Steps<f64> = &Compiled;
+pub(crate) static DUAL: &dyn Steps<Dual64> = &Compiled;
+
+impl<T: RealField + Copy> Steps<T> for Compiled {
+    fn forward(&self, step: Forward<'_, '_, T>) -> T {
+        vectorise::<T, _>(step.run.scheme.arch, step)
+    }
+
+    fn backward(&self, step: Backward<'_, '_, T>) {
+        vectorise::<T, _>(step.run.scheme.arch, step);
+    }
+}
+
 // A closure that only borrows reaches `dispatch` through a shim that is not inlined and so never sees the wide vectors;
 // these two are closures written out.
 
-struct Forward<'s, 'a, T: 'static> {
+pub(crate) struct Forward<'s, 'a, T: 'static> {
     run: &'s SplitRun<'a, T>,
     n: usize,
     x: &'s mut [T],
@@ -738,7 +766,7 @@ impl<T: RealField + Copy> pulp::NullaryFnOnce for Forward<'_, '_, T> {
     }
 }
 
-struct Backward<'s, 'a, T: 'static> {
+pub(crate) struct Backward<'s, 'a, T: 'static> {
     run: &'s SplitRun<'a, T>,
     n: usize,
     tape: &'s mut SplitTape<T>,
@@ -843,8 +871,9 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        vectorise::<T, _>(self.scheme.arch, Forward { run: self, n, x, tape })
+        self.scheme.network.steps.forward(Forward { run: self, n, x, tape })
     }
+
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
         let (network, len) = (self.scheme.network, self.scheme.membrane());
@@ -888,7 +917,8 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        vectorise::<T, _>(self.scheme.arch, Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar });
+        let step = Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar };
+        self.scheme.network.steps.backward(step);
     }
 
     fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
