@@ -66,6 +66,15 @@ pub struct Sweep<T, Tape> {
     states: Vec<T>,
 }
 
+/// The first of many numbers that is not finite. Blocks are looked at as a whole first, which goes without branches.
+fn first_non_finite<T: RealField>(x: &[T]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let is_bad = |block: &[T]| !block.iter().fold(true, |finite, x| finite & x.is_finite());
+    let block = x.chunks(BLOCK).position(is_bad)?;
+    let inside = x[block * BLOCK..].iter().position(|x| !x.is_finite())?;
+    Some(block * BLOCK + inside)
+}
+
 impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
     /// An empty workspace; it takes its size from the first step that it runs.
     pub fn new() -> Self {
@@ -173,7 +182,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             }
         }
         step.start_vjp(&mut self.state_bar, parameters_bar);
-        match parameters_bar.iter().position(|p| !p.is_finite()) {
+        match first_non_finite(parameters_bar) {
             None => Ok(cost),
             Some(parameter) => Err(Error::NonFiniteGradient { parameter }),
         }

@@ -1,5 +1,6 @@
-//! Visits to the presynaptic columns of a weight matrix, which are most of a large network's time: several columns at once,
-//! so that a vector over the postsynaptic neurons is read and written once for all of them.
+//! The sparse step of a synapse class, and its transpose: visits to the presynaptic columns of a weight matrix, which are most
+//! of a large network's time. Several columns are visited at once, so that a vector over the postsynaptic neurons is read and
+//! written once for all of them.
 //!
 //! `f32` and `f64` have loops in the machine's widest vectors; other scalars, such as dual numbers, have plain ones.
 //! Both add in the same order, so that the width of the vectors does not change a bit.
@@ -10,10 +11,7 @@ use std::sync::LazyLock;
 
 use nalgebra::RealField;
 
-use crate::kernels::{LANES, axpy, dot, tree};
-
-/// Columns that are taken together.
-const GROUP: usize = 4;
+use crate::kernels::{LANES, axpy, dot, scale, tree};
 
 /// What a step released: the columns that are visited.
 #[derive(Clone, Copy)]
@@ -28,19 +26,52 @@ pub(crate) struct Charges<'a, T> {
 
 /// The loops over columns for one scalar.
 pub(crate) trait Columns<T>: Debug + Send + Sync {
-    /// `y += gain W q` over the columns of the neurons that released charges `q`, column after column, `W` by columns.
-    fn add(&self, w: &[T], released: Charges<'_, T>, y: &mut [T]);
+    /// Equations (19), (20): `s = keep s + gain q` and `j = keep j + gain W q`, over the neurons that released charges `q`,
+    /// column after column, `W` by columns.
+    fn forward(&self, w: &[T], keep: T, released: Charges<'_, T>, s: &mut [T], j: &mut [T]);
 
-    /// Its transpose: writes `products = W^T y_bar` for these columns, and adds `gain y_bar q^T` to those of the gradient, if
-    /// there is one.
-    fn add_vjp(
+    /// Their transpose by charges and weights, equations (22), (23): adds `gain (s_bar + W^T j_bar)` to `charge_bar` and, if there
+    /// is a gradient `w_bar`, `gain j_bar q^T` to its columns. Returns the cotangent of the gain.
+    fn backward(
         &self,
         w: &[T],
         released: Charges<'_, T>,
-        y_bar: &[T],
+        s_bar: &[T],
+        j_bar: &[T],
         w_bar: Option<&mut [T]>,
-        products: &mut [T],
-    );
+        charge_bar: &mut [T],
+    ) -> T;
+
+    /// Their transpose by weights for several steps: adds `gain j_bar q^T` to `w_bar`, the `j_bar` of each step being one of
+    /// `rows`, `n` numbers each.
+    fn add_outer(&self, n: usize, rows: &[T], gain: T, bursts: Bursts<'_, T>, w_bar: &mut [T]);
+}
+
+/// What several steps released, neuron by neuron, so that a column of the gradient is read and written once for all of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Bursts<'a, T> {
+    /// The neurons that released charge, with the ends of their parts of the following.
+    pub(crate) neurons: &'a [(u32, u32)],
+    /// In which steps.
+    pub(crate) steps: &'a [u32],
+    /// The charge in each.
+    pub(crate) charges: &'a [T],
+}
+
+impl<'a, T> Bursts<'a, T> {
+    /// The neurons with their steps and charges.
+    #[inline(always)]
+    fn parts(self) -> impl Iterator<Item = (usize, &'a [u32], &'a [T])> {
+        let mut start = 0;
+        self.neurons.iter().map(
+            #[inline(always)]
+            move |&(neuron, end)| {
+                let part = start..end as usize;
+                start = part.end;
+                (neuron as usize, &self.steps[part.clone()], &self.charges[part])
+            },
+        )
+    }
 }
 
 /// The loops for a scalar.
@@ -61,86 +92,134 @@ struct Vectors(pulp::Arch);
 struct Plain;
 
 impl<T: RealField + Copy> Columns<T> for Plain {
-    fn add(&self, w: &[T], released: Charges<'_, T>, y: &mut [T]) {
-        let n = y.len();
+    fn forward(&self, w: &[T], keep: T, released: Charges<'_, T>, s: &mut [T], j: &mut [T]) {
+        let n = j.len();
+        scale(s, keep);
+        scale(j, keep);
+        // A charge that is zero by chance still has a derivative, which dual numbers carry.
         for (&column, &charge) in released.neurons.iter().zip(released.charges) {
-            axpy(y, released.gain * charge, &w[column as usize * n..][..n]);
+            s[column as usize] += released.gain * charge;
+            axpy(j, released.gain * charge, &w[column as usize * n..][..n]);
         }
     }
 
-    fn add_vjp(
+    fn backward(
         &self,
         w: &[T],
         released: Charges<'_, T>,
-        y_bar: &[T],
+        s_bar: &[T],
+        j_bar: &[T],
         mut w_bar: Option<&mut [T]>,
-        products: &mut [T],
-    ) {
-        let n = y_bar.len();
-        for ((&column, &charge), product) in released.neurons.iter().zip(released.charges).zip(products) {
+        charge_bar: &mut [T],
+    ) -> T {
+        let (n, mut gain_bar) = (j_bar.len(), T::zero());
+        let charges = released.neurons.iter().zip(released.charges);
+        for ((&column, &charge), charge_bar) in charges.zip(charge_bar) {
             let start = column as usize * n;
-            *product = dot(&w[start..][..n], y_bar);
+            let worth = s_bar[column as usize] + dot(&w[start..][..n], j_bar);
+            *charge_bar += released.gain * worth;
+            gain_bar += charge * worth;
             if let Some(w_bar) = &mut w_bar {
-                axpy(&mut w_bar[start..][..n], released.gain * charge, y_bar);
+                axpy(&mut w_bar[start..][..n], released.gain * charge, j_bar);
+            }
+        }
+        gain_bar
+    }
+
+    fn add_outer(&self, n: usize, rows: &[T], gain: T, bursts: Bursts<'_, T>, w_bar: &mut [T]) {
+        for (neuron, steps, charges) in bursts.parts() {
+            for (&step, &charge) in steps.iter().zip(charges) {
+                axpy(&mut w_bar[neuron * n..][..n], gain * charge, &rows[step as usize * n..][..n]);
             }
         }
     }
 }
 
-/// Cuts columns off a matrix, in ascending order.
-struct Cut<'a, T> {
-    rest: &'a mut [T],
-    start: usize,
-    rows: usize,
-}
-
-impl<'a, T> Cut<'a, T> {
-    #[inline(always)]
-    fn column(&mut self, column: u32) -> &'a mut [T] {
-        let first = column as usize * self.rows;
-        let (cut, rest) = std::mem::take(&mut self.rest)[first - self.start..].split_at_mut(self.rows);
-        (self.rest, self.start) = (rest, first + self.rows);
-        cut
-    }
-}
+/// Columns that are added to a vector together.
+const ADDED: usize = 4;
 
 macro_rules! vectors {
     ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident) => {
         const _: () = {
-            struct Add<'a> {
+            struct Forward<'a> {
                 w: &'a [$scalar],
+                keep: $scalar,
                 released: Charges<'a, $scalar>,
-                y: &'a mut [$scalar],
+                s: &'a mut [$scalar],
+                j: &'a mut [$scalar],
             }
 
-            impl pulp::WithSimd for Add<'_> {
+            impl pulp::WithSimd for Forward<'_> {
                 type Output = ();
 
                 #[inline(always)]
                 fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    let Self { w, released, y } = self;
-                    let (groups, rest) = released.neurons.as_chunks::<GROUP>();
-                    let (charges, charges_rest) = released.charges.as_chunks::<GROUP>();
-                    for (&columns, &charges) in groups.iter().zip(charges) {
-                        add(simd, w, columns, charges.map(|q| released.gain * q), y);
+                    let Self { w, keep, released, s, j } = self;
+                    let Charges { neurons, charges, gain } = released;
+                    add::<S, 0, true>(simd, w, keep, [], [], s);
+                    for (&neuron, &charge) in neurons.iter().zip(charges) {
+                        s[neuron as usize] += gain * charge;
                     }
-                    // Those that are left are taken together, too.
-                    let gain = released.gain;
-                    match (rest, charges_rest) {
-                        (&[a, b, c], &[p, q, r]) => {
-                            add(simd, w, [a, b, c], [gain * p, gain * q, gain * r], y)
-                        }
-                        (&[a, b], &[p, q]) => add(simd, w, [a, b], [gain * p, gain * q], y),
-                        (&[a], &[p]) => add(simd, w, [a], [gain * p], y),
-                        _ => {}
+                    add_all::<S, true>(simd, w, keep, neurons, charges, gain, j);
+                }
+            }
+
+            /// Adds columns, times a charge each and the gain, to `y`, which decays first.
+            #[inline(always)]
+            fn add_all<S: pulp::Simd, const DECAYS: bool>(
+                simd: S,
+                w: &[$scalar],
+                keep: $scalar,
+                columns: &[u32],
+                charges: &[$scalar],
+                gain: $scalar,
+                y: &mut [$scalar],
+            ) {
+                // The first columns, as many as do not make a whole group, come with the decay.
+                let (first, groups) = columns.split_at(columns.len() % ADDED);
+                let (q, charges) = charges.split_at(first.len());
+                match (first, q) {
+                    (&[a, b, c], &[p, q, r]) => {
+                        add::<S, 3, DECAYS>(simd, w, keep, [a, b, c], [gain * p, gain * q, gain * r], y)
+                    }
+                    (&[a, b], &[p, q]) => add::<S, 2, DECAYS>(simd, w, keep, [a, b], [gain * p, gain * q], y),
+                    (&[a], &[p]) => add::<S, 1, DECAYS>(simd, w, keep, [a], [gain * p], y),
+                    _ if DECAYS => add::<S, 0, DECAYS>(simd, w, keep, [], [], y),
+                    _ => {}
+                }
+                for (&columns, q) in groups.as_chunks::<ADDED>().0.iter().zip(charges.as_chunks::<ADDED>().0)
+                {
+                    add::<S, ADDED, false>(simd, w, keep, columns, q.map(|q| gain * q), y);
+                }
+            }
+
+            struct AddOuter<'a> {
+                n: usize,
+                rows: &'a [$scalar],
+                gain: $scalar,
+                bursts: Bursts<'a, $scalar>,
+                w_bar: &'a mut [$scalar],
+            }
+
+            impl pulp::WithSimd for AddOuter<'_> {
+                type Output = ();
+
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, simd: S) {
+                    let Self { n, rows, gain, bursts, w_bar } = self;
+                    for (neuron, steps, charges) in bursts.parts() {
+                        let column = &mut w_bar[neuron * n..][..n];
+                        add_all::<S, false>(simd, rows, 1.0, steps, charges, gain, column);
                     }
                 }
             }
 
+            /// Adds some columns, times a gain each, to `y`, which decays first.
             #[inline(always)]
-            fn add<S: pulp::Simd, const C: usize>(
+            fn add<S: pulp::Simd, const C: usize, const DECAYS: bool>(
                 simd: S,
                 w: &[$scalar],
+                keep: $scalar,
                 columns: [u32; C],
                 gains: [$scalar; C],
                 y: &mut [$scalar],
@@ -149,39 +228,43 @@ macro_rules! vectors {
                 let (y, y_rest) = S::$as_mut_simd(y);
                 let mut xs = [&[] as &[S::$vectors]; C];
                 let mut xs_rest = [&[] as &[$scalar]; C];
-                let mut splats = [simd.$splat(0.0); C];
+                let (keep_all, mut splats) = (simd.$splat(keep), [simd.$splat(0.0); C]);
                 for c in 0..C {
                     let (x, x_rest) = S::$as_simd(&w[columns[c] as usize * n..][..n]);
                     (xs[c], xs_rest[c]) = (&x[..y.len()], &x_rest[..y_rest.len()]);
                     splats[c] = simd.$splat(gains[c]);
                 }
                 for (i, y) in y.iter_mut().enumerate() {
-                    let mut sum = *y;
+                    let mut sum = if DECAYS { simd.$mul(*y, keep_all) } else { *y };
                     for c in 0..C {
                         sum = simd.$add(sum, simd.$mul(splats[c], xs[c][i]));
                     }
                     *y = sum;
                 }
                 for (i, y) in y_rest.iter_mut().enumerate() {
+                    if DECAYS {
+                        *y *= keep;
+                    }
                     for c in 0..C {
                         *y += gains[c] * xs_rest[c][i];
                     }
                 }
             }
 
-            struct AddVjp<'a> {
+            struct Backward<'a> {
                 w: &'a [$scalar],
                 released: Charges<'a, $scalar>,
-                y_bar: &'a [$scalar],
+                s_bar: &'a [$scalar],
+                j_bar: &'a [$scalar],
                 w_bar: Option<&'a mut [$scalar]>,
-                products: &'a mut [$scalar],
+                charge_bar: &'a mut [$scalar],
             }
 
-            impl pulp::WithSimd for AddVjp<'_> {
-                type Output = ();
+            impl pulp::WithSimd for Backward<'_> {
+                type Output = $scalar;
 
                 #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, simd: S) {
+                fn with_simd<S: pulp::Simd>(self, simd: S) -> $scalar {
                     // How many vectors the lanes of a product are.
                     match LANES / S::$lanes {
                         1 => self.visit::<S, 1>(simd),
@@ -193,121 +276,110 @@ macro_rules! vectors {
                 }
             }
 
-            impl AddVjp<'_> {
+            impl Backward<'_> {
                 #[inline(always)]
-                fn visit<S: pulp::Simd, const K: usize>(self, simd: S) {
-                    let Self { w, released, y_bar, w_bar, products } = self;
-                    let (groups, rest) = released.neurons.as_chunks::<GROUP>();
-                    let (charges, charges_rest) = released.charges.as_chunks::<GROUP>();
-                    let (products, products_rest) = products.as_chunks_mut::<GROUP>();
-                    let mut bars = w_bar.map(|rest| Cut { rest, start: 0, rows: y_bar.len() });
-                    let gain = released.gain;
-                    for ((&columns, &charges), products) in groups.iter().zip(charges).zip(products) {
-                        let gains = charges.map(|q| gain * q);
-                        *products = visit::<S, GROUP, K>(simd, w, columns, gains, y_bar, &mut bars);
+                fn visit<S: pulp::Simd, const K: usize>(self, simd: S) -> $scalar {
+                    let Self { w, released, s_bar, j_bar, w_bar, charge_bar } = self;
+                    let Charges { neurons, charges, gain } = released;
+                    let n = j_bar.len();
+                    let whole = n - n % LANES;
+                    let (y, y_rest) = j_bar.split_at(whole);
+                    let ys = S::$as_simd(y).0.as_chunks::<K>().0;
+                    let mut gain_bar = 0.0;
+                    let visits = neurons.iter().zip(charges).zip(charge_bar);
+                    // The product of a column with `y`, and in the same pass whatever else is done with its vectors.
+                    macro_rules! visit {
+                        ($visit:ident, $zipped:expr, |$other:ident, $k:ident, $y:ident| $also:expr) => {{
+                            let ((&column, &charge), charge_bar) = $visit;
+                            let (x, x_rest) = w[column as usize * n..][..n].split_at(whole);
+                            let xs = S::$as_simd(x).0.as_chunks::<K>().0;
+                            let mut sums = [simd.$splat(0.0); K];
+                            for (($y, x), $other) in ys.iter().zip(xs).zip($zipped) {
+                                for $k in 0..K {
+                                    sums[$k] = simd.$add(sums[$k], simd.$mul(x[$k], $y[$k]));
+                                    $also;
+                                }
+                            }
+                            let mut lanes = [0.0; LANES];
+                            if !y_rest.is_empty() {
+                                S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums);
+                                for ((x, y), lane) in x_rest.iter().zip(y_rest).zip(&mut lanes) {
+                                    *lane += x * y;
+                                }
+                                sums.copy_from_slice(&S::$as_simd(&lanes).0[..K]);
+                            }
+                            // The tree's first levels, as far as they are sums of whole vectors.
+                            let mut width = K;
+                            while width > 1 {
+                                width /= 2;
+                                for k in 0..width {
+                                    sums[k] = simd.$add(sums[k], sums[k + width]);
+                                }
+                            }
+                            S::$as_mut_simd(&mut lanes).0[0] = sums[0];
+                            let worth = s_bar[column as usize] + tree(&mut lanes[..S::$lanes.min(LANES)]);
+                            *charge_bar += gain * worth;
+                            gain_bar += charge * worth;
+                        }};
                     }
-                    let bars = &mut bars;
-                    match (rest, charges_rest, products_rest) {
-                        (&[a, b, c], &[p, q, r], [x, y, z]) => {
-                            let gains = [gain * p, gain * q, gain * r];
-                            [*x, *y, *z] = visit::<S, 3, K>(simd, w, [a, b, c], gains, y_bar, bars);
+                    let Some(mut rest) = w_bar else {
+                        for column in visits {
+                            visit!(column, ys, |_y, k, y| ());
                         }
-                        (&[a, b], &[p, q], [x, y]) => {
-                            [*x, *y] = visit::<S, 2, K>(simd, w, [a, b], [gain * p, gain * q], y_bar, bars);
+                        return gain_bar;
+                    };
+                    // Columns of the gradient are cut off one after the other.
+                    let mut start = 0;
+                    for column in visits {
+                        let ((&neuron, &charge), _) = column;
+                        let first = neuron as usize * n;
+                        let (bar, after) = std::mem::take(&mut rest)[first - start..].split_at_mut(n);
+                        (rest, start) = (after, first + n);
+                        let (bar, bar_rest) = bar.split_at_mut(whole);
+                        for (bar, y) in bar_rest.iter_mut().zip(y_rest) {
+                            *bar += gain * charge * y;
                         }
-                        (&[a], &[p], [x]) => {
-                            [*x] = visit::<S, 1, K>(simd, w, [a], [gain * p], y_bar, bars);
-                        }
-                        _ => {}
+                        let (bars, splat) =
+                            (S::$as_mut_simd(bar).0.as_chunks_mut::<K>().0, simd.$splat(gain * charge));
+                        visit!(column, bars, |bar, k, y| bar[k] = simd.$add(bar[k], simd.$mul(splat, y[k])));
                     }
-                }
-            }
-
-            /// The products of some columns with `y`, which is added, times each gain, to those of the gradient.
-            #[inline(always)]
-            fn visit<S: pulp::Simd, const C: usize, const K: usize>(
-                simd: S,
-                w: &[$scalar],
-                columns: [u32; C],
-                gains: [$scalar; C],
-                y: &[$scalar],
-                bars: &mut Option<Cut<'_, $scalar>>,
-            ) -> [$scalar; C] {
-                let products = dots::<S, C, K>(simd, w, columns, y);
-                if let Some(bars) = bars {
-                    for c in 0..C {
-                        outer(simd, gains[c], y, bars.column(columns[c]));
-                    }
-                }
-                products
-            }
-
-            /// The products of some columns with `y`.
-            #[inline(always)]
-            fn dots<S: pulp::Simd, const C: usize, const K: usize>(
-                simd: S,
-                w: &[$scalar],
-                columns: [u32; C],
-                y: &[$scalar],
-            ) -> [$scalar; C] {
-                let n = y.len();
-                let whole = n - n % LANES;
-                let (ys, _) = S::$as_simd(&y[..whole]);
-                let (ys, _) = ys.as_chunks::<K>();
-                let mut xs = [&[] as &[[S::$vectors; K]]; C];
-                for c in 0..C {
-                    let (x, _) = S::$as_simd(&w[columns[c] as usize * n..][..whole]);
-                    xs[c] = &x.as_chunks::<K>().0[..ys.len()];
-                }
-                let mut sums = [[simd.$splat(0.0); K]; C];
-                for (i, y) in ys.iter().enumerate() {
-                    for c in 0..C {
-                        for k in 0..K {
-                            sums[c][k] = simd.$add(sums[c][k], simd.$mul(xs[c][i][k], y[k]));
-                        }
-                    }
-                }
-                let mut products = [0.0; C];
-                for c in 0..C {
-                    let mut lanes = [0.0; LANES];
-                    S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums[c]);
-                    let x = &w[columns[c] as usize * n..][whole..n];
-                    for ((&x, &y), lane) in x.iter().zip(&y[whole..]).zip(&mut lanes) {
-                        *lane += x * y;
-                    }
-                    products[c] = tree(&lanes);
-                }
-                products
-            }
-
-            /// Adds `y`, times a gain, to a column of the gradient.
-            #[inline(always)]
-            fn outer<S: pulp::Simd>(simd: S, gain: $scalar, y: &[$scalar], bar: &mut [$scalar]) {
-                let (ys, y_rest) = S::$as_simd(y);
-                let (bar, bar_rest) = S::$as_mut_simd(bar);
-                let splat = simd.$splat(gain);
-                for (bar, &y) in bar.iter_mut().zip(ys) {
-                    *bar = simd.$add(*bar, simd.$mul(splat, y));
-                }
-                for (bar, &y) in bar_rest.iter_mut().zip(y_rest) {
-                    *bar += gain * y;
+                    gain_bar
                 }
             }
 
             impl Columns<$scalar> for Vectors {
-                fn add(&self, w: &[$scalar], released: Charges<'_, $scalar>, y: &mut [$scalar]) {
-                    self.0.dispatch(Add { w, released, y });
+                fn forward(
+                    &self,
+                    w: &[$scalar],
+                    keep: $scalar,
+                    released: Charges<'_, $scalar>,
+                    s: &mut [$scalar],
+                    j: &mut [$scalar],
+                ) {
+                    self.0.dispatch(Forward { w, keep, released, s, j });
                 }
 
-                fn add_vjp(
+                fn backward(
                     &self,
                     w: &[$scalar],
                     released: Charges<'_, $scalar>,
-                    y_bar: &[$scalar],
+                    s_bar: &[$scalar],
+                    j_bar: &[$scalar],
                     w_bar: Option<&mut [$scalar]>,
-                    products: &mut [$scalar],
+                    charge_bar: &mut [$scalar],
+                ) -> $scalar {
+                    self.0.dispatch(Backward { w, released, s_bar, j_bar, w_bar, charge_bar })
+                }
+
+                fn add_outer(
+                    &self,
+                    n: usize,
+                    rows: &[$scalar],
+                    gain: $scalar,
+                    bursts: Bursts<'_, $scalar>,
+                    w_bar: &mut [$scalar],
                 ) {
-                    self.0.dispatch(AddVjp { w, released, y_bar, w_bar, products });
+                    self.0.dispatch(AddOuter { n, rows, gain, bursts, w_bar });
                 }
             }
         };
@@ -334,12 +406,22 @@ mod tests {
                 let chosen: Vec<u32> = (0..n as u32).filter(|i| i % 3 != 1).take(visited).collect();
                 let charges = cast(matrix(chosen.len(), 0.3));
                 let released = Charges { neurons: &chosen, charges: &charges, gain: T::from_subset(&0.7) };
+                let ends = chosen.iter().scan(0, |end, &i| {
+                    *end += 1 + i % 6;
+                    Some((i, *end))
+                });
+                let ends: Vec<(u32, u32)> = ends.collect();
+                let steps: Vec<u32> = (0..ends.last().map_or(0, |e| e.1)).map(|i| i * 5 % n as u32).collect();
+                let given = cast(matrix(steps.len(), 0.4));
+                let bursts = Bursts { neurons: &ends, steps: &steps, charges: &given };
                 let run = |loops: &dyn Columns<T>, gradient: bool| {
-                    let (mut y, mut bar) = (y.clone(), w.clone());
-                    let mut products = vec![T::zero(); chosen.len()];
-                    loops.add_vjp(&w, released, &y, gradient.then_some(&mut bar), &mut products);
-                    loops.add(&w, released, &mut y);
-                    (y, bar, products)
+                    let (mut j, mut s, mut bar) = (y.clone(), w[..n].to_vec(), w.clone());
+                    let mut charge_bar = charges.clone();
+                    let w_bar = gradient.then_some(&mut bar[..]);
+                    let gain_bar = loops.backward(&w, released, &s, &j, w_bar, &mut charge_bar);
+                    loops.forward(&w, T::from_subset(&0.9), released, &mut s, &mut j);
+                    loops.add_outer(n, &w, released.gain, bursts, &mut bar);
+                    (s, j, bar, charge_bar, gain_bar)
                 };
                 for gradient in [false, true] {
                     assert_eq!(run(columns::<T>(), gradient), run(&Plain, gradient), "{n} {visited}");

@@ -209,7 +209,7 @@ impl<T: RealField + Copy> Delays<T> {
                 let current_bar = &way_bar[row + size..][..size];
                 let mut lanes = [T::zero(); LANES];
                 dot_lanes(&w[column.clone()], current_bar, &mut lanes);
-                unit_bar += tree(&lanes);
+                unit_bar += tree(&mut lanes);
                 if let Some(w_bar) = &mut bar.w {
                     axpy(&mut w_bar[column.clone()], share * charge, current_bar);
                 }

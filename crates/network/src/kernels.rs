@@ -7,19 +7,59 @@ use nalgebra::RealField;
 /// Partial sums of a dot product.
 pub(crate) const LANES: usize = 16;
 
-/// `y += factor x`, over the shorter of the two.
+/// `y = f(y, x)` for each pair of entries, over the shorter of the two, whole lanes first: from loops of a fixed length the compiler
+/// does not make long ones, for which there are too few neurons, with slow rests.
 #[inline(always)]
-pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += factor * x;
+fn each<T: Copy>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
+    let len = y.len().min(x.len());
+    let (ys, y_rest) = y[..len].as_chunks_mut::<LANES>();
+    let (xs, x_rest) = x[..len].as_chunks::<LANES>();
+    for (y, x) in ys.iter_mut().zip(xs) {
+        let mut lanes = *y;
+        for i in 0..LANES {
+            lanes[i] = f(lanes[i], x[i]);
+        }
+        *y = lanes;
+    }
+    for (y, &x) in y_rest.iter_mut().zip(x_rest) {
+        *y = f(*y, x);
     }
 }
 
-/// Adds the lanes pairwise, in a fixed tree.
+/// `y += factor x`, over the shorter of the two.
 #[inline(always)]
-pub(crate) fn tree<T: RealField + Copy>(lanes: &[T; LANES]) -> T {
-    let mut lanes = *lanes;
-    let mut width = LANES / 2;
+pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
+    each(
+        y,
+        x,
+        #[inline(always)]
+        |y, x| y + factor * x,
+    );
+}
+
+/// `y = factor y + x`, over the shorter of the two.
+#[inline(always)]
+pub(crate) fn xpay<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
+    each(
+        y,
+        x,
+        #[inline(always)]
+        |y, x| factor * y + x,
+    );
+}
+
+/// `y = factor y`.
+#[inline(always)]
+pub(crate) fn scale<T: RealField + Copy>(y: &mut [T], factor: T) {
+    for y in y {
+        *y *= factor;
+    }
+}
+
+/// Adds the lanes, a power of two of them, pairwise in a fixed tree, for which they are used up.
+#[inline(always)]
+pub(crate) fn tree<T: RealField + Copy>(lanes: &mut [T]) -> T {
+    let mut width = lanes.len() / 2;
     while width > 0 {
         for i in 0..width {
             let other = lanes[i + width];
@@ -53,7 +93,36 @@ pub(crate) fn dot_lanes<T: RealField + Copy>(x: &[T], y: &[T], lanes: &mut [T; L
 pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
     let mut lanes = [T::zero(); LANES];
     dot_lanes(x, y, &mut lanes);
-    tree(&lanes)
+    tree(&mut lanes)
+}
+
+/// Some of the same, compiled for the machine's widest vectors by themselves: for callers that are not.
+pub mod wide {
+    use std::sync::LazyLock;
+
+    use nalgebra::RealField;
+
+    use crate::population::vectorise;
+
+    static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
+
+    /// `y += factor x`, over the shorter of the two.
+    pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
+        vectorise::<T, _>(
+            *ARCH,
+            #[inline(always)]
+            || super::axpy(y, factor, x),
+        );
+    }
+
+    /// `x . y`, over the shorter of the two, in the same order.
+    pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
+        vectorise::<T, _>(
+            *ARCH,
+            #[inline(always)]
+            || super::dot(x, y),
+        )
+    }
 }
 
 #[cfg(test)]

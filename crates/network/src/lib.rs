@@ -11,6 +11,7 @@
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
+mod bursts;
 mod columns;
 mod dale;
 mod delay;

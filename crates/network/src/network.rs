@@ -663,6 +663,7 @@ impl<T: RealField + Copy> Network<T> {
     }
 
     /// The part of a gradient that a population's loops add to.
+    #[inline(always)]
     pub(crate) fn parameter_bar<'a>(&self, population: usize, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
         let place = &self.places[population];
         let (neuron, rest) = gradient[place.parameters.start..].split_at_mut(place.parameters.len());
@@ -797,6 +798,7 @@ fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
 }
 
 /// A population's part of a membrane state `[v | rest | latches]`.
+#[inline(always)]
 pub(crate) fn block<'a, T>(place: &Place<T>, membrane: usize, x: &'a [T]) -> Block<'a, T> {
     Block {
         v: &x[place.offset..][..place.size],
@@ -806,6 +808,7 @@ pub(crate) fn block<'a, T>(place: &Place<T>, membrane: usize, x: &'a [T]) -> Blo
 }
 
 /// The same to be written. The three parts lie in this order, so splitting twice is enough.
+#[inline(always)]
 pub(crate) fn block_mut<'a, T>(place: &Place<T>, membrane: usize, x: &'a mut [T]) -> BlockMut<'a, T> {
     let (x, latch) = x.split_at_mut(membrane);
     let (v, rest) = x.split_at_mut(place.offset + place.size);

@@ -4,6 +4,7 @@
 use std::any::TypeId;
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use nalgebra::RealField;
 use num_dual::Dual64;
@@ -20,8 +21,11 @@ use crate::registry::{is_known, known};
 /// A crossing whose speed `|f(v_theta)| h` is below this part of the way from reset to threshold counts as grazing.
 pub(crate) const GRAZING: f64 = 1e-3;
 
-/// Neurons that are ruled out together.
+/// Neurons whose marks make one number.
 const CHUNK: usize = size_of::<u64>();
+
+/// Neurons that are looked through together, one bit each.
+const WORD: usize = 64;
 
 /// Active neurons whose gates are computed together; a few of 80 are active at a time.
 const GROUP: usize = 8;
@@ -153,6 +157,14 @@ pub(crate) struct Released<T> {
     pub(crate) charge: Vec<T>,
     /// Of each neuron, whether a step may have released any: room for the loops that look for them.
     pub(crate) touched: Vec<u8>,
+}
+
+impl<T> Released<T> {
+    /// The neurons and charges of one step.
+    #[inline(always)]
+    pub(crate) fn part(&self, part: &Range<usize>) -> (&[u32], &[T]) {
+        (&self.neurons[part.clone()], &self.charge[part.clone()])
+    }
 }
 
 /// Where a population's backward loops add to.
@@ -515,26 +527,40 @@ fn turns<T: RealField + Copy>(reset: &Reset<T>, v: T) -> T {
     }
 }
 
-/// The neurons that are marked by a one, upwards; a whole chunk is one number.
+/// The neurons that are marked by a one, upwards. Marks are gathered to bits first: where the next one is found then takes no
+/// branch.
 #[inline(always)]
 fn marked(marks: &[u8]) -> impl Iterator<Item = usize> {
-    let (chunks, rest) = marks.as_chunks::<CHUNK>();
-    let mut last = [0; CHUNK];
-    last[..rest.len()].copy_from_slice(rest);
-    let chunks = chunks.iter().copied().chain([last]).map(u64::from_le_bytes);
-    chunks.enumerate().flat_map(
+    marks.chunks(WORD).enumerate().flat_map(
         #[inline(always)]
-        |(chunk, mut ones)| {
+        |(word, marks)| {
+            let mut ones = bits(marks);
             std::iter::from_fn(
                 #[inline(always)]
                 move || {
-                    let i = (ones != 0).then_some(chunk * CHUNK + ones.trailing_zeros() as usize / 8);
+                    let i = (ones != 0).then_some(word * WORD + ones.trailing_zeros() as usize);
                     ones &= ones.wrapping_sub(1);
                     i
                 },
             )
         },
     )
+}
+
+/// At most 64 marks as bits, the first one lowest.
+#[inline(always)]
+fn bits(marks: &[u8]) -> u64 {
+    // Moves the lowest bit of byte `k` to bit `k` of the highest byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let gather = |bytes: [u8; CHUNK]| u64::from_le_bytes(bytes).wrapping_mul(GATHER) >> (WORD - CHUNK);
+    let (chunks, rest) = marks.as_chunks::<CHUNK>();
+    let mut last = [0; CHUNK];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut ones = if rest.is_empty() { 0 } else { gather(last) << (chunks.len() * CHUNK) };
+    for (chunk, &bytes) in chunks.iter().enumerate() {
+        ones |= gather(bytes) << (chunk * CHUNK);
+    }
+    ones
 }
 
 /// The voltages of at most [`GROUP`] neurons at both ends of the step, side by side.
@@ -1438,5 +1464,21 @@ fn add_threshold<N: NeuronVjp, T: RealField + Copy>(
         let mut params_bar = zeros::<T, N::Params<T>>();
         N::reset_vjp(threshold_bar, T::zero(), &mut params_bar);
         add_params::<N, T>(at, size, i, &params_bar, target);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_found_in_order() {
+        for size in [1, 7, 8, 9, 63, 64, 65, 80, 200] {
+            for every in 1..12 {
+                let marks: Vec<u8> = (0..size).map(|i| u8::from(i * i % every == 0)).collect();
+                let expected: Vec<usize> = (0..size).filter(|&i| marks[i] == 1).collect();
+                assert_eq!(marked(&marks).collect::<Vec<_>>(), expected, "{size} {every}");
+            }
+        }
     }
 }

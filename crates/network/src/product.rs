@@ -38,7 +38,7 @@ pub(crate) fn add_transposed<T: RealField + Copy>(
     for (column, lanes) in w.chunks_exact(x.len()).zip(lanes.iter_mut()) {
         dot_lanes(column, x, lanes);
     }
-    for (y, lanes) in y.iter_mut().zip(lanes.iter()) {
+    for (y, lanes) in y.iter_mut().zip(lanes) {
         *y += tree(lanes);
     }
 }

@@ -29,6 +29,29 @@ pub(crate) struct Run<'a, T: 'static> {
     pub(crate) steps: usize,
     /// What the loss is multiplied by, `h / scale`.
     weight: T,
+    input: Matrix<'a, T>,
+    bias: Matrix<'a, T>,
+    readout: Matrix<'a, T>,
+}
+
+/// Parameters that are asked for at every step, and where they lie.
+#[derive(Clone, Copy)]
+struct Matrix<'a, T> {
+    values: &'a [T],
+    start: usize,
+}
+
+impl<'a, T: RealField + Copy> Matrix<'a, T> {
+    fn new(network: &'a Network<T>, group: Group) -> Self {
+        let range = network.parameters.layout().range(group);
+        Self { start: range.start, values: &network.parameters.values()[range] }
+    }
+
+    /// Its part of a gradient.
+    #[inline(always)]
+    fn of<'g>(&self, gradient: &'g mut [T]) -> &'g mut [T] {
+        &mut gradient[self.start..][..self.values.len()]
+    }
 }
 
 impl<'a, T: RealField + Copy> Run<'a, T> {
@@ -87,6 +110,9 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             hold: hold as usize,
             steps: trial.samples * hold as usize,
             weight,
+            input: Matrix::new(network, Group::Input),
+            bias: Matrix::new(network, Group::Bias),
+            readout: Matrix::new(network, Group::Readout),
         })
     }
 
@@ -117,16 +143,28 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         self.trial.initial.as_ref()
     }
 
+    /// The sample that step `n` belongs to.
+    #[inline(always)]
+    fn at(&self, n: usize) -> usize {
+        // Divisions take long, and most trials are sampled at every step.
+        if self.hold == 1 { n } else { n / self.hold }
+    }
+
     #[inline(always)]
     pub(crate) fn input(&self, n: usize) -> &'a [T] {
-        &self.trial.inputs[n / self.hold * self.network.inputs..][..self.network.inputs]
+        &self.trial.inputs[self.at(n) * self.network.inputs..][..self.network.inputs]
+    }
+
+    /// The tonic current.
+    #[inline(always)]
+    pub(crate) fn bias(&self) -> &'a [T] {
+        self.bias.values
     }
 
     /// Adds `U i_n`.
     #[inline(always)]
     pub(crate) fn add_input(&self, n: usize, current: &mut [T]) {
-        let u = self.network.parameters.group(Group::Input);
-        for (&i, column) in self.input(n).iter().zip(u.chunks_exact(current.len())) {
+        for (&i, column) in self.input(n).iter().zip(self.input.values.chunks_exact(current.len())) {
             if i != T::zero() {
                 axpy(current, i, column);
             }
@@ -136,14 +174,13 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     /// The transpose of the current's dependence on input and tonic current.
     #[inline(always)]
     pub(crate) fn current_vjp(&self, n: usize, current_bar: &[T], parameters_bar: &mut [T]) {
-        let layout = self.network.parameters.layout();
-        let u_bar = &mut parameters_bar[layout.range(Group::Input)];
+        let u_bar = self.input.of(parameters_bar);
         for (&i, column) in self.input(n).iter().zip(u_bar.chunks_exact_mut(current_bar.len())) {
             if i != T::zero() {
                 axpy(column, i, current_bar);
             }
         }
-        axpy(&mut parameters_bar[layout.range(Group::Bias)], T::one(), current_bar);
+        axpy(self.bias.of(parameters_bar), T::one(), current_bar);
     }
 
     #[inline(always)]
@@ -151,7 +188,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     where
         'a: 's,
     {
-        let (m, outputs) = (n / self.hold, self.network.outputs);
+        let (m, outputs) = (self.at(n), self.network.outputs);
         let target =
             if self.trial.targets.is_empty() { &[] } else { &self.trial.targets[m * outputs..][..outputs] };
         Sample {
@@ -168,7 +205,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     /// `o = O s`, equation (4). `O` is stored by columns; with one output its row is contiguous.
     #[inline(always)]
     fn read(&self, s: &[T], output: &mut [T]) {
-        let o = self.network.parameters.group(Group::Readout);
+        let o = self.readout.values;
         if let [output] = output {
             *output = dot(o, s);
             return;
@@ -210,9 +247,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         if output_bar.is_empty() {
             return;
         }
-        let range = self.network.parameters.layout().range(Group::Readout);
-        let o = &self.network.parameters.values()[range.clone()];
-        let o_bar = &mut parameters_bar[range];
+        let (o, o_bar) = (self.readout.values, self.readout.of(parameters_bar));
         if let [output_bar] = output_bar {
             axpy(s_bar, *output_bar, o);
             axpy(o_bar, *output_bar, s);

@@ -6,15 +6,17 @@
 //! neurons, forms the product anew at every step.
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use nalgebra::RealField;
 use num_dual::Dual64;
 use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
 use spikegrad_models::math::real;
 
+use crate::bursts::Waiting;
 use crate::columns::{Charges, Columns, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
-use crate::kernels::{LANES, axpy, dot};
+use crate::kernels::{LANES, axpy, dot, scale, xpay};
 use crate::low_rank::{LowRank, Modes};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
@@ -44,24 +46,49 @@ pub struct SplitStep<'n, T: 'static> {
     settings: Vec<Setting<'n, T>>,
     h: T,
     method: Method,
-    /// Of each class: one for all neurons, or one each.
-    decays: Vec<Vec<Decay<T>>>,
-    /// Of each class that has delays.
-    delays: Vec<Option<Delays<T>>>,
-    /// Of each class whose weights are two factors.
-    low_rank: Vec<Option<LowRank>>,
+    classes: Vec<Class<T>>,
+    /// Length of `[v | rest | latches]`.
+    membrane: usize,
     /// Length of what is on its way.
     way: usize,
     /// Whether all columns are visited at every step.
     dense: bool,
-    /// Which classes' weights are trainable.
-    trains_weights: Vec<bool>,
-    /// Which classes' time constants are.
-    trains_tau: Vec<bool>,
-    /// Which classes' delays are.
-    trains_delay: Vec<bool>,
-    /// Whether any time constant is: their gradient needs `s` and `J` of every step.
+    /// Whether any time constant is trainable: their gradient needs `s` and `J` of every step.
     keeps_synapses: bool,
+    /// Whether the gradient of any weights waits for further steps.
+    waits: bool,
+    /// What a step adds to [`SplitTape::synapses`].
+    kept: usize,
+    /// What a step adds to [`SplitTape::arrived`].
+    kept_arrivals: usize,
+}
+
+/// A synapse class as a step sees it.
+#[derive(Clone, Debug)]
+struct Class<T> {
+    /// One for all neurons, or one each.
+    decays: Vec<Decay<T>>,
+    path: Path<T>,
+    /// Where the weights lie in the parameters.
+    weights: Range<usize>,
+    tau: Range<usize>,
+    delay: Range<usize>,
+    trains_weights: bool,
+    trains_tau: bool,
+    trains_delay: bool,
+}
+
+/// How charges come to the traces and currents of a class.
+#[derive(Clone, Debug)]
+enum Path<T> {
+    /// At once, by the columns of the neurons that released any.
+    Sparse,
+    /// At once, by all columns.
+    Dense,
+    /// At once, through two factors of the weights.
+    LowRank(LowRank),
+    /// Later.
+    Delayed(Delays<T>),
 }
 
 impl<'n, T: RealField + Copy> SplitStep<'n, T> {
@@ -102,15 +129,22 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             let at = network.setting(place, h, method);
             Setting { growth: place.dynamics.growth(&at), ..at }
         };
-        let decays = |k| -> Vec<Decay<T>> {
-            network.parameters.group(Group::Tau(k)).iter().map(|&tau| Decay::new(tau, h)).collect()
+        let layout = network.parameters.layout();
+        let class = |k| {
+            let taus = network.parameters.group(Group::Tau(k));
+            Class {
+                decays: taus.iter().map(|&tau| Decay::new(tau, h)).collect(),
+                path: Path::Sparse,
+                weights: layout.range(Group::Recurrent(k)),
+                tau: layout.range(Group::Tau(k)),
+                delay: layout.range(Group::Delay(k)),
+                trains_weights: network.is_trainable(Group::Recurrent(k)),
+                trains_tau: network.is_trainable(Group::Tau(k)),
+                trains_delay: network.is_trainable(Group::Delay(k)),
+            }
         };
-        let classes = 0..network.classes.len();
-        let trains = |group: fn(usize) -> Group| -> Vec<bool> {
-            classes.clone().map(|k| network.is_trainable(group(k))).collect()
-        };
-        let trains_tau = trains(Group::Tau);
-        let dense = classes.clone().any(|k| network.parameters.group(Group::Tau(k)).len() > 1);
+        let classes: Vec<_> = (0..network.classes.len()).map(class).collect();
+        let dense = classes.iter().any(|class| class.decays.len() > 1);
         let mut scheme = Self {
             network,
             arch: pulp::Arch::new(),
@@ -118,37 +152,53 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             settings: network.places.iter().map(setting).collect(),
             h,
             method,
-            decays: classes.clone().map(decays).collect(),
-            delays: Vec::new(),
-            low_rank: classes.clone().map(|k| LowRank::new(network, k)).collect(),
+            keeps_synapses: classes.iter().any(|class| class.trains_tau),
+            classes,
+            membrane: network.membrane + network.latches,
             way: 0,
             dense: false,
-            trains_delay: trains(Group::Delay),
-            trains_weights: trains(Group::Recurrent),
-            keeps_synapses: trains_tau.contains(&true),
-            trains_tau,
+            waits: false,
+            kept: 0,
+            kept_arrivals: 0,
         };
         scheme.lay_out(dense)?;
         Ok(scheme)
     }
 
-    /// Makes the rings of the delays, which depend on the path.
+    /// Chooses the path of each class and makes the rings of the delays.
     fn lay_out(&mut self, dense: bool) -> Result<(), Error> {
         let network = self.network;
         (self.dense, self.way) = (dense, 0);
-        self.delays.clear();
-        for (k, &delayed) in network.delayed.iter().enumerate() {
+        for (k, (class, &delayed)) in self.classes.iter_mut().zip(&network.delayed).enumerate() {
             if dense && delayed == Delayed::Connections {
                 return Err(Error::DenseDelays { class: k });
             }
-            let values = network.parameters.group(Group::Delay(k));
-            self.delays.push((delayed != Delayed::Not).then(|| {
+            class.path = if delayed != Delayed::Not {
+                let values = network.parameters.group(Group::Delay(k));
                 let delays = Delays::new(values, delayed, network.neurons, self.h, dense, self.way);
                 self.way += delays.len();
-                delays
-            }));
+                Path::Delayed(delays)
+            } else if dense {
+                Path::Dense
+            } else {
+                LowRank::new(network, k).map_or(Path::Sparse, Path::LowRank)
+            };
         }
+        let columns = |class: &Class<T>| class.trains_weights && matches!(class.path, Path::Sparse);
+        self.waits = Waiting::<T>::is_worth_it(network.neurons) && self.classes.iter().any(columns);
+        let keeps = self.keeps_synapses || dense;
+        self.kept = if keeps { 2 * self.classes.len() * network.neurons } else { 0 };
+        let rows = self.delays().map(|delays| delays.row(0).len()).sum();
+        self.kept_arrivals = if self.keeps_synapses { rows } else { 0 };
         Ok(())
+    }
+
+    /// Those of the classes that have any.
+    fn delays(&self) -> impl Iterator<Item = &Delays<T>> {
+        self.classes.iter().filter_map(|class| match &class.path {
+            Path::Delayed(delays) => Some(delays),
+            _ => None,
+        })
     }
 
     /// Takes the dense path: `J_k = W_k s_k` as a product at every step instead of column by column where charge was
@@ -158,7 +208,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// Networks with a delay for each connection or with weights of low rank have no dense path and keep the sparse one.
     #[must_use]
     pub fn dense(mut self) -> Self {
-        let full_rank = self.low_rank.iter().all(Option::is_none);
+        let full_rank = self.network.ranks.iter().all(Option::is_none);
         if full_rank && !self.network.delayed.contains(&Delayed::Connections) {
             // Only delays of connections are refused.
             let laid_out = self.lay_out(true);
@@ -185,29 +235,9 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         self.network
     }
 
-    fn classes(&self) -> usize {
-        self.decays.len()
-    }
-
     /// The populations with their settings.
     fn places(&self) -> impl Iterator<Item = (&Place<T>, &Setting<'_, T>)> {
         self.network.places.iter().zip(&self.settings)
-    }
-
-    /// Length of `[v | rest | latches]`.
-    fn membrane(&self) -> usize {
-        self.network.membrane + self.network.latches
-    }
-
-    /// What a step adds to [`SplitTape::synapses`].
-    fn kept(&self) -> usize {
-        if self.keeps_synapses || self.dense { 2 * self.classes() * self.network.neurons } else { 0 }
-    }
-
-    /// What a step adds to [`SplitTape::arrived`].
-    fn kept_arrivals(&self) -> usize {
-        let rows = self.delays.iter().flatten().map(|d| d.row(0).len());
-        if self.keeps_synapses { rows.sum() } else { 0 }
     }
 }
 
@@ -247,14 +277,16 @@ pub struct SplitTape<T> {
     output_bar: Vec<T>,
     current_bar: Vec<T>,
     charge_bar: Vec<T>,
-    /// Products of columns with the cotangent of the current.
+    /// Products of factors of low rank with the cotangent of the current.
     products: Vec<T>,
     modes: Modes<T>,
     /// Partial sums of the products of the dense path.
     lanes: Vec<[T; LANES]>,
+    /// Of the weights' gradients.
+    waiting: Waiting<T>,
 }
 
-impl<T> Default for SplitTape<T> {
+impl<T: RealField + Copy> Default for SplitTape<T> {
     fn default() -> Self {
         Self {
             steps: 0,
@@ -272,21 +304,28 @@ impl<T> Default for SplitTape<T> {
             products: Vec::new(),
             modes: Modes::default(),
             lanes: Vec::new(),
+            waiting: Waiting::default(),
         }
     }
 }
 
+/// A step's part of what lies one after the other, by the ends of the parts.
+fn part(ends: &[usize], index: usize) -> Range<usize> {
+    let start = if index == 0 { 0 } else { ends[index - 1] };
+    start..ends[index]
+}
+
 impl<T> SplitTape<T> {
     /// The part of `released` that belongs to step `index` of the tape.
-    fn part(&self, index: usize) -> std::ops::Range<usize> {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        start..self.ends[index]
+    fn part(&self, index: usize) -> Range<usize> {
+        part(&self.ends, index)
     }
 
     /// Neurons that released charge or stood in the active zone in the last step, and the charges.
     pub fn last_charges(&self) -> impl Iterator<Item = (usize, &T)> {
         let part = if self.steps == 0 { 0..0 } else { self.part(self.steps - 1) };
-        self.released.neurons[part.clone()].iter().map(|&i| i as usize).zip(&self.released.charge[part])
+        let (neurons, charges) = self.released.part(&part);
+        neurons.iter().map(|&i| i as usize).zip(charges)
     }
 }
 
@@ -294,7 +333,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     /// Calls `visit(neuron, spikes)` for every neuron that completed spikes in the last step of the tape.
     pub fn last_spikes(&self, tape: &SplitTape<T>, mut visit: impl FnMut(usize, u64)) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
-        let (network, len) = (self.scheme.network, self.scheme.membrane());
+        let (network, len) = (self.scheme.network, self.scheme.membrane);
         let (before, after) =
             (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
         for (neuron, &charge) in tape.last_charges() {
@@ -346,13 +385,13 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
     /// Where `s_k` of a synapse class lies in the state.
     pub fn synapses(&self, class: usize) -> std::ops::Range<usize> {
-        let start = self.scheme.membrane() + class * self.scheme.network.neurons;
+        let start = self.scheme.membrane + class * self.scheme.network.neurons;
         start..start + self.scheme.network.neurons
     }
 
     /// Where the current `J_k = W_k s_k` of a synapse class lies in the state.
     pub fn synaptic_current(&self, class: usize) -> std::ops::Range<usize> {
-        self.synapses(self.scheme.classes() + class)
+        self.synapses(self.scheme.classes.len() + class)
     }
 }
 
@@ -361,10 +400,10 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     #[inline(always)]
     fn forward(&self, n: usize, x: &mut [T], tape: &mut SplitTape<T>) -> T {
         let (scheme, network) = (self.scheme, self.scheme.network);
-        let (size, len) = (network.neurons, scheme.membrane());
+        let (size, len) = (network.neurons, scheme.membrane);
         let (membrane, synapses) = x.split_at_mut(len);
-        let (s, j) = synapses.split_at_mut(scheme.classes() * size);
-        let (j, way) = j.split_at_mut(scheme.classes() * size);
+        let (s, j) = synapses.split_at_mut(scheme.classes.len() * size);
+        let (j, way) = j.split_at_mut(scheme.classes.len() * size);
         if scheme.dense {
             tape.synapses.extend_from_slice(s);
         } else if scheme.keeps_synapses {
@@ -374,7 +413,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
         // I, equation (17)
         let current = tape.current.len();
-        tape.current.extend_from_slice(network.parameters.bias());
+        tape.current.extend_from_slice(self.run.bias());
         let current = &mut tape.current[current..];
         self.run.add_input(n, current);
         for j in j.chunks_exact(size) {
@@ -394,47 +433,16 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         }
         // s' and J', equations (19), (20)
         tape.ends.push(tape.released.neurons.len());
-        let part = tape.part(tape.steps);
-        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part]);
-        for (k, decays) in scheme.decays.iter().enumerate() {
-            let w = network.parameters.group(Group::Recurrent(k));
-            let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
-            if let Some(delays) = &scheme.delays[k] {
-                delays.release(n, neurons, charges, w, way);
-                let row = &mut way[delays.row(n)];
-                if scheme.keeps_synapses {
-                    tape.arrived.extend_from_slice(row);
-                }
-                arrive(delays, decays, row, (neurons, charges), s, j);
-                if scheme.dense {
-                    multiply(w, s, j);
-                }
-                row.fill(T::zero());
-                continue;
-            }
-            if scheme.dense {
-                for (i, s) in s.iter_mut().enumerate() {
-                    *s *= decay_at(decays, i).a;
-                }
-                for (&neuron, &charge) in neurons.iter().zip(charges) {
-                    s[neuron as usize] += decay_at(decays, neuron as usize).b * charge;
-                }
-                multiply(w, s, j);
-                continue;
-            }
-            let decay = decays[0];
-            for (s, j) in s.iter_mut().zip(j.iter_mut()) {
-                *s *= decay.a;
-                *j *= decay.a;
-            }
-            // A charge that is zero by chance still has a derivative, which dual numbers carry.
-            for (&neuron, &charge) in neurons.iter().zip(charges) {
-                s[neuron as usize] += decay.b * charge;
-            }
-            let released = Charges { neurons, charges, gain: decay.b };
-            match &scheme.low_rank[k] {
-                Some(low_rank) => low_rank.add(network.parameters.values(), released, &mut tape.modes, j),
-                None => scheme.columns.add(w, released, j),
+        let (neurons, charges) = tape.released.part(&tape.part(tape.steps));
+        let classes = scheme.classes.iter().zip(s.chunks_exact_mut(size).zip(j.chunks_exact_mut(size)));
+        for (class, (s, j)) in classes {
+            if let Path::Sparse = class.path {
+                let released = Charges { neurons, charges, gain: class.decays[0].b };
+                let w = &network.parameters.values()[class.weights.clone()];
+                scheme.columns.forward(w, class.decays[0].a, released, s, j);
+            } else {
+                let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
+                self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
             }
         }
         if scheme.dense {
@@ -457,13 +465,13 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         parameters_bar: &mut [T],
     ) {
         let (scheme, network) = (self.scheme, self.scheme.network);
-        let (size, len, layout) = (network.neurons, scheme.membrane(), network.parameters.layout());
+        let (size, len) = (network.neurons, scheme.membrane);
         let index = tape.steps - 1;
         let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
-        let (s_bar, j_bar) = synapses_bar.split_at_mut(scheme.classes() * size);
-        let (j_bar, way_bar) = j_bar.split_at_mut(scheme.classes() * size);
-        let mut arrived = tape.arrived.len() - scheme.kept_arrivals();
-        let (before, after) = tape.membrane[index * len..].split_at(len);
+        let (s_bar, j_bar) = synapses_bar.split_at_mut(scheme.classes.len() * size);
+        let (j_bar, way_bar) = j_bar.split_at_mut(scheme.classes.len() * size);
+        let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
+        let after = &tape.membrane[(index + 1) * len..];
 
         self.run.cost_vjp(
             n,
@@ -476,110 +484,35 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             parameters_bar,
         );
 
-        // q_bar and W_bar, equations (22), (23), in one pass over a column
+        // q_bar and W_bar, equations (22), (23)
         let part = tape.part(index);
-        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part.clone()]);
         tape.charge_bar.clear();
-        tape.charge_bar.resize(neurons.len(), T::zero());
-        tape.products.resize(neurons.len(), T::zero());
-        for (k, decays) in scheme.decays.iter().enumerate() {
-            let range = layout.range(Group::Recurrent(k));
-            let w = &network.parameters.values()[range.clone()];
-            let w_bar = &mut parameters_bar[range];
-            let trainable = scheme.trains_weights[k];
-            if let Some(delays) = &scheme.delays[k] {
-                let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-                if scheme.dense {
-                    let row = &tape.synapses[(index * 2 + 1) * scheme.classes() * size..];
-                    add_transposed(w, j_bar, s_bar, &mut tape.lanes);
-                    if trainable {
-                        add_outer(w_bar, j_bar, &row[k * size..][..size]);
-                    }
+        tape.charge_bar.resize(part.len(), T::zero());
+        for (k, class) in scheme.classes.iter().enumerate() {
+            if let Path::Sparse = class.path {
+                let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+                let (neurons, charges) = tape.released.part(&part);
+                let released = Charges { neurons, charges, gain: class.decays[0].b };
+                let w = &network.parameters.values()[class.weights.clone()];
+                let (charge_bar, mut w_bar) = (&mut tape.charge_bar, None);
+                if class.trains_weights && scheme.waits {
+                    tape.waiting.keep(k, j_bar);
+                } else if class.trains_weights {
+                    w_bar = Some(&mut parameters_bar[class.weights.clone()]);
                 }
-                let row_bar = &mut way_bar[delays.row(n)];
-                arrive_vjp(delays, decays, row_bar, (neurons, &mut tape.charge_bar), s_bar, j_bar);
-                if scheme.trains_tau[k] {
-                    let (classes, dense) = (scheme.classes(), scheme.dense);
-                    let start = &tape.synapses[index * 2 * classes * size..];
-                    let s = &start[k * size..][..size];
-                    let j = (!dense).then(|| &start[(classes + k) * size..][..size]);
-                    let row = &tape.arrived[arrived..][..delays.row(n).len()];
-                    let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
-                    tau_vjp(delays, decays, row, (neurons, charges), (s, j), (s_bar, j_bar), tau_bar);
+                let by_b = scheme.columns.backward(w, released, s_bar, j_bar, w_bar, charge_bar);
+                if class.trains_tau {
+                    let (s, j) = self.kept_synapses(&tape.synapses, index, k);
+                    class.tau_vjp((s, j), (s_bar, j_bar), by_b, parameters_bar);
                 }
-                if scheme.keeps_synapses {
-                    arrived += delays.row(n).len();
-                }
-                let (w_bar, delay_bar) = weights_and_delays(
-                    parameters_bar,
-                    layout.range(Group::Recurrent(k)),
-                    layout.range(Group::Delay(k)),
-                );
-                let mut bar = ReleaseBar {
-                    charge: &mut tape.charge_bar,
-                    w: (trainable && !scheme.dense).then_some(w_bar),
-                    delay: scheme.trains_delay[k].then_some(delay_bar),
-                };
-                delays.release_vjp(n, neurons, charges, w, way_bar, &mut bar);
-                continue;
-            }
-            if scheme.dense {
-                let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-                let row = &tape.synapses[index * 2 * scheme.classes() * size..];
-                let (start, end) = row.split_at(scheme.classes() * size);
-                // J' = W s' at the end of the step, transposed
-                add_transposed(w, j_bar, s_bar, &mut tape.lanes);
-                if trainable {
-                    add_outer(w_bar, j_bar, &end[k * size..][..size]);
-                }
-                let charges = neurons.iter().zip(charges);
-                for ((&neuron, _), charge_bar) in charges.clone().zip(&mut tape.charge_bar) {
-                    let i = neuron as usize;
-                    *charge_bar += decay_at(decays, i).b * s_bar[i];
-                }
-                if scheme.trains_tau[k] {
-                    let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
-                    let last = tau_bar.len() - 1;
-                    for (i, &s) in start[k * size..][..size].iter().enumerate() {
-                        tau_bar[i.min(last)] += decay_at(decays, i).a_by_tau * s * s_bar[i];
-                    }
-                    for (&neuron, &charge) in charges {
-                        let i = neuron as usize;
-                        tau_bar[i.min(last)] += decay_at(decays, i).b_by_tau * charge * s_bar[i];
-                    }
-                }
-                continue;
-            }
-            let decay = decays[0];
-            let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-            let released = Charges { neurons, charges, gain: decay.b };
-            if let Some(low_rank) = &scheme.low_rank[k] {
-                let values = network.parameters.values();
-                let (modes, products) = (&mut tape.modes, &mut tape.products);
-                low_rank.add_vjp(values, released, modes, j_bar, parameters_bar, products);
             } else {
-                let w_bar = trainable.then_some(w_bar);
-                scheme.columns.add_vjp(w, released, j_bar, w_bar, &mut tape.products);
-            }
-            let mut by_b = T::zero();
-            for (((&neuron, &charge), &product), charge_bar) in
-                neurons.iter().zip(charges).zip(&tape.products).zip(&mut tape.charge_bar)
-            {
-                let weight = s_bar[neuron as usize] + product;
-                *charge_bar += decay.b * weight;
-                by_b += charge * weight;
-            }
-            // tau_bar, equation (26)
-            if scheme.trains_tau[k] {
-                let (s, j) =
-                    tape.synapses[index * 2 * scheme.classes() * size..].split_at(scheme.classes() * size);
-                let by_a = dot(&s[k * size..][..size], s_bar) + dot(&j[k * size..][..size], j_bar);
-                parameters_bar[layout.range(Group::Tau(k)).start] +=
-                    decay.a_by_tau * by_a + decay.b_by_tau * by_b;
+                self.backward_apart(n, k, tape, s_bar, j_bar, way_bar, &mut arrived, parameters_bar);
             }
         }
 
         // x_bar and I_bar, equation (24)
+        let (neurons, _) = tape.released.part(&part);
+        let (before, after) = tape.membrane[index * len..].split_at(len);
         let mut from = 0;
         for (p, (place, at)) in scheme.places().enumerate() {
             let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
@@ -598,33 +531,231 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             from = to;
         }
         // J_bar, s_bar, U_bar, I_o_bar, equation (25)
-        for (decays, (s_bar, j_bar)) in
-            scheme.decays.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
-        {
+        let bars = s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size));
+        for (class, (s_bar, j_bar)) in scheme.classes.iter().zip(bars) {
             if scheme.dense {
                 for (i, s_bar) in s_bar.iter_mut().enumerate() {
-                    *s_bar *= decay_at(decays, i).a;
+                    *s_bar *= decay_at(&class.decays, i).a;
                 }
                 j_bar.copy_from_slice(&tape.current_bar);
                 continue;
             }
-            let decay = decays[0];
-            for ((s_bar, j_bar), &current_bar) in s_bar.iter_mut().zip(j_bar).zip(&tape.current_bar) {
-                *s_bar *= decay.a;
-                *j_bar = decay.a * *j_bar + current_bar;
-            }
+            scale(s_bar, class.decays[0].a);
+            xpay(j_bar, class.decays[0].a, &tape.current_bar);
         }
         self.run.current_vjp(n, &tape.current_bar, parameters_bar);
 
+        // Where weights wait, so do the charges.
+        let goes_on = scheme.waits && tape.waiting.goes_on() && index > 0;
+        if !goes_on {
+            if scheme.waits {
+                self.finish_weights(index, tape, parameters_bar);
+            }
+            tape.ends.truncate(index);
+            tape.released.neurons.truncate(part.start);
+            tape.released.charge.truncate(part.start);
+        }
         tape.steps = index;
         tape.membrane.truncate((index + 1) * len);
         tape.current.truncate(index * size);
         tape.s.truncate(index * size);
-        tape.ends.truncate(index);
-        tape.released.neurons.truncate(part.start);
-        tape.released.charge.truncate(part.start);
-        tape.synapses.truncate(index * scheme.kept());
-        tape.arrived.truncate(index * scheme.kept_arrivals());
+        tape.synapses.truncate(index * scheme.kept);
+        tape.arrived.truncate(index * scheme.kept_arrivals);
+    }
+
+    /// What a step does to a class whose charges do not go straight to the columns. It stands apart, because loops that seldom
+    /// run make the others slow.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+    fn forward_apart(
+        &self,
+        n: usize,
+        class: &Class<T>,
+        (neurons, charges): (&[u32], &[T]),
+        s: &mut [T],
+        j: &mut [T],
+        way: &mut [T],
+        arrived: &mut Vec<T>,
+        modes: &mut Modes<T>,
+    ) {
+        let (scheme, values) = (self.scheme, self.scheme.network.parameters.values());
+        let (decays, w) = (&class.decays[..], &values[class.weights.clone()]);
+        vectorise::<T, _>(
+            scheme.arch,
+            #[inline(always)]
+            || match &class.path {
+                Path::Delayed(delays) => {
+                    delays.release(n, neurons, charges, w, way);
+                    let row = &mut way[delays.row(n)];
+                    if scheme.keeps_synapses {
+                        arrived.extend_from_slice(row);
+                    }
+                    arrive(delays, decays, row, (neurons, charges), s, j);
+                    if scheme.dense {
+                        multiply(w, s, j);
+                    }
+                    row.fill(T::zero());
+                }
+                Path::Dense => {
+                    for (i, s) in s.iter_mut().enumerate() {
+                        *s *= decay_at(decays, i).a;
+                    }
+                    for (&neuron, &charge) in neurons.iter().zip(charges) {
+                        s[neuron as usize] += decay_at(decays, neuron as usize).b * charge;
+                    }
+                    multiply(w, s, j);
+                }
+                Path::LowRank(low_rank) => {
+                    let decay = decays[0];
+                    scale(s, decay.a);
+                    scale(j, decay.a);
+                    for (&neuron, &charge) in neurons.iter().zip(charges) {
+                        s[neuron as usize] += decay.b * charge;
+                    }
+                    low_rank.add(values, Charges { neurons, charges, gain: decay.b }, modes, j);
+                }
+                Path::Sparse => {}
+            },
+        );
+    }
+
+    /// The transpose of [`forward_apart`](Self::forward_apart) for class `k`, up to the decay of traces and currents; `arrived` is
+    /// where what the tape keeps of arrivals begins.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+    fn backward_apart(
+        &self,
+        n: usize,
+        k: usize,
+        tape: &mut SplitTape<T>,
+        s_bar: &mut [T],
+        j_bar: &[T],
+        way_bar: &mut [T],
+        arrived: &mut usize,
+        parameters_bar: &mut [T],
+    ) {
+        let (scheme, values) = (self.scheme, self.scheme.network.parameters.values());
+        let (size, index, class) = (scheme.network.neurons, tape.steps - 1, &scheme.classes[k]);
+        let part = tape.part(index);
+        let SplitTape { released, charge_bar, products, synapses, arrived: arrivals, modes, lanes, .. } =
+            tape;
+        let (neurons, charges) = released.part(&part);
+        let (decays, w) = (&class.decays[..], &values[class.weights.clone()]);
+        let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+        vectorise::<T, _>(
+            scheme.arch,
+            #[inline(always)]
+            || {
+                if scheme.dense {
+                    // J' = W s' at the end of the step, transposed
+                    add_transposed(w, j_bar, s_bar, lanes);
+                    if class.trains_weights {
+                        let end = &synapses[(index * 2 + 1) * scheme.classes.len() * size..];
+                        add_outer(
+                            &mut parameters_bar[class.weights.clone()],
+                            j_bar,
+                            &end[k * size..][..size],
+                        );
+                    }
+                }
+                match &class.path {
+                    Path::Delayed(delays) => {
+                        let row_bar = &mut way_bar[delays.row(n)];
+                        arrive_vjp(delays, decays, row_bar, (neurons, charge_bar), s_bar, j_bar);
+                        if class.trains_tau {
+                            let (s, j) = self.kept_synapses(synapses, index, k);
+                            let j = (!scheme.dense).then_some(j);
+                            let row = &arrivals[*arrived..][..delays.row(n).len()];
+                            let tau_bar = &mut parameters_bar[class.tau.clone()];
+                            tau_vjp(delays, decays, row, (neurons, charges), (s, j), (s_bar, j_bar), tau_bar);
+                        }
+                        if scheme.keeps_synapses {
+                            *arrived += delays.row(n).len();
+                        }
+                        let (w_bar, delay_bar) =
+                            weights_and_delays(parameters_bar, class.weights.clone(), class.delay.clone());
+                        let mut bar = ReleaseBar {
+                            charge: charge_bar,
+                            w: (class.trains_weights && !scheme.dense).then_some(w_bar),
+                            delay: class.trains_delay.then_some(delay_bar),
+                        };
+                        delays.release_vjp(n, neurons, charges, w, way_bar, &mut bar);
+                    }
+                    Path::Dense => {
+                        let charges = neurons.iter().zip(charges);
+                        for ((&neuron, _), charge_bar) in charges.clone().zip(charge_bar.iter_mut()) {
+                            let i = neuron as usize;
+                            *charge_bar += decay_at(decays, i).b * s_bar[i];
+                        }
+                        if class.trains_tau {
+                            let (s, _) = self.kept_synapses(synapses, index, k);
+                            let tau_bar = &mut parameters_bar[class.tau.clone()];
+                            let last = tau_bar.len() - 1;
+                            for (i, &s) in s.iter().enumerate() {
+                                tau_bar[i.min(last)] += decay_at(decays, i).a_by_tau * s * s_bar[i];
+                            }
+                            for (&neuron, &charge) in charges {
+                                let i = neuron as usize;
+                                tau_bar[i.min(last)] += decay_at(decays, i).b_by_tau * charge * s_bar[i];
+                            }
+                        }
+                    }
+                    Path::LowRank(low_rank) => {
+                        let gain = decays[0].b;
+                        let released = Charges { neurons, charges, gain };
+                        products.resize(neurons.len(), T::zero());
+                        low_rank.add_vjp(values, released, modes, j_bar, parameters_bar, products);
+                        let mut by_b = T::zero();
+                        let of_neurons = neurons.iter().zip(charges).zip(products.iter());
+                        for (((&neuron, &charge), &product), charge_bar) in
+                            of_neurons.zip(charge_bar.iter_mut())
+                        {
+                            let worth = s_bar[neuron as usize] + product;
+                            *charge_bar += gain * worth;
+                            by_b += charge * worth;
+                        }
+                        if class.trains_tau {
+                            let kept = self.kept_synapses(synapses, index, k);
+                            class.tau_vjp(kept, (s_bar, j_bar), by_b, parameters_bar);
+                        }
+                    }
+                    Path::Sparse => {}
+                }
+            },
+        );
+    }
+
+    /// Adds the gradients that waited to those of the weights. The last of them is that of step `index` of the tape.
+    #[inline(never)]
+    fn finish_weights(&self, index: usize, tape: &mut SplitTape<T>, parameters_bar: &mut [T]) {
+        let SplitTape { waiting, released, ends, .. } = tape;
+        let (size, last) = (self.scheme.network.neurons, index + waiting.steps() - 1);
+        waiting.sort(released, |step| part(ends, last - step));
+        for (k, class) in self.scheme.classes.iter().enumerate() {
+            if class.trains_weights && matches!(class.path, Path::Sparse) {
+                let (rows, gain) = (waiting.rows(k), class.decays[0].b);
+                let w_bar = &mut parameters_bar[class.weights.clone()];
+                self.scheme.columns.add_outer(size, rows, gain, waiting.bursts(), w_bar);
+            }
+        }
+        waiting.done();
+    }
+
+    /// `s_k` and `J_k` at the start of step `index` of the tape.
+    fn kept_synapses<'t>(&self, synapses: &'t [T], index: usize, k: usize) -> (&'t [T], &'t [T]) {
+        let (classes, size) = (self.scheme.classes.len(), self.scheme.network.neurons);
+        let start = &synapses[index * 2 * classes * size..];
+        (&start[k * size..][..size], &start[(classes + k) * size..][..size])
+    }
+}
+
+impl<T: RealField + Copy> Class<T> {
+    /// Adds the cotangent of a time constant that all neurons share, equation (26), for that of what a unit of charge adds.
+    #[inline(always)]
+    fn tau_vjp(&self, (s, j): (&[T], &[T]), (s_bar, j_bar): (&[T], &[T]), by_b: T, parameters_bar: &mut [T]) {
+        let decay = self.decays[0];
+        let by_a = dot(s, s_bar) + dot(j, j_bar);
+        parameters_bar[self.tau.start] += decay.a_by_tau * by_a + decay.b_by_tau * by_b;
     }
 }
 
@@ -788,7 +919,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     type Tape = SplitTape<T>;
 
     fn dim(&self) -> usize {
-        self.scheme.membrane() + 2 * self.scheme.classes() * self.scheme.network.neurons + self.scheme.way
+        self.scheme.membrane + 2 * self.scheme.classes.len() * self.scheme.network.neurons + self.scheme.way
     }
 
     fn steps(&self) -> usize {
@@ -806,12 +937,12 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     fn start(&self, x: &mut [T]) {
         let (network, n) = (self.scheme.network, self.scheme.network.neurons);
         self.run.start_membrane(self.scheme.method, x);
-        let (s, j) = x[self.scheme.membrane()..].split_at_mut(self.scheme.classes() * n);
+        let (s, j) = x[self.scheme.membrane..].split_at_mut(self.scheme.classes.len() * n);
         self.run.start_synapses(s);
         // Nothing is on its way yet.
         j.fill(T::zero());
         for (k, (s, j)) in s.chunks_exact(n).zip(j.chunks_exact_mut(n)).enumerate() {
-            if let Some(low_rank) = &self.scheme.low_rank[k] {
+            if let Path::LowRank(low_rank) = &self.scheme.classes[k].path {
                 low_rank.start(network.parameters.values(), s, j);
                 continue;
             }
@@ -835,27 +966,28 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.ends.clear();
         tape.released.neurons.clear();
         tape.released.charge.clear();
-        tape.membrane.extend_from_slice(&x[..self.scheme.membrane()]);
+        tape.membrane.extend_from_slice(&x[..self.scheme.membrane]);
         tape.output.resize(network.outputs, T::zero());
         tape.output_bar.resize(network.outputs, T::zero());
         tape.current_bar.resize(network.neurons, T::zero());
         tape.released.touched.resize(network.neurons, 0);
+        tape.waiting.clear(network.neurons, if self.scheme.waits { self.scheme.classes.len() } else { 0 });
     }
 
     fn tape_bytes(&self) -> Option<usize> {
         let n = self.scheme.network.neurons;
         // Membrane, current, synapses read out, and charges, of which there are at most `N`.
-        let numbers = self.scheme.membrane() + 2 * n + self.scheme.kept() + self.scheme.kept_arrivals() + n;
+        let numbers = self.scheme.membrane + 2 * n + self.scheme.kept + self.scheme.kept_arrivals + n;
         Some(numbers * size_of::<T>() + n * size_of::<u32>() + size_of::<usize>())
     }
 
     fn reserve(&self, steps: usize, tape: &mut Self::Tape) {
         let n = self.scheme.network.neurons;
-        tape.membrane.reserve_exact(steps * self.scheme.membrane());
+        tape.membrane.reserve_exact(steps * self.scheme.membrane);
         tape.current.reserve_exact(steps * n);
         tape.s.reserve_exact(steps * n);
-        tape.synapses.reserve_exact(steps * self.scheme.kept());
-        tape.arrived.reserve_exact(steps * self.scheme.kept_arrivals());
+        tape.synapses.reserve_exact(steps * self.scheme.kept);
+        tape.arrived.reserve_exact(steps * self.scheme.kept_arrivals);
         tape.ends.reserve_exact(steps);
         tape.released.neurons.reserve_exact(steps * n);
         tape.released.charge.reserve_exact(steps * n);
@@ -864,6 +996,9 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.charge_bar.reserve_exact(n);
         tape.products.clear();
         tape.products.reserve_exact(n);
+        if self.scheme.waits {
+            tape.waiting.reserve();
+        }
         if self.scheme.dense {
             tape.lanes.clear();
             tape.lanes.reserve_exact(n);
@@ -876,12 +1011,11 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
 
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
-        let (network, len) = (self.scheme.network, self.scheme.membrane());
+        let (network, len) = (self.scheme.network, self.scheme.membrane);
         let (before, after) =
             (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
         let current = &tape.current[index * network.neurons..];
-        let part = tape.part(index);
-        let (neurons, charges) = (&tape.released.neurons[part.clone()], &tape.released.charge[part]);
+        let (neurons, charges) = tape.released.part(&tape.part(index));
         // Neurons are released in ascending order, population by population.
         let charge_of = |i: usize| match neurons.binary_search(&(i as u32)) {
             Ok(at) => charges[at],
@@ -889,7 +1023,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         };
         if n == 0 {
             // A delay is a kink where it is a whole number of steps.
-            self.scheme.delays.iter().flatten().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
+            self.scheme.delays().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
         }
         for (place, at) in self.scheme.places() {
             let (before, after) =
@@ -926,9 +1060,9 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         let size = network.neurons;
         // W_bar at n = 0, equation (27)
         if let Some(initial) = self.run.initial() {
-            let j_bar = &x_bar[scheme.membrane() + scheme.classes() * size..];
+            let j_bar = &x_bar[scheme.membrane + scheme.classes.len() * size..];
             for (k, (s, j_bar)) in initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size)).enumerate() {
-                if let Some(low_rank) = &scheme.low_rank[k] {
+                if let Path::LowRank(low_rank) = &scheme.classes[k].path {
                     low_rank.start_vjp(network.parameters.values(), s, j_bar, parameters_bar);
                     continue;
                 }

@@ -6,6 +6,7 @@
 use nalgebra::RealField;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
+use spikegrad_network::kernels::wide::axpy;
 use spikegrad_network::{Loss, Parameters, SplitStep, SplitTape, Trial};
 
 use crate::Error;
@@ -26,7 +27,7 @@ struct Lane<T> {
     sweep: Sweep<T, SplitTape<T>>,
     /// Sum over the lane's trials.
     sum: Vec<T>,
-    /// One trial's gradient, where it is clipped before it is added.
+    /// One trial's gradient, which becomes the sum if it is the lane's first.
     trial: Vec<T>,
     cost: T,
     results: Vec<TrialResult<T>>,
@@ -105,10 +106,10 @@ impl<T: RealField + Copy> Batch<T> {
             return Err(Error::Length { what: "the gradient", expected: layout.len(), found });
         }
         let count = self.count.min(trials.len());
-        if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
+        if self.lanes.len() != count {
             let lane = || Lane {
                 sweep: Sweep::new().memory(self.memory),
-                sum: vec![T::zero(); layout.len()],
+                sum: Vec::new(),
                 trial: Vec::new(),
                 cost: T::zero(),
                 results: Vec::new(),
@@ -126,9 +127,7 @@ impl<T: RealField + Copy> Batch<T> {
             let half = width.div_ceil(2);
             let (low, high) = self.lanes.split_at_mut(half);
             low.par_iter_mut().zip(&mut high[..width - half]).for_each(|(low, high)| {
-                for (a, &b) in low.sum.iter_mut().zip(&high.sum) {
-                    *a += b;
-                }
+                axpy(&mut low.sum, T::one(), &high.sum);
                 low.cost += high.cost;
             });
             width = half;
@@ -154,14 +153,18 @@ impl<T: RealField + Copy> Lane<T> {
         clip: Option<&[Option<T>]>,
     ) -> Result<(), Error> {
         let layout = scheme.network().parameters.layout();
-        self.sum.fill(T::zero());
+        let mut is_first = true;
+        if self.trial.is_empty() {
+            // The last batch's sum is not needed any more: a lane with a single trial needs one gradient's memory.
+            std::mem::swap(&mut self.sum, &mut self.trial);
+        }
         self.cost = T::zero();
         self.results.clear();
         for trial in trials {
             let run = scheme.run(trial, loss)?;
             // Each trial has a place of its own, so that one that fails half-way leaves nothing behind.
-            self.trial.resize(self.sum.len(), T::zero());
-            self.trial.fill(T::zero());
+            self.trial.clear();
+            self.trial.resize(layout.len(), T::zero());
             let cost = self.sweep.gradient(&run, &mut self.trial);
             if let Err(error @ (SweepError::Budget { .. } | SweepError::TapeSize)) = cost {
                 return Err(error.into());
@@ -170,7 +173,7 @@ impl<T: RealField + Copy> Lane<T> {
             if let Ok(cost) = cost {
                 self.cost += cost;
                 for (g, entry) in layout.entries().iter().enumerate() {
-                    let part = &self.trial[entry.range.clone()];
+                    let part = &mut self.trial[entry.range.clone()];
                     let mut factor = T::one();
                     if let Some(clip) = clip {
                         let norm = part.iter().fold(T::zero(), |sum, &x| sum + x * x).sqrt();
@@ -180,12 +183,22 @@ impl<T: RealField + Copy> Lane<T> {
                             _ => {}
                         }
                     }
-                    for (sum, &x) in self.sum[entry.range.clone()].iter_mut().zip(part) {
-                        *sum += factor * x;
+                    if !is_first {
+                        axpy(&mut self.sum[entry.range.clone()], factor, part);
+                    } else if factor != T::one() {
+                        part.iter_mut().for_each(|x| *x *= factor);
                     }
+                }
+                if is_first {
+                    std::mem::swap(&mut self.sum, &mut self.trial);
+                    is_first = false;
                 }
             }
             self.results.push(TrialResult { cost, norms });
+        }
+        if is_first {
+            self.sum.clear();
+            self.sum.resize(layout.len(), T::zero());
         }
         Ok(())
     }

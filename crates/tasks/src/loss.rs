@@ -1,7 +1,7 @@
 //! Losses (equations (5), (44)). A pair of losses is their sum.
 
 use nalgebra::RealField;
-use spikegrad_network::kernels::dot;
+use spikegrad_network::kernels::wide::{axpy, dot};
 use spikegrad_network::{Loss, Sample, SampleBar};
 
 /// The quadratic loss `l = (w |o - o_d|^2 + lambda |s|^2) / 2`, `w` the sample's weight.
@@ -29,9 +29,7 @@ impl<T: RealField + Copy> Loss<T> for Quadratic<T> {
         }
         let weight = value_bar * self.lambda;
         if weight != T::zero() {
-            for (bar, &s) in bar.s.iter_mut().zip(at.s) {
-                *bar += weight * s;
-            }
+            axpy(bar.s, weight, at.s);
         }
     }
 }

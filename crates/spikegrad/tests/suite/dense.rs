@@ -1,11 +1,12 @@
 //! The dense path: the same gradient as the sparse one to rounding, and exact where each neuron has time constants of its
 //! own, which only it can do.
 
+use allocation_counter::measure;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-use spikegrad::adjoint::{GradientCheck, Sweep};
+use spikegrad::adjoint::{GradientCheck, Memory, Sweep};
 use spikegrad::integrators::tableau;
 use spikegrad::models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta};
 use spikegrad::network::{Group, InitialState, Network, PlainStep, Population, SplitStep, Trial};
@@ -109,6 +110,40 @@ proptest! {
         check(Lif::default(), n, seed, false)?;
         check(Theta::default(), n, seed, true)?;
         check(Nif, n, seed, true)?;
+    }
+}
+
+/// Neurons enough for gradients of weights to wait for one another, see `crates/network/src/bursts.rs`.
+const MANY: usize = 96;
+
+#[test]
+fn large_networks_have_an_exact_gradient() {
+    for seed in 0..3 {
+        both_paths_agree(Theta::default(), MANY, seed).expect("theta");
+        both_paths_agree(Lif::default(), MANY, seed).expect("LIF");
+        both_paths_agree(MorrisLecar::default(), MANY, seed).expect("Morris-Lecar");
+    }
+    let (network, trial, h) = random(Theta::default(), MANY, false, 3);
+    let loss = Quadratic { lambda: 0.05 };
+    let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), h);
+    GradientCheck::default().assert(&mut objective).expect("an exact gradient");
+}
+
+#[test]
+fn large_networks_have_the_same_bits_with_any_memory_and_allocate_nothing() {
+    let (network, trial, h) = random(Theta::default(), MANY, false, 4);
+    let scheme = SplitStep::new(&network, h).expect("a scheme");
+    let loss = Quadratic { lambda: 0.05 };
+    let run = scheme.run(&trial, &loss).expect("a run");
+    let (_, expected) = gradient(&scheme, &trial);
+    for memory in [Memory::Stored, Memory::SqrtSteps, Memory::Every(11), Memory::Every(3)] {
+        let (mut sweep, mut found) = (Sweep::new().memory(memory), network.parameters.zeros_like());
+        sweep.gradient(&run, found.values_mut()).expect("finite");
+        assert_eq!(found.values(), expected, "{memory:?}");
+        let used = measure(|| {
+            sweep.gradient(&run, found.values_mut()).expect("finite");
+        });
+        assert_eq!(used.count_total, 0, "{memory:?}");
     }
 }
 
