@@ -9,8 +9,8 @@ use crate::metadata;
 
 /// Packages every published crate and builds each package against the other packages.
 ///
-/// The build takes well under a minute, since it is not optimised and the packages share their dependencies. It is worth it: no
-/// other check sees a file which a crate uses but its package lacks.
+/// The build takes a minute or two, though it is not optimised and the packages share their dependencies. It is worth it: no other
+/// check sees a file which a crate uses but its package lacks.
 pub(crate) fn run(allow_dirty: bool) -> Outcome {
     let workspace = metadata::read()?;
     // Cargo unpacks the packages for one another's builds from a registry that it knows by its directory, and takes a package
