@@ -55,8 +55,8 @@ pub trait StepVjp<T: RealField + Copy>: Step<T> {
     /// Length of `parameters_bar`.
     fn n_parameters(&self) -> usize;
 
-    /// The transpose of [`step`](Step::step): pops step `n` from the tape. What it adds to `parameters_bar` may wait for steps
-    /// before it, until the tape is empty at the latest.
+    /// The transpose of [`step`](Step::step): pops step `n` from the tape. What it adds to `parameters_bar` may wait for the
+    /// steps before it, until the tape is empty at the latest; what still waits is lost when the tape is rewound.
     fn step_vjp(
         &self,
         n: usize,

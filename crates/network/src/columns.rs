@@ -1,6 +1,6 @@
 //! The sparse step of a synapse class, and its transpose: visits to the presynaptic columns of a weight matrix, which are most
-//! of a large network's time. Several columns are visited at once, so that a vector over the postsynaptic neurons is read and
-//! written once for all of them.
+//! of a large network's time. A vector over the postsynaptic neurons is read and written as seldom as can be: once for several
+//! columns, once for a column's product and its gradient, once for several steps' gradients.
 //!
 //! `f32` and `f64` have loops in the machine's widest vectors; other scalars, such as dual numbers, have plain ones.
 //! Both add in the same order, so that the width of the vectors does not change a bit.
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use nalgebra::RealField;
 
-use crate::kernels::{LANES, axpy, dot, scale, tree};
+use crate::kernels::{ARCH, LANES, axpy, dot, scale, tree};
 
 /// What a step released: the columns that are visited.
 #[derive(Clone, Copy)]
@@ -76,7 +76,7 @@ impl<'a, T> Bursts<'a, T> {
 
 /// The loops for a scalar.
 pub(crate) fn columns<T: RealField + Copy>() -> &'static dyn Columns<T> {
-    static VECTORS: LazyLock<Vectors> = LazyLock::new(|| Vectors(pulp::Arch::new()));
+    static VECTORS: LazyLock<Vectors> = LazyLock::new(|| Vectors(*ARCH));
     let single: &'static dyn Columns<f32> = &*VECTORS;
     let double: &'static dyn Columns<f64> = &*VECTORS;
     let of = |loops: &dyn Any| loops.downcast_ref::<&'static dyn Columns<T>>().copied();

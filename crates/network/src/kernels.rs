@@ -2,6 +2,8 @@
 //! fixed order, so that the vector width of the machine does not change a bit. They are inlined into their callers, which
 //! may be compiled for the widest vectors of the machine; programs of one's own may use them too.
 
+use std::sync::LazyLock;
+
 use nalgebra::RealField;
 
 /// Partial sums of a dot product.
@@ -96,15 +98,15 @@ pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
     tree(&mut lanes)
 }
 
+/// The widest vectors of this machine, looked up once.
+pub(crate) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
+
 /// Some of the same, compiled for the machine's widest vectors by themselves: for callers that are not.
 pub mod wide {
-    use std::sync::LazyLock;
-
     use nalgebra::RealField;
 
+    use super::ARCH;
     use crate::population::vectorise;
-
-    static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
     /// `y += factor x`, over the shorter of the two.
     pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {

@@ -10,6 +10,7 @@ use spikegrad_models::Reset;
 
 use crate::dale::Sign;
 use crate::delay::Delayed;
+use crate::kernels::ARCH;
 use crate::parameters::Layout;
 use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Setting};
 use crate::split::{self, Steps};
@@ -650,7 +651,7 @@ impl<T: RealField + Copy> Network<T> {
     pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, method: impl Into<Method>) -> Setting<'a, T> {
         let method = method.into();
         Setting {
-            arch: pulp::Arch::new(),
+            arch: *ARCH,
             h,
             tableau: method.explicit(),
             exponential: method.exponential(),
@@ -767,7 +768,7 @@ impl<T: RealField + Copy> Network<T> {
 /// The setting of a population that is in no network yet, to ask its model with.
 fn probe(p: &Population) -> Setting<'_, f64> {
     Setting {
-        arch: pulp::Arch::new(),
+        arch: *ARCH,
         h: 1.0,
         tableau: tableau::EULER,
         exponential: None,

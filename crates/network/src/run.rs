@@ -29,19 +29,19 @@ pub(crate) struct Run<'a, T: 'static> {
     pub(crate) steps: usize,
     /// What the loss is multiplied by, `h / scale`.
     weight: T,
-    input: Matrix<'a, T>,
-    bias: Matrix<'a, T>,
-    readout: Matrix<'a, T>,
+    input: Values<'a, T>,
+    bias: Values<'a, T>,
+    readout: Values<'a, T>,
 }
 
 /// Parameters that are asked for at every step, and where they lie.
 #[derive(Clone, Copy)]
-struct Matrix<'a, T> {
+struct Values<'a, T> {
     values: &'a [T],
     start: usize,
 }
 
-impl<'a, T: RealField + Copy> Matrix<'a, T> {
+impl<'a, T: RealField + Copy> Values<'a, T> {
     fn new(network: &'a Network<T>, group: Group) -> Self {
         let range = network.parameters.layout().range(group);
         Self { start: range.start, values: &network.parameters.values()[range] }
@@ -110,9 +110,9 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             hold: hold as usize,
             steps: trial.samples * hold as usize,
             weight,
-            input: Matrix::new(network, Group::Input),
-            bias: Matrix::new(network, Group::Bias),
-            readout: Matrix::new(network, Group::Readout),
+            input: Values::new(network, Group::Input),
+            bias: Values::new(network, Group::Bias),
+            readout: Values::new(network, Group::Readout),
         })
     }
 

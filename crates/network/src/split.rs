@@ -16,7 +16,7 @@ use spikegrad_models::math::real;
 use crate::bursts::Waiting;
 use crate::columns::{Charges, Columns, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
-use crate::kernels::{LANES, axpy, dot, scale, xpay};
+use crate::kernels::{ARCH, LANES, axpy, dot, scale, xpay};
 use crate::low_rank::{LowRank, Modes};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
@@ -147,7 +147,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         let dense = classes.iter().any(|class| class.decays.len() > 1);
         let mut scheme = Self {
             network,
-            arch: pulp::Arch::new(),
+            arch: *ARCH,
             columns: columns(),
             settings: network.places.iter().map(setting).collect(),
             h,
@@ -309,16 +309,11 @@ impl<T: RealField + Copy> Default for SplitTape<T> {
     }
 }
 
-/// A step's part of what lies one after the other, by the ends of the parts.
-fn part(ends: &[usize], index: usize) -> Range<usize> {
-    let start = if index == 0 { 0 } else { ends[index - 1] };
-    start..ends[index]
-}
-
 impl<T> SplitTape<T> {
     /// The part of `released` that belongs to step `index` of the tape.
     fn part(&self, index: usize) -> Range<usize> {
-        part(&self.ends, index)
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        start..self.ends[index]
     }
 
     /// Neurons that released charge or stood in the active zone in the last step, and the charges.
@@ -545,17 +540,16 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         }
         self.run.current_vjp(n, &tape.current_bar, parameters_bar);
 
-        // Where weights wait, so do the charges.
-        let goes_on = scheme.waits && tape.waiting.goes_on() && index > 0;
-        if !goes_on {
-            if scheme.waits {
-                self.finish_weights(index, tape, parameters_bar);
+        if scheme.waits {
+            let (neurons, charges) = tape.released.part(&part);
+            if !tape.waiting.goes_on(neurons, charges) || index == 0 {
+                self.finish_weights(&mut tape.waiting, parameters_bar);
             }
-            tape.ends.truncate(index);
-            tape.released.neurons.truncate(part.start);
-            tape.released.charge.truncate(part.start);
         }
         tape.steps = index;
+        tape.ends.truncate(index);
+        tape.released.neurons.truncate(part.start);
+        tape.released.charge.truncate(part.start);
         tape.membrane.truncate((index + 1) * len);
         tape.current.truncate(index * size);
         tape.s.truncate(index * size);
@@ -725,12 +719,11 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         );
     }
 
-    /// Adds the gradients that waited to those of the weights. The last of them is that of step `index` of the tape.
+    /// Adds what waited to the gradients of the weights.
     #[inline(never)]
-    fn finish_weights(&self, index: usize, tape: &mut SplitTape<T>, parameters_bar: &mut [T]) {
-        let SplitTape { waiting, released, ends, .. } = tape;
-        let (size, last) = (self.scheme.network.neurons, index + waiting.steps() - 1);
-        waiting.sort(released, |step| part(ends, last - step));
+    fn finish_weights(&self, waiting: &mut Waiting<T>, parameters_bar: &mut [T]) {
+        let size = self.scheme.network.neurons;
+        waiting.sort();
         for (k, class) in self.scheme.classes.iter().enumerate() {
             if class.trains_weights && matches!(class.path, Path::Sparse) {
                 let (rows, gain) = (waiting.rows(k), class.decays[0].b);

@@ -106,7 +106,7 @@ impl<T: RealField + Copy> Batch<T> {
             return Err(Error::Length { what: "the gradient", expected: layout.len(), found });
         }
         let count = self.count.min(trials.len());
-        if self.lanes.len() != count {
+        if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
             let lane = || Lane {
                 sweep: Sweep::new().memory(self.memory),
                 sum: Vec::new(),
