@@ -140,34 +140,18 @@ impl<T: RealField + Copy> Gate<T> {
         self.shape.charge(self.position(v))
     }
 
-    /// `g(v)` of several voltages at once, which vectorises.
+    /// `G(v)` and `g(v)` of several voltages at once, which vectorises.
     #[inline(always)]
-    pub fn densities<const M: usize>(&self, v: [T; M]) -> [T; M] {
+    pub fn charges_and_densities<const M: usize>(&self, v: [T; M]) -> ([T; M], [T; M]) {
         let scale = T::one() / self.width;
-        self.each(
-            v,
-            #[inline(always)]
-            |shape, u| shape.density(u) * scale,
-        )
-    }
-
-    /// `G(v)` of several voltages at once, which vectorises.
-    #[inline(always)]
-    pub fn charges<const M: usize>(&self, v: [T; M]) -> [T; M] {
-        self.each(
-            v,
-            #[inline(always)]
-            |shape, u| shape.charge(u),
-        )
-    }
-
-    #[inline(always)]
-    fn each<const M: usize>(&self, mut v: [T; M], f: impl Fn(GateShape, T) -> T) -> [T; M] {
+        let (mut charges, mut densities) = (v, v);
         // The shape is a constant in each of the three loops.
         macro_rules! each {
             ($shape:expr) => {
-                for v in &mut v {
-                    *v = f($shape, self.position(*v));
+                for i in 0..M {
+                    let u = self.position(v[i]);
+                    charges[i] = $shape.charge(u);
+                    densities[i] = $shape.density(u) * scale;
                 }
             };
         }
@@ -176,7 +160,7 @@ impl<T: RealField + Copy> Gate<T> {
             GateShape::RaisedCosine => each!(GateShape::RaisedCosine),
             GateShape::Triangular => each!(GateShape::Triangular),
         }
-        v
+        (charges, densities)
     }
 
     /// The derivative of `G(v)` by the width, `g(v) (1 - u)`. The derivative by the threshold is `-g(v)`.
@@ -215,8 +199,8 @@ mod tests {
         let v: [f64; 40] = std::array::from_fn(|i| 0.6 + 0.012 * i as f64);
         for shape in GateShape::ALL {
             let gate = Gate { shape, width: 0.3, threshold: 1.0 };
-            assert_eq!(gate.densities(v), v.map(|v| gate.density(v)));
-            assert_eq!(gate.charges(v), v.map(|v| gate.charge(v)));
+            let (charges, densities) = gate.charges_and_densities(v);
+            assert_eq!((charges, densities), (v.map(|v| gate.charge(v)), v.map(|v| gate.density(v))));
         }
     }
 

@@ -24,23 +24,68 @@ pub(crate) struct Charges<'a, T> {
     pub(crate) gain: T,
 }
 
+/// A class whose charges come to its currents at once, by the columns of the neurons that released any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Class<T> {
+    /// Its place among all classes.
+    pub(crate) number: usize,
+    /// Where its weights begin in the parameters.
+    pub(crate) weights: usize,
+    /// What is left of traces and currents after a step.
+    pub(crate) keep: T,
+    /// What a unit of charge adds.
+    pub(crate) gain: T,
+    /// Whether its gradient is written at once.
+    pub(crate) writes: bool,
+}
+
+impl<T> Class<T> {
+    /// Its part of a vector that has `n` numbers for each class.
+    #[inline(always)]
+    fn of<'a>(&self, x: &'a [T], n: usize) -> &'a [T] {
+        &x[self.number * n..][..n]
+    }
+
+    #[inline(always)]
+    fn of_mut<'a>(&self, x: &'a mut [T], n: usize) -> &'a mut [T] {
+        &mut x[self.number * n..][..n]
+    }
+}
+
+/// Equations (19), (20) for some classes: `s_k = keep s_k + gain q` and `J_k = keep J_k + gain W_k q`, over the neurons that
+/// released charges `q`, column after column, `W_k` by columns.
+pub(crate) struct Forward<'a, T> {
+    pub(crate) size: usize,
+    pub(crate) classes: &'a [Class<T>],
+    pub(crate) parameters: &'a [T],
+    pub(crate) neurons: &'a [u32],
+    pub(crate) charges: &'a [T],
+    /// Of all classes.
+    pub(crate) s: &'a mut [T],
+    pub(crate) j: &'a mut [T],
+}
+
+/// Their transpose by charges and weights, equations (22), (23): writes the sum over the classes of `gain (s_bar + W^T J_bar)` to
+/// `charge_bar` and the cotangents of the gains, and adds `gain J_bar q^T` to the columns of gradients that are written.
+pub(crate) struct Backward<'a, T> {
+    pub(crate) size: usize,
+    pub(crate) classes: &'a [Class<T>],
+    pub(crate) parameters: &'a [T],
+    pub(crate) neurons: &'a [u32],
+    pub(crate) charges: &'a [T],
+    /// Of all classes.
+    pub(crate) s_bar: &'a [T],
+    pub(crate) j_bar: &'a [T],
+    pub(crate) parameters_bar: &'a mut [T],
+    pub(crate) charge_bar: &'a mut [T],
+    /// One for each of all classes.
+    pub(crate) gain_bar: &'a mut [T],
+}
+
 /// The loops over columns for one scalar.
 pub(crate) trait Columns<T>: Debug + Send + Sync {
-    /// Equations (19), (20): `s = keep s + gain q` and `j = keep j + gain W q`, over the neurons that released charges `q`,
-    /// column after column, `W` by columns.
-    fn forward(&self, w: &[T], keep: T, released: Charges<'_, T>, s: &mut [T], j: &mut [T]);
-
-    /// Their transpose by charges and weights, equations (22), (23): adds `gain (s_bar + W^T j_bar)` to `charge_bar` and, if there
-    /// is a gradient `w_bar`, `gain j_bar q^T` to its columns. Returns the cotangent of the gain.
-    fn backward(
-        &self,
-        w: &[T],
-        released: Charges<'_, T>,
-        s_bar: &[T],
-        j_bar: &[T],
-        w_bar: Option<&mut [T]>,
-        charge_bar: &mut [T],
-    ) -> T;
+    fn forward(&self, step: Forward<'_, T>);
+    fn backward(&self, step: Backward<'_, T>);
 
     /// Their transpose by weights for several steps: adds `gain j_bar q^T` to `w_bar`, the `j_bar` of each step being one of
     /// `rows`, `n` numbers each.
@@ -92,38 +137,39 @@ struct Vectors(pulp::Arch);
 struct Plain;
 
 impl<T: RealField + Copy> Columns<T> for Plain {
-    fn forward(&self, w: &[T], keep: T, released: Charges<'_, T>, s: &mut [T], j: &mut [T]) {
-        let n = j.len();
-        scale(s, keep);
-        scale(j, keep);
-        // A charge that is zero by chance still has a derivative, which dual numbers carry.
-        for (&column, &charge) in released.neurons.iter().zip(released.charges) {
-            s[column as usize] += released.gain * charge;
-            axpy(j, released.gain * charge, &w[column as usize * n..][..n]);
+    fn forward(&self, step: Forward<'_, T>) {
+        let Forward { s, j, .. } = step;
+        for class in step.classes {
+            let (s, j) = (class.of_mut(s, step.size), class.of_mut(j, step.size));
+            let w = &step.parameters[class.weights..];
+            scale(s, class.keep);
+            scale(j, class.keep);
+            // A charge that is zero by chance still has a derivative, which dual numbers carry.
+            for (&column, &charge) in step.neurons.iter().zip(step.charges) {
+                s[column as usize] += class.gain * charge;
+                axpy(j, class.gain * charge, &w[column as usize * step.size..][..step.size]);
+            }
         }
     }
 
-    fn backward(
-        &self,
-        w: &[T],
-        released: Charges<'_, T>,
-        s_bar: &[T],
-        j_bar: &[T],
-        mut w_bar: Option<&mut [T]>,
-        charge_bar: &mut [T],
-    ) -> T {
-        let (n, mut gain_bar) = (j_bar.len(), T::zero());
-        let charges = released.neurons.iter().zip(released.charges);
-        for ((&column, &charge), charge_bar) in charges.zip(charge_bar) {
-            let start = column as usize * n;
-            let worth = s_bar[column as usize] + dot(&w[start..][..n], j_bar);
-            *charge_bar += released.gain * worth;
-            gain_bar += charge * worth;
-            if let Some(w_bar) = &mut w_bar {
-                axpy(&mut w_bar[start..][..n], released.gain * charge, j_bar);
+    fn backward(&self, step: Backward<'_, T>) {
+        let Backward { charge_bar, gain_bar, parameters_bar, .. } = step;
+        charge_bar.fill(T::zero());
+        for class in step.classes {
+            let (s_bar, j_bar) = (class.of(step.s_bar, step.size), class.of(step.j_bar, step.size));
+            let mut by_gain = T::zero();
+            let charges = step.neurons.iter().zip(step.charges);
+            for ((&column, &charge), charge_bar) in charges.zip(&mut *charge_bar) {
+                let start = class.weights + column as usize * step.size;
+                let worth = s_bar[column as usize] + dot(&step.parameters[start..][..step.size], j_bar);
+                *charge_bar += class.gain * worth;
+                by_gain += charge * worth;
+                if class.writes {
+                    axpy(&mut parameters_bar[start..][..step.size], class.gain * charge, j_bar);
+                }
             }
+            gain_bar[class.number] = by_gain;
         }
-        gain_bar
     }
 
     fn add_outer(&self, n: usize, rows: &[T], gain: T, bursts: Bursts<'_, T>, w_bar: &mut [T]) {
@@ -136,31 +182,26 @@ impl<T: RealField + Copy> Columns<T> for Plain {
 }
 
 /// Columns that are added to a vector together.
-const ADDED: usize = 4;
+const ADDED: usize = 8;
 
 macro_rules! vectors {
-    ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident) => {
+    ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident, $reduce:ident) => {
         const _: () = {
-            struct Forward<'a> {
-                w: &'a [$scalar],
-                keep: $scalar,
-                released: Charges<'a, $scalar>,
-                s: &'a mut [$scalar],
-                j: &'a mut [$scalar],
-            }
-
-            impl pulp::WithSimd for Forward<'_> {
+            impl pulp::WithSimd for Forward<'_, $scalar> {
                 type Output = ();
 
                 #[inline(always)]
                 fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    let Self { w, keep, released, s, j } = self;
-                    let Charges { neurons, charges, gain } = released;
-                    add::<S, 0, true>(simd, w, keep, [], [], s);
-                    for (&neuron, &charge) in neurons.iter().zip(charges) {
-                        s[neuron as usize] += gain * charge;
+                    let Self { size, classes, parameters, neurons, charges, s, j } = self;
+                    for class in classes {
+                        let (s, j) = (class.of_mut(s, size), class.of_mut(j, size));
+                        add::<S, 0, true>(simd, &[], class.keep, [], [], s);
+                        for (&neuron, &charge) in neurons.iter().zip(charges) {
+                            s[neuron as usize] += class.gain * charge;
+                        }
+                        let w = &parameters[class.weights..];
+                        add_all::<S, true>(simd, w, class.keep, neurons, charges, class.gain, j);
                     }
-                    add_all::<S, true>(simd, w, keep, neurons, charges, gain, j);
                 }
             }
 
@@ -178,18 +219,36 @@ macro_rules! vectors {
                 // The first columns, as many as do not make a whole group, come with the decay.
                 let (first, groups) = columns.split_at(columns.len() % ADDED);
                 let (q, charges) = charges.split_at(first.len());
-                match (first, q) {
-                    (&[a, b, c], &[p, q, r]) => {
-                        add::<S, 3, DECAYS>(simd, w, keep, [a, b, c], [gain * p, gain * q, gain * r], y)
-                    }
-                    (&[a, b], &[p, q]) => add::<S, 2, DECAYS>(simd, w, keep, [a, b], [gain * p, gain * q], y),
-                    (&[a], &[p]) => add::<S, 1, DECAYS>(simd, w, keep, [a], [gain * p], y),
+                match first.len() {
+                    1 => add_some::<S, 1, DECAYS>(simd, w, keep, first, q, gain, y),
+                    2 => add_some::<S, 2, DECAYS>(simd, w, keep, first, q, gain, y),
+                    3 => add_some::<S, 3, DECAYS>(simd, w, keep, first, q, gain, y),
+                    4 => add_some::<S, 4, DECAYS>(simd, w, keep, first, q, gain, y),
+                    5 => add_some::<S, 5, DECAYS>(simd, w, keep, first, q, gain, y),
+                    6 => add_some::<S, 6, DECAYS>(simd, w, keep, first, q, gain, y),
+                    7 => add_some::<S, 7, DECAYS>(simd, w, keep, first, q, gain, y),
                     _ if DECAYS => add::<S, 0, DECAYS>(simd, w, keep, [], [], y),
                     _ => {}
                 }
                 for (&columns, q) in groups.as_chunks::<ADDED>().0.iter().zip(charges.as_chunks::<ADDED>().0)
                 {
                     add::<S, ADDED, false>(simd, w, keep, columns, q.map(|q| gain * q), y);
+                }
+            }
+
+            /// The first `C` of some columns.
+            #[inline(always)]
+            fn add_some<S: pulp::Simd, const C: usize, const DECAYS: bool>(
+                simd: S,
+                w: &[$scalar],
+                keep: $scalar,
+                columns: &[u32],
+                charges: &[$scalar],
+                gain: $scalar,
+                y: &mut [$scalar],
+            ) {
+                if let (Some(columns), Some(charges)) = (columns.first_chunk(), charges.first_chunk::<C>()) {
+                    add::<S, C, DECAYS>(simd, w, keep, *columns, charges.map(|q| gain * q), y);
                 }
             }
 
@@ -241,134 +300,207 @@ macro_rules! vectors {
                     }
                     *y = sum;
                 }
-                for (i, y) in y_rest.iter_mut().enumerate() {
-                    if DECAYS {
+                if !y_rest.is_empty() {
+                    add_rest::<C>(if DECAYS { Some(keep) } else { None }, xs_rest, gains, y_rest);
+                }
+            }
+
+            #[inline(never)]
+            fn add_rest<const C: usize>(
+                keep: Option<$scalar>,
+                xs: [&[$scalar]; C],
+                gains: [$scalar; C],
+                y: &mut [$scalar],
+            ) {
+                for (i, y) in y.iter_mut().enumerate() {
+                    if let Some(keep) = keep {
                         *y *= keep;
                     }
                     for c in 0..C {
-                        *y += gains[c] * xs_rest[c][i];
+                        *y += gains[c] * xs[c][i];
                     }
                 }
             }
 
-            struct Backward<'a> {
-                w: &'a [$scalar],
-                released: Charges<'a, $scalar>,
-                s_bar: &'a [$scalar],
-                j_bar: &'a [$scalar],
-                w_bar: Option<&'a mut [$scalar]>,
-                charge_bar: &'a mut [$scalar],
-            }
-
-            impl pulp::WithSimd for Backward<'_> {
-                type Output = $scalar;
+            impl pulp::WithSimd for Backward<'_, $scalar> {
+                type Output = ();
 
                 #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, simd: S) -> $scalar {
+                fn with_simd<S: pulp::Simd>(self, simd: S) {
                     // How many vectors the lanes of a product are.
                     match LANES / S::$lanes {
-                        1 => self.visit::<S, 1>(simd),
-                        2 => self.visit::<S, 2>(simd),
-                        4 => self.visit::<S, 4>(simd),
-                        8 => self.visit::<S, 8>(simd),
-                        _ => self.visit::<S, LANES>(simd),
+                        1 => visit_all::<S, 1>(simd, self),
+                        2 => visit_all::<S, 2>(simd, self),
+                        4 => visit_all::<S, 4>(simd, self),
+                        8 => visit_all::<S, 8>(simd, self),
+                        _ => visit_all::<S, LANES>(simd, self),
                     }
                 }
             }
 
-            impl Backward<'_> {
-                #[inline(always)]
-                fn visit<S: pulp::Simd, const K: usize>(self, simd: S) -> $scalar {
-                    let Self { w, released, s_bar, j_bar, w_bar, charge_bar } = self;
-                    let Charges { neurons, charges, gain } = released;
-                    let n = j_bar.len();
-                    let whole = n - n % LANES;
-                    let (y, y_rest) = j_bar.split_at(whole);
-                    let ys = S::$as_simd(y).0.as_chunks::<K>().0;
-                    let mut gain_bar = 0.0;
-                    let visits = neurons.iter().zip(charges).zip(charge_bar);
-                    // The product of a column with `y`, and in the same pass whatever else is done with its vectors.
-                    macro_rules! visit {
-                        ($visit:ident, $zipped:expr, |$other:ident, $k:ident, $y:ident| $also:expr) => {{
-                            let ((&column, &charge), charge_bar) = $visit;
-                            let (x, x_rest) = w[column as usize * n..][..n].split_at(whole);
-                            let xs = S::$as_simd(x).0.as_chunks::<K>().0;
-                            let mut sums = [simd.$splat(0.0); K];
-                            for (($y, x), $other) in ys.iter().zip(xs).zip($zipped) {
-                                for $k in 0..K {
-                                    sums[$k] = simd.$add(sums[$k], simd.$mul(x[$k], $y[$k]));
-                                    $also;
-                                }
-                            }
-                            let mut lanes = [0.0; LANES];
-                            if !y_rest.is_empty() {
-                                S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums);
-                                for ((x, y), lane) in x_rest.iter().zip(y_rest).zip(&mut lanes) {
-                                    *lane += x * y;
-                                }
-                                sums.copy_from_slice(&S::$as_simd(&lanes).0[..K]);
-                            }
-                            // The tree's first levels, as far as they are sums of whole vectors.
-                            let mut width = K;
-                            while width > 1 {
-                                width /= 2;
-                                for k in 0..width {
-                                    sums[k] = simd.$add(sums[k], sums[k + width]);
-                                }
-                            }
-                            S::$as_mut_simd(&mut lanes).0[0] = sums[0];
-                            let worth = s_bar[column as usize] + tree(&mut lanes[..S::$lanes.min(LANES)]);
-                            *charge_bar += gain * worth;
-                            gain_bar += charge * worth;
-                        }};
+            /// What a class has to do with its transpose, besides the gradient.
+            #[derive(Clone, Copy)]
+            struct Side<'a> {
+                gain: $scalar,
+                w: &'a [$scalar],
+                s_bar: &'a [$scalar],
+                j_bar: &'a [$scalar],
+            }
+
+            /// Two classes at a time, where they are alike: to come to a neuron's columns is a good part of a small network's time.
+            #[inline(always)]
+            fn visit_all<S: pulp::Simd, const K: usize>(simd: S, step: Backward<'_, $scalar>) {
+                let Backward { size, parameters, parameters_bar, charge_bar, gain_bar, .. } = step;
+                let visits = (step.neurons, step.charges);
+                let weights = |class: &Class<$scalar>| class.weights..class.weights + size * size;
+                let side = |class: &Class<$scalar>| Side {
+                    gain: class.gain,
+                    w: &parameters[weights(class)],
+                    s_bar: class.of(step.s_bar, size),
+                    j_bar: class.of(step.j_bar, size),
+                };
+                charge_bar.fill(0.0);
+                let mut classes = step.classes;
+                while let [a, others @ ..] = classes {
+                    classes = others;
+                    if let [b, others @ ..] = others
+                        && a.writes == b.writes
+                        && let Ok(w_bar) = parameters_bar.get_disjoint_mut([weights(a), weights(b)])
+                    {
+                        let sides = [side(a), side(b)];
+                        let gains = if a.writes {
+                            visit::<S, K, 2, true>(simd, sides, w_bar, visits, charge_bar)
+                        } else {
+                            visit::<S, K, 2, false>(simd, sides, [&mut [], &mut []], visits, charge_bar)
+                        };
+                        (gain_bar[a.number], gain_bar[b.number]) = (gains[0], gains[1]);
+                        classes = others;
+                        continue;
                     }
-                    let Some(mut rest) = w_bar else {
-                        for column in visits {
-                            visit!(column, ys, |_y, k, y| ());
-                        }
-                        return gain_bar;
+                    let gains = if a.writes {
+                        let w_bar = [&mut parameters_bar[weights(a)]];
+                        visit::<S, K, 1, true>(simd, [side(a)], w_bar, visits, charge_bar)
+                    } else {
+                        visit::<S, K, 1, false>(simd, [side(a)], [&mut []], visits, charge_bar)
                     };
-                    // Columns of the gradient are cut off one after the other.
-                    let mut start = 0;
-                    for column in visits {
-                        let ((&neuron, &charge), _) = column;
-                        let first = neuron as usize * n;
-                        let (bar, after) = std::mem::take(&mut rest)[first - start..].split_at_mut(n);
-                        (rest, start) = (after, first + n);
-                        let (bar, bar_rest) = bar.split_at_mut(whole);
-                        for (bar, y) in bar_rest.iter_mut().zip(y_rest) {
-                            *bar += gain * charge * y;
-                        }
-                        let (bars, splat) =
-                            (S::$as_mut_simd(bar).0.as_chunks_mut::<K>().0, simd.$splat(gain * charge));
-                        visit!(column, bars, |bar, k, y| bar[k] = simd.$add(bar[k], simd.$mul(splat, y[k])));
-                    }
-                    gain_bar
+                    gain_bar[a.number] = gains[0];
                 }
+            }
+
+            /// Comes to the columns of some neurons in `C` classes; returns the cotangents of the gains.
+            #[inline(always)]
+            fn visit<S: pulp::Simd, const K: usize, const C: usize, const WRITES: bool>(
+                simd: S,
+                sides: [Side<'_>; C],
+                mut w_bar: [&mut [$scalar]; C],
+                (neurons, charges): (&[u32], &[$scalar]),
+                charge_bar: &mut [$scalar],
+            ) -> [$scalar; C] {
+                let n = sides[0].j_bar.len();
+                let blocks = n / LANES;
+                let whole = blocks * LANES;
+                let mut ys = [&[] as &[[S::$vectors; K]]; C];
+                for c in 0..C {
+                    ys[c] = &S::$as_simd(&sides[c].j_bar[..whole]).0.as_chunks().0[..blocks];
+                }
+                let mut gain_bar = [0.0; C];
+                for ((&neuron, &charge), charge_bar) in neurons.iter().zip(charges).zip(charge_bar) {
+                    let first = neuron as usize * n;
+                    let (mut xs, mut splats) = (ys, [simd.$splat(0.0); C]);
+                    for c in 0..C {
+                        xs[c] = &S::$as_simd(&sides[c].w[first..][..whole]).0.as_chunks().0[..blocks];
+                        splats[c] = simd.$splat(sides[c].gain * charge);
+                    }
+                    let mut sums = [[simd.$splat(0.0); K]; C];
+                    // The products of the columns with `J_bar`, and in the same pass what is added to those of the gradient.
+                    if WRITES {
+                        let bars = w_bar.each_mut().map(
+                            #[inline(always)]
+                            |w_bar| {
+                                let column = &mut w_bar[first..][..whole];
+                                &mut S::$as_mut_simd(column).0.as_chunks_mut::<K>().0[..blocks]
+                            },
+                        );
+                        for block in 0..blocks {
+                            for c in 0..C {
+                                let (x, y, bar) = (&xs[c][block], &ys[c][block], &mut bars[c][block]);
+                                for k in 0..K {
+                                    sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], y[k]));
+                                    bar[k] = simd.$add(bar[k], simd.$mul(splats[c], y[k]));
+                                }
+                            }
+                        }
+                    } else {
+                        for block in 0..blocks {
+                            for c in 0..C {
+                                let (x, y) = (&xs[c][block], &ys[c][block]);
+                                for k in 0..K {
+                                    sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], y[k]));
+                                }
+                            }
+                        }
+                    }
+                    for c in 0..C {
+                        let side = &sides[c];
+                        if whole < n {
+                            let mut lanes = [0.0; LANES];
+                            S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums[c]);
+                            let (x, y) = (&side.w[first..][whole..n], &side.j_bar[whole..]);
+                            let bar = if WRITES { &mut w_bar[c][first..][whole..n] } else { &mut [] };
+                            visit_rest(x, y, &mut lanes, side.gain * charge, bar);
+                            sums[c].copy_from_slice(&S::$as_simd(&lanes).0[..K]);
+                        }
+                        let worth = side.s_bar[neuron as usize] + sum::<S, K>(simd, sums[c]);
+                        *charge_bar += side.gain * worth;
+                        gain_bar[c] += charge * worth;
+                    }
+                }
+                gain_bar
+            }
+
+            /// What is left of a column. It stands apart, because a loop that seldom runs makes the others slow.
+            #[inline(never)]
+            fn visit_rest(
+                x: &[$scalar],
+                y: &[$scalar],
+                lanes: &mut [$scalar; LANES],
+                factor: $scalar,
+                bar: &mut [$scalar],
+            ) {
+                for ((x, y), lane) in x.iter().zip(y).zip(lanes) {
+                    *lane += x * y;
+                }
+                for (bar, y) in bar.iter_mut().zip(y) {
+                    *bar += factor * y;
+                }
+            }
+
+            /// The sum of some vectors' lanes in the fixed tree, whose first levels are sums of whole vectors.
+            #[inline(always)]
+            fn sum<S: pulp::Simd, const K: usize>(simd: S, mut sums: [S::$vectors; K]) -> $scalar {
+                let mut width = K;
+                while width > 1 {
+                    width /= 2;
+                    for k in 0..width {
+                        sums[k] = simd.$add(sums[k], sums[k + width]);
+                    }
+                }
+                if cfg!(target_arch = "x86_64") {
+                    // There, it adds halves to halves, too.
+                    return simd.$reduce(sums[0]);
+                }
+                let mut lanes = [0.0; LANES];
+                S::$as_mut_simd(&mut lanes).0[0] = sums[0];
+                tree(&mut lanes[..S::$lanes.min(LANES)])
             }
 
             impl Columns<$scalar> for Vectors {
-                fn forward(
-                    &self,
-                    w: &[$scalar],
-                    keep: $scalar,
-                    released: Charges<'_, $scalar>,
-                    s: &mut [$scalar],
-                    j: &mut [$scalar],
-                ) {
-                    self.0.dispatch(Forward { w, keep, released, s, j });
+                fn forward(&self, step: Forward<'_, $scalar>) {
+                    self.0.dispatch(step);
                 }
 
-                fn backward(
-                    &self,
-                    w: &[$scalar],
-                    released: Charges<'_, $scalar>,
-                    s_bar: &[$scalar],
-                    j_bar: &[$scalar],
-                    w_bar: Option<&mut [$scalar]>,
-                    charge_bar: &mut [$scalar],
-                ) -> $scalar {
-                    self.0.dispatch(Backward { w, released, s_bar, j_bar, w_bar, charge_bar })
+                fn backward(&self, step: Backward<'_, $scalar>) {
+                    self.0.dispatch(step);
                 }
 
                 fn add_outer(
@@ -386,45 +518,90 @@ macro_rules! vectors {
     };
 }
 
-vectors!(f32, f32s, F32_LANES, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, mul_f32s);
-vectors!(f64, f64s, F64_LANES, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, mul_f64s);
+vectors!(
+    f32,
+    f32s,
+    F32_LANES,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    add_f32s,
+    mul_f32s,
+    reduce_sum_f32s
+);
+vectors!(
+    f64,
+    f64s,
+    F64_LANES,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    add_f64s,
+    mul_f64s,
+    reduce_sum_f64s
+);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn matrix(n: usize, seed: f64) -> Vec<f64> {
-        (0..n).map(|i| (seed + i as f64).sin()).collect()
+    fn numbers(count: usize, seed: f64) -> Vec<f64> {
+        (0..count).map(|i| (seed + i as f64).sin()).collect()
     }
 
     /// The vectors' loops against the plain ones, to the bit.
     fn agree<T: RealField + Copy>() {
+        let cast = |x: Vec<f64>| -> Vec<T> { x.into_iter().map(|x| T::from_subset(&x)).collect() };
         for n in [1, 7, 16, 33, 80] {
-            for visited in [0, 1, 3, 4, 5, 11] {
-                let cast = |x: Vec<f64>| -> Vec<T> { x.into_iter().map(|x| T::from_subset(&x)).collect() };
-                let (w, y) = (cast(matrix(n * n, 0.1)), cast(matrix(n, 0.2)));
-                let chosen: Vec<u32> = (0..n as u32).filter(|i| i % 3 != 1).take(visited).collect();
-                let charges = cast(matrix(chosen.len(), 0.3));
-                let released = Charges { neurons: &chosen, charges: &charges, gain: T::from_subset(&0.7) };
-                let ends = chosen.iter().scan(0, |end, &i| {
-                    *end += 1 + i % 6;
+            let (w, x) = (cast(numbers(2 * n * n, 0.1)), cast(numbers(2 * n, 0.2)));
+            for visited in [0, 1, 3, 4, 5, 8, 11, 30] {
+                let neurons: Vec<u32> = (0..n as u32).filter(|i| i % 3 != 1).take(visited).collect();
+                let charges = cast(numbers(neurons.len(), 0.3));
+                let ends = neurons.iter().scan(0, |end, &i| {
+                    *end += 1 + i % 12;
                     Some((i, *end))
                 });
                 let ends: Vec<(u32, u32)> = ends.collect();
                 let steps: Vec<u32> = (0..ends.last().map_or(0, |e| e.1)).map(|i| i * 5 % n as u32).collect();
-                let given = cast(matrix(steps.len(), 0.4));
+                let given = cast(numbers(steps.len(), 0.4));
                 let bursts = Bursts { neurons: &ends, steps: &steps, charges: &given };
-                let run = |loops: &dyn Columns<T>, gradient: bool| {
-                    let (mut j, mut s, mut bar) = (y.clone(), w[..n].to_vec(), w.clone());
-                    let mut charge_bar = charges.clone();
-                    let w_bar = gradient.then_some(&mut bar[..]);
-                    let gain_bar = loops.backward(&w, released, &s, &j, w_bar, &mut charge_bar);
-                    loops.forward(&w, T::from_subset(&0.9), released, &mut s, &mut j);
-                    loops.add_outer(n, &w, released.gain, bursts, &mut bar);
+                let run = |loops: &dyn Columns<T>, writes: [bool; 2]| {
+                    // The first class has the second half of the weights.
+                    let classes = [0, 1].map(|number| Class {
+                        number,
+                        weights: (1 - number) * n * n,
+                        keep: T::from_subset(&0.9),
+                        gain: T::from_subset(&(0.7 + number as f64)),
+                        writes: writes[number],
+                    });
+                    let (mut s, mut j, mut bar) = (x.clone(), x.clone(), w.clone());
+                    let (mut charge_bar, mut gain_bar) = (charges.clone(), [T::zero(); 2]);
+                    loops.backward(Backward {
+                        size: n,
+                        classes: &classes,
+                        parameters: &w,
+                        neurons: &neurons,
+                        charges: &charges,
+                        s_bar: &s,
+                        j_bar: &j,
+                        parameters_bar: &mut bar,
+                        charge_bar: &mut charge_bar,
+                        gain_bar: &mut gain_bar,
+                    });
+                    loops.forward(Forward {
+                        size: n,
+                        classes: &classes,
+                        parameters: &w,
+                        neurons: &neurons,
+                        charges: &charges,
+                        s: &mut s,
+                        j: &mut j,
+                    });
+                    loops.add_outer(n, &w, T::from_subset(&0.7), bursts, &mut bar);
                     (s, j, bar, charge_bar, gain_bar)
                 };
-                for gradient in [false, true] {
-                    assert_eq!(run(columns::<T>(), gradient), run(&Plain, gradient), "{n} {visited}");
+                for writes in [[false, false], [false, true], [true, true]] {
+                    assert_eq!(run(columns::<T>(), writes), run(&Plain, writes), "{n} {visited} {writes:?}");
                 }
             }
         }

@@ -9,22 +9,69 @@ use nalgebra::RealField;
 /// Partial sums of a dot product.
 pub(crate) const LANES: usize = 16;
 
-/// `y = f(y, x)` for each pair of entries, over the shorter of the two, whole lanes first: from loops of a fixed length the compiler
-/// does not make long ones, for which there are too few neurons, with slow rests.
+/// `y = f(y, x)` for each entry of some vectors that are written and some that are only read, over the shortest of them, whole
+/// lanes first: from loops of a fixed length the compiler does not make long ones, for which there are too few neurons, with
+/// slow rests. A loop costs more to set up than what an entry of it does, so that what can be done in one is done in one.
 #[inline(always)]
-fn each<T: Copy>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
-    let len = y.len().min(x.len());
-    let (ys, y_rest) = y[..len].as_chunks_mut::<LANES>();
-    let (xs, x_rest) = x[..len].as_chunks::<LANES>();
-    for (y, x) in ys.iter_mut().zip(xs) {
-        let mut lanes = *y;
-        for i in 0..LANES {
-            lanes[i] = f(lanes[i], x[i]);
-        }
-        *y = lanes;
+pub(crate) fn each<T: RealField + Copy, const W: usize, const R: usize>(
+    written: [&mut [T]; W],
+    read: [&[T]; R],
+    f: impl Fn([T; W], [T; R]) -> [T; W],
+) {
+    let mut len = usize::MAX;
+    for y in &written {
+        len = len.min(y.len());
     }
-    for (y, &x) in y_rest.iter_mut().zip(x_rest) {
-        *y = f(*y, x);
+    for x in &read {
+        len = len.min(x.len());
+    }
+    let whole = len / LANES;
+    for i in whole * LANES..len {
+        let (mut y, mut x) = ([T::zero(); W], [T::zero(); R]);
+        for w in 0..W {
+            y[w] = written[w][i];
+        }
+        for r in 0..R {
+            x[r] = read[r][i];
+        }
+        y = f(y, x);
+        for w in 0..W {
+            written[w][i] = y[w];
+        }
+    }
+    // Cut to one length, so that no access is checked.
+    let ys = written.map(
+        #[inline(always)]
+        |y| &mut y.as_chunks_mut::<LANES>().0[..whole],
+    );
+    let xs = read.map(
+        #[inline(always)]
+        |x| &x.as_chunks::<LANES>().0[..whole],
+    );
+    for block in 0..whole {
+        let (mut y, mut x) = ([[T::zero(); LANES]; W], [[T::zero(); LANES]; R]);
+        for w in 0..W {
+            y[w] = ys[w][block];
+        }
+        for r in 0..R {
+            x[r] = xs[r][block];
+        }
+        for i in 0..LANES {
+            let (mut old, mut given) = ([T::zero(); W], [T::zero(); R]);
+            for w in 0..W {
+                old[w] = y[w][i];
+            }
+            for r in 0..R {
+                given[r] = x[r][i];
+            }
+            let new = f(old, given);
+            for w in 0..W {
+                y[w][i] = new[w];
+            }
+        }
+        for w in 0..W {
+            ys[w][block] = y[w];
+        }
     }
 }
 
@@ -32,30 +79,75 @@ fn each<T: Copy>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
 #[inline(always)]
 pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
     each(
-        y,
-        x,
+        [y],
+        [x],
         #[inline(always)]
-        |y, x| y + factor * x,
-    );
-}
-
-/// `y = factor y + x`, over the shorter of the two.
-#[inline(always)]
-pub(crate) fn xpay<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
-    each(
-        y,
-        x,
-        #[inline(always)]
-        |y, x| factor * y + x,
+        |[y], [x]| [y + factor * x],
     );
 }
 
 /// `y = factor y`.
 #[inline(always)]
 pub(crate) fn scale<T: RealField + Copy>(y: &mut [T], factor: T) {
-    for y in y {
-        *y *= factor;
+    each(
+        [y],
+        [],
+        #[inline(always)]
+        |[y], []| [y * factor],
+    );
+}
+
+/// `y = x`, over the shorter of the two.
+#[inline(always)]
+pub(crate) fn copy<T: RealField + Copy>(y: &mut [T], x: &[T]) {
+    each(
+        [y],
+        [x],
+        #[inline(always)]
+        |_, x| x,
+    );
+}
+
+/// `y = x + sum_k factor_k x_k`, term by term.
+#[inline(always)]
+pub(crate) fn combine<T: RealField + Copy>(y: &mut [T], x: &[T], terms: &[(T, &[T])]) {
+    macro_rules! combine {
+        ($($x:ident $factor:ident),*) => {
+            each([y], [x, $($x),*], #[inline(always)] |_, [sum, $($x),*]| {
+                $(let sum = sum + $factor * $x;)*
+                [sum]
+            })
+        };
     }
+    match *terms {
+        [] => combine!(),
+        [(f, a)] => combine!(a f),
+        [(f, a), (g, b)] => combine!(a f, b g),
+        [(f, a), (g, b), (h, c)] => combine!(a f, b g, c h),
+        [(f, a), (g, b), (h, c), (k, d), ref rest @ ..] => {
+            combine!(a f, b g, c h, d k);
+            for &(factor, x) in rest {
+                axpy(y, factor, x);
+            }
+        }
+    }
+}
+
+/// Bytes of a line of the caches.
+const LINE: usize = 64;
+
+/// Asks for numbers that will be read soon, so that they are in the nearest cache by then.
+#[inline(always)]
+pub(crate) fn prefetch<T>(x: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+        let start = x.as_ptr().cast::<i8>();
+        for line in 0..size_of_val(x).div_ceil(LINE) {
+            sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(start.wrapping_add(line * LINE));
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
 }
 
 /// Adds the lanes, a power of two of them, pairwise in a fixed tree, for which they are used up.
@@ -108,22 +200,37 @@ pub mod wide {
     use super::ARCH;
     use crate::population::vectorise;
 
+    // A closure that only borrows reaches the wide vectors through a shim that is not inlined, and so never sees them; these
+    // are closures written out.
+    struct Axpy<'a, T>(&'a mut [T], T, &'a [T]);
+    struct Dot<'a, T>(&'a [T], &'a [T]);
+
+    impl<T: RealField + Copy> pulp::NullaryFnOnce for Axpy<'_, T> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            super::axpy(self.0, self.1, self.2);
+        }
+    }
+
+    impl<T: RealField + Copy> pulp::NullaryFnOnce for Dot<'_, T> {
+        type Output = T;
+
+        #[inline(always)]
+        fn call(self) -> T {
+            super::dot(self.0, self.1)
+        }
+    }
+
     /// `y += factor x`, over the shorter of the two.
     pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
-        vectorise::<T, _>(
-            *ARCH,
-            #[inline(always)]
-            || super::axpy(y, factor, x),
-        );
+        vectorise::<T, _>(*ARCH, Axpy(y, factor, x));
     }
 
     /// `x . y`, over the shorter of the two, in the same order.
     pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
-        vectorise::<T, _>(
-            *ARCH,
-            #[inline(always)]
-            || super::dot(x, y),
-        )
+        vectorise::<T, _>(*ARCH, Dot(x, y))
     }
 }
 

@@ -149,8 +149,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
     /// `I = sum_k W_k s_k + U i + I_o` for `work.s`.
     fn current(&self, n: usize, work: &mut Work<T>) {
         let (network, size) = (self.network(), self.network().neurons);
-        work.current.copy_from_slice(network.parameters.bias());
-        self.run.add_input(n, &mut work.current);
+        self.run.current(n, &[], &mut work.current);
         for (k, s) in work.s.chunks_exact(size).enumerate() {
             let w = network.parameters.group(Group::Recurrent(k));
             for (&s, column) in s.iter().zip(w.chunks_exact(size)) {
@@ -364,6 +363,7 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
         self.settle(settled, work);
         self.synapses(settled, work);
         work.s_bar.fill(T::zero());
+        self.run.read(&work.s[..size], output);
         self.run.cost_vjp(
             n,
             &work.s[..size],

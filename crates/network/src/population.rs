@@ -150,21 +150,57 @@ pub(crate) struct Setting<'a, T> {
     pub(crate) growth: Option<(T, T)>,
 }
 
-/// Charges released in a step, for the neurons that released any or stand in the active zone.
+/// Charges released in some steps, for the neurons that released any or stand in the active zone.
 #[derive(Clone, Debug)]
 pub(crate) struct Released<T> {
     pub(crate) neurons: Vec<u32>,
     pub(crate) charge: Vec<T>,
+    /// The gate's density at both ends of the step, which the transpose asks for: sine and cosine come together.
+    pub(crate) slopes: Vec<[T; 2]>,
     /// Of each neuron, whether a step may have released any: room for the loops that look for them.
     pub(crate) touched: Vec<u8>,
 }
 
+impl<T> Default for Released<T> {
+    fn default() -> Self {
+        Self { neurons: Vec::new(), charge: Vec::new(), slopes: Vec::new(), touched: Vec::new() }
+    }
+}
+
 impl<T> Released<T> {
+    /// Makes room for so many more.
+    pub(crate) fn reserve_exact(&mut self, more: usize) {
+        self.neurons.reserve_exact(more);
+        self.charge.reserve_exact(more);
+        self.slopes.reserve_exact(more);
+    }
+
+    /// Forgets all but the first ones.
+    #[inline(always)]
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.neurons.truncate(len);
+        self.charge.truncate(len);
+        self.slopes.truncate(len);
+    }
+
+    /// Those of the neurons of one step that belong to one population.
+    #[inline(always)]
+    pub(crate) fn active(&self, part: &Range<usize>) -> Active<'_, T> {
+        Active { neurons: &self.neurons[part.clone()], slopes: &self.slopes[part.clone()] }
+    }
+
     /// The neurons and charges of one step.
     #[inline(always)]
     pub(crate) fn part(&self, part: &Range<usize>) -> (&[u32], &[T]) {
         (&self.neurons[part.clone()], &self.charge[part.clone()])
     }
+}
+
+/// The neurons of a population that released charge or stand in the active zone, and the gate's densities at both ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Active<'a, T> {
+    pub(crate) neurons: &'a [u32],
+    pub(crate) slopes: &'a [[T; 2]],
 }
 
 /// Where a population's backward loops add to.
@@ -218,7 +254,7 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
         after: Block<'_, T>,
         current: &[T],
         offset: usize,
-        active: &[u32],
+        active: Active<'_, T>,
         charge_bar: &mut [T],
         bar: BlockMut<'_, T>,
         current_bar: &mut [T],
@@ -527,6 +563,36 @@ fn turns<T: RealField + Copy>(reset: &Reset<T>, v: T) -> T {
     }
 }
 
+/// [`flow`] of all neurons.
+// As a function of its own, because the compiler then knows that its arguments do not overlap.
+#[inline(always)]
+fn flow_all<N: Neuron, T: RealField + Copy, const EULER: bool>(
+    at: &Setting<'_, T>,
+    before: &[T],
+    before_rest: &[T],
+    current: &[T],
+    v: &mut [T],
+    rest: &mut [T],
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let size = v.len();
+    let (before, current) = (&before[..size], &current[..size]);
+    for i in 0..size {
+        let x = state_at::<N, T>(before, before_rest, i);
+        put_state::<N, T>(&flow::<N, T, EULER>(at, &params(i), x, current[i]), v, rest, i);
+    }
+}
+
+/// Marks neurons by what is true of their voltages at both ends of a step, in whole vectors.
+#[inline(always)]
+fn mark<T: RealField + Copy>(before: &[T], after: &[T], marks: &mut [u8], is: impl Fn(usize, T, T) -> bool) {
+    let size = marks.len();
+    let (before, after) = (&before[..size], &after[..size]);
+    for i in 0..size {
+        marks[i] = u8::from(is(i, before[i], after[i]));
+    }
+}
+
 /// The neurons that are marked by a one, upwards. Marks are gathered to bits first: where the next one is found then takes no
 /// branch.
 #[inline(always)]
@@ -561,18 +627,6 @@ fn bits(marks: &[u8]) -> u64 {
         ones |= gather(bytes) << (chunk * CHUNK);
     }
     ones
-}
-
-/// The voltages of at most [`GROUP`] neurons at both ends of the step, side by side.
-#[inline(always)]
-fn both_ends<T: RealField + Copy>(
-    before: &[T],
-    after: &[T],
-    offset: usize,
-    neurons: &[u32],
-) -> [T; 2 * GROUP] {
-    let (before, after) = (gathered(before, offset, neurons), gathered(after, offset, neurons));
-    std::array::from_fn(|k| if k < GROUP { before[k] } else { after[k - GROUP] })
 }
 
 /// One number of each of at most [`GROUP`] neurons, of which there is at least one; the last one's fills up the vector. Its
@@ -676,8 +730,9 @@ fn fire_vjp<N: NeuronVjp, T: RealField + Copy>(
     any_apart
 }
 
-/// Adds `G(v') - G(v)` to the charges that were released from number `first` on. They lie scattered, so they are
-/// gathered into vectors; with parameters of their own, neurons are taken one by one.
+/// Adds `G(v') - G(v)` to the charges that were released from number `first` on, and keeps the densities `g(v)` and `g(v')`. With
+/// a latch the charges are known already. Voltages lie scattered, so they are gathered into vectors; with parameters of their
+/// own, neurons are taken one by one.
 #[inline(always)]
 pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
     at: &Setting<'_, T>,
@@ -691,12 +746,22 @@ pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
     let group = if at.per_neuron { 1 } else { GROUP };
     let neurons = released.neurons[first..].chunks(group);
     for (neurons, charge) in neurons.zip(released.charge[first..].chunks_mut(group)) {
-        let v = both_ends(before, after, offset, neurons);
-        let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
-        let v = gate.charges(v);
-        for (lane, charge) in charge.iter_mut().enumerate() {
-            *charge += v[GROUP + lane] - v[lane];
+        let (gate, reset) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
+        let mut v = [gate.threshold; 2 * GROUP];
+        for (v, &neuron) in v.as_chunks_mut::<2>().0.iter_mut().zip(neurons) {
+            let i = neuron as usize - offset;
+            *v = [before[i], after[i]];
         }
+        let (charges, densities) = gate.charges_and_densities(v);
+        if !matches!(reset, Reset::Latch { .. }) {
+            for (charge, [start, end]) in charge.iter_mut().zip(charges.as_chunks::<2>().0) {
+                *charge += *end - *start;
+            }
+        }
+        // All of them, whose number the compiler knows.
+        let end = released.slopes.len() + neurons.len();
+        released.slopes.extend_from_slice(densities.as_chunks().0);
+        released.slopes.truncate(end);
     }
 }
 
@@ -707,9 +772,9 @@ struct GateBar<'a, T> {
     width: Option<&'a mut T>,
 }
 
-/// The transpose of [`add_charges`], in the same vectors: adds the cotangents of the charges to the voltages at the end of
-/// the step, the gate's width and, with `train`, its threshold, and turns them into what they add to the voltages at its
-/// start. With a latch, a charge depends on that in place of the start, which is left out.
+/// The transpose of [`add_charges`]: adds the cotangents of the charges to the voltages at the end of the step, the gate's width
+/// and, with `train`, its threshold, and turns them into what they add to the voltages at its start. With a latch, a charge
+/// depends on that in place of the start, which is left out.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
 fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
@@ -719,32 +784,27 @@ fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
     before: &[T],
     after: &[T],
     offset: usize,
-    neurons: &[u32],
+    active: Active<'_, T>,
     charge_bar: &mut [T],
     mut bar: GateBar<'_, T>,
     params: impl Fn(usize) -> N::Params<T>,
 ) {
-    let group = if at.per_neuron { 1 } else { GROUP };
-    for (neurons, charge_bar) in neurons.chunks(group).zip(charge_bar.chunks_mut(group)) {
-        let v = both_ends(before, after, offset, neurons);
-        let (gate, _) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
-        let slopes = gate.densities(v);
-        for (lane, (&neuron, charge_bar)) in neurons.iter().zip(charge_bar).enumerate() {
-            let i = neuron as usize - offset;
-            let end = slopes[GROUP + lane] * *charge_bar;
-            let start = if latched { T::zero() } else { -slopes[lane] * *charge_bar };
-            bar.v[i] += end;
-            *charge_bar = start;
-            if let Some(width) = &mut bar.width {
-                // dG/dDelta = g (1 - u)
-                let rest = |v: T| T::one() - gate.position(v);
-                **width += end * rest(v[GROUP + lane]) + start * rest(v[lane]);
-            }
-            if train {
-                let mut params_bar = zeros::<T, N::Params<T>>();
-                N::reset_vjp(-(end + start), T::zero(), &mut params_bar);
-                add_params::<N, T>(at, after.len(), i, &params_bar, bar.neuron);
-            }
+    for ((&neuron, slopes), charge_bar) in active.neurons.iter().zip(active.slopes).zip(charge_bar) {
+        let i = neuron as usize - offset;
+        let end = slopes[1] * *charge_bar;
+        let start = if latched { T::zero() } else { -slopes[0] * *charge_bar };
+        bar.v[i] += end;
+        *charge_bar = start;
+        if let Some(width) = &mut bar.width {
+            // dG/dDelta = g (1 - u)
+            let (gate, _) = gate_of::<N, T>(at, &params(i));
+            let rest = |v: T| T::one() - gate.position(v);
+            **width += end * rest(after[i]) + start * rest(before[i]);
+        }
+        if train {
+            let mut params_bar = zeros::<T, N::Params<T>>();
+            N::reset_vjp(-(end + start), T::zero(), &mut params_bar);
+            add_params::<N, T>(at, after.len(), i, &params_bar, bar.neuron);
         }
     }
 }
@@ -764,7 +824,7 @@ impl<N: NeuronVjp> Model<N> {
         let BlockMut { v, rest, latch } = after;
         let (current, before_v) = (&current[..size], &before.v[..size]);
         let v = &mut v[..size];
-        let Released { neurons, charge, touched } = &mut *released;
+        let Released { neurons, charge, touched, .. } = &mut *released;
         let touched = &mut touched[..size];
         let first = neurons.len();
         let mut push = |i: usize, released: T| {
@@ -827,23 +887,23 @@ impl<N: NeuronVjp> Model<N> {
                 put_state::<N, T>(&relaxed_flow::<N, T>(at, method, &params(i), x, current[i]), v, rest, i);
             }
         } else if at.tableau.stages() == 1 {
-            for i in 0..size {
-                let x = state_at::<N, T>(before_v, before.rest, i);
-                put_state::<N, T>(&flow::<N, T, true>(at, &params(i), x, current[i]), v, rest, i);
-            }
+            flow_all::<N, T, true>(at, before_v, before.rest, current, v, rest, &params);
         } else {
-            for i in 0..size {
-                let x = state_at::<N, T>(before_v, before.rest, i);
-                put_state::<N, T>(&flow::<N, T, false>(at, &params(i), x, current[i]), v, rest, i);
-            }
+            flow_all::<N, T, false>(at, before_v, before.rest, current, v, rest, &params);
         }
         // Few neurons are near threshold: they are found by comparing vectors.
         let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
         let latched = matches!(N::reset(&params(0)), Reset::Latch { .. });
-        for i in 0..size {
-            let (lower, new, old) = (gate_of::<N, T>(at, &params(i)).0.lower(), v[i], before_v[i]);
-            touched[i] = u8::from(latched | (new > lower) | (old > lower) | (periodic & (new < T::zero())));
-        }
+        mark(
+            before_v,
+            v,
+            touched,
+            #[inline(always)]
+            |i, old, new| {
+                let lower = gate_of::<N, T>(at, &params(i)).0.lower();
+                latched | (new > lower) | (old > lower) | (periodic & (new < T::zero()))
+            },
+        );
         for i in marked(touched) {
             let (gate, reset) = gate_of::<N, T>(at, &params(i));
             if latched {
@@ -859,9 +919,7 @@ impl<N: NeuronVjp> Model<N> {
                 push(i, whole);
             }
         }
-        if !latched {
-            add_charges::<N, T>(at, before_v, v, offset, first, released, params);
-        }
+        add_charges::<N, T>(at, before_v, v, offset, first, released, params);
     }
 
     #[inline(always)]
@@ -873,7 +931,7 @@ impl<N: NeuronVjp> Model<N> {
         after: Block<'_, T>,
         current: &[T],
         offset: usize,
-        active: &[u32],
+        active: Active<'_, T>,
         charge_bar: &mut [T],
         bar: BlockMut<'_, T>,
         current_bar: &mut [T],
@@ -898,7 +956,7 @@ impl<N: NeuronVjp> Model<N> {
         }
         // What the charge depends on: the end of the step now, its start after the flow.
         if latched {
-            for (&neuron, charge_bar) in active.iter().zip(&mut *charge_bar) {
+            for (&neuron, charge_bar) in active.neurons.iter().zip(&mut *charge_bar) {
                 let latch_bar = &mut latch_bar[neuron as usize - offset];
                 (*charge_bar, *latch_bar) = (*charge_bar + *latch_bar, -*charge_bar);
             }
@@ -926,7 +984,7 @@ impl<N: NeuronVjp> Model<N> {
                     before_v,
                     current,
                     offset,
-                    active,
+                    active.neurons,
                     v_bar,
                     current_bar,
                     neuron_bar,
@@ -978,7 +1036,7 @@ impl<N: NeuronVjp> Model<N> {
                     !flow.spike(reset, before_v[i], smooth, phi).is_simple()
                 }
             };
-            let active = if any_apart { active } else { &[] };
+            let active = if any_apart { active.neurons } else { &[] };
             let firing = active.iter().map(|&neuron| neuron as usize - offset).filter(apart);
             for i in firing.chain((0..before.latch.len()).filter(|&i| waits(i))) {
                 let p = params(i);
@@ -1028,7 +1086,7 @@ impl<N: NeuronVjp> Model<N> {
             }
         }
         if !latched {
-            for (&neuron, &start_bar) in active.iter().zip(&*charge_bar) {
+            for (&neuron, &start_bar) in active.neurons.iter().zip(&*charge_bar) {
                 v_bar[neuron as usize - offset] += start_bar;
             }
         }
@@ -1167,7 +1225,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         after: Block<'_, T>,
         current: &[T],
         offset: usize,
-        active: &[u32],
+        active: Active<'_, T>,
         charge_bar: &mut [T],
         bar: BlockMut<'_, T>,
         current_bar: &mut [T],

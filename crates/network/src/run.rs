@@ -4,10 +4,13 @@ use nalgebra::RealField;
 use spikegrad_integrators::Method;
 use spikegrad_models::math::real;
 
-use crate::kernels::{axpy, dot};
+use crate::kernels::{axpy, combine, dot, each};
 use crate::network::block_mut;
 use crate::trial::InitialState;
 use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
+
+/// Terms of a current that are added in one pass.
+const TERMS: usize = 4;
 
 pub(crate) fn check_step(h: f64) -> Result<(), Error> {
     if h > 0.0 && h.is_finite() {
@@ -155,29 +158,34 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         &self.trial.inputs[self.at(n) * self.network.inputs..][..self.network.inputs]
     }
 
-    /// The tonic current.
+    /// Writes the current, equation (17): the tonic one, that of the input and those of the synapses, which lie one after the
+    /// other in `j`.
     #[inline(always)]
-    pub(crate) fn bias(&self) -> &'a [T] {
-        self.bias.values
-    }
-
-    /// Adds `U i_n`.
-    #[inline(always)]
-    pub(crate) fn add_input(&self, n: usize, current: &mut [T]) {
-        for (&i, column) in self.input(n).iter().zip(self.input.values.chunks_exact(current.len())) {
-            if i != T::zero() {
-                axpy(current, i, column);
-            }
+    pub(crate) fn current(&self, n: usize, j: &[T], current: &mut [T]) {
+        let size = current.len();
+        let columns = self.input(n).iter().zip(self.input.values.chunks_exact(size));
+        let inputs = columns.filter_map(|(&i, column)| (i != T::zero()).then_some((i, column)));
+        let mut terms = inputs.chain(j.chunks_exact(size).map(|j| (T::one(), j)));
+        // Most networks have no more than these, so that one pass adds all of them.
+        let (mut first, mut count) = ([(T::zero(), &[][..]); TERMS], 0);
+        for (slot, term) in first.iter_mut().zip(&mut terms) {
+            *slot = term;
+            count += 1;
+        }
+        combine(current, self.bias.values, &first[..count]);
+        for (factor, x) in terms {
+            axpy(current, factor, x);
         }
     }
 
     /// The transpose of the current's dependence on input and tonic current.
     #[inline(always)]
     pub(crate) fn current_vjp(&self, n: usize, current_bar: &[T], parameters_bar: &mut [T]) {
+        let size = current_bar.len();
         let u_bar = self.input.of(parameters_bar);
-        for (&i, column) in self.input(n).iter().zip(u_bar.chunks_exact_mut(current_bar.len())) {
+        for (p, &i) in self.input(n).iter().enumerate() {
             if i != T::zero() {
-                axpy(column, i, current_bar);
+                axpy(&mut u_bar[p * size..][..size], i, current_bar);
             }
         }
         axpy(self.bias.of(parameters_bar), T::one(), current_bar);
@@ -204,7 +212,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
 
     /// `o = O s`, equation (4). `O` is stored by columns; with one output its row is contiguous.
     #[inline(always)]
-    fn read(&self, s: &[T], output: &mut [T]) {
+    pub(crate) fn read(&self, s: &[T], output: &mut [T]) {
         let o = self.readout.values;
         if let [output] = output {
             *output = dot(o, s);
@@ -225,7 +233,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         self.weight * self.loss.value(&self.sample(n, output, s, x))
     }
 
-    /// Its transpose.
+    /// Its transpose, for the output that was read.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     pub(crate) fn cost_vjp(
@@ -234,13 +242,11 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         s: &[T],
         x: &[T],
         cost_bar: T,
-        (output, output_bar): (&mut [T], &mut [T]),
+        (output, output_bar): (&[T], &mut [T]),
         s_bar: &mut [T],
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let s = &s[..self.network.neurons];
-        self.read(s, output);
         output_bar.fill(T::zero());
         let mut bar = SampleBar { output: output_bar, s: s_bar, x: x_bar };
         self.loss.vjp(&self.sample(n, output, s, x), self.weight * cost_bar, &mut bar);
@@ -249,8 +255,13 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         }
         let (o, o_bar) = (self.readout.values, self.readout.of(parameters_bar));
         if let [output_bar] = output_bar {
-            axpy(s_bar, *output_bar, o);
-            axpy(o_bar, *output_bar, s);
+            let by = *output_bar;
+            each(
+                [s_bar, o_bar],
+                [o, s],
+                #[inline(always)]
+                |[s_bar, o_bar], [o, s]| [s_bar + by * o, o_bar + by * s],
+            );
             return;
         }
         let outputs = output_bar.len();

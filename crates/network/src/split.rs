@@ -14,9 +14,9 @@ use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
 use spikegrad_models::math::real;
 
 use crate::bursts::Waiting;
-use crate::columns::{Charges, Columns, columns};
+use crate::columns::{self, Charges, Columns, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
-use crate::kernels::{ARCH, LANES, axpy, dot, scale, xpay};
+use crate::kernels::{ARCH, LANES, axpy, copy, dot, each, scale};
 use crate::low_rank::{LowRank, Modes};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
@@ -47,8 +47,12 @@ pub struct SplitStep<'n, T: 'static> {
     h: T,
     method: Method,
     classes: Vec<Class<T>>,
+    /// Those on the sparse path, as the loops over columns see them.
+    sparse: Vec<columns::Class<T>>,
     /// Length of `[v | rest | latches]`.
     membrane: usize,
+    /// Length of a frame of [`SplitTape::frames`].
+    stride: usize,
     /// Length of what is on its way.
     way: usize,
     /// Whether all columns are visited at every step.
@@ -154,7 +158,9 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             method,
             keeps_synapses: classes.iter().any(|class| class.trains_tau),
             classes,
+            sparse: Vec::new(),
             membrane: network.membrane + network.latches,
+            stride: network.membrane + network.latches + 2 * network.neurons + network.outputs,
             way: 0,
             dense: false,
             waits: false,
@@ -184,8 +190,17 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
                 LowRank::new(network, k).map_or(Path::Sparse, Path::LowRank)
             };
         }
-        let columns = |class: &Class<T>| class.trains_weights && matches!(class.path, Path::Sparse);
-        self.waits = Waiting::<T>::is_worth_it(network.neurons) && self.classes.iter().any(columns);
+        let sparse = self.classes.iter().enumerate().filter(|(_, class)| class.is_sparse());
+        let waits = Waiting::<T>::is_worth_it(network.neurons);
+        self.waits = waits && sparse.clone().any(|(_, class)| class.trains_weights);
+        let columns = |(number, class): (usize, &Class<T>)| columns::Class {
+            number,
+            weights: class.weights.start,
+            keep: class.decays[0].a,
+            gain: class.decays[0].b,
+            writes: class.trains_weights && !waits,
+        };
+        self.sparse = sparse.map(columns).collect();
         let keeps = self.keeps_synapses || dense;
         self.kept = if keeps { 2 * self.classes.len() * network.neurons } else { 0 };
         let rows = self.delays().map(|delays| delays.row(0).len()).sum();
@@ -235,6 +250,17 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         self.network
     }
 
+    /// What a tape keeps of step `index`.
+    #[inline(always)]
+    fn frame<'t>(&self, frames: &'t [T], index: usize) -> Frame<'t, T> {
+        let (frame, next) =
+            frames[index * self.stride..][..self.stride + self.membrane].split_at(self.stride);
+        let (before, rest) = frame.split_at(self.membrane);
+        let (current, rest) = rest.split_at(self.network.neurons);
+        let (s, output) = rest.split_at(self.network.neurons);
+        Frame { before, current, s, output, after: next }
+    }
+
     /// The populations with their settings.
     fn places(&self) -> impl Iterator<Item = (&Place<T>, &Setting<'_, T>)> {
         self.network.places.iter().zip(&self.settings)
@@ -245,6 +271,17 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
 #[inline(always)]
 fn decay_at<T: Copy>(decays: &[Decay<T>], i: usize) -> Decay<T> {
     decays[if decays.len() == 1 { 0 } else { i }]
+}
+
+/// A frame of the tape.
+struct Frame<'t, T> {
+    /// Membrane state at the start of the step, and at its end.
+    before: &'t [T],
+    after: &'t [T],
+    current: &'t [T],
+    /// Synapses read out, and the readout.
+    s: &'t [T],
+    output: &'t [T],
 }
 
 /// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`, and behind it, for
@@ -259,12 +296,10 @@ pub struct SplitRun<'a, T: 'static> {
 #[derive(Clone, Debug)]
 pub struct SplitTape<T> {
     steps: usize,
-    /// Membrane state at every grid point, one more than steps.
-    membrane: Vec<T>,
-    /// Current of every step, `N` each.
-    current: Vec<T>,
-    /// Synapses read out at the end of every step, `N` each.
-    s: Vec<T>,
+    /// Of every step the membrane state at its start, the current (`N`), the synapses that are read out at its end (`N`) and the
+    /// readout; and in one more frame the membrane state at the end. Room that was taken is kept: `steps` says what is on the
+    /// tape.
+    frames: Vec<T>,
     /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
     /// the start and at the end.
     synapses: Vec<T>,
@@ -273,10 +308,12 @@ pub struct SplitTape<T> {
     /// Ends of the steps' parts of `released`.
     ends: Vec<usize>,
     released: Released<T>,
-    output: Vec<T>,
     output_bar: Vec<T>,
     current_bar: Vec<T>,
+    /// Of one step, as many as there are neurons.
     charge_bar: Vec<T>,
+    /// Of what a unit of charge adds to each class.
+    gain_bar: Vec<T>,
     /// Products of factors of low rank with the cotangent of the current.
     products: Vec<T>,
     modes: Modes<T>,
@@ -290,22 +327,27 @@ impl<T: RealField + Copy> Default for SplitTape<T> {
     fn default() -> Self {
         Self {
             steps: 0,
-            membrane: Vec::new(),
-            current: Vec::new(),
-            s: Vec::new(),
+            frames: Vec::new(),
             synapses: Vec::new(),
             arrived: Vec::new(),
             ends: Vec::new(),
-            released: Released { neurons: Vec::new(), charge: Vec::new(), touched: Vec::new() },
-            output: Vec::new(),
+            released: Released::default(),
             output_bar: Vec::new(),
             current_bar: Vec::new(),
             charge_bar: Vec::new(),
+            gain_bar: Vec::new(),
             products: Vec::new(),
             modes: Modes::default(),
             lanes: Vec::new(),
             waiting: Waiting::default(),
         }
+    }
+}
+
+impl<T: RealField + Copy> SplitTape<T> {
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.frames.resize(len, T::zero());
     }
 }
 
@@ -328,9 +370,8 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     /// Calls `visit(neuron, spikes)` for every neuron that completed spikes in the last step of the tape.
     pub fn last_spikes(&self, tape: &SplitTape<T>, mut visit: impl FnMut(usize, u64)) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
-        let (network, len) = (self.scheme.network, self.scheme.membrane);
-        let (before, after) =
-            (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
+        let network = self.scheme.network;
+        let Frame { before, after, .. } = self.scheme.frame(&tape.frames, index);
         for (neuron, &charge) in tape.last_charges() {
             for (place, at) in self.scheme.places() {
                 if (place.offset..place.offset + place.size).contains(&neuron) {
@@ -347,13 +388,12 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
     /// The current of the last step of the tape, `N`.
     pub fn last_current<'t>(&self, tape: &'t SplitTape<T>) -> &'t [T] {
-        let n = self.scheme.network.neurons;
-        if tape.steps == 0 { &[] } else { &tape.current[(tape.steps - 1) * n..][..n] }
+        tape.steps.checked_sub(1).map_or(&[], |index| self.scheme.frame(&tape.frames, index).current)
     }
 
     /// The readout at the end of the last step of the tape, `outputs`.
     pub fn last_output<'t>(&self, tape: &'t SplitTape<T>) -> &'t [T] {
-        &tape.output
+        tape.steps.checked_sub(1).map_or(&[], |index| self.scheme.frame(&tape.frames, index).output)
     }
 
     /// The network that is run.
@@ -395,27 +435,29 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     #[inline(always)]
     fn forward(&self, n: usize, x: &mut [T], tape: &mut SplitTape<T>) -> T {
         let (scheme, network) = (self.scheme, self.scheme.network);
-        let (size, len) = (network.neurons, scheme.membrane);
+        let (size, len, all) = (network.neurons, scheme.membrane, scheme.classes.len() * network.neurons);
         let (membrane, synapses) = x.split_at_mut(len);
-        let (s, j) = synapses.split_at_mut(scheme.classes.len() * size);
-        let (j, way) = j.split_at_mut(scheme.classes.len() * size);
-        if scheme.dense {
+        let (s, j) = synapses.split_at_mut(all);
+        let (j, way) = j.split_at_mut(all);
+        if scheme.kept > 0 {
             tape.synapses.extend_from_slice(s);
-        } else if scheme.keeps_synapses {
-            tape.synapses.extend_from_slice(s);
-            tape.synapses.extend_from_slice(j);
+            if !scheme.dense {
+                tape.synapses.extend_from_slice(j);
+            }
         }
+        let start = tape.steps * scheme.stride;
+        if tape.frames.len() < start + 2 * scheme.stride {
+            tape.grow(start + 2 * scheme.stride);
+        }
+        let (frame, next) = tape.frames[start..][..scheme.stride + len].split_at_mut(scheme.stride);
+        let (before, frame) = frame.split_at_mut(len);
+        let (current, frame) = frame.split_at_mut(size);
+        let (read_out, output) = frame.split_at_mut(size);
 
         // I, equation (17)
-        let current = tape.current.len();
-        tape.current.extend_from_slice(self.run.bias());
-        let current = &mut tape.current[current..];
-        self.run.add_input(n, current);
-        for j in j.chunks_exact(size) {
-            axpy(current, T::one(), j);
-        }
+        self.run.current(n, j, current);
         // (x', q), equation (18)
-        let before = &tape.membrane[tape.steps * len..];
+        let first = tape.released.neurons.len();
         for (place, at) in scheme.places() {
             place.dynamics.forward(
                 at,
@@ -426,16 +468,18 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                 &mut tape.released,
             );
         }
+        copy(next, membrane);
         // s' and J', equations (19), (20)
-        tape.ends.push(tape.released.neurons.len());
-        let (neurons, charges) = tape.released.part(&tape.part(tape.steps));
-        let classes = scheme.classes.iter().zip(s.chunks_exact_mut(size).zip(j.chunks_exact_mut(size)));
-        for (class, (s, j)) in classes {
-            if let Path::Sparse = class.path {
-                let released = Charges { neurons, charges, gain: class.decays[0].b };
-                let w = &network.parameters.values()[class.weights.clone()];
-                scheme.columns.forward(w, class.decays[0].a, released, s, j);
-            } else {
+        let end = tape.released.neurons.len();
+        tape.ends.push(end);
+        let (neurons, charges) = tape.released.part(&(first..end));
+        if !scheme.sparse.is_empty() {
+            let (classes, parameters) = (&scheme.sparse[..], network.parameters.values());
+            scheme.columns.forward(columns::Forward { size, classes, parameters, neurons, charges, s, j });
+        }
+        if scheme.sparse.len() < scheme.classes.len() {
+            for (k, class) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
+                let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
                 let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
                 self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
             }
@@ -444,9 +488,8 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             tape.synapses.extend_from_slice(s);
         }
         tape.steps += 1;
-        tape.membrane.extend_from_slice(membrane);
-        tape.s.extend_from_slice(&s[..size]);
-        self.run.cost(n, &s[..size], &membrane[..network.membrane], &mut tape.output)
+        copy(read_out, s);
+        self.run.cost(n, read_out, &membrane[..network.membrane], output)
     }
 
     /// Its transpose.
@@ -460,20 +503,23 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         parameters_bar: &mut [T],
     ) {
         let (scheme, network) = (self.scheme, self.scheme.network);
-        let (size, len) = (network.neurons, scheme.membrane);
+        let (size, len, all) = (network.neurons, scheme.membrane, scheme.classes.len() * network.neurons);
         let index = tape.steps - 1;
         let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
-        let (s_bar, j_bar) = synapses_bar.split_at_mut(scheme.classes.len() * size);
-        let (j_bar, way_bar) = j_bar.split_at_mut(scheme.classes.len() * size);
-        let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
-        let after = &tape.membrane[(index + 1) * len..];
+        let (s_bar, j_bar) = synapses_bar.split_at_mut(all);
+        let (j_bar, way_bar) = j_bar.split_at_mut(all);
 
+        if index > 0 {
+            crate::kernels::prefetch(&tape.frames[(index - 1) * scheme.stride..][..scheme.stride]);
+        }
+        // The cost, equation (21)
+        let frame = scheme.frame(&tape.frames, index);
         self.run.cost_vjp(
             n,
-            &tape.s[index * size..],
-            &after[..network.membrane],
+            frame.s,
+            &frame.after[..network.membrane],
             cost_bar,
-            (&mut tape.output, &mut tape.output_bar),
+            (frame.output, &mut tape.output_bar),
             &mut s_bar[..size],
             &mut membrane_bar[..network.membrane],
             parameters_bar,
@@ -481,64 +527,92 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
         // q_bar and W_bar, equations (22), (23)
         let part = tape.part(index);
-        tape.charge_bar.clear();
-        tape.charge_bar.resize(part.len(), T::zero());
-        for (k, class) in scheme.classes.iter().enumerate() {
-            if let Path::Sparse = class.path {
-                let (s_bar, j_bar) = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-                let (neurons, charges) = tape.released.part(&part);
-                let released = Charges { neurons, charges, gain: class.decays[0].b };
-                let w = &network.parameters.values()[class.weights.clone()];
-                let (charge_bar, mut w_bar) = (&mut tape.charge_bar, None);
-                if class.trains_weights && scheme.waits {
-                    tape.waiting.keep(k, j_bar);
-                } else if class.trains_weights {
-                    w_bar = Some(&mut parameters_bar[class.weights.clone()]);
+        if scheme.sparse.is_empty() {
+            tape.charge_bar[..part.len()].fill(T::zero());
+        } else {
+            if scheme.waits {
+                for class in scheme.sparse.iter().filter(|class| scheme.classes[class.number].trains_weights)
+                {
+                    tape.waiting.keep(class.number, &j_bar[class.number * size..][..size]);
                 }
-                let by_b = scheme.columns.backward(w, released, s_bar, j_bar, w_bar, charge_bar);
-                if class.trains_tau {
-                    let (s, j) = self.kept_synapses(&tape.synapses, index, k);
-                    class.tau_vjp((s, j), (s_bar, j_bar), by_b, parameters_bar);
+            }
+            let (neurons, charges) = tape.released.part(&part);
+            scheme.columns.backward(columns::Backward {
+                size,
+                classes: &scheme.sparse,
+                parameters: network.parameters.values(),
+                neurons,
+                charges,
+                s_bar,
+                j_bar,
+                parameters_bar,
+                charge_bar: &mut tape.charge_bar[..part.len()],
+                gain_bar: &mut tape.gain_bar,
+            });
+            if scheme.keeps_synapses {
+                for (k, class) in scheme.classes.iter().enumerate() {
+                    if class.trains_tau && class.is_sparse() {
+                        let kept = self.kept_synapses(&tape.synapses, index, k);
+                        let bars = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+                        class.tau_vjp(kept, bars, tape.gain_bar[k], parameters_bar);
+                    }
                 }
-            } else {
+            }
+        }
+        if scheme.sparse.len() < scheme.classes.len() {
+            let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
+            for (k, _) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
                 self.backward_apart(n, k, tape, s_bar, j_bar, way_bar, &mut arrived, parameters_bar);
             }
         }
 
         // x_bar and I_bar, equation (24)
-        let (neurons, _) = tape.released.part(&part);
-        let (before, after) = tape.membrane[index * len..].split_at(len);
-        let mut from = 0;
+        let SplitTape { frames, released, charge_bar, current_bar, .. } = &mut *tape;
+        let frame = scheme.frame(frames, index);
+        let mut from = part.start;
         for (p, (place, at)) in scheme.places().enumerate() {
-            let to = from + neurons[from..].partition_point(|&i| (i as usize) < place.offset + place.size);
+            let to = if p + 1 == scheme.settings.len() {
+                part.end
+            } else {
+                let end = place.offset + place.size;
+                from + released.neurons[from..part.end].partition_point(|&i| (i as usize) < end)
+            };
             place.dynamics.backward(
                 at,
-                block(place, network.membrane, before),
-                block(place, network.membrane, after),
-                &tape.current[index * size + place.offset..][..place.size],
+                block(place, network.membrane, frame.before),
+                block(place, network.membrane, frame.after),
+                &frame.current[place.offset..][..place.size],
                 place.offset,
-                &neurons[from..to],
-                &mut tape.charge_bar[from..to],
+                released.active(&(from..to)),
+                &mut charge_bar[from - part.start..to - part.start],
                 block_mut(place, network.membrane, membrane_bar),
-                &mut tape.current_bar[place.offset..][..place.size],
+                &mut current_bar[place.offset..][..place.size],
                 network.parameter_bar(p, parameters_bar),
             );
             from = to;
         }
         // J_bar, s_bar, U_bar, I_o_bar, equation (25)
-        let bars = s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size));
-        for (class, (s_bar, j_bar)) in scheme.classes.iter().zip(bars) {
-            if scheme.dense {
+        if scheme.dense {
+            for (class, (s_bar, j_bar)) in
+                scheme.classes.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
+            {
                 for (i, s_bar) in s_bar.iter_mut().enumerate() {
                     *s_bar *= decay_at(&class.decays, i).a;
                 }
-                j_bar.copy_from_slice(&tape.current_bar);
-                continue;
+                j_bar.copy_from_slice(current_bar);
             }
-            scale(s_bar, class.decays[0].a);
-            xpay(j_bar, class.decays[0].a, &tape.current_bar);
+        } else {
+            for (k, class) in scheme.classes.iter().enumerate() {
+                let keep = class.decays[0].a;
+                each(
+                    [&mut s_bar[k * size..][..size], &mut j_bar[k * size..][..size]],
+                    [current_bar],
+                    #[inline(always)]
+                    |[s_bar, j_bar], [current_bar]| [s_bar * keep, keep * j_bar + current_bar],
+                );
+            }
         }
-        self.run.current_vjp(n, &tape.current_bar, parameters_bar);
+        self.run.current_vjp(n, current_bar, parameters_bar);
 
         if scheme.waits {
             let (neurons, charges) = tape.released.part(&part);
@@ -548,11 +622,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         }
         tape.steps = index;
         tape.ends.truncate(index);
-        tape.released.neurons.truncate(part.start);
-        tape.released.charge.truncate(part.start);
-        tape.membrane.truncate((index + 1) * len);
-        tape.current.truncate(index * size);
-        tape.s.truncate(index * size);
+        tape.released.truncate(part.start);
         tape.synapses.truncate(index * scheme.kept);
         tape.arrived.truncate(index * scheme.kept_arrivals);
     }
@@ -725,7 +795,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let size = self.scheme.network.neurons;
         waiting.sort();
         for (k, class) in self.scheme.classes.iter().enumerate() {
-            if class.trains_weights && matches!(class.path, Path::Sparse) {
+            if class.trains_weights && class.is_sparse() {
                 let (rows, gain) = (waiting.rows(k), class.decays[0].b);
                 let w_bar = &mut parameters_bar[class.weights.clone()];
                 self.scheme.columns.add_outer(size, rows, gain, waiting.bursts(), w_bar);
@@ -743,6 +813,10 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 }
 
 impl<T: RealField + Copy> Class<T> {
+    fn is_sparse(&self) -> bool {
+        matches!(self.path, Path::Sparse)
+    }
+
     /// Adds the cotangent of a time constant that all neurons share, equation (26), for that of what a unit of charge adds.
     #[inline(always)]
     fn tau_vjp(&self, (s, j): (&[T], &[T]), (s_bar, j_bar): (&[T], &[T]), by_b: T, parameters_bar: &mut [T]) {
@@ -951,42 +1025,38 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
         let network = self.scheme.network;
         tape.steps = 0;
-        tape.membrane.clear();
-        tape.current.clear();
-        tape.s.clear();
         tape.synapses.clear();
         tape.arrived.clear();
         tape.ends.clear();
-        tape.released.neurons.clear();
-        tape.released.charge.clear();
-        tape.membrane.extend_from_slice(&x[..self.scheme.membrane]);
-        tape.output.resize(network.outputs, T::zero());
+        tape.released.truncate(0);
+        if tape.frames.len() < self.scheme.stride {
+            tape.grow(self.scheme.stride);
+        }
+        tape.frames[..self.scheme.membrane].copy_from_slice(&x[..self.scheme.membrane]);
         tape.output_bar.resize(network.outputs, T::zero());
         tape.current_bar.resize(network.neurons, T::zero());
+        tape.charge_bar.resize(network.neurons, T::zero());
+        tape.gain_bar.resize(self.scheme.classes.len(), T::zero());
         tape.released.touched.resize(network.neurons, 0);
         tape.waiting.clear(network.neurons, if self.scheme.waits { self.scheme.classes.len() } else { 0 });
     }
 
     fn tape_bytes(&self) -> Option<usize> {
         let n = self.scheme.network.neurons;
-        // Membrane, current, synapses read out, and charges, of which there are at most `N`.
-        let numbers = self.scheme.membrane + 2 * n + self.scheme.kept + self.scheme.kept_arrivals + n;
+        // A frame, and charges with the slopes at both ends, of which there are at most `N`.
+        let numbers = self.scheme.stride + self.scheme.kept + self.scheme.kept_arrivals + 3 * n;
         Some(numbers * size_of::<T>() + n * size_of::<u32>() + size_of::<usize>())
     }
 
     fn reserve(&self, steps: usize, tape: &mut Self::Tape) {
         let n = self.scheme.network.neurons;
-        tape.membrane.reserve_exact(steps * self.scheme.membrane);
-        tape.current.reserve_exact(steps * n);
-        tape.s.reserve_exact(steps * n);
+        let frames = (steps + 1) * self.scheme.stride;
+        tape.frames.reserve_exact(frames.saturating_sub(tape.frames.len()));
         tape.synapses.reserve_exact(steps * self.scheme.kept);
         tape.arrived.reserve_exact(steps * self.scheme.kept_arrivals);
         tape.ends.reserve_exact(steps);
-        tape.released.neurons.reserve_exact(steps * n);
-        tape.released.charge.reserve_exact(steps * n);
+        tape.released.reserve_exact(steps * n);
         // One step's worth, for as many active neurons as there may be.
-        tape.charge_bar.clear();
-        tape.charge_bar.reserve_exact(n);
         tape.products.clear();
         tape.products.reserve_exact(n);
         if self.scheme.waits {
@@ -1004,10 +1074,8 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
 
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
-        let (network, len) = (self.scheme.network, self.scheme.membrane);
-        let (before, after) =
-            (&tape.membrane[index * len..][..len], &tape.membrane[(index + 1) * len..][..len]);
-        let current = &tape.current[index * network.neurons..];
+        let network = self.scheme.network;
+        let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
         let (neurons, charges) = tape.released.part(&tape.part(index));
         // Neurons are released in ascending order, population by population.
         let charge_of = |i: usize| match neurons.binary_search(&(i as u32)) {

@@ -133,18 +133,20 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             + classes + currents // (19), (20): decay
             + 2 * columns // (20)
             + 2 * outputs; // (4)
-        let backward = 6 * outputs // (4) again, (21)
+        let backward = 4 * outputs // (21)
             + 2 * columns // (22)
             + 2 * gradients // (23)
             + if dense { 3 } else { 4 } * trained_tau // (26)
             + classes + 2 * currents + 2 * inputs + 1; // (25)
         let weights_read = 2 * (columns + inputs + outputs) + 1;
         let gradient = 2 * (gradients + inputs + outputs + 1);
-        // Current, synapses read out and, where the transpose asks for them, all synapses; then the charges.
+        // Current, synapses read out and, where the transpose asks for them, all synapses; then the readout, and the charges with
+        // the gate's slopes at both ends.
         let kept = 2 + if dense || trained_tau > 0 { 2 * classes } else { 0 };
         let float = count(size_of::<T>());
         let membrane = count(self.synapses(0).start);
-        let tape = 2 * ((membrane + kept * size) * float + active * (float + count(size_of::<u32>())));
+        let charge = 3 * float + count(size_of::<u32>());
+        let tape = 2 * ((membrane + kept * size + outputs) * float + active * charge);
         WorkCounters {
             steps: 1,
             columns_forward: columns,
