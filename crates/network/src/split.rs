@@ -16,7 +16,7 @@ use spikegrad_models::math::real;
 use crate::bursts::Waiting;
 use crate::columns::{self, Charges, Columns, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
-use crate::kernels::{ARCH, LANES, axpy, copy, dot, each, scale};
+use crate::kernels::{ARCH, LANES, axpy, copy, dot, each, prefetch, scale};
 use crate::low_rank::{LowRank, Modes};
 use crate::network::{Place, block, block_mut};
 use crate::population::{Released, Setting, vectorise};
@@ -509,8 +509,9 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (s_bar, j_bar) = synapses_bar.split_at_mut(all);
         let (j_bar, way_bar) = j_bar.split_at_mut(all);
 
+        // The tape of a trial does not fit into the nearest caches.
         if index > 0 {
-            crate::kernels::prefetch(&tape.frames[(index - 1) * scheme.stride..][..scheme.stride]);
+            prefetch(&tape.frames[(index - 1) * scheme.stride..][..scheme.stride]);
         }
         // The cost, equation (21)
         let frame = scheme.frame(&tape.frames, index);
