@@ -345,8 +345,14 @@ impl<T: RealField + Copy> Default for SplitTape<T> {
 }
 
 impl<T: RealField + Copy> SplitTape<T> {
+    /// Makes the frames at least so long. Whoever takes a second step without rewinding keeps the whole trial, and gets all the
+    /// room that it takes, `most`, at once.
     #[cold]
-    fn grow(&mut self, len: usize) {
+    fn grow(&mut self, len: usize, most: usize) {
+        let target = if self.steps == 0 { len } else { most.max(len) };
+        if len > self.frames.capacity() {
+            self.frames.reserve_exact(target - self.frames.len());
+        }
         self.frames.resize(len, T::zero());
     }
 }
@@ -447,7 +453,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         }
         let start = tape.steps * scheme.stride;
         if tape.frames.len() < start + 2 * scheme.stride {
-            tape.grow(start + 2 * scheme.stride);
+            tape.grow(start + 2 * scheme.stride, (self.run.steps + 1) * scheme.stride);
         }
         let (frame, next) = tape.frames[start..][..scheme.stride + len].split_at_mut(scheme.stride);
         let (before, frame) = frame.split_at_mut(len);
@@ -1031,7 +1037,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.ends.clear();
         tape.released.truncate(0);
         if tape.frames.len() < self.scheme.stride {
-            tape.grow(self.scheme.stride);
+            tape.grow(self.scheme.stride, self.scheme.stride);
         }
         tape.frames[..self.scheme.membrane].copy_from_slice(&x[..self.scheme.membrane]);
         tape.output_bar.resize(network.outputs, T::zero());
