@@ -24,6 +24,15 @@ pub(crate) struct Charges<'a, T> {
     pub(crate) gain: T,
 }
 
+impl<T: Copy> Charges<'_, T> {
+    #[inline(always)]
+    fn split_at(self, index: usize) -> (Self, Self) {
+        let (neurons, charges) = (self.neurons.split_at(index), self.charges.split_at(index));
+        let part = |neurons, charges| Self { neurons, charges, gain: self.gain };
+        (part(neurons.0, charges.0), part(neurons.1, charges.1))
+    }
+}
+
 /// A class whose charges come to its currents at once, by the columns of the neurons that released any.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Class<T> {
@@ -195,15 +204,17 @@ macro_rules! vectors {
                     let Self { size, classes, parameters, neurons, charges, s, j } = self;
                     for class in classes {
                         let (s, j) = (class.of_mut(s, size), class.of_mut(j, size));
-                        add::<S, 0, true>(simd, &[], class.keep, [], [], s);
+                        add::<S, 0, true>(simd, &[], class.keep, NONE, s);
                         for (&neuron, &charge) in neurons.iter().zip(charges) {
                             s[neuron as usize] += class.gain * charge;
                         }
-                        let w = &parameters[class.weights..];
-                        add_all::<S, true>(simd, w, class.keep, neurons, charges, class.gain, j);
+                        let released = Charges { neurons, charges, gain: class.gain };
+                        add_all::<S, true>(simd, &parameters[class.weights..], class.keep, released, j);
                     }
                 }
             }
+
+            const NONE: Charges<'_, $scalar> = Charges { neurons: &[], charges: &[], gain: 0.0 };
 
             /// Adds columns, times a charge each and the gain, to `y`, which decays first.
             #[inline(always)]
@@ -211,44 +222,27 @@ macro_rules! vectors {
                 simd: S,
                 w: &[$scalar],
                 keep: $scalar,
-                columns: &[u32],
-                charges: &[$scalar],
-                gain: $scalar,
+                released: Charges<'_, $scalar>,
                 y: &mut [$scalar],
             ) {
                 // The first columns, as many as do not make a whole group, come with the decay.
-                let (first, groups) = columns.split_at(columns.len() % ADDED);
-                let (q, charges) = charges.split_at(first.len());
-                match first.len() {
-                    1 => add_some::<S, 1, DECAYS>(simd, w, keep, first, q, gain, y),
-                    2 => add_some::<S, 2, DECAYS>(simd, w, keep, first, q, gain, y),
-                    3 => add_some::<S, 3, DECAYS>(simd, w, keep, first, q, gain, y),
-                    4 => add_some::<S, 4, DECAYS>(simd, w, keep, first, q, gain, y),
-                    5 => add_some::<S, 5, DECAYS>(simd, w, keep, first, q, gain, y),
-                    6 => add_some::<S, 6, DECAYS>(simd, w, keep, first, q, gain, y),
-                    7 => add_some::<S, 7, DECAYS>(simd, w, keep, first, q, gain, y),
-                    _ if DECAYS => add::<S, 0, DECAYS>(simd, w, keep, [], [], y),
+                let (first, groups) = released.split_at(released.neurons.len() % ADDED);
+                match first.neurons.len() {
+                    1 => add::<S, 1, DECAYS>(simd, w, keep, first, y),
+                    2 => add::<S, 2, DECAYS>(simd, w, keep, first, y),
+                    3 => add::<S, 3, DECAYS>(simd, w, keep, first, y),
+                    4 => add::<S, 4, DECAYS>(simd, w, keep, first, y),
+                    5 => add::<S, 5, DECAYS>(simd, w, keep, first, y),
+                    6 => add::<S, 6, DECAYS>(simd, w, keep, first, y),
+                    7 => add::<S, 7, DECAYS>(simd, w, keep, first, y),
+                    _ if DECAYS => add::<S, 0, DECAYS>(simd, w, keep, NONE, y),
                     _ => {}
                 }
-                for (&columns, q) in groups.as_chunks::<ADDED>().0.iter().zip(charges.as_chunks::<ADDED>().0)
-                {
-                    add::<S, ADDED, false>(simd, w, keep, columns, q.map(|q| gain * q), y);
-                }
-            }
-
-            /// The first `C` of some columns.
-            #[inline(always)]
-            fn add_some<S: pulp::Simd, const C: usize, const DECAYS: bool>(
-                simd: S,
-                w: &[$scalar],
-                keep: $scalar,
-                columns: &[u32],
-                charges: &[$scalar],
-                gain: $scalar,
-                y: &mut [$scalar],
-            ) {
-                if let (Some(columns), Some(charges)) = (columns.first_chunk(), charges.first_chunk::<C>()) {
-                    add::<S, C, DECAYS>(simd, w, keep, *columns, charges.map(|q| gain * q), y);
+                let mut rest = groups;
+                while !rest.neurons.is_empty() {
+                    let (group, others) = rest.split_at(ADDED);
+                    add::<S, ADDED, false>(simd, w, keep, group, y);
+                    rest = others;
                 }
             }
 
@@ -268,22 +262,31 @@ macro_rules! vectors {
                     let Self { n, rows, gain, bursts, w_bar } = self;
                     for (neuron, steps, charges) in bursts.parts() {
                         let column = &mut w_bar[neuron * n..][..n];
-                        add_all::<S, false>(simd, rows, 1.0, steps, charges, gain, column);
+                        add_all::<S, false>(
+                            simd,
+                            rows,
+                            1.0,
+                            Charges { neurons: steps, charges, gain },
+                            column,
+                        );
                     }
                 }
             }
 
-            /// Adds some columns, times a gain each, to `y`, which decays first.
+            /// Adds `C` columns, which is how many there are.
             #[inline(always)]
             fn add<S: pulp::Simd, const C: usize, const DECAYS: bool>(
                 simd: S,
                 w: &[$scalar],
                 keep: $scalar,
-                columns: [u32; C],
-                gains: [$scalar; C],
+                released: Charges<'_, $scalar>,
                 y: &mut [$scalar],
             ) {
                 let n = y.len();
+                let (mut columns, mut gains) = ([0; C], [0.0; C]);
+                columns.copy_from_slice(released.neurons);
+                gains.copy_from_slice(released.charges);
+                let gains = gains.map(|q| released.gain * q);
                 let (y, y_rest) = S::$as_mut_simd(y);
                 let mut xs = [&[] as &[S::$vectors]; C];
                 let mut xs_rest = [&[] as &[$scalar]; C];

@@ -1,4 +1,4 @@
-//! The loops over a presynaptic column that a step's cost is made of. Sums run in a fixed number of lanes in a
+//! The loops over vectors of neurons that a step's cost is made of. Sums run in a fixed number of lanes in a
 //! fixed order, so that the vector width of the machine does not change a bit. They are inlined into their callers, which
 //! may be compiled for the widest vectors of the machine; programs of one's own may use them too.
 
@@ -97,7 +97,7 @@ pub(crate) fn scale<T: RealField + Copy>(y: &mut [T], factor: T) {
     );
 }
 
-/// `y = x`, over the shorter of the two.
+/// `y = x`, over the shorter of the two: for vectors so short that to call the library would take longer.
 #[inline(always)]
 pub(crate) fn copy<T: RealField + Copy>(y: &mut [T], x: &[T]) {
     each(
@@ -108,9 +108,16 @@ pub(crate) fn copy<T: RealField + Copy>(y: &mut [T], x: &[T]) {
     );
 }
 
+/// Terms that are added in one pass.
+const TERMS: usize = 4;
+
 /// `y = x + sum_k factor_k x_k`, term by term.
 #[inline(always)]
-pub(crate) fn combine<T: RealField + Copy>(y: &mut [T], x: &[T], terms: &[(T, &[T])]) {
+pub(crate) fn combine<'t, T: RealField + Copy>(
+    y: &mut [T],
+    x: &[T],
+    mut terms: impl Iterator<Item = (T, &'t [T])>,
+) {
     macro_rules! combine {
         ($($x:ident $factor:ident),*) => {
             each([y], [x, $($x),*], #[inline(always)] |_, [sum, $($x),*]| {
@@ -119,17 +126,22 @@ pub(crate) fn combine<T: RealField + Copy>(y: &mut [T], x: &[T], terms: &[(T, &[
             })
         };
     }
-    match *terms {
-        [] => combine!(),
-        [(f, a)] => combine!(a f),
-        [(f, a), (g, b)] => combine!(a f, b g),
-        [(f, a), (g, b), (h, c)] => combine!(a f, b g, c h),
-        [(f, a), (g, b), (h, c), (k, d), ref rest @ ..] => {
-            combine!(a f, b g, c h, d k);
-            for &(factor, x) in rest {
-                axpy(y, factor, x);
-            }
-        }
+    // Most networks have no more than these.
+    let (mut first, mut count) = ([(T::zero(), &[][..]); TERMS], 0);
+    for (slot, term) in first.iter_mut().zip(&mut terms) {
+        *slot = term;
+        count += 1;
+    }
+    let [(f, a), (g, b), (h, c), (k, d)] = first;
+    match count {
+        0 => combine!(),
+        1 => combine!(a f),
+        2 => combine!(a f, b g),
+        3 => combine!(a f, b g, c h),
+        _ => combine!(a f, b g, c h, d k),
+    }
+    for (factor, x) in terms {
+        axpy(y, factor, x);
     }
 }
 
@@ -248,6 +260,13 @@ mod tests {
             let expected: Vec<f64> = x.iter().zip(&y).map(|(x, y)| y + 0.3 * x).collect();
             axpy(&mut y, 0.3, &x);
             assert_eq!(y, expected);
+            for count in 0..7 {
+                let terms = (0..count).map(|k| (f64::from(k).cos(), &x[..]));
+                let (mut one_by_one, mut at_once) = (y.clone(), vec![f64::NAN; x.len()]);
+                terms.clone().for_each(|(factor, x)| axpy(&mut one_by_one, factor, x));
+                combine(&mut at_once, &y, terms);
+                assert_eq!(at_once, one_by_one, "{count} terms");
+            }
         }
     }
 }

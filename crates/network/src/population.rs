@@ -851,9 +851,13 @@ impl<N: NeuronVjp> Model<N> {
                 let lower = gate_of::<N, T>(at, &params(i)).0.lower();
                 (new > lower) | (old > lower)
             };
-            for i in 0..size {
-                touched[i] = u8::from(near(i, v[i], before_v[i]) | (waits(i) > T::zero()));
-            }
+            mark(
+                before_v,
+                v,
+                touched,
+                #[inline(always)]
+                |i, old, new| near(i, new, old) | (waits(i) > T::zero()),
+            );
             if N::refractory(&params(0)).is_none() {
                 for i in marked(touched) {
                     push(i, T::zero());

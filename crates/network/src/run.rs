@@ -9,9 +9,6 @@ use crate::network::block_mut;
 use crate::trial::InitialState;
 use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
 
-/// Terms of a current that are added in one pass.
-const TERMS: usize = 4;
-
 pub(crate) fn check_step(h: f64) -> Result<(), Error> {
     if h > 0.0 && h.is_finite() {
         Ok(())
@@ -165,17 +162,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         let size = current.len();
         let columns = self.input(n).iter().zip(self.input.values.chunks_exact(size));
         let inputs = columns.filter_map(|(&i, column)| (i != T::zero()).then_some((i, column)));
-        let mut terms = inputs.chain(j.chunks_exact(size).map(|j| (T::one(), j)));
-        // Most networks have no more than these, so that one pass adds all of them.
-        let (mut first, mut count) = ([(T::zero(), &[][..]); TERMS], 0);
-        for (slot, term) in first.iter_mut().zip(&mut terms) {
-            *slot = term;
-            count += 1;
-        }
-        combine(current, self.bias.values, &first[..count]);
-        for (factor, x) in terms {
-            axpy(current, factor, x);
-        }
+        combine(current, self.bias.values, inputs.chain(j.chunks_exact(size).map(|j| (T::one(), j))));
     }
 
     /// The transpose of the current's dependence on input and tonic current.

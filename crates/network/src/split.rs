@@ -479,16 +479,12 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let end = tape.released.neurons.len();
         tape.ends.push(end);
         let (neurons, charges) = tape.released.part(&(first..end));
-        if !scheme.sparse.is_empty() {
-            let (classes, parameters) = (&scheme.sparse[..], network.parameters.values());
-            scheme.columns.forward(columns::Forward { size, classes, parameters, neurons, charges, s, j });
-        }
-        if scheme.sparse.len() < scheme.classes.len() {
-            for (k, class) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
-                let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
-                let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
-                self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
-            }
+        let (classes, parameters) = (&scheme.sparse[..], network.parameters.values());
+        scheme.columns.forward(columns::Forward { size, classes, parameters, neurons, charges, s, j });
+        for (k, class) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
+            let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
+            let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
+            self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
         }
         if scheme.dense {
             tape.synapses.extend_from_slice(s);
@@ -534,42 +530,32 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
         // q_bar and W_bar, equations (22), (23)
         let part = tape.part(index);
-        if scheme.sparse.is_empty() {
-            tape.charge_bar[..part.len()].fill(T::zero());
-        } else {
-            if scheme.waits {
-                for class in scheme.sparse.iter().filter(|class| scheme.classes[class.number].trains_weights)
-                {
-                    tape.waiting.keep(class.number, &j_bar[class.number * size..][..size]);
-                }
-            }
-            let (neurons, charges) = tape.released.part(&part);
-            scheme.columns.backward(columns::Backward {
-                size,
-                classes: &scheme.sparse,
-                parameters: network.parameters.values(),
-                neurons,
-                charges,
-                s_bar,
-                j_bar,
-                parameters_bar,
-                charge_bar: &mut tape.charge_bar[..part.len()],
-                gain_bar: &mut tape.gain_bar,
-            });
-            if scheme.keeps_synapses {
-                for (k, class) in scheme.classes.iter().enumerate() {
-                    if class.trains_tau && class.is_sparse() {
-                        let kept = self.kept_synapses(&tape.synapses, index, k);
-                        let bars = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-                        class.tau_vjp(kept, bars, tape.gain_bar[k], parameters_bar);
-                    }
-                }
+        if scheme.waits {
+            for class in scheme.sparse.iter().filter(|class| scheme.classes[class.number].trains_weights) {
+                tape.waiting.keep(class.number, &j_bar[class.number * size..][..size]);
             }
         }
-        if scheme.sparse.len() < scheme.classes.len() {
-            let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
-            for (k, _) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
+        let (neurons, charges) = tape.released.part(&part);
+        scheme.columns.backward(columns::Backward {
+            size,
+            classes: &scheme.sparse,
+            parameters: network.parameters.values(),
+            neurons,
+            charges,
+            s_bar,
+            j_bar,
+            parameters_bar,
+            charge_bar: &mut tape.charge_bar[..part.len()],
+            gain_bar: &mut tape.gain_bar,
+        });
+        let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
+        for (k, class) in scheme.classes.iter().enumerate() {
+            if !class.is_sparse() {
                 self.backward_apart(n, k, tape, s_bar, j_bar, way_bar, &mut arrived, parameters_bar);
+            } else if class.trains_tau {
+                let kept = self.kept_synapses(&tape.synapses, index, k);
+                let bars = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+                class.tau_vjp(kept, bars, tape.gain_bar[k], parameters_bar);
             }
         }
 
@@ -578,6 +564,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let frame = scheme.frame(frames, index);
         let mut from = part.start;
         for (p, (place, at)) in scheme.places().enumerate() {
+            // The last population has what is left: a search would go wrong at every other branch.
             let to = if p + 1 == scheme.settings.len() {
                 part.end
             } else {
