@@ -4,7 +4,7 @@
 
 use simba::scalar::RealField;
 
-use crate::math::sin_cos_turn;
+use crate::math::sin_cos_half;
 use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
 
 /// Theta neuron: `dv/dt = (1 + cos 2 pi v) / tau_v + (1 - cos 2 pi v) I` on the circle `v in [0, 1)`. Voltage
@@ -42,8 +42,10 @@ impl Neuron for Theta {
 
     #[inline(always)]
     fn rhs<T: RealField + Copy>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
-        let (cos, rate) = (sin_cos_turn(*v).1, T::one() / *tau_v);
-        [(T::one() + cos) * rate + (T::one() - cos) * current]
+        // With 1 + cos 2x = 2 cos^2 x and 1 - cos 2x = 2 sin^2 x.
+        let (sin, rate) = (sin_cos_half(*v).0, T::one() / *tau_v);
+        let f = rate + sin * sin * (current - rate);
+        [f + f]
     }
 
     #[inline(always)]
@@ -66,10 +68,11 @@ impl NeuronVjp for Theta {
         [v_bar]: &mut [T; 1],
         [tau_v_bar]: &mut [T; 1],
     ) -> T {
-        let (sin, cos) = sin_cos_turn(*v);
-        let rate = T::one() / *tau_v;
-        *v_bar += T::two_pi() * sin * (current - rate) * *f_bar;
-        *tau_v_bar -= (T::one() + cos) * rate * rate * *f_bar;
-        (T::one() - cos) * *f_bar
+        let (sin, cos) = sin_cos_half(*v);
+        let (rate, bar) = (T::one() / *tau_v, *f_bar + *f_bar);
+        let square = sin * sin;
+        *v_bar += T::two_pi() * (sin * cos) * (current - rate) * bar;
+        *tau_v_bar -= (T::one() - square) * (rate * rate) * bar;
+        square * bar
     }
 }

@@ -204,44 +204,42 @@ macro_rules! vectors {
                     let Self { size, classes, parameters, neurons, charges, s, j } = self;
                     for class in classes {
                         let (s, j) = (class.of_mut(s, size), class.of_mut(j, size));
-                        add::<S, 0, true>(simd, &[], class.keep, NONE, s);
+                        let released = Charges { neurons, charges, gain: class.gain };
+                        add_all::<S, true>(simd, &parameters[class.weights..], class.keep, released, s, j);
                         for (&neuron, &charge) in neurons.iter().zip(charges) {
                             s[neuron as usize] += class.gain * charge;
                         }
-                        let released = Charges { neurons, charges, gain: class.gain };
-                        add_all::<S, true>(simd, &parameters[class.weights..], class.keep, released, j);
                     }
                 }
             }
 
-            const NONE: Charges<'_, $scalar> = Charges { neurons: &[], charges: &[], gain: 0.0 };
-
-            /// Adds columns, times a charge each and the gain, to `y`, which decays first.
+            /// Adds columns, times a charge each and the gain, to `y`, which decays first, as does `s` of the same length.
             #[inline(always)]
             fn add_all<S: pulp::Simd, const DECAYS: bool>(
                 simd: S,
                 w: &[$scalar],
                 keep: $scalar,
                 released: Charges<'_, $scalar>,
+                s: &mut [$scalar],
                 y: &mut [$scalar],
             ) {
                 // The first columns, as many as do not make a whole group, come with the decay.
                 let (first, groups) = released.split_at(released.neurons.len() % ADDED);
                 match first.neurons.len() {
-                    1 => add::<S, 1, DECAYS>(simd, w, keep, first, y),
-                    2 => add::<S, 2, DECAYS>(simd, w, keep, first, y),
-                    3 => add::<S, 3, DECAYS>(simd, w, keep, first, y),
-                    4 => add::<S, 4, DECAYS>(simd, w, keep, first, y),
-                    5 => add::<S, 5, DECAYS>(simd, w, keep, first, y),
-                    6 => add::<S, 6, DECAYS>(simd, w, keep, first, y),
-                    7 => add::<S, 7, DECAYS>(simd, w, keep, first, y),
-                    _ if DECAYS => add::<S, 0, DECAYS>(simd, w, keep, NONE, y),
+                    1 => add::<S, 1, DECAYS>(simd, w, keep, first, s, y),
+                    2 => add::<S, 2, DECAYS>(simd, w, keep, first, s, y),
+                    3 => add::<S, 3, DECAYS>(simd, w, keep, first, s, y),
+                    4 => add::<S, 4, DECAYS>(simd, w, keep, first, s, y),
+                    5 => add::<S, 5, DECAYS>(simd, w, keep, first, s, y),
+                    6 => add::<S, 6, DECAYS>(simd, w, keep, first, s, y),
+                    7 => add::<S, 7, DECAYS>(simd, w, keep, first, s, y),
+                    _ if DECAYS => add::<S, 0, DECAYS>(simd, w, keep, first, s, y),
                     _ => {}
                 }
                 let mut rest = groups;
                 while !rest.neurons.is_empty() {
                     let (group, others) = rest.split_at(ADDED);
-                    add::<S, ADDED, false>(simd, w, keep, group, y);
+                    add::<S, ADDED, false>(simd, w, keep, group, &mut [], y);
                     rest = others;
                 }
             }
@@ -267,6 +265,7 @@ macro_rules! vectors {
                             rows,
                             1.0,
                             Charges { neurons: steps, charges, gain },
+                            &mut [],
                             column,
                         );
                     }
@@ -280,6 +279,7 @@ macro_rules! vectors {
                 w: &[$scalar],
                 keep: $scalar,
                 released: Charges<'_, $scalar>,
+                s: &mut [$scalar],
                 y: &mut [$scalar],
             ) {
                 let n = y.len();
@@ -288,23 +288,29 @@ macro_rules! vectors {
                 gains.copy_from_slice(released.charges);
                 let gains = gains.map(|q| released.gain * q);
                 let (y, y_rest) = S::$as_mut_simd(y);
+                let (s, s_rest) = S::$as_mut_simd(s);
+                let vectors = y.len();
+                let s = &mut s[..if DECAYS { vectors } else { 0 }];
                 let mut xs = [&[] as &[S::$vectors]; C];
                 let mut xs_rest = [&[] as &[$scalar]; C];
                 let (keep_all, mut splats) = (simd.$splat(keep), [simd.$splat(0.0); C]);
                 for c in 0..C {
                     let (x, x_rest) = S::$as_simd(&w[columns[c] as usize * n..][..n]);
-                    (xs[c], xs_rest[c]) = (&x[..y.len()], &x_rest[..y_rest.len()]);
+                    (xs[c], xs_rest[c]) = (&x[..vectors], &x_rest[..y_rest.len()]);
                     splats[c] = simd.$splat(gains[c]);
                 }
-                for (i, y) in y.iter_mut().enumerate() {
-                    let mut sum = if DECAYS { simd.$mul(*y, keep_all) } else { *y };
+                for i in 0..vectors {
+                    if DECAYS {
+                        s[i] = simd.$mul(s[i], keep_all);
+                    }
+                    let mut sum = if DECAYS { simd.$mul(y[i], keep_all) } else { y[i] };
                     for c in 0..C {
                         sum = simd.$add(sum, simd.$mul(splats[c], xs[c][i]));
                     }
-                    *y = sum;
+                    y[i] = sum;
                 }
                 if !y_rest.is_empty() {
-                    add_rest::<C>(if DECAYS { Some(keep) } else { None }, xs_rest, gains, y_rest);
+                    add_rest::<C>(if DECAYS { Some(keep) } else { None }, xs_rest, gains, s_rest, y_rest);
                 }
             }
 
@@ -313,10 +319,12 @@ macro_rules! vectors {
                 keep: Option<$scalar>,
                 xs: [&[$scalar]; C],
                 gains: [$scalar; C],
+                s: &mut [$scalar],
                 y: &mut [$scalar],
             ) {
                 for (i, y) in y.iter_mut().enumerate() {
                     if let Some(keep) = keep {
+                        s[i] *= keep;
                         *y *= keep;
                     }
                     for c in 0..C {
@@ -362,19 +370,21 @@ macro_rules! vectors {
                     s_bar: class.of(step.s_bar, size),
                     j_bar: class.of(step.j_bar, size),
                 };
-                charge_bar.fill(0.0);
-                let mut classes = step.classes;
+                let (mut classes, mut first) = (step.classes, true);
                 while let [a, others @ ..] = classes {
                     classes = others;
+                    let adds = !std::mem::take(&mut first);
                     if let [b, others @ ..] = others
                         && a.writes == b.writes
-                        && let Ok(w_bar) = parameters_bar.get_disjoint_mut([weights(a), weights(b)])
+                        && let Some((w_bar, other_bar)) = parameters_bar.split_at_mut_checked(b.weights)
+                        && let Some(w_bar) = w_bar.get_mut(weights(a))
                     {
+                        let w_bar = [w_bar, &mut other_bar[..size * size]];
                         let sides = [side(a), side(b)];
                         let gains = if a.writes {
-                            visit::<S, K, 2, true>(simd, sides, w_bar, visits, charge_bar)
+                            visit::<S, K, 2, true>(simd, sides, w_bar, visits, adds, charge_bar)
                         } else {
-                            visit::<S, K, 2, false>(simd, sides, [&mut [], &mut []], visits, charge_bar)
+                            visit::<S, K, 2, false>(simd, sides, [&mut [], &mut []], visits, adds, charge_bar)
                         };
                         (gain_bar[a.number], gain_bar[b.number]) = (gains[0], gains[1]);
                         classes = others;
@@ -382,21 +392,26 @@ macro_rules! vectors {
                     }
                     let gains = if a.writes {
                         let w_bar = [&mut parameters_bar[weights(a)]];
-                        visit::<S, K, 1, true>(simd, [side(a)], w_bar, visits, charge_bar)
+                        visit::<S, K, 1, true>(simd, [side(a)], w_bar, visits, adds, charge_bar)
                     } else {
-                        visit::<S, K, 1, false>(simd, [side(a)], [&mut []], visits, charge_bar)
+                        visit::<S, K, 1, false>(simd, [side(a)], [&mut []], visits, adds, charge_bar)
                     };
                     gain_bar[a.number] = gains[0];
                 }
+                if first {
+                    charge_bar.fill(0.0);
+                }
             }
 
-            /// Comes to the columns of some neurons in `C` classes; returns the cotangents of the gains.
+            /// Comes to the columns of some neurons in `C` classes, and adds to `charge_bar` or writes it; returns the cotangents of
+            /// the gains.
             #[inline(always)]
             fn visit<S: pulp::Simd, const K: usize, const C: usize, const WRITES: bool>(
                 simd: S,
                 sides: [Side<'_>; C],
                 mut w_bar: [&mut [$scalar]; C],
                 (neurons, charges): (&[u32], &[$scalar]),
+                adds: bool,
                 charge_bar: &mut [$scalar],
             ) -> [$scalar; C] {
                 let n = sides[0].j_bar.len();
@@ -443,6 +458,7 @@ macro_rules! vectors {
                             }
                         }
                     }
+                    let mut sum_bar = if adds { *charge_bar } else { 0.0 };
                     for c in 0..C {
                         let side = &sides[c];
                         if whole < n {
@@ -454,9 +470,10 @@ macro_rules! vectors {
                             sums[c].copy_from_slice(&S::$as_simd(&lanes).0[..K]);
                         }
                         let worth = side.s_bar[neuron as usize] + sum::<S, K>(simd, sums[c]);
-                        *charge_bar += side.gain * worth;
+                        sum_bar += side.gain * worth;
                         gain_bar[c] += charge * worth;
                     }
+                    *charge_bar = sum_bar;
                 }
                 gain_bar
             }

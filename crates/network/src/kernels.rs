@@ -42,11 +42,11 @@ pub(crate) fn each<T: RealField + Copy, const W: usize, const R: usize>(
     // Cut to one length, so that no access is checked.
     let ys = written.map(
         #[inline(always)]
-        |y| &mut y.as_chunks_mut::<LANES>().0[..whole],
+        |y| y[..len].as_chunks_mut::<LANES>().0,
     );
     let xs = read.map(
         #[inline(always)]
-        |x| &x.as_chunks::<LANES>().0[..whole],
+        |x| x[..len].as_chunks::<LANES>().0,
     );
     for block in 0..whole {
         let (mut y, mut x) = ([[T::zero(); LANES]; W], [[T::zero(); LANES]; R]);

@@ -96,8 +96,7 @@ pub(crate) fn forward<N: NeuronVjp, T: RealField + Copy>(
         }
         let lower = gate_of::<N, T>(at, &p).0.lower();
         if spikes > 0 || before.v[i] > lower || after.v[i] > lower {
-            released.neurons.push((offset + i) as u32);
-            released.charge.push(real(f64::from(spikes)));
+            released.push(offset + i, real(f64::from(spikes)));
         }
     }
     add_charges::<N, T>(at, before.v, after.v, offset, first, released, |i| params_at::<N, T>(at, size, i));

@@ -666,12 +666,14 @@ impl<T: RealField + Copy> Network<T> {
     /// The part of a gradient that a population's loops add to.
     #[inline(always)]
     pub(crate) fn parameter_bar<'a>(&self, population: usize, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
+        let (trains_neurons, trains_width) = (self.trains_neurons[population], self.trains_width[population]);
+        // Most are not trained, and every step asks.
+        if !trains_neurons && !trains_width {
+            return ParameterBar { neuron: None, width: None };
+        }
         let place = &self.places[population];
         let (neuron, rest) = gradient[place.parameters.start..].split_at_mut(place.parameters.len());
-        ParameterBar {
-            neuron: self.trains_neurons[population].then_some(neuron),
-            width: self.trains_width[population].then_some(&mut rest[0]),
-        }
+        ParameterBar { neuron: trains_neurons.then_some(neuron), width: trains_width.then_some(&mut rest[0]) }
     }
 
     /// Sets the gradient of masked and frozen entries and frozen groups to zero.

@@ -24,8 +24,23 @@ pub(crate) const GRAZING: f64 = 1e-3;
 /// Neurons whose marks make one number.
 const CHUNK: usize = size_of::<u64>();
 
-/// Neurons that are looked through together, one bit each.
-const WORD: usize = 64;
+/// Which bits of a byte are set, upwards, and zeros for the others.
+const SET: [[u8; CHUNK]; 1 << CHUNK] = {
+    let mut set = [[0; CHUNK]; 1 << CHUNK];
+    let mut byte = 0;
+    while byte < set.len() {
+        let (mut bit, mut count) = (0, 0);
+        while bit < CHUNK {
+            if byte >> bit & 1 == 1 {
+                set[byte][count] = bit as u8;
+                count += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    set
+};
 
 /// Active neurons whose gates are computed together; a few of 80 are active at a time.
 const GROUP: usize = 8;
@@ -155,24 +170,34 @@ pub(crate) struct Setting<'a, T> {
 pub(crate) struct Released<T> {
     pub(crate) neurons: Vec<u32>,
     pub(crate) charge: Vec<T>,
-    /// The gate's density at both ends of the step, which the transpose asks for: sine and cosine come together.
-    pub(crate) slopes: Vec<[T; 2]>,
-    /// Of each neuron, whether a step may have released any: room for the loops that look for them.
-    pub(crate) touched: Vec<u8>,
+    /// The gate's density at the start of the step and at its end, which the transpose asks for: sine and cosine come together.
+    pub(crate) slopes: [Vec<T>; 2],
+    /// Of each neuron, whether a step may have released any, and those that have: room for the loops that look for them.
+    touched: Vec<u8>,
+    found: Vec<u32>,
 }
 
 impl<T> Default for Released<T> {
     fn default() -> Self {
-        Self { neurons: Vec::new(), charge: Vec::new(), slopes: Vec::new(), touched: Vec::new() }
+        let (neurons, charge, slopes) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        Self { neurons, charge, slopes, touched: Vec::new(), found: Vec::new() }
     }
 }
 
 impl<T> Released<T> {
-    /// Makes room for so many more.
+    /// Forgets all, and makes room to look through so many neurons.
+    pub(crate) fn clear(&mut self, size: usize) {
+        self.truncate(0);
+        self.touched.resize(size, 0);
+        self.found.resize(size + CHUNK, 0);
+    }
+
+    /// Makes room for so many more, which come in groups.
     pub(crate) fn reserve_exact(&mut self, more: usize) {
+        let more = more + GROUP;
         self.neurons.reserve_exact(more);
         self.charge.reserve_exact(more);
-        self.slopes.reserve_exact(more);
+        self.slopes.iter_mut().for_each(|slopes| slopes.reserve_exact(more));
     }
 
     /// Forgets all but the first ones.
@@ -180,13 +205,49 @@ impl<T> Released<T> {
     pub(crate) fn truncate(&mut self, len: usize) {
         self.neurons.truncate(len);
         self.charge.truncate(len);
-        self.slopes.truncate(len);
+        self.slopes.iter_mut().for_each(|slopes| slopes.truncate(len));
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, neuron: usize, charge: T) {
+        self.neurons.push(neuron as u32);
+        self.charge.push(charge);
+    }
+
+    /// Looks for neurons by what is true of their voltages at both ends of a step, in whole vectors; returns how many were found.
+    #[inline(always)]
+    fn look(&mut self, before: &[T], after: &[T], is: impl Fn(usize, T, T) -> bool) -> usize
+    where
+        T: Copy,
+    {
+        let size = before.len();
+        let (marks, after) = (&mut self.touched[..size], &after[..size]);
+        for i in 0..size {
+            marks[i] = u8::from(is(i, before[i], after[i]));
+        }
+        find(marks, &mut self.found)
+    }
+
+    /// Puts the neurons that were found on the list, without any charge yet.
+    #[inline(always)]
+    fn push_found(&mut self, count: usize, offset: usize)
+    where
+        T: RealField + Copy,
+    {
+        let len = self.neurons.len() + count;
+        for group in self.found[..count.next_multiple_of(GROUP)].as_chunks::<GROUP>().0 {
+            self.neurons.extend_from_slice(&group.map(|i| offset as u32 + i));
+            self.charge.extend_from_slice(&[T::zero(); GROUP]);
+        }
+        self.neurons.truncate(len);
+        self.charge.truncate(len);
     }
 
     /// Those of the neurons of one step that belong to one population.
     #[inline(always)]
     pub(crate) fn active(&self, part: &Range<usize>) -> Active<'_, T> {
-        Active { neurons: &self.neurons[part.clone()], slopes: &self.slopes[part.clone()] }
+        let [start, end] = &self.slopes;
+        Active { neurons: &self.neurons[part.clone()], slopes: [&start[part.clone()], &end[part.clone()]] }
     }
 
     /// The neurons and charges of one step.
@@ -200,7 +261,7 @@ impl<T> Released<T> {
 #[derive(Clone, Copy)]
 pub(crate) struct Active<'a, T> {
     pub(crate) neurons: &'a [u32],
-    pub(crate) slopes: &'a [[T; 2]],
+    pub(crate) slopes: [&'a [T]; 2],
 }
 
 /// Where a population's backward loops add to.
@@ -583,50 +644,31 @@ fn flow_all<N: Neuron, T: RealField + Copy, const EULER: bool>(
     }
 }
 
-/// Marks neurons by what is true of their voltages at both ends of a step, in whole vectors.
+/// Finds the neurons that are marked by a one, upwards, without a branch; returns how many they are.
 #[inline(always)]
-fn mark<T: RealField + Copy>(before: &[T], after: &[T], marks: &mut [u8], is: impl Fn(usize, T, T) -> bool) {
-    let size = marks.len();
-    let (before, after) = (&before[..size], &after[..size]);
-    for i in 0..size {
-        marks[i] = u8::from(is(i, before[i], after[i]));
-    }
-}
-
-/// The neurons that are marked by a one, upwards. Marks are gathered to bits first: where the next one is found then takes no
-/// branch.
-#[inline(always)]
-fn marked(marks: &[u8]) -> impl Iterator<Item = usize> {
-    marks.chunks(WORD).enumerate().flat_map(
-        #[inline(always)]
-        |(word, marks)| {
-            let mut ones = bits(marks);
-            std::iter::from_fn(
-                #[inline(always)]
-                move || {
-                    let i = (ones != 0).then_some(word * WORD + ones.trailing_zeros() as usize);
-                    ones &= ones.wrapping_sub(1);
-                    i
-                },
-            )
-        },
-    )
-}
-
-/// At most 64 marks as bits, the first one lowest.
-#[inline(always)]
-fn bits(marks: &[u8]) -> u64 {
+fn find(marks: &[u8], found: &mut [u32]) -> usize {
     // Moves the lowest bit of byte `k` to bit `k` of the highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
-    let gather = |bytes: [u8; CHUNK]| u64::from_le_bytes(bytes).wrapping_mul(GATHER) >> (WORD - CHUNK);
+    let mut count = 0;
+    let mut add = |first: usize, marks: [u8; CHUNK]| {
+        let ones = (u64::from_le_bytes(marks).wrapping_mul(GATHER) >> (u64::BITS - u8::BITS)) as u8;
+        // All of them are written, so that the compiler knows how many.
+        let to = &mut found[count..][..CHUNK];
+        for (to, &bit) in to.iter_mut().zip(&SET[usize::from(ones)]) {
+            *to = first as u32 + u32::from(bit);
+        }
+        count += ones.count_ones() as usize;
+    };
     let (chunks, rest) = marks.as_chunks::<CHUNK>();
-    let mut last = [0; CHUNK];
-    last[..rest.len()].copy_from_slice(rest);
-    let mut ones = if rest.is_empty() { 0 } else { gather(last) << (chunks.len() * CHUNK) };
-    for (chunk, &bytes) in chunks.iter().enumerate() {
-        ones |= gather(bytes) << (chunk * CHUNK);
+    for (chunk, &marks) in chunks.iter().enumerate() {
+        add(chunk * CHUNK, marks);
     }
-    ones
+    if !rest.is_empty() {
+        let mut last = [0; CHUNK];
+        last[..rest.len()].copy_from_slice(rest);
+        add(chunks.len() * CHUNK, last);
+    }
+    count
 }
 
 /// One number of each of at most [`GROUP`] neurons, of which there is at least one; the last one's fills up the vector. Its
@@ -730,38 +772,51 @@ fn fire_vjp<N: NeuronVjp, T: RealField + Copy>(
     any_apart
 }
 
-/// Adds `G(v') - G(v)` to the charges that were released from number `first` on, and keeps the densities `g(v)` and `g(v')`. With
-/// a latch the charges are known already. Voltages lie scattered, so they are gathered into vectors; with parameters of their
-/// own, neurons are taken one by one.
+/// Wraps the voltages of the neurons that are on the list from number `first` on, adds the spikes of that and `G(v') - G(v)` to
+/// their charges and keeps the densities `g(v)` and `g(v')`. With a latch the charges are known already. Voltages lie scattered,
+/// so they are gathered into vectors; with parameters of their own, neurons are taken one by one.
 #[inline(always)]
 pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
     at: &Setting<'_, T>,
     before: &[T],
-    after: &[T],
+    after: &mut [T],
     offset: usize,
     first: usize,
     released: &mut Released<T>,
     params: impl Fn(usize) -> N::Params<T>,
 ) {
     let group = if at.per_neuron { 1 } else { GROUP };
+    let [starts, ends] = &mut released.slopes;
     let neurons = released.neurons[first..].chunks(group);
     for (neurons, charge) in neurons.zip(released.charge[first..].chunks_mut(group)) {
         let (gate, reset) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
-        let mut v = [gate.threshold; 2 * GROUP];
-        for (v, &neuron) in v.as_chunks_mut::<2>().0.iter_mut().zip(neurons) {
-            let i = neuron as usize - offset;
-            *v = [before[i], after[i]];
+        let (start, mut end) = (gathered(before, offset, neurons), gathered(after, offset, neurons));
+        let mut whole = [T::zero(); GROUP];
+        if matches!(reset, Reset::Periodic | Reset::Subtract) {
+            for lane in 0..GROUP {
+                whole[lane] = turns(&reset, end[lane]);
+                end[lane] -= whole[lane];
+            }
+            for (&neuron, &end) in neurons.iter().zip(&end) {
+                after[neuron as usize - offset] = end;
+            }
         }
-        let (charges, densities) = gate.charges_and_densities(v);
+        let (start_charge, start_slope) = gate.charges_and_densities(start);
+        let (end_charge, end_slope) = gate.charges_and_densities(end);
         if !matches!(reset, Reset::Latch { .. }) {
-            for (charge, [start, end]) in charge.iter_mut().zip(charges.as_chunks::<2>().0) {
-                *charge += *end - *start;
+            for lane in 0..GROUP {
+                whole[lane] += end_charge[lane] - start_charge[lane];
+            }
+            for (charge, &whole) in charge.iter_mut().zip(&whole) {
+                *charge += whole;
             }
         }
         // All of them, whose number the compiler knows.
-        let end = released.slopes.len() + neurons.len();
-        released.slopes.extend_from_slice(densities.as_chunks().0);
-        released.slopes.truncate(end);
+        let len = starts.len() + neurons.len();
+        starts.extend_from_slice(&start_slope);
+        ends.extend_from_slice(&end_slope);
+        starts.truncate(len);
+        ends.truncate(len);
     }
 }
 
@@ -789,10 +844,11 @@ fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
     mut bar: GateBar<'_, T>,
     params: impl Fn(usize) -> N::Params<T>,
 ) {
-    for ((&neuron, slopes), charge_bar) in active.neurons.iter().zip(active.slopes).zip(charge_bar) {
+    let slopes = active.slopes[0].iter().zip(active.slopes[1]);
+    for ((&neuron, (&start, &end)), charge_bar) in active.neurons.iter().zip(slopes).zip(charge_bar) {
         let i = neuron as usize - offset;
-        let end = slopes[1] * *charge_bar;
-        let start = if latched { T::zero() } else { -slopes[0] * *charge_bar };
+        let end = end * *charge_bar;
+        let start = if latched { T::zero() } else { -start * *charge_bar };
         bar.v[i] += end;
         *charge_bar = start;
         if let Some(width) = &mut bar.width {
@@ -824,13 +880,7 @@ impl<N: NeuronVjp> Model<N> {
         let BlockMut { v, rest, latch } = after;
         let (current, before_v) = (&current[..size], &before.v[..size]);
         let v = &mut v[..size];
-        let Released { neurons, charge, touched, .. } = &mut *released;
-        let touched = &mut touched[..size];
-        let first = neurons.len();
-        let mut push = |i: usize, released: T| {
-            neurons.push((offset + i) as u32);
-            charge.push(released);
-        };
+        let first = released.neurons.len();
         if let Reset::To { .. } = N::reset(&params(0)) {
             // Where all neurons would be without a reset.
             if let Some((phi, _)) = at.growth {
@@ -851,23 +901,21 @@ impl<N: NeuronVjp> Model<N> {
                 let lower = gate_of::<N, T>(at, &params(i)).0.lower();
                 (new > lower) | (old > lower)
             };
-            mark(
+            let found = released.look(
                 before_v,
                 v,
-                touched,
                 #[inline(always)]
                 |i, old, new| near(i, new, old) | (waits(i) > T::zero()),
             );
             if N::refractory(&params(0)).is_none() {
-                for i in marked(touched) {
-                    push(i, T::zero());
-                }
-                let (neurons, charge) = (&neurons[first..], &mut charge[first..]);
+                released.push_found(found, offset);
+                let (neurons, charge) = (&released.neurons[first..], &mut released.charge[first..]);
                 fire::<N, T>(at, before_v, current, v, offset, neurons, charge, &params);
                 add_charges::<N, T>(at, before_v, v, offset, first, released, params);
                 return;
             }
-            for i in marked(touched) {
+            for k in 0..found {
+                let i = released.found[k] as usize;
                 let (p, old) = (params(i), before_v[i]);
                 let Some(refractory) = N::refractory(&p) else { continue };
                 let (affine, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
@@ -876,7 +924,7 @@ impl<N: NeuronVjp> Model<N> {
                     (v[i], latch[i], spikes) = affine.step_refractory(reset, refractory, (old, wait), at.h);
                 }
                 if spikes > T::zero() || near(i, v[i], old) {
-                    push(i, spikes);
+                    released.push(offset + i, spikes);
                 }
             }
             add_charges::<N, T>(at, before_v, v, offset, first, released, params);
@@ -895,33 +943,29 @@ impl<N: NeuronVjp> Model<N> {
         } else {
             flow_all::<N, T, false>(at, before_v, before.rest, current, v, rest, &params);
         }
-        // Few neurons are near threshold: they are found by comparing vectors.
-        let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
-        let latched = matches!(N::reset(&params(0)), Reset::Latch { .. });
-        mark(
-            before_v,
-            v,
-            touched,
-            #[inline(always)]
-            |i, old, new| {
-                let lower = gate_of::<N, T>(at, &params(i)).0.lower();
-                latched | (new > lower) | (old > lower) | (periodic & (new < T::zero()))
-            },
-        );
-        for i in marked(touched) {
-            let (gate, reset) = gate_of::<N, T>(at, &params(i));
-            if latched {
+        if let Reset::Latch { .. } = N::reset(&params(0)) {
+            for i in 0..size {
+                let (gate, reset) = gate_of::<N, T>(at, &params(i));
                 let held = before.latch[i];
                 let (charge, _) = total(&gate, &reset, v[i], held);
                 latch[i] = if v[i] > gate.lower() { charge } else { T::zero() };
                 if charge > held {
-                    push(i, charge - held);
+                    released.push(offset + i, charge - held);
                 }
-            } else {
-                let whole = turns(&reset, v[i]);
-                v[i] -= whole;
-                push(i, whole);
             }
+        } else {
+            // Few neurons are near threshold: they are found by comparing vectors.
+            let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
+            let found = released.look(
+                before_v,
+                v,
+                #[inline(always)]
+                |i, old, new| {
+                    let lower = gate_of::<N, T>(at, &params(i)).0.lower();
+                    (new > lower) | (old > lower) | (periodic & (new < T::zero()))
+                },
+            );
+            released.push_found(found, offset);
         }
         add_charges::<N, T>(at, before_v, v, offset, first, released, params);
     }
@@ -1535,11 +1579,13 @@ mod tests {
 
     #[test]
     fn marks_are_found_in_order() {
-        for size in [1, 7, 8, 9, 63, 64, 65, 80, 200] {
+        for size in [1_usize, 7, 8, 9, 63, 64, 65, 80, 200] {
             for every in 1..12 {
                 let marks: Vec<u8> = (0..size).map(|i| u8::from(i * i % every == 0)).collect();
-                let expected: Vec<usize> = (0..size).filter(|&i| marks[i] == 1).collect();
-                assert_eq!(marked(&marks).collect::<Vec<_>>(), expected, "{size} {every}");
+                let expected: Vec<u32> = (0..size as u32).filter(|&i| marks[i as usize] == 1).collect();
+                let mut found = vec![0; size + CHUNK];
+                let count = find(&marks, &mut found);
+                assert_eq!(found[..count], expected, "{size} {every}");
             }
         }
     }

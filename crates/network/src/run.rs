@@ -169,13 +169,12 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     #[inline(always)]
     pub(crate) fn current_vjp(&self, n: usize, current_bar: &[T], parameters_bar: &mut [T]) {
         let size = current_bar.len();
-        let u_bar = self.input.of(parameters_bar);
-        for (p, &i) in self.input(n).iter().enumerate() {
+        axpy(self.bias.of(parameters_bar), T::one(), current_bar);
+        for (&i, column) in self.input(n).iter().zip(self.input.of(parameters_bar).chunks_exact_mut(size)) {
             if i != T::zero() {
-                axpy(&mut u_bar[p * size..][..size], i, current_bar);
+                axpy(column, i, current_bar);
             }
         }
-        axpy(self.bias.of(parameters_bar), T::one(), current_bar);
     }
 
     #[inline(always)]
@@ -234,7 +233,11 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        output_bar.fill(T::zero());
+        // One output is most common, and to call the library for it would take longer.
+        match &mut *output_bar {
+            [output_bar] => *output_bar = T::zero(),
+            all => all.fill(T::zero()),
+        }
         let mut bar = SampleBar { output: output_bar, s: s_bar, x: x_bar };
         self.loss.vjp(&self.sample(n, output, s, x), self.weight * cost_bar, &mut bar);
         if output_bar.is_empty() {

@@ -51,8 +51,9 @@ pub struct SplitStep<'n, T: 'static> {
     sparse: Vec<columns::Class<T>>,
     /// Length of `[v | rest | latches]`.
     membrane: usize,
-    /// Length of a frame of [`SplitTape::frames`].
+    /// Length of a frame of [`SplitTape::frames`], and of the state that it begins with.
     stride: usize,
+    state: usize,
     /// Length of what is on its way.
     way: usize,
     /// Whether all columns are visited at every step.
@@ -161,6 +162,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             sparse: Vec::new(),
             membrane: network.membrane + network.latches,
             stride: network.membrane + network.latches + 2 * network.neurons + network.outputs,
+            state: network.membrane + network.latches + network.neurons,
             way: 0,
             dense: false,
             waits: false,
@@ -253,12 +255,11 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// What a tape keeps of step `index`.
     #[inline(always)]
     fn frame<'t>(&self, frames: &'t [T], index: usize) -> Frame<'t, T> {
-        let (frame, next) =
-            frames[index * self.stride..][..self.stride + self.membrane].split_at(self.stride);
-        let (before, rest) = frame.split_at(self.membrane);
-        let (current, rest) = rest.split_at(self.network.neurons);
-        let (s, output) = rest.split_at(self.network.neurons);
-        Frame { before, current, s, output, after: next }
+        let (frame, next) = frames[index * self.stride..][..self.stride + self.state].split_at(self.stride);
+        let (before, rest) = frame.split_at(self.state);
+        let (current, output) = rest.split_at(self.network.neurons);
+        let (after, s) = next.split_at(self.membrane);
+        Frame { before: &before[..self.membrane], current, output, after, s }
     }
 
     /// The populations with their settings.
@@ -279,7 +280,7 @@ struct Frame<'t, T> {
     before: &'t [T],
     after: &'t [T],
     current: &'t [T],
-    /// Synapses read out, and the readout.
+    /// Synapses read out at its end, and the readout.
     s: &'t [T],
     output: &'t [T],
 }
@@ -296,9 +297,9 @@ pub struct SplitRun<'a, T: 'static> {
 #[derive(Clone, Debug)]
 pub struct SplitTape<T> {
     steps: usize,
-    /// Of every step the membrane state at its start, the current (`N`), the synapses that are read out at its end (`N`) and the
-    /// readout; and in one more frame the membrane state at the end. Room that was taken is kept: `steps` says what is on the
-    /// tape.
+    /// Of every step the membrane state at its start and the synapses that are read out (`N`), as they lie in the state, then the
+    /// current (`N`) and the readout at its end; and in one more frame that part of the last state. Room that was taken is kept:
+    /// `steps` says what is on the tape.
     frames: Vec<T>,
     /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
     /// the start and at the end.
@@ -455,10 +456,9 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         if tape.frames.len() < start + 2 * scheme.stride {
             tape.grow(start + 2 * scheme.stride, (self.run.steps + 1) * scheme.stride);
         }
-        let (frame, next) = tape.frames[start..][..scheme.stride + len].split_at_mut(scheme.stride);
-        let (before, frame) = frame.split_at_mut(len);
-        let (current, frame) = frame.split_at_mut(size);
-        let (read_out, output) = frame.split_at_mut(size);
+        let (frame, next) = tape.frames[start..][..scheme.stride + scheme.state].split_at_mut(scheme.stride);
+        let (before, frame) = frame.split_at_mut(scheme.state);
+        let (current, output) = frame.split_at_mut(size);
 
         // I, equation (17)
         self.run.current(n, j, current);
@@ -474,24 +474,26 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                 &mut tape.released,
             );
         }
-        copy(next, membrane);
         // s' and J', equations (19), (20)
         let end = tape.released.neurons.len();
         tape.ends.push(end);
         let (neurons, charges) = tape.released.part(&(first..end));
         let (classes, parameters) = (&scheme.sparse[..], network.parameters.values());
         scheme.columns.forward(columns::Forward { size, classes, parameters, neurons, charges, s, j });
-        for (k, class) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
-            let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
-            let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
-            self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
+        if classes.len() < scheme.classes.len() {
+            for (k, class) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
+                let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
+                let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
+                self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
+            }
         }
         if scheme.dense {
             tape.synapses.extend_from_slice(s);
         }
         tape.steps += 1;
-        copy(read_out, s);
-        self.run.cost(n, read_out, &membrane[..network.membrane], output)
+        copy(next, &x[..scheme.state]);
+        let (after, read_out) = next.split_at(len);
+        self.run.cost(n, read_out, &after[..network.membrane], output)
     }
 
     /// Its transpose.
@@ -548,14 +550,16 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             charge_bar: &mut tape.charge_bar[..part.len()],
             gain_bar: &mut tape.gain_bar,
         });
-        let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
-        for (k, class) in scheme.classes.iter().enumerate() {
-            if !class.is_sparse() {
-                self.backward_apart(n, k, tape, s_bar, j_bar, way_bar, &mut arrived, parameters_bar);
-            } else if class.trains_tau {
-                let kept = self.kept_synapses(&tape.synapses, index, k);
-                let bars = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-                class.tau_vjp(kept, bars, tape.gain_bar[k], parameters_bar);
+        if scheme.keeps_synapses || scheme.sparse.len() < scheme.classes.len() {
+            let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
+            for (k, class) in scheme.classes.iter().enumerate() {
+                if !class.is_sparse() {
+                    self.backward_apart(n, k, tape, s_bar, j_bar, way_bar, &mut arrived, parameters_bar);
+                } else if class.trains_tau {
+                    let kept = self.kept_synapses(&tape.synapses, index, k);
+                    let bars = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+                    class.tau_vjp(kept, bars, tape.gain_bar[k], parameters_bar);
+                }
             }
         }
 
@@ -1022,16 +1026,15 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
         tape.synapses.clear();
         tape.arrived.clear();
         tape.ends.clear();
-        tape.released.truncate(0);
+        tape.released.clear(network.neurons);
         if tape.frames.len() < self.scheme.stride {
             tape.grow(self.scheme.stride, self.scheme.stride);
         }
-        tape.frames[..self.scheme.membrane].copy_from_slice(&x[..self.scheme.membrane]);
+        tape.frames[..self.scheme.state].copy_from_slice(&x[..self.scheme.state]);
         tape.output_bar.resize(network.outputs, T::zero());
         tape.current_bar.resize(network.neurons, T::zero());
         tape.charge_bar.resize(network.neurons, T::zero());
         tape.gain_bar.resize(self.scheme.classes.len(), T::zero());
-        tape.released.touched.resize(network.neurons, 0);
         tape.waiting.clear(network.neurons, if self.scheme.waits { self.scheme.classes.len() } else { 0 });
     }
 
