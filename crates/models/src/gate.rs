@@ -7,7 +7,7 @@
 
 use simba::scalar::RealField;
 
-use crate::math::{real, sin_cos_half};
+use crate::math::{half_angle, real};
 
 /// The shape `gamma` of a gate on the unit interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,8 +48,8 @@ impl GateShape {
             Self::Box if u == w => T::one(),
             Self::Box => T::zero(),
             Self::RaisedCosine => {
-                let sin = sin_cos_half(w).0;
-                (sin + sin) * sin
+                let (s, _) = half_angle(w);
+                s * s
             }
             Self::Triangular => real::<T>(4.0) * if w < real(0.5) { w } else { T::one() - w },
         }
@@ -62,8 +62,8 @@ impl GateShape {
         match self {
             Self::Box => w,
             Self::RaisedCosine => {
-                let (sin, cos) = sin_cos_half(w);
-                w - sin * cos * T::frac_1_pi()
+                let (s, c) = half_angle(w);
+                w - s * c * real(std::f64::consts::FRAC_1_PI * 0.5)
             }
             Self::Triangular => {
                 let (low, high) = (real::<T>(2.0) * w * w, T::one() - w);

@@ -4,7 +4,7 @@
 
 use simba::scalar::RealField;
 
-use crate::math::sin_cos_half;
+use crate::math::half_angle;
 use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
 
 /// Theta neuron: `dv/dt = (1 + cos 2 pi v) / tau_v + (1 - cos 2 pi v) I` on the circle `v in [0, 1)`. Voltage
@@ -42,10 +42,9 @@ impl Neuron for Theta {
 
     #[inline(always)]
     fn rhs<T: RealField + Copy>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
-        // With 1 + cos 2x = 2 cos^2 x and 1 - cos 2x = 2 sin^2 x.
-        let (sin, rate) = (sin_cos_half(*v).0, T::one() / *tau_v);
-        let f = rate + sin * sin * (current - rate);
-        [f + f]
+        // 1 + cos 2 pi v = 2 - s^2
+        let ((s, _), rate) = (half_angle(*v), T::one() / *tau_v);
+        [rate + rate + s * s * (current - rate)]
     }
 
     #[inline(always)]
@@ -68,11 +67,10 @@ impl NeuronVjp for Theta {
         [v_bar]: &mut [T; 1],
         [tau_v_bar]: &mut [T; 1],
     ) -> T {
-        let (sin, cos) = sin_cos_half(*v);
-        let (rate, bar) = (T::one() / *tau_v, *f_bar + *f_bar);
-        let square = sin * sin;
-        *v_bar += T::two_pi() * (sin * cos) * (current - rate) * bar;
-        *tau_v_bar -= (T::one() - square) * (rate * rate) * bar;
-        square * bar
+        let ((s, c), rate) = (half_angle(*v), T::one() / *tau_v);
+        let bar = s * *f_bar;
+        *v_bar += c * (T::two_pi() * (current - rate)) * bar;
+        *tau_v_bar -= c * c * (rate * rate) * *f_bar;
+        s * bar
     }
 }
