@@ -7,8 +7,7 @@ use clap::ValueEnum;
 use crate::cargo::{Outcome, cargo, run as spawn};
 use crate::{docs, layers, metadata, package, reproduce, test};
 
-/// One step. Clippy, rustdoc and layers share the checked dependencies, the reproduction what was built for the tests; packages
-/// are built apart.
+/// One step. Clippy, rustdoc, layers and packages share the checked dependencies, the reproduction what was built for the tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
     /// Formatting
@@ -21,10 +20,10 @@ pub(crate) enum Step {
     Rustdoc,
     /// Dependency edges, and each crate built alone
     Layers,
-    /// All tests
-    Test,
     /// Packages of the published crates
     Package,
+    /// All tests
+    Test,
     /// All experiments in short
     Reproduce,
 }
@@ -45,8 +44,8 @@ impl Step {
                 spawn(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
             }
             Step::Layers => layers::run(),
-            Step::Test => spawn(&mut test::command(&[])),
             Step::Package => package::run(allow_dirty),
+            Step::Test => spawn(&mut test::command(&[])),
             Step::Reproduce => {
                 let out = metadata::read()?.target.join("ci").join("reproduce");
                 let args = ["--quick".into(), "--out".into(), out.into_os_string()];

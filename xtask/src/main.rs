@@ -55,7 +55,7 @@ enum Command {
     Layers,
     /// Check the paths, links, test names, equation numbers and code that documentation and sources cite
     Docs,
-    /// Package every published crate and build each package
+    /// Package every published crate and check that each package compiles
     Package {
         /// Package uncommitted changes too
         #[arg(long)]
