@@ -12,7 +12,7 @@ use crate::metadata;
 /// Packages every published crate, unpacks the packages and checks that each compiles against the other ones: no other check sees a
 /// file which a crate uses but its package lacks.
 ///
-/// Cargo would build them to the end, without the dependencies that are checked already, which takes some minutes.
+/// Cargo by itself would build them to the end and all that they depend on once more, which takes minutes.
 pub(crate) fn run(allow_dirty: bool) -> Outcome {
     let workspace = metadata::read()?;
     // A directory of its own for each run, which keeps yesterday's code out.
@@ -36,7 +36,7 @@ pub(crate) fn run(allow_dirty: bool) -> Outcome {
 
     let packages = folder.join("package");
     let sources = folder.join("sources");
-    let mut names = Vec::new();
+    let mut folders = Vec::new();
     let unreadable = |path: &Path, error| format!("cannot read {}: {error}", path.display());
     for entry in fs::read_dir(&packages).map_err(|error| unreadable(&packages, error))? {
         let path = entry.map_err(|error| unreadable(&packages, error))?.path();
@@ -44,44 +44,56 @@ pub(crate) fn run(allow_dirty: bool) -> Outcome {
             let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
             let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(BufReader::new(file)));
             archive.unpack(&sources).map_err(|error| unreadable(&path, error))?;
-            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+            folders.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
         }
     }
-    names.sort();
-    let published: Vec<_> = workspace.packages.iter().filter(|package| package.published).collect();
-    if names.len() != published.len() {
-        return Err(format!("{} packages for {} published crates: {names:?}", names.len(), published.len()));
+    let mut members = Vec::new();
+    for package in workspace.packages.iter().filter(|package| package.published) {
+        let folder = folders.iter().find(|folder| is_of(folder, &package.name));
+        let folder =
+            folder.ok_or_else(|| format!("cargo made no package of {}: {folders:?}", package.name))?;
+        members.push((package.name.as_str(), folder.as_str()));
     }
     let write = |name: &str, text: String| {
         let path = sources.join(name);
         fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
     };
-    write("Cargo.toml", manifest(&names))?;
-    // The versions that everything else is built with.
-    let lock = cargo::root().join("Cargo.lock");
-    write("Cargo.lock", fs::read_to_string(&lock).map_err(|error| unreadable(&lock, error))?)?;
-    for package in published {
+    // The profile and the versions that everything else is built with.
+    let read = |name: &str| {
+        let path = cargo::root().join(name);
+        fs::read_to_string(&path).map_err(|error| unreadable(&path, error))
+    };
+    write("Cargo.toml", manifest(&members, &read("Cargo.toml")?))?;
+    write("Cargo.lock", read("Cargo.lock")?)?;
+    for (name, _) in members {
         // One by one, as the layers are, so that their dependencies need not be checked again.
         let mut command = cargo::cargo("check");
-        command.args(["--quiet", "--offline", "--color", "never", "--package", &package.name]);
+        command.args(["--quiet", "--offline", "--color", "never", "--package", name]);
         command.arg("--target-dir").arg(&workspace.target).current_dir(&sources);
         without_warnings(&mut command)?;
-        println!("{}: its package compiles", package.name);
+        println!("{name}: its package compiles");
     }
     println!("the packages lie in {}", packages.display());
     Ok(())
 }
 
-/// A workspace of unpacked packages, which stand for themselves where others ask the registry for them.
-fn manifest(names: &[String]) -> String {
-    let mut text = format!("[workspace]\nresolver = \"3\"\nmembers = {names:?}\n\n[patch.crates-io]\n");
-    for name in names {
-        // `name-version`; neither the names nor the versions of the workspace contain a dash before a digit.
-        let crate_name = name.rsplit_once("-").map_or(name.as_str(), |(crate_name, _)| crate_name);
-        text += &format!("{crate_name} = {{ path = {name:?} }}\n");
+/// Whether a folder is that of a package: its name and a version, which begins with a digit.
+fn is_of(folder: &str, name: &str) -> bool {
+    let version = folder.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+    version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// A workspace of unpacked packages by name and folder, which stand for themselves where others ask the registry for them. The
+/// profile is that of the workspace that they come from, so that what was checked for it serves here.
+fn manifest(members: &[(&str, &str)], original: &str) -> String {
+    const PROFILE: &str = "[profile.dev]";
+    let folders: Vec<_> = members.iter().map(|(_, folder)| folder).collect();
+    let mut text = format!("[workspace]\nresolver = \"3\"\nmembers = {folders:?}\n\n[patch.crates-io]\n");
+    for (name, folder) in members {
+        text += &format!("{name} = {{ path = {folder:?} }}\n");
     }
-    // As in the manifest of this workspace, so that what was checked for it serves here.
-    text + "\n[profile.dev]\nopt-level = 2\ndebug = \"line-tables-only\"\noverflow-checks = true\n"
+    let profile = original.split_once(PROFILE).and_then(|(_, rest)| rest.split("\n\n").next());
+    text + "\n" + PROFILE + profile.unwrap_or_default() + "\n"
 }
 
 /// Runs a command of cargo's to its end and shows what it says; a warning is a failure.
@@ -128,9 +140,12 @@ mod tests {
 
     #[test]
     fn packages_stand_for_themselves() {
-        let text = manifest(&["spikegrad-0.1.0".to_owned(), "spikegrad-models-0.1.0".to_owned()]);
-        assert!(text.contains("members = [\"spikegrad-0.1.0\", \"spikegrad-models-0.1.0\"]"), "{text}");
+        let members = [("spikegrad", "spikegrad-0.1.0-rc.1"), ("spikegrad-models", "spikegrad-models-0.1.0")];
+        let text = manifest(&members, "[profile.dev]\nopt-level = 2\n\n[profile.release]\nlto = true\n");
+        assert!(text.contains("members = [\"spikegrad-0.1.0-rc.1\", \"spikegrad-models-0.1.0\"]"), "{text}");
         assert!(text.contains("\nspikegrad-models = { path = \"spikegrad-models-0.1.0\" }\n"), "{text}");
-        assert!(text.contains("\nspikegrad = { path = \"spikegrad-0.1.0\" }\n"), "{text}");
+        assert!(text.contains("\nspikegrad = { path = \"spikegrad-0.1.0-rc.1\" }\n"), "{text}");
+        assert!(text.ends_with("\n[profile.dev]\nopt-level = 2\n"), "{text}");
+        assert!(is_of("spikegrad-0.1.0-rc.1", "spikegrad") && !is_of("spikegrad-models-0.1.0", "spikegrad"));
     }
 }
