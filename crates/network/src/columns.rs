@@ -370,21 +370,19 @@ macro_rules! vectors {
                     s_bar: class.of(step.s_bar, size),
                     j_bar: class.of(step.j_bar, size),
                 };
-                let (mut classes, mut first) = (step.classes, true);
+                charge_bar.fill(0.0);
+                let mut classes = step.classes;
                 while let [a, others @ ..] = classes {
                     classes = others;
-                    let adds = !std::mem::take(&mut first);
                     if let [b, others @ ..] = others
                         && a.writes == b.writes
-                        && let Some((w_bar, other_bar)) = parameters_bar.split_at_mut_checked(b.weights)
-                        && let Some(w_bar) = w_bar.get_mut(weights(a))
+                        && let Ok(w_bar) = parameters_bar.get_disjoint_mut([weights(a), weights(b)])
                     {
-                        let w_bar = [w_bar, &mut other_bar[..size * size]];
                         let sides = [side(a), side(b)];
                         let gains = if a.writes {
-                            visit::<S, K, 2, true>(simd, sides, w_bar, visits, adds, charge_bar)
+                            visit::<S, K, 2, true>(simd, sides, w_bar, visits, charge_bar)
                         } else {
-                            visit::<S, K, 2, false>(simd, sides, [&mut [], &mut []], visits, adds, charge_bar)
+                            visit::<S, K, 2, false>(simd, sides, [&mut [], &mut []], visits, charge_bar)
                         };
                         (gain_bar[a.number], gain_bar[b.number]) = (gains[0], gains[1]);
                         classes = others;
@@ -392,26 +390,21 @@ macro_rules! vectors {
                     }
                     let gains = if a.writes {
                         let w_bar = [&mut parameters_bar[weights(a)]];
-                        visit::<S, K, 1, true>(simd, [side(a)], w_bar, visits, adds, charge_bar)
+                        visit::<S, K, 1, true>(simd, [side(a)], w_bar, visits, charge_bar)
                     } else {
-                        visit::<S, K, 1, false>(simd, [side(a)], [&mut []], visits, adds, charge_bar)
+                        visit::<S, K, 1, false>(simd, [side(a)], [&mut []], visits, charge_bar)
                     };
                     gain_bar[a.number] = gains[0];
                 }
-                if first {
-                    charge_bar.fill(0.0);
-                }
             }
 
-            /// Comes to the columns of some neurons in `C` classes, and adds to `charge_bar` or writes it; returns the cotangents of
-            /// the gains.
+            /// Comes to the columns of some neurons in `C` classes; returns the cotangents of the gains.
             #[inline(always)]
             fn visit<S: pulp::Simd, const K: usize, const C: usize, const WRITES: bool>(
                 simd: S,
                 sides: [Side<'_>; C],
                 mut w_bar: [&mut [$scalar]; C],
                 (neurons, charges): (&[u32], &[$scalar]),
-                adds: bool,
                 charge_bar: &mut [$scalar],
             ) -> [$scalar; C] {
                 let n = sides[0].j_bar.len();
@@ -458,7 +451,6 @@ macro_rules! vectors {
                             }
                         }
                     }
-                    let mut sum_bar = if adds { *charge_bar } else { 0.0 };
                     for c in 0..C {
                         let side = &sides[c];
                         if whole < n {
@@ -470,10 +462,9 @@ macro_rules! vectors {
                             sums[c].copy_from_slice(&S::$as_simd(&lanes).0[..K]);
                         }
                         let worth = side.s_bar[neuron as usize] + sum::<S, K>(simd, sums[c]);
-                        sum_bar += side.gain * worth;
+                        *charge_bar += side.gain * worth;
                         gain_bar[c] += charge * worth;
                     }
-                    *charge_bar = sum_bar;
                 }
                 gain_bar
             }

@@ -233,11 +233,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        // One output is most common, and to call the library for it would take longer.
-        match &mut *output_bar {
-            [output_bar] => *output_bar = T::zero(),
-            all => all.fill(T::zero()),
-        }
+        output_bar.fill(T::zero());
         let mut bar = SampleBar { output: output_bar, s: s_bar, x: x_bar };
         self.loss.vjp(&self.sample(n, output, s, x), self.weight * cost_bar, &mut bar);
         if output_bar.is_empty() {
