@@ -4,7 +4,7 @@
 //!
 //! It knows theta neurons and nothing else, and is here for the crossover: equations (17)-(25) with all columns.
 
-use spikegrad::models::math::{floor, sin_cos_turn};
+use spikegrad::models::math::{floor, half_angle};
 use spikegrad::models::{Gate, GateShape};
 use spikegrad::nalgebra::{DMatrix, RealField};
 use spikegrad::network::Group;
@@ -178,8 +178,8 @@ fn flow<T: RealField + Copy>(current: &[T], before: &[T], v: &mut [T], charge: &
         #[inline(always)]
         || {
             for (((v, &before), &current), q) in v.iter_mut().zip(before).zip(current).zip(charge) {
-                let cos = sin_cos_turn(before).1;
-                let end = before + (T::one() + cos) * rate + (T::one() - cos) * current;
+                let (s, _) = half_angle(before);
+                let end = before + (rate + rate + s * s * (current - rate));
                 let whole = floor(end);
                 *v = end - whole;
                 *q = whole + gate.shape.charge(gate.position(*v)) - gate.shape.charge(gate.position(before));
@@ -198,9 +198,9 @@ fn flow_vjp<T: RealField + Copy>(kept: &Kept<T>, charge_bar: &[T], v_bar: &mut [
         || {
             for i in 0..v_bar.len() {
                 let end = v_bar[i] + gate.density(after[i]) * charge_bar[i];
-                let (sin, cos) = sin_cos_turn(before[i]);
-                current_bar[i] = (T::one() - cos) * end;
-                v_bar[i] = end + T::two_pi() * sin * (current[i] - rate) * end
+                let (s, c) = half_angle(before[i]);
+                current_bar[i] = s * s * end;
+                v_bar[i] = end + T::two_pi() * (s * c) * (current[i] - rate) * end
                     - gate.density(before[i]) * charge_bar[i];
             }
         },

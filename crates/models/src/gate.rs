@@ -7,7 +7,7 @@
 
 use simba::scalar::RealField;
 
-use crate::math::{real, sin_cos_turn};
+use crate::math::{half_angle, real};
 
 /// The shape `gamma` of a gate on the unit interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,10 @@ impl GateShape {
         match self {
             Self::Box if u == w => T::one(),
             Self::Box => T::zero(),
-            Self::RaisedCosine => T::one() - sin_cos_turn(w).1,
+            Self::RaisedCosine => {
+                let (s, _) = half_angle(w);
+                s * s
+            }
             Self::Triangular => real::<T>(4.0) * if w < real(0.5) { w } else { T::one() - w },
         }
     }
@@ -58,7 +61,10 @@ impl GateShape {
         let w = unit(u);
         match self {
             Self::Box => w,
-            Self::RaisedCosine => w - sin_cos_turn(w).0 * real(std::f64::consts::FRAC_1_PI * 0.5),
+            Self::RaisedCosine => {
+                let (s, c) = half_angle(w);
+                w - s * c * real(std::f64::consts::FRAC_1_PI * 0.5)
+            }
             Self::Triangular => {
                 let (low, high) = (real::<T>(2.0) * w * w, T::one() - w);
                 if w < real(0.5) { low } else { T::one() - real::<T>(2.0) * high * high }

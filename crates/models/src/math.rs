@@ -96,30 +96,50 @@ fn horner<T: RealField + Copy>(z: T, coefficients: &[f64]) -> T {
     rest.iter().rev().fold(real(*last), |sum, &c| sum * z + real(c))
 }
 
-/// `(sin 2 pi x, cos 2 pi x)`, for `x` in turns.
+/// The polynomials of [`half_angle`] by powers of `y^2`: sine over `y`, from that of `sin r`, and cosine.
+const fn of_half<const N: usize, const M: usize>(series: &[f64], first: [f64; N]) -> [f64; M] {
+    let (mut all, mut power, mut i) = ([0.0; M], std::f64::consts::SQRT_2, 0);
+    while i < M {
+        all[i] = power * if i < N { first[i] } else { series[i - N] };
+        power *= std::f64::consts::PI * std::f64::consts::PI;
+        i += 1;
+    }
+    all
+}
+
+const fn times_pi<const M: usize>(mut all: [f64; M]) -> [f64; M] {
+    let mut i = 0;
+    while i < M {
+        all[i] *= std::f64::consts::PI;
+        i += 1;
+    }
+    all
+}
+
+const HALF_SIN: [f64; 9] = times_pi(of_half(&SIN, [1.0]));
+const HALF_COS: [f64; 9] = of_half(&COS, [1.0, -0.5]);
+const HALF_SIN_SINGLE: [f64; 5] = times_pi(of_half(&SIN_SINGLE, [1.0]));
+const HALF_COS_SINGLE: [f64; 6] = of_half(&COS_SINGLE, [1.0, -0.5]);
+
+/// Sine and cosine of half the angle `2 pi x`, times `sqrt(2)`: `(s, c)` with `s^2 = 1 - cos 2 pi x`, `c^2 = 1 + cos 2 pi x` and
+/// `s c = sin 2 pi x`, which need no fold and no sign to restore. `s = sqrt(2) sin pi y` and `c = sqrt(2) cos pi y`, where `y` in
+/// `[-1/2, 1/2)` is what whole turns leave of `x`.
 ///
 /// The absolute error is below `4 EPSILON` of the float type for `|x| <= 64` and grows with the spacing of `x` beyond.
 ///
 /// ```
-/// let (sin, cos) = spikegrad_models::math::sin_cos_turn(0.25_f64);
-/// assert!((sin - 1.0).abs() < 1e-15 && cos.abs() < 1e-15);
+/// let (s, c) = spikegrad_models::math::half_angle(0.25_f64);
+/// assert!((s * c - 1.0).abs() < 1e-15 && (s * s - 1.0).abs() < 1e-15);
 /// ```
 #[inline(always)]
-pub fn sin_cos_turn<T: RealField + Copy>(x: T) -> (T, T) {
-    // Whole turns are taken off, and the rest is folded at a quarter: sin(pi - r) = sin(r), cos(pi - r) = -cos(r).
-    let part = x - floor(x + real(0.5));
-    let size = if part < T::zero() { -part } else { part };
-    let far = size > real(0.25);
-    let r = if far { real::<T>(0.5) - size } else { size } * T::two_pi();
-    let z = r * r;
-    let (sin, cos) = if size_of::<T>() == size_of::<f32>() {
-        (polynomial(z, &SIN_SINGLE), polynomial(z, &COS_SINGLE))
+pub fn half_angle<T: RealField + Copy>(x: T) -> (T, T) {
+    let y = x - floor(x + real(0.5));
+    let z = y * y;
+    if size_of::<T>() == size_of::<f32>() {
+        (y * polynomial(z, &HALF_SIN_SINGLE), polynomial(z, &HALF_COS_SINGLE))
     } else {
-        (polynomial(z, &SIN), polynomial(z, &COS))
-    };
-    let sin = r + r * z * sin;
-    let cos = T::one() - z * real(0.5) + z * z * cos;
-    (if part < T::zero() { -sin } else { sin }, if far { -cos } else { cos })
+        (y * polynomial(z, &HALF_SIN), polynomial(z, &HALF_COS))
+    }
 }
 
 /// Half-width of the interval on which [`linoid`] is its series.
@@ -166,32 +186,34 @@ mod tests {
     use num_dual::Dual64;
 
     #[test]
-    fn sin_cos_turn_keeps_its_error_bound() {
+    fn half_angle_keeps_its_error_bound() {
         let mut worst = (0.0_f64, 0.0_f64);
+        let root = std::f64::consts::SQRT_2;
         for i in -200_000..=200_000 {
             let x = f64::from(i) * 1.234_567e-5;
-            // The reference reduces the argument exactly first: 2 pi x itself is rounded.
-            let (sin, cos) = sin_cos_turn(x);
-            let r = (x - x.round()) * std::f64::consts::TAU;
-            worst.0 = worst.0.max((sin - r.sin()).abs()).max((cos - r.cos()).abs());
+            // The reference reduces the argument exactly first: pi x itself is rounded.
+            let (s, c) = half_angle(x);
+            let r = (x - (x + 0.5).floor()) * std::f64::consts::PI;
+            worst.0 = worst.0.max((s - root * r.sin()).abs()).max((c - root * r.cos()).abs());
             let y = x as f32;
-            let (sin, cos) = sin_cos_turn(y);
-            let r = (f64::from(y) - f64::from(y).round()) * std::f64::consts::TAU;
-            worst.1 = worst.1.max((f64::from(sin) - r.sin()).abs()).max((f64::from(cos) - r.cos()).abs());
+            let (s, c) = half_angle(y);
+            let r = (f64::from(y) - f64::from(y + 0.5).floor()) * std::f64::consts::PI;
+            worst.1 =
+                worst.1.max((f64::from(s) - root * r.sin()).abs()).max((f64::from(c) - root * r.cos()).abs());
         }
         assert!(worst.0 < 4.0 * f64::EPSILON, "{worst:?}");
         assert!(worst.1 < 4.0 * f64::from(f32::EPSILON), "{worst:?}");
     }
 
     #[test]
-    fn sin_cos_turn_has_the_derivative_of_sine_and_cosine() {
+    fn half_angle_has_the_derivative_of_sine_and_cosine() {
         for i in 0..1000 {
             let x = f64::from(i) * 0.001_7 - 0.6;
-            let (sin, cos) = sin_cos_turn(Dual64::from(x).derivative());
-            let tau = std::f64::consts::TAU;
-            assert!((sin.eps - tau * cos.re).abs() < 1e-13, "{x}: {} {}", sin.eps, tau * cos.re);
-            assert!((cos.eps + tau * sin.re).abs() < 1e-13);
-            assert_eq!(sin.re, sin_cos_turn(x).0);
+            let (s, c) = half_angle(Dual64::from(x).derivative());
+            let pi = std::f64::consts::PI;
+            assert!((s.eps - pi * c.re).abs() < 1e-13, "{x}: {} {}", s.eps, pi * c.re);
+            assert!((c.eps + pi * s.re).abs() < 1e-13);
+            assert_eq!(s.re, half_angle(x).0);
         }
     }
 

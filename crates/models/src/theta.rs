@@ -4,7 +4,7 @@
 
 use simba::scalar::RealField;
 
-use crate::math::sin_cos_turn;
+use crate::math::half_angle;
 use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
 
 /// Theta neuron: `dv/dt = (1 + cos 2 pi v) / tau_v + (1 - cos 2 pi v) I` on the circle `v in [0, 1)`. Voltage
@@ -42,8 +42,9 @@ impl Neuron for Theta {
 
     #[inline(always)]
     fn rhs<T: RealField + Copy>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
-        let (cos, rate) = (sin_cos_turn(*v).1, T::one() / *tau_v);
-        [(T::one() + cos) * rate + (T::one() - cos) * current]
+        // 1 + cos 2 pi v = 2 - s^2
+        let ((s, _), rate) = (half_angle(*v), T::one() / *tau_v);
+        [rate + rate + s * s * (current - rate)]
     }
 
     #[inline(always)]
@@ -66,10 +67,10 @@ impl NeuronVjp for Theta {
         [v_bar]: &mut [T; 1],
         [tau_v_bar]: &mut [T; 1],
     ) -> T {
-        let (sin, cos) = sin_cos_turn(*v);
-        let rate = T::one() / *tau_v;
-        *v_bar += T::two_pi() * sin * (current - rate) * *f_bar;
-        *tau_v_bar -= (T::one() + cos) * rate * rate * *f_bar;
-        (T::one() - cos) * *f_bar
+        let ((s, c), rate) = (half_angle(*v), T::one() / *tau_v);
+        let bar = s * *f_bar;
+        *v_bar += c * (T::two_pi() * (current - rate)) * bar;
+        *tau_v_bar -= c * c * (rate * rate) * *f_bar;
+        s * bar
     }
 }

@@ -2,7 +2,7 @@
 //! ordinary differential equation for `(v, s, s_f)`. Here to be compared with, not to be used.
 
 use spikegrad::integrators::{Cost, CostVjp, VectorField, VectorFieldVjp};
-use spikegrad::models::math::sin_cos_turn;
+use spikegrad::models::math::half_angle;
 use spikegrad::models::{Gate, GateShape, NeuronVjp, Theta};
 use spikegrad::network::{Group, Network, Trial};
 
@@ -59,7 +59,8 @@ impl<'a> NaiveNetwork<'a> {
     fn gate(&self, v: f64) -> (f64, f64) {
         let v = v - v.floor();
         let u = self.gate.position(v);
-        let slope = if (0.0..=1.0).contains(&u) { std::f64::consts::TAU * sin_cos_turn(u).0 } else { 0.0 };
+        let (s, c) = half_angle(u);
+        let slope = if (0.0..=1.0).contains(&u) { std::f64::consts::TAU * s * c } else { 0.0 };
         (self.gate.density(v), slope / (self.gate.width * self.gate.width))
     }
 

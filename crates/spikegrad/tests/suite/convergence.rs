@@ -5,7 +5,7 @@ use crate::common::{Everything, Model, Problem, Spec, normal, order, problem, re
 use nalgebra::RealField;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{Affine, HardReset, Step, Tableau, tableau};
-use spikegrad::models::math::sin_cos_turn;
+use spikegrad::models::math::half_angle;
 use spikegrad::models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta, for_each_neuron};
 use spikegrad::network::{
     Group, Loss, Network, NoLoss, PlainStep, PlainTape, Population, Sample, SampleBar, SplitStep, Trial,
@@ -187,14 +187,15 @@ where
     Everything<f64>: Loss<T>,
 {
     fn value(&self, at: &Sample<'_, T>) -> T {
-        let phase = |v: T| T::one() - sin_cos_turn(v).1;
+        let phase = |v: T| half_angle(v).0.powi(2);
         self.0.value(at) + at.x.iter().fold(T::zero(), |sum, &v| sum + phase(v) * real(PRICE))
     }
 
     fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
         self.0.vjp(at, value_bar, bar);
         for (bar, &v) in bar.x.iter_mut().zip(at.x) {
-            *bar += value_bar * T::two_pi() * sin_cos_turn(v).0 * real(PRICE);
+            let (s, c) = half_angle(v);
+            *bar += value_bar * T::two_pi() * s * c * real(PRICE);
         }
     }
 }
