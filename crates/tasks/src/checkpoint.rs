@@ -17,7 +17,7 @@ use crate::optimiser::OptimiserState;
 use crate::validation::Course;
 
 const MAGIC: [u8; 8] = *b"spikegrd";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// Magic number, version and checksum.
 const HEADER: usize = MAGIC.len() + 8;
 

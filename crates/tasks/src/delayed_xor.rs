@@ -309,20 +309,20 @@ impl<T: RealField + Copy> DelayedXor<T> {
     }
 
     /// The recipe: Adam with a step size for each group, in the ratio of how much the groups may move, which stay as they are
-    /// until some part of the iterations and then fall; each trial's gradient clipped, except the readout's; validation that
-    /// leads through the [`Curriculum`]. For streams, smaller steps, a shorter memory of the gradient's scale, averaged
-    /// parameters, and a way back where the score falls.
+    /// until some part of the iterations and then fall, and a short memory of the gradient's scale; each trial's gradient
+    /// clipped, except the readout's; averaged parameters; validation that leads through the [`Curriculum`], and a way back
+    /// where the score falls. For streams, smaller steps; for single episodes, larger batches, which are as many samples.
     pub fn options(&self, iterations: usize, seed: u64) -> Options {
         let rate = |group, rate| Rate { group, rate };
         let streams = self.has_streams();
-        let (weights, beta_2, hold, slow, average) =
-            if streams { (1e-5, 0.98, 0.3, 0.4, 50) } else { (3e-5, 0.999, 0.25, 0.3, 1) };
+        let (weights, batch, hold, slow, fall_below) =
+            if streams { (1e-5, 48, 0.3, 0.4, 0.75) } else { (3e-5, 96, 0.25, 0.3, 0.85) };
         Options {
             h: self.interval,
             iterations,
-            batch: 48,
+            batch,
             seed,
-            rule: Rule::Adam { beta_1: 0.9, beta_2, epsilon: 1e-8 },
+            rule: Rule::Adam { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-8 },
             rates: vec![
                 rate(Group::Recurrent(0), weights),
                 rate(Group::Recurrent(1), weights),
@@ -332,15 +332,15 @@ impl<T: RealField + Copy> DelayedXor<T> {
             ],
             pulls: vec![rate(Group::Recurrent(0), 5e-4), rate(Group::Recurrent(1), 5e-4)],
             schedule: Schedule::HeldCosine { hold, last: 0.03 },
-            average,
+            average: 50,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             validation: Some(Validation {
                 every: 25,
                 trials: 200,
                 rise_at: 0.9,
-                fall_below: 0.75,
-                go_back: streams,
+                fall_below,
+                go_back: Some(0.05),
                 rise: 0.03,
                 slow,
                 patience: 200,

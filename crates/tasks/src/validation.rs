@@ -17,9 +17,11 @@ pub struct Validation {
     pub rise_at: f64,
     /// Mean score below which it falls again. The last level is not left any more.
     pub fall_below: f64,
-    /// Whether the network, where the score falls so far, goes back to what it was when the level last rose, or at the last
-    /// level to the best: training by noisy gradients now and then crosses a bifurcation from where it is a long way back.
-    pub go_back: bool,
+    /// Whether earlier parameters are gone back to: training by noisy gradients now and then crosses a bifurcation from where
+    /// it is a long way back. A network whose score falls below `fall_below` becomes what it was when the level last rose, at the
+    /// level at which it was good enough for that. At the last level it becomes the best one, where its score falls by more than
+    /// this number below that one's.
+    pub go_back: Option<f64>,
     /// By how much the level changes, on the way from the first, 0, to the last, 1.
     pub rise: f64,
     /// Factor on all step sizes at the last level; on the way there it falls geometrically.
@@ -46,6 +48,10 @@ impl Validation {
         };
         part("validation.rise", self.rise)?;
         part("validation.slow", self.slow)?;
+        if let Some(margin) = self.go_back.filter(|margin| !(*margin >= 0.0)) {
+            let expected = "it must be zero or positive";
+            return Err(Error::Option { option: "validation.go_back", value: margin, expected });
+        }
         if !(self.fall_below <= self.rise_at) {
             let expected = "the score to fall at must not be above the one to rise at, `rise_at`";
             return Err(Error::Option { option: "validation.fall_below", value: self.fall_below, expected });
@@ -88,8 +94,8 @@ pub enum Next {
 pub struct Course {
     /// How far up the staircase training is, in steps.
     steps: usize,
-    /// The parameters with which the level last rose.
-    good: Option<Vec<f64>>,
+    /// The parameters with which the level last rose, and from where, in steps.
+    good: Option<(usize, Vec<f64>)>,
     /// The best validation at the last level, and the parameters that it was of.
     best: Option<(Validated, Vec<f64>)>,
     /// Validations at the last level since then.
@@ -115,35 +121,56 @@ impl Course {
         found: Validated,
         parameters: &mut [T],
     ) -> Next {
-        let values = |parameters: &[T]| parameters.iter().map(|x| x.to_subset_unchecked()).collect();
-        let fell = found.score < validation.fall_below;
-        let back = if self.level(Some(validation)) < 1.0 {
-            if found.score >= validation.rise_at {
-                self.steps += 1;
-                self.good = Some(values(parameters));
-            } else if fell {
-                self.steps = self.steps.saturating_sub(1);
-            }
-            self.good.as_deref()
+        if self.level(Some(validation)) < 1.0 {
+            self.climb(validation, found, parameters)
         } else {
-            if self.best.as_ref().is_none_or(|(best, _)| found.beats(best)) {
-                self.best = Some((found, values(parameters)));
-                self.waited = 0;
-            } else {
-                self.waited += 1;
-            }
-            if !self.goes_on(Some(validation)) {
-                return Next::End;
-            }
-            self.best.as_ref().map(|(_, values)| values.as_slice())
-        };
-        match back {
-            Some(earlier) if fell && validation.go_back => {
-                restore(Some(earlier), parameters);
-                Next::GoBack
-            }
-            _ => Next::GoOn,
+            self.keep_best(validation, found, parameters)
         }
+    }
+
+    /// Before the last level: up, down, or on at the same one.
+    fn climb<T: RealField + Copy>(
+        &mut self,
+        validation: &Validation,
+        found: Validated,
+        parameters: &mut [T],
+    ) -> Next {
+        if found.score >= validation.rise_at {
+            self.good = Some((self.steps, values(parameters)));
+            self.steps += 1;
+        } else if found.score < validation.fall_below {
+            if let Some((steps, good)) = self.good.as_ref().filter(|_| validation.go_back.is_some()) {
+                // Below the level that they were good at, earlier parameters may be bad again.
+                self.steps = *steps;
+                restore(good, parameters);
+                return Next::GoBack;
+            }
+            self.steps = self.steps.saturating_sub(1);
+        }
+        Next::GoOn
+    }
+
+    /// At the last level.
+    fn keep_best<T: RealField + Copy>(
+        &mut self,
+        validation: &Validation,
+        found: Validated,
+        parameters: &mut [T],
+    ) -> Next {
+        let Some((best, good)) = self.best.as_ref().filter(|(best, _)| !found.beats(best)) else {
+            self.best = Some((found, values(parameters)));
+            self.waited = 0;
+            return Next::GoOn;
+        };
+        self.waited += 1;
+        if self.waited >= validation.patience {
+            return Next::End;
+        }
+        if validation.go_back.is_some_and(|margin| found.score < best.score - margin) {
+            restore(good, parameters);
+            return Next::GoBack;
+        }
+        Next::GoOn
     }
 
     /// Whether training has not ended yet.
@@ -153,17 +180,24 @@ impl Course {
 
     /// Writes the best parameters that were seen at the last level, if there were any.
     pub fn apply_best<T: RealField + Copy>(&self, parameters: &mut [T]) {
-        restore(self.best.as_ref().map(|(_, values)| values.as_slice()), parameters);
+        if let Some((_, best)) = &self.best {
+            restore(best, parameters);
+        }
     }
 
     /// Whether the kept parameters are as many as these.
     pub(crate) fn fits(&self, parameters: usize) -> bool {
-        self.best.iter().map(|(_, values)| values).chain(&self.good).all(|values| values.len() == parameters)
+        let best = self.best.iter().map(|(_, values)| values);
+        best.chain(self.good.iter().map(|(_, values)| values)).all(|values| values.len() == parameters)
     }
 }
 
-fn restore<T: RealField + Copy>(values: Option<&[f64]>, parameters: &mut [T]) {
-    for (target, value) in parameters.iter_mut().zip(values.unwrap_or_default()) {
+fn values<T: RealField + Copy>(parameters: &[T]) -> Vec<f64> {
+    parameters.iter().map(|x| x.to_subset_unchecked()).collect()
+}
+
+fn restore<T: RealField + Copy>(values: &[f64], parameters: &mut [T]) {
+    for (target, value) in parameters.iter_mut().zip(values) {
         *target = T::from_subset(value);
     }
 }
@@ -179,7 +213,7 @@ mod tests {
             trials: 1,
             rise_at: 0.9,
             fall_below: 0.5,
-            go_back: true,
+            go_back: Some(0.3),
             rise: 0.5,
             slow: 1.0,
             patience: 9,
@@ -203,6 +237,37 @@ mod tests {
         assert_eq!(see(7.0, 0.8), (7.0, 1.0));
         assert_eq!(see(8.0, 0.7), (8.0, 1.0));
         assert_eq!(see(9.0, 0.4), (7.0, 1.0));
+        assert_eq!(see(10.0, 0.98), (10.0, 1.0));
+        assert_eq!(see(11.0, 0.7), (11.0, 1.0));
+        assert_eq!(see(12.0, 0.6), (10.0, 1.0));
+    }
+
+    #[test]
+    fn a_network_goes_back_to_the_level_it_was_good_at_and_no_further() {
+        let validation = Validation {
+            every: 1,
+            trials: 1,
+            rise_at: 0.9,
+            fall_below: 0.5,
+            go_back: Some(0.3),
+            rise: 0.125,
+            slow: 1.0,
+            patience: 9,
+        };
+        let mut course = Course::default();
+        let mut level_after = |parameter: f64, score| {
+            let mut parameters = [parameter];
+            course.take(&validation, Validated { score, cost: 0.0 }, &mut parameters);
+            (parameters[0], course.level(Some(&validation)))
+        };
+        assert_eq!(level_after(1.0, 0.9), (1.0, 0.125));
+        assert_eq!(level_after(2.0, 0.9), (2.0, 0.25));
+        assert_eq!(level_after(3.0, 0.9), (3.0, 0.375));
+        for attempt in [4.0, 5.0, 6.0] {
+            assert_eq!(level_after(attempt, 0.4), (3.0, 0.25));
+        }
+        assert_eq!(level_after(7.0, 0.9), (7.0, 0.375));
+        assert_eq!(level_after(8.0, 0.4), (7.0, 0.25));
     }
 
     #[test]
@@ -212,7 +277,7 @@ mod tests {
             trials: 1,
             rise_at: 0.9,
             fall_below: 0.5,
-            go_back: false,
+            go_back: None,
             rise: 0.1,
             slow: 0.25,
             patience: 2,

@@ -268,7 +268,7 @@ mod tests {
                 trials: 5,
                 rise_at: 0.0,
                 fall_below: 0.0,
-                go_back: false,
+                go_back: None,
                 rise: 1.0,
                 slow: 1.0,
                 patience: 9,

@@ -84,7 +84,7 @@ fn steered(checkpoint: Option<Checkpoint>) -> Options {
         trials: 3,
         rise_at: 0.0,
         fall_below: 0.0,
-        go_back: false,
+        go_back: None,
         rise: 0.5,
         slow: 0.5,
         patience: 2,

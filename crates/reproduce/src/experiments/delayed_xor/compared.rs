@@ -78,7 +78,7 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
             trials: 100,
             rise_at: 0.9,
             fall_below: 0.0,
-            go_back: false,
+            go_back: None,
             rise: 0.1,
             slow: 1.0,
             patience: 40,

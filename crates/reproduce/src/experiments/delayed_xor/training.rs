@@ -64,14 +64,14 @@ pub(super) const PLANS: [Plan; 2] = [
         name: "gated, exact gradient",
         key: "single",
         stream: (1, 1),
-        iterations: 8000,
+        iterations: 5000,
         tests: &["standard", "controlled"],
     },
     Plan {
         name: "gated, exact gradient, streams",
         key: "stream",
         stream: (1, 3),
-        iterations: 14_000,
+        iterations: 9000,
         tests: &["standard-stream", "controlled-stream"],
     },
 ];
