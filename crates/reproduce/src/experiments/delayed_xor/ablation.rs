@@ -21,7 +21,7 @@ struct Recipe {
 /// What is left out, and how.
 type Part = (&'static str, fn(&mut Recipe));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 12] = [
     ("nothing", |_| ()),
     ("clipping at a quantile", |recipe| recipe.options.clip = None),
     ("autapses (weights of the same size drawn at random instead)", |recipe| {
@@ -52,10 +52,15 @@ const PARTS: [Part; 9] = [
         recipe.network.parameters.input_mut().column_mut(1).iter_mut().for_each(|u| *u *= 3.0);
     }),
     ("the price of activity", |recipe| recipe.task.loss.lambda = 0.0),
+    ("the large batch (half of it)", |recipe| recipe.options.batch /= 2),
+    ("the average of parameters", |recipe| recipe.options.average = 1),
+    ("the way back", |recipe| {
+        recipe.options.validation.iter_mut().for_each(|validation| validation.go_back = None);
+    }),
 ];
 
 fn amounts(context: &Context) -> (usize, usize) {
-    if context.quick { (10, 20) } else { (3000, 1000) }
+    if context.quick { (10, 20) } else { (2000, 1000) }
 }
 
 fn recipe(context: &Context) -> Result<Recipe, Error> {
