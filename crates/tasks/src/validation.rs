@@ -243,6 +243,25 @@ mod tests {
     }
 
     #[test]
+    fn a_margin_below_zero_is_refused_by_name() {
+        let validation = |go_back| Validation {
+            every: 1,
+            trials: 1,
+            rise_at: 0.9,
+            fall_below: 0.5,
+            go_back,
+            rise: 0.5,
+            slow: 1.0,
+            patience: 1,
+        };
+        assert!(validation(None).check().is_ok() && validation(Some(0.0)).check().is_ok());
+        for margin in [-0.1, f64::NAN] {
+            let error = validation(Some(margin)).check().expect_err("refused").to_string();
+            assert!(error.contains("validation.go_back") && error.contains("zero or positive"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_network_goes_back_to_the_level_it_was_good_at_and_no_further() {
         let validation = Validation {
             every: 1,
