@@ -14,6 +14,9 @@ use crate::Error;
 /// Lanes unless said otherwise.
 pub const DEFAULT_LANES: usize = 8;
 
+/// Parameters that are added up over the lanes at once: 8 of 32 KiB in f32.
+const PIECE: usize = 8192;
+
 /// The workspace of a batch's gradient: after the first batch nothing is allocated in the loops over steps.
 #[derive(Debug)]
 pub struct Batch<T> {
@@ -121,26 +124,39 @@ impl<T: RealField + Copy> Batch<T> {
             lane.run(scheme, trials.iter().skip(index).step_by(count), loss, clip)
         })?;
 
-        // The lanes in a fixed tree.
-        let mut width = count;
-        while width > 1 {
-            let half = width.div_ceil(2);
-            let (low, high) = self.lanes.split_at_mut(half);
-            low.par_iter_mut().zip(&mut high[..width - half]).for_each(|(low, high)| {
-                axpy(&mut low.sum, T::one(), &high.sum);
-                low.cost += high.cost;
-            });
-            width = half;
-        }
         let mut lanes: Vec<_> = self.lanes.iter_mut().map(|lane| lane.results.drain(..)).collect();
         let results: Vec<_> = (0..trials.len()).filter_map(|b| lanes[b % count].next()).collect();
         drop(lanes);
         let finite = results.iter().filter(|t| t.cost.is_ok()).count();
         let mean = T::one() / T::from_subset(&(finite.max(1) as f64));
-        for (target, &sum) in gradient.values_mut().iter_mut().zip(&self.lanes[0].sum) {
-            *target = mean * sum;
-        }
-        Ok(BatchResult { cost: mean * self.lanes[0].cost, trials: results })
+
+        let mut costs: Vec<T> = self.lanes.iter().map(|lane| lane.cost).collect();
+        add_in_tree(&mut costs, |low, high| *low += *high);
+        // Piece by piece, so that what one level of the tree writes is still in a cache when the next one reads it.
+        let mut rest: Vec<_> = self.lanes.iter_mut().map(|lane| lane.sum.chunks_mut(PIECE)).collect();
+        let pieces: Vec<_> = gradient
+            .values_mut()
+            .chunks_mut(PIECE)
+            .map(|target| (target, rest.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()))
+            .collect();
+        pieces.into_par_iter().for_each(|(target, mut lanes)| {
+            add_in_tree(&mut lanes, |low, high| axpy(low, T::one(), high));
+            for (target, &sum) in target.iter_mut().zip(&*lanes[0]) {
+                *target = mean * sum;
+            }
+        });
+        Ok(BatchResult { cost: mean * costs[0], trials: results })
+    }
+}
+
+/// Adds all items to the first, in a tree that depends on nothing but their number.
+fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
+    let mut width = items.len();
+    while width > 1 {
+        let half = width.div_ceil(2);
+        let (low, high) = items.split_at_mut(half);
+        low.iter_mut().zip(&high[..width - half]).for_each(|(low, high)| add(low, high));
+        width = half;
     }
 }
 
@@ -201,5 +217,23 @@ impl<T: RealField + Copy> Lane<T> {
             self.sum.resize(layout.len(), T::zero());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_added_in_one_tree() {
+        let sum = |count: usize| {
+            let mut items: Vec<String> = (0..count).map(|i| i.to_string()).collect();
+            add_in_tree(&mut items, |low, high| *low = format!("({low}+{high})"));
+            items.swap_remove(0)
+        };
+        assert_eq!(sum(1), "0");
+        assert_eq!(sum(3), "((0+2)+1)");
+        assert_eq!(sum(5), "(((0+3)+2)+(1+4))");
+        assert_eq!(sum(8), "(((0+4)+(2+6))+((1+5)+(3+7)))");
     }
 }
