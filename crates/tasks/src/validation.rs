@@ -206,18 +206,20 @@ fn restore<T: RealField + Copy>(values: &[f64], parameters: &mut [T]) {
 mod tests {
     use super::*;
 
+    const STAIRS: Validation = Validation {
+        every: 1,
+        trials: 1,
+        rise_at: 0.9,
+        fall_below: 0.5,
+        go_back: None,
+        rise: 0.5,
+        slow: 1.0,
+        patience: 9,
+    };
+
     #[test]
     fn a_score_that_falls_takes_the_network_back() {
-        let validation = Validation {
-            every: 1,
-            trials: 1,
-            rise_at: 0.9,
-            fall_below: 0.5,
-            go_back: Some(0.3),
-            rise: 0.5,
-            slow: 1.0,
-            patience: 9,
-        };
+        let validation = Validation { go_back: Some(0.3), ..STAIRS };
         let mut course = Course::default();
         let mut see = |parameter: f64, score| {
             let mut parameters = [parameter];
@@ -244,16 +246,7 @@ mod tests {
 
     #[test]
     fn a_margin_below_zero_is_refused_by_name() {
-        let validation = |go_back| Validation {
-            every: 1,
-            trials: 1,
-            rise_at: 0.9,
-            fall_below: 0.5,
-            go_back,
-            rise: 0.5,
-            slow: 1.0,
-            patience: 1,
-        };
+        let validation = |go_back| Validation { go_back, ..STAIRS };
         assert!(validation(None).check().is_ok() && validation(Some(0.0)).check().is_ok());
         for margin in [-0.1, f64::NAN] {
             let error = validation(Some(margin)).check().expect_err("refused").to_string();
@@ -263,16 +256,7 @@ mod tests {
 
     #[test]
     fn a_network_goes_back_to_the_level_it_was_good_at_and_no_further() {
-        let validation = Validation {
-            every: 1,
-            trials: 1,
-            rise_at: 0.9,
-            fall_below: 0.5,
-            go_back: Some(0.3),
-            rise: 0.125,
-            slow: 1.0,
-            patience: 9,
-        };
+        let validation = Validation { go_back: Some(0.3), rise: 0.125, ..STAIRS };
         let mut course = Course::default();
         let mut level_after = |parameter: f64, score| {
             let mut parameters = [parameter];
@@ -291,16 +275,7 @@ mod tests {
 
     #[test]
     fn level_follows_the_score_then_the_best_is_kept_and_patience_ends() {
-        let validation = Validation {
-            every: 1,
-            trials: 1,
-            rise_at: 0.9,
-            fall_below: 0.5,
-            go_back: None,
-            rise: 0.1,
-            slow: 0.25,
-            patience: 2,
-        };
+        let validation = Validation { go_back: None, rise: 0.1, slow: 0.25, patience: 2, ..STAIRS };
         let (mut course, good) = (Course::default(), Validated { score: 0.9, cost: 1.0 });
         assert_eq!(course.take(&validation, Validated { score: 0.89, cost: 0.0 }, &mut [0.0]), Next::GoOn);
         assert_eq!((course.level(Some(&validation)), course.factor(Some(&validation))), (0.0, 1.0));
