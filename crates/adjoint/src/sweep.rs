@@ -164,9 +164,8 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
                 self.forwards(step, segment + 1, &mut again);
                 self.again = again;
             }
-            for n in self.plan.steps_of(segment).rev() {
-                step.step_vjp(n, &mut self.tape, T::one(), &mut self.state_bar, parameters_bar);
-            }
+            let steps = self.plan.steps_of(segment);
+            step.advance_vjp(steps, &mut self.tape, T::one(), &mut self.state_bar, parameters_bar);
             if self.held.last() == Some(&segment) {
                 self.held.pop();
                 self.states.truncate(self.held.len() * step.dim());
@@ -223,9 +222,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             // The tape has room for a segment; to rewind it at every step would cost time.
             for segment in at..next {
                 step.rewind(x, tape);
-                for n in plan.steps_of(segment) {
-                    cost += step.step(n, x, tape);
-                }
+                step.advance(plan.steps_of(segment), x, tape, &mut cost);
             }
             at = next;
             if at + 1 < end {
@@ -234,9 +231,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             }
         }
         step.rewind(x, tape);
-        for n in plan.first(at)..plan.first(end) {
-            cost += step.step(n, x, tape);
-        }
+        step.advance(plan.first(at)..plan.first(end), x, tape, &mut cost);
         cost
     }
 

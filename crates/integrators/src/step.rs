@@ -1,6 +1,8 @@
 //! The step of a discrete-time program and its transpose: what every sweep, check and training loop is written
 //! against; and the Runge-Kutta step of an ordinary differential equation.
 
+use std::ops::Range;
+
 use simba::scalar::RealField;
 
 use crate::tableau::MAX_STAGES;
@@ -44,6 +46,14 @@ pub trait Step<T: RealField + Copy> {
     /// Turns `x_n` into `x_{n+1}`, pushes to the tape and returns what the step adds to the cost.
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T;
 
+    /// Takes some [`step`](Self::step)s one after the other and adds to `cost` what they do, with the same bits. A program whose
+    /// steps have preparations in common makes them once.
+    fn advance(&self, steps: Range<usize>, x: &mut [T], tape: &mut Self::Tape, cost: &mut T) {
+        for n in steps {
+            *cost += self.step(n, x, tape);
+        }
+    }
+
     /// Logs the events of step `n`, the last one pushed: which smooth piece each event function lies in, spikes,
     /// crossings. A smooth program has none.
     fn events(&self, _n: usize, _tape: &Self::Tape, _log: &mut EventLog) {}
@@ -65,6 +75,21 @@ pub trait StepVjp<T: RealField + Copy>: Step<T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     );
+
+    /// The transpose of [`advance`](Step::advance): [`step_vjp`](Self::step_vjp) for some steps, the last one first, with the same
+    /// bits.
+    fn advance_vjp(
+        &self,
+        steps: Range<usize>,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        for n in steps.rev() {
+            self.step_vjp(n, tape, cost_bar, x_bar, parameters_bar);
+        }
+    }
 
     /// The transpose of [`start`](Step::start): hands `x_bar` of the initial state on to the parameters that it is made
     /// of.

@@ -24,7 +24,22 @@ pub(crate) struct Charges<'a, T> {
     pub(crate) gain: T,
 }
 
-impl<T: Copy> Charges<'_, T> {
+impl<T: RealField + Copy> Charges<'_, T> {
+    /// The columns, and what they are multiplied by, of `C` neurons, which is how many there are.
+    #[inline(always)]
+    fn arrays<const C: usize>(self) -> ([u32; C], [T; C]) {
+        let (mut columns, mut gains) = ([0; C], [T::zero(); C]);
+        columns.copy_from_slice(self.neurons);
+        gains.copy_from_slice(self.charges);
+        (
+            columns,
+            gains.map(
+                #[inline(always)]
+                |charge| self.gain * charge,
+            ),
+        )
+    }
+
     #[inline(always)]
     fn split_at(self, index: usize) -> (Self, Self) {
         let (neurons, charges) = (self.neurons.split_at(index), self.charges.split_at(index));
@@ -72,6 +87,14 @@ pub(crate) struct Forward<'a, T> {
     /// Of all classes.
     pub(crate) s: &'a mut [T],
     pub(crate) j: &'a mut [T],
+    pub(crate) reading: Option<Reading<'a, T>>,
+}
+
+/// What is read of the traces of class 0 at the end of a step: `o . s_0` and `s_0 . s_0` as [`dot`] has them, and a copy.
+pub(crate) struct Reading<'a, T> {
+    pub(crate) o: &'a [T],
+    pub(crate) kept: &'a mut [T],
+    pub(crate) sums: &'a mut [T; 2],
 }
 
 /// Their transpose by charges and weights, equations (22), (23): writes the sum over the classes of `gain (s_bar + W^T J_bar)` to
@@ -147,7 +170,7 @@ struct Plain;
 
 impl<T: RealField + Copy> Columns<T> for Plain {
     fn forward(&self, step: Forward<'_, T>) {
-        let Forward { s, j, .. } = step;
+        let Forward { s, j, reading, .. } = step;
         for class in step.classes {
             let (s, j) = (class.of_mut(s, step.size), class.of_mut(j, step.size));
             let w = &step.parameters[class.weights..];
@@ -158,6 +181,11 @@ impl<T: RealField + Copy> Columns<T> for Plain {
                 s[column as usize] += class.gain * charge;
                 axpy(j, class.gain * charge, &w[column as usize * step.size..][..step.size]);
             }
+        }
+        if let Some(reading) = reading {
+            let s = &s[..step.size];
+            reading.kept.copy_from_slice(s);
+            *reading.sums = [dot(reading.o, s), dot(s, s)];
         }
     }
 
@@ -194,53 +222,130 @@ impl<T: RealField + Copy> Columns<T> for Plain {
 const ADDED: usize = 8;
 
 macro_rules! vectors {
-    ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident, $reduce:ident) => {
+    ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident, $reduce:ident, $partial_load:ident) => {
         const _: () = {
             impl pulp::WithSimd for Forward<'_, $scalar> {
                 type Output = ();
 
                 #[inline(always)]
                 fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    let Self { size, classes, parameters, neurons, charges, s, j } = self;
-                    for class in classes {
-                        let (s, j) = (class.of_mut(s, size), class.of_mut(j, size));
-                        let released = Charges { neurons, charges, gain: class.gain };
-                        add_all::<S, true>(simd, &parameters[class.weights..], class.keep, released, s, j);
-                        for (&neuron, &charge) in neurons.iter().zip(charges) {
-                            s[neuron as usize] += class.gain * charge;
+                    let Self { size, classes, parameters, neurons, charges, s, j, reading } = self;
+                    // The first columns, as many as do not make a whole group, come with the decay.
+                    let (first, groups) = neurons.split_at(neurons.len() % ADDED);
+                    let (first_charges, group_charges) = charges.split_at(first.len());
+                    macro_rules! decay_and_add {
+                        ($count:literal) => {{
+                            let (mut columns, mut each) = ([0; $count], [0.0; $count]);
+                            columns.copy_from_slice(first);
+                            each.copy_from_slice(first_charges);
+                            for class in classes {
+                                let (s, j) = (class.of_mut(s, size), class.of_mut(j, size));
+                                let (w, gains) = (&parameters[class.weights..], each.map(|q| class.gain * q));
+                                add::<S, $count, true>(simd, w, class.keep, columns, gains, s, j);
+                                for (&neuron, &charge) in neurons.iter().zip(charges) {
+                                    s[neuron as usize] += class.gain * charge;
+                                }
+                            }
+                        }};
+                    }
+                    match first.len() {
+                        0 => decay_and_add!(0),
+                        1 => decay_and_add!(1),
+                        2 => decay_and_add!(2),
+                        3 => decay_and_add!(3),
+                        4 => decay_and_add!(4),
+                        5 => decay_and_add!(5),
+                        6 => decay_and_add!(6),
+                        _ => decay_and_add!(7),
+                    }
+                    if !groups.is_empty() {
+                        for class in classes {
+                            let w = &parameters[class.weights..];
+                            let released =
+                                Charges { neurons: groups, charges: group_charges, gain: class.gain };
+                            add_groups(simd, w, released, class.of_mut(j, size));
                         }
+                    }
+                    let Some(reading) = reading else { return };
+                    // How many vectors the lanes of a product are.
+                    match LANES / S::$lanes {
+                        1 => read::<S, 1>(simd, &s[..size], reading),
+                        2 => read::<S, 2>(simd, &s[..size], reading),
+                        4 => read::<S, 4>(simd, &s[..size], reading),
+                        8 => read::<S, 8>(simd, &s[..size], reading),
+                        _ => read::<S, LANES>(simd, &s[..size], reading),
                     }
                 }
             }
 
-            /// Adds columns, times a charge each and the gain, to `y`, which decays first, as does `s` of the same length.
             #[inline(always)]
-            fn add_all<S: pulp::Simd, const DECAYS: bool>(
+            fn read<S: pulp::Simd, const K: usize>(simd: S, s: &[$scalar], reading: Reading<'_, $scalar>) {
+                let Reading { o, kept, sums } = reading;
+                let ((s, s_rest), (o, o_rest)) = (s.as_chunks::<LANES>(), o[..s.len()].as_chunks::<LANES>());
+                let (kept, kept_rest) = kept.split_at_mut(s.len() * LANES);
+                let (mut product, mut square) = ([simd.$splat(0.0); K], [simd.$splat(0.0); K]);
+                for ((s, o), kept) in s.iter().zip(o).zip(kept.as_chunks_mut::<LANES>().0) {
+                    let (s, o, kept) = (S::$as_simd(s).0, S::$as_simd(o).0, S::$as_mut_simd(kept).0);
+                    for k in 0..K {
+                        kept[k] = s[k];
+                        product[k] = simd.$add(product[k], simd.$mul(o[k], s[k]));
+                        square[k] = simd.$add(square[k], simd.$mul(s[k], s[k]));
+                    }
+                }
+                // What is left, in vectors that are not full.
+                if !s_rest.is_empty() {
+                    kept_rest.copy_from_slice(s_rest);
+                    let parts = s_rest.chunks(S::$lanes).zip(o_rest.chunks(S::$lanes));
+                    for (k, (s, o)) in parts.enumerate() {
+                        let (s, o) = (simd.$partial_load(s), simd.$partial_load(o));
+                        product[k] = simd.$add(product[k], simd.$mul(o, s));
+                        square[k] = simd.$add(square[k], simd.$mul(s, s));
+                    }
+                }
+                *sums = [sum::<S, K>(simd, product), sum::<S, K>(simd, square)];
+            }
+
+            /// Adds columns, times a charge each and the gain, to `y`.
+            #[inline(always)]
+            fn add_all<S: pulp::Simd>(
                 simd: S,
                 w: &[$scalar],
-                keep: $scalar,
                 released: Charges<'_, $scalar>,
-                s: &mut [$scalar],
                 y: &mut [$scalar],
             ) {
-                // The first columns, as many as do not make a whole group, come with the decay.
                 let (first, groups) = released.split_at(released.neurons.len() % ADDED);
-                match first.neurons.len() {
-                    1 => add::<S, 1, DECAYS>(simd, w, keep, first, s, y),
-                    2 => add::<S, 2, DECAYS>(simd, w, keep, first, s, y),
-                    3 => add::<S, 3, DECAYS>(simd, w, keep, first, s, y),
-                    4 => add::<S, 4, DECAYS>(simd, w, keep, first, s, y),
-                    5 => add::<S, 5, DECAYS>(simd, w, keep, first, s, y),
-                    6 => add::<S, 6, DECAYS>(simd, w, keep, first, s, y),
-                    7 => add::<S, 7, DECAYS>(simd, w, keep, first, s, y),
-                    _ if DECAYS => add::<S, 0, DECAYS>(simd, w, keep, first, s, y),
-                    _ => {}
+                macro_rules! add_first {
+                    ($count:literal) => {{
+                        let (columns, gains) = first.arrays::<$count>();
+                        add::<S, $count, false>(simd, w, 1.0, columns, gains, &mut [], y);
+                    }};
                 }
-                let mut rest = groups;
-                while !rest.neurons.is_empty() {
-                    let (group, others) = rest.split_at(ADDED);
-                    add::<S, ADDED, false>(simd, w, keep, group, &mut [], y);
-                    rest = others;
+                match first.neurons.len() {
+                    0 => {}
+                    1 => add_first!(1),
+                    2 => add_first!(2),
+                    3 => add_first!(3),
+                    4 => add_first!(4),
+                    5 => add_first!(5),
+                    6 => add_first!(6),
+                    _ => add_first!(7),
+                }
+                add_groups(simd, w, groups, y);
+            }
+
+            /// The same for whole groups of columns.
+            #[inline(always)]
+            fn add_groups<S: pulp::Simd>(
+                simd: S,
+                w: &[$scalar],
+                mut released: Charges<'_, $scalar>,
+                y: &mut [$scalar],
+            ) {
+                while !released.neurons.is_empty() {
+                    let (group, others) = released.split_at(ADDED);
+                    let (columns, gains) = group.arrays::<ADDED>();
+                    add::<S, ADDED, false>(simd, w, 1.0, columns, gains, &mut [], y);
+                    released = others;
                 }
             }
 
@@ -260,43 +365,31 @@ macro_rules! vectors {
                     let Self { n, rows, gain, bursts, w_bar } = self;
                     for (neuron, steps, charges) in bursts.parts() {
                         let column = &mut w_bar[neuron * n..][..n];
-                        add_all::<S, false>(
-                            simd,
-                            rows,
-                            1.0,
-                            Charges { neurons: steps, charges, gain },
-                            &mut [],
-                            column,
-                        );
+                        add_all(simd, rows, Charges { neurons: steps, charges, gain }, column);
                     }
                 }
             }
 
-            /// Adds `C` columns, which is how many there are.
+            /// Adds `C` columns, times a gain each, to `y`, which decays first, as does `s` of the same length.
             #[inline(always)]
             fn add<S: pulp::Simd, const C: usize, const DECAYS: bool>(
                 simd: S,
                 w: &[$scalar],
                 keep: $scalar,
-                released: Charges<'_, $scalar>,
+                columns: [u32; C],
+                gains: [$scalar; C],
                 s: &mut [$scalar],
                 y: &mut [$scalar],
             ) {
                 let n = y.len();
-                let (mut columns, mut gains) = ([0; C], [0.0; C]);
-                columns.copy_from_slice(released.neurons);
-                gains.copy_from_slice(released.charges);
-                let gains = gains.map(|q| released.gain * q);
                 let (y, y_rest) = S::$as_mut_simd(y);
                 let (s, s_rest) = S::$as_mut_simd(s);
                 let vectors = y.len();
                 let s = &mut s[..if DECAYS { vectors } else { 0 }];
                 let mut xs = [&[] as &[S::$vectors]; C];
-                let mut xs_rest = [&[] as &[$scalar]; C];
                 let (keep_all, mut splats) = (simd.$splat(keep), [simd.$splat(0.0); C]);
                 for c in 0..C {
-                    let (x, x_rest) = S::$as_simd(&w[columns[c] as usize * n..][..n]);
-                    (xs[c], xs_rest[c]) = (&x[..vectors], &x_rest[..y_rest.len()]);
+                    xs[c] = &S::$as_simd(&w[columns[c] as usize * n..][..n]).0[..vectors];
                     splats[c] = simd.$splat(gains[c]);
                 }
                 for i in 0..vectors {
@@ -310,25 +403,35 @@ macro_rules! vectors {
                     y[i] = sum;
                 }
                 if !y_rest.is_empty() {
-                    add_rest::<C>(if DECAYS { Some(keep) } else { None }, xs_rest, gains, s_rest, y_rest);
+                    add_rest(
+                        w,
+                        n,
+                        if DECAYS { Some(keep) } else { None },
+                        (&columns, &gains),
+                        s_rest,
+                        y_rest,
+                    );
                 }
             }
 
+            /// The same for what is left of columns of length `n`.
             #[inline(never)]
-            fn add_rest<const C: usize>(
+            fn add_rest(
+                w: &[$scalar],
+                n: usize,
                 keep: Option<$scalar>,
-                xs: [&[$scalar]; C],
-                gains: [$scalar; C],
+                (columns, gains): (&[u32], &[$scalar]),
                 s: &mut [$scalar],
                 y: &mut [$scalar],
             ) {
-                for (i, y) in y.iter_mut().enumerate() {
-                    if let Some(keep) = keep {
-                        s[i] *= keep;
-                        *y *= keep;
-                    }
-                    for c in 0..C {
-                        *y += gains[c] * xs[c][i];
+                if let Some(keep) = keep {
+                    s.iter_mut().for_each(|s| *s *= keep);
+                    y.iter_mut().for_each(|y| *y *= keep);
+                }
+                for (&column, &gain) in columns.iter().zip(gains) {
+                    let rest = &w[(column as usize + 1) * n - y.len()..][..y.len()];
+                    for (y, &x) in y.iter_mut().zip(rest) {
+                        *y += gain * x;
                     }
                 }
             }
@@ -370,56 +473,76 @@ macro_rules! vectors {
                     s_bar: class.of(step.s_bar, size),
                     j_bar: class.of(step.j_bar, size),
                 };
-                charge_bar.fill(0.0);
-                let mut classes = step.classes;
+                let (mut classes, mut is_first) = (step.classes, true);
+                if classes.is_empty() {
+                    charge_bar.fill(0.0);
+                }
+                // Whether there is anything left of a column, for which nothing is got ready otherwise.
+                macro_rules! visit {
+                    ($count:literal, $writes:literal, $sides:expr, $w_bar:expr) => {
+                        if size % LANES == 0 {
+                            visit::<S, K, $count, $writes, false>(
+                                simd, $sides, $w_bar, visits, is_first, charge_bar,
+                            )
+                        } else {
+                            visit::<S, K, $count, $writes, true>(
+                                simd, $sides, $w_bar, visits, is_first, charge_bar,
+                            )
+                        }
+                    };
+                }
                 while let [a, others @ ..] = classes {
                     classes = others;
                     if let [b, others @ ..] = others
                         && a.writes == b.writes
-                        && let Ok(w_bar) = parameters_bar.get_disjoint_mut([weights(a), weights(b)])
+                        && a.weights + size * size == b.weights
                     {
                         let sides = [side(a), side(b)];
                         let gains = if a.writes {
-                            visit::<S, K, 2, true>(simd, sides, w_bar, visits, charge_bar)
+                            let w_bar = &mut parameters_bar[a.weights..][..2 * size * size];
+                            let (a, b) = w_bar.split_at_mut(size * size);
+                            visit!(2, true, sides, [a, b])
                         } else {
-                            visit::<S, K, 2, false>(simd, sides, [&mut [], &mut []], visits, charge_bar)
+                            visit!(2, false, sides, [&mut [], &mut []])
                         };
                         (gain_bar[a.number], gain_bar[b.number]) = (gains[0], gains[1]);
                         classes = others;
-                        continue;
-                    }
-                    let gains = if a.writes {
-                        let w_bar = [&mut parameters_bar[weights(a)]];
-                        visit::<S, K, 1, true>(simd, [side(a)], w_bar, visits, charge_bar)
                     } else {
-                        visit::<S, K, 1, false>(simd, [side(a)], [&mut []], visits, charge_bar)
-                    };
-                    gain_bar[a.number] = gains[0];
+                        let gains = if a.writes {
+                            visit!(1, true, [side(a)], [&mut parameters_bar[weights(a)]])
+                        } else {
+                            visit!(1, false, [side(a)], [&mut []])
+                        };
+                        gain_bar[a.number] = gains[0];
+                    }
+                    is_first = false;
                 }
             }
 
-            /// Comes to the columns of some neurons in `C` classes; returns the cotangents of the gains.
+            /// Comes to the columns of some neurons in `C` classes; returns the cotangents of the gains. The first classes write the
+            /// cotangents of the charges, the others add to them.
             #[inline(always)]
-            fn visit<S: pulp::Simd, const K: usize, const C: usize, const WRITES: bool>(
+            fn visit<S: pulp::Simd, const K: usize, const C: usize, const WRITES: bool, const REST: bool>(
                 simd: S,
                 sides: [Side<'_>; C],
                 mut w_bar: [&mut [$scalar]; C],
                 (neurons, charges): (&[u32], &[$scalar]),
+                is_first: bool,
                 charge_bar: &mut [$scalar],
             ) -> [$scalar; C] {
                 let n = sides[0].j_bar.len();
-                let blocks = n / LANES;
-                let whole = blocks * LANES;
-                let mut ys = [&[] as &[[S::$vectors; K]]; C];
+                let mut ys = [&[] as &[[$scalar; LANES]]; C];
                 for c in 0..C {
-                    ys[c] = &S::$as_simd(&sides[c].j_bar[..whole]).0.as_chunks().0[..blocks];
+                    ys[c] = sides[c].j_bar[..n].as_chunks().0;
                 }
+                let blocks = ys[0].len();
+                let whole = blocks * LANES;
                 let mut gain_bar = [0.0; C];
                 for ((&neuron, &charge), charge_bar) in neurons.iter().zip(charges).zip(charge_bar) {
                     let first = neuron as usize * n;
                     let (mut xs, mut splats) = (ys, [simd.$splat(0.0); C]);
                     for c in 0..C {
-                        xs[c] = &S::$as_simd(&sides[c].w[first..][..whole]).0.as_chunks().0[..blocks];
+                        xs[c] = &sides[c].w[first..][..n].as_chunks().0[..blocks];
                         splats[c] = simd.$splat(sides[c].gain * charge);
                     }
                     let mut sums = [[simd.$splat(0.0); K]; C];
@@ -427,14 +550,12 @@ macro_rules! vectors {
                     if WRITES {
                         let bars = w_bar.each_mut().map(
                             #[inline(always)]
-                            |w_bar| {
-                                let column = &mut w_bar[first..][..whole];
-                                &mut S::$as_mut_simd(column).0.as_chunks_mut::<K>().0[..blocks]
-                            },
+                            |w_bar| &mut w_bar[first..][..n].as_chunks_mut::<LANES>().0[..blocks],
                         );
                         for block in 0..blocks {
                             for c in 0..C {
-                                let (x, y, bar) = (&xs[c][block], &ys[c][block], &mut bars[c][block]);
+                                let (x, y) = (S::$as_simd(&xs[c][block]).0, S::$as_simd(&ys[c][block]).0);
+                                let bar = S::$as_mut_simd(&mut bars[c][block]).0;
                                 for k in 0..K {
                                     sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], y[k]));
                                     bar[k] = simd.$add(bar[k], simd.$mul(splats[c], y[k]));
@@ -444,16 +565,17 @@ macro_rules! vectors {
                     } else {
                         for block in 0..blocks {
                             for c in 0..C {
-                                let (x, y) = (&xs[c][block], &ys[c][block]);
+                                let (x, y) = (S::$as_simd(&xs[c][block]).0, S::$as_simd(&ys[c][block]).0);
                                 for k in 0..K {
                                     sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], y[k]));
                                 }
                             }
                         }
                     }
+                    let mut total = if is_first { 0.0 } else { *charge_bar };
                     for c in 0..C {
                         let side = &sides[c];
-                        if whole < n {
+                        if REST {
                             let mut lanes = [0.0; LANES];
                             S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums[c]);
                             let (x, y) = (&side.w[first..][whole..n], &side.j_bar[whole..]);
@@ -462,9 +584,10 @@ macro_rules! vectors {
                             sums[c].copy_from_slice(&S::$as_simd(&lanes).0[..K]);
                         }
                         let worth = side.s_bar[neuron as usize] + sum::<S, K>(simd, sums[c]);
-                        *charge_bar += side.gain * worth;
+                        total += side.gain * worth;
                         gain_bar[c] += charge * worth;
                     }
+                    *charge_bar = total;
                 }
                 gain_bar
             }
@@ -538,7 +661,8 @@ vectors!(
     splat_f32s,
     add_f32s,
     mul_f32s,
-    reduce_sum_f32s
+    reduce_sum_f32s,
+    partial_load_f32s
 );
 vectors!(
     f64,
@@ -549,7 +673,8 @@ vectors!(
     splat_f64s,
     add_f64s,
     mul_f64s,
-    reduce_sum_f64s
+    reduce_sum_f64s,
+    partial_load_f64s
 );
 
 #[cfg(test)]
@@ -576,17 +701,19 @@ mod tests {
                 let steps: Vec<u32> = (0..ends.last().map_or(0, |e| e.1)).map(|i| i * 5 % n as u32).collect();
                 let given = cast(numbers(steps.len(), 0.4));
                 let bursts = Bursts { neurons: &ends, steps: &steps, charges: &given };
-                let run = |loops: &dyn Columns<T>, writes: [bool; 2]| {
-                    // The first class has the second half of the weights.
+                let run = |loops: &dyn Columns<T>, writes: [bool; 2], first: usize| {
+                    // Either class may have the first half of the weights.
                     let classes = [0, 1].map(|number| Class {
                         number,
-                        weights: (1 - number) * n * n,
+                        weights: (number ^ first) * n * n,
                         keep: T::from_subset(&0.9),
                         gain: T::from_subset(&(0.7 + number as f64)),
                         writes: writes[number],
                     });
                     let (mut s, mut j, mut bar) = (x.clone(), x.clone(), w.clone());
                     let (mut charge_bar, mut gain_bar) = (charges.clone(), [T::zero(); 2]);
+                    let mut kept = vec![T::zero(); n];
+                    let mut sums = [T::zero(); 2];
                     loops.backward(Backward {
                         size: n,
                         classes: &classes,
@@ -607,12 +734,16 @@ mod tests {
                         charges: &charges,
                         s: &mut s,
                         j: &mut j,
+                        reading: Some(Reading { o: &w[..n], kept: &mut kept, sums: &mut sums }),
                     });
                     loops.add_outer(n, &w, T::from_subset(&0.7), bursts, &mut bar);
-                    (s, j, bar, charge_bar, gain_bar)
+                    (s, j, bar, charge_bar, gain_bar, kept, sums)
                 };
-                for writes in [[false, false], [false, true], [true, true]] {
-                    assert_eq!(run(columns::<T>(), writes), run(&Plain, writes), "{n} {visited} {writes:?}");
+                for (writes, first) in
+                    [([false, false], 0), ([false, true], 0), ([true, true], 0), ([true, true], 1)]
+                {
+                    let (vectors, plain) = (run(columns::<T>(), writes, first), run(&Plain, writes, first));
+                    assert_eq!(vectors, plain, "{n} {visited} {writes:?} {first}");
                 }
             }
         }

@@ -108,41 +108,24 @@ pub(crate) fn copy<T: RealField + Copy>(y: &mut [T], x: &[T]) {
     );
 }
 
-/// Terms that are added in one pass.
-const TERMS: usize = 4;
-
-/// `y = x + sum_k factor_k x_k`, term by term.
+/// `y = sum_k factor_k x_k`, term by term.
 #[inline(always)]
-pub(crate) fn combine<'t, T: RealField + Copy>(
-    y: &mut [T],
-    x: &[T],
-    mut terms: impl Iterator<Item = (T, &'t [T])>,
-) {
-    macro_rules! combine {
-        ($($x:ident $factor:ident),*) => {
-            each([y], [x, $($x),*], #[inline(always)] |_, [sum, $($x),*]| {
-                $(let sum = sum + $factor * $x;)*
-                [sum]
-            })
-        };
-    }
-    // Most networks have no more than these.
-    let (mut first, mut count) = ([(T::zero(), &[][..]); TERMS], 0);
-    for (slot, term) in first.iter_mut().zip(&mut terms) {
-        *slot = term;
-        count += 1;
-    }
-    let [(f, a), (g, b), (h, c), (k, d)] = first;
-    match count {
-        0 => combine!(),
-        1 => combine!(a f),
-        2 => combine!(a f, b g),
-        3 => combine!(a f, b g, c h),
-        _ => combine!(a f, b g, c h, d k),
-    }
-    for (factor, x) in terms {
-        axpy(y, factor, x);
-    }
+pub(crate) fn combine<T: RealField + Copy, const K: usize>(y: &mut [T], terms: [(T, &[T]); K]) {
+    each(
+        [y],
+        terms.map(
+            #[inline(always)]
+            |(_, x)| x,
+        ),
+        #[inline(always)]
+        |_, x| {
+            let mut sum = terms[0].0 * x[0];
+            for k in 1..K {
+                sum += terms[k].0 * x[k];
+            }
+            [sum]
+        },
+    );
 }
 
 /// Bytes of a line of the caches.
@@ -205,17 +188,16 @@ pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
 /// The widest vectors of this machine, looked up once.
 pub(crate) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
-/// Some of the same, compiled for the machine's widest vectors by themselves: for callers that are not.
+/// The same, compiled for the machine's widest vectors by itself: for callers that are not.
 pub mod wide {
     use nalgebra::RealField;
 
     use super::ARCH;
     use crate::population::vectorise;
 
-    // A closure that only borrows reaches the wide vectors through a shim that is not inlined, and so never sees them; these
-    // are closures written out.
+    // A closure that only borrows reaches the wide vectors through a shim that is not inlined, and so never sees them; this
+    // is a closure written out.
     struct Axpy<'a, T>(&'a mut [T], T, &'a [T]);
-    struct Dot<'a, T>(&'a [T], &'a [T]);
 
     impl<T: RealField + Copy> pulp::NullaryFnOnce for Axpy<'_, T> {
         type Output = ();
@@ -226,23 +208,9 @@ pub mod wide {
         }
     }
 
-    impl<T: RealField + Copy> pulp::NullaryFnOnce for Dot<'_, T> {
-        type Output = T;
-
-        #[inline(always)]
-        fn call(self) -> T {
-            super::dot(self.0, self.1)
-        }
-    }
-
     /// `y += factor x`, over the shorter of the two.
     pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
         vectorise::<T, _>(*ARCH, Axpy(y, factor, x));
-    }
-
-    /// `x . y`, over the shorter of the two, in the same order.
-    pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
-        vectorise::<T, _>(*ARCH, Dot(x, y))
     }
 }
 
@@ -260,13 +228,11 @@ mod tests {
             let expected: Vec<f64> = x.iter().zip(&y).map(|(x, y)| y + 0.3 * x).collect();
             axpy(&mut y, 0.3, &x);
             assert_eq!(y, expected);
-            for count in 0..7 {
-                let terms = (0..count).map(|k| (f64::from(k).cos(), &x[..]));
-                let (mut one_by_one, mut at_once) = (y.clone(), vec![f64::NAN; x.len()]);
-                terms.clone().for_each(|(factor, x)| axpy(&mut one_by_one, factor, x));
-                combine(&mut at_once, &y, terms);
-                assert_eq!(at_once, one_by_one, "{count} terms");
-            }
+            let (mut at_once, mut one_by_one) = (vec![f64::NAN; x.len()], y.clone());
+            combine(&mut at_once, [(1.0, &y), (0.3, &x), (-0.7, &expected)]);
+            axpy(&mut one_by_one, 0.3, &x);
+            axpy(&mut one_by_one, -0.7, &expected);
+            assert_eq!(at_once, one_by_one);
         }
     }
 }

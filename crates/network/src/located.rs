@@ -84,7 +84,8 @@ pub(crate) fn forward<N: NeuronVjp, T: RealField + Copy>(
     released: &mut Released<T>,
 ) {
     let size = before.v.len();
-    let first = released.neurons.len();
+    let first = released.len();
+    released.make_room(size);
     for i in 0..size {
         let p = params_at::<N, T>(at, size, i);
         let cell = Cell::<N, T>::new(p, current[i]);

@@ -12,7 +12,7 @@ use crate::dale::Sign;
 use crate::delay::Delayed;
 use crate::kernels::ARCH;
 use crate::parameters::Layout;
-use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Setting};
+use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Part, Setting};
 use crate::split::{self, Steps};
 use crate::{Error, Group, Parameters, Population};
 
@@ -34,6 +34,25 @@ pub(crate) struct Place<T: 'static> {
     /// Start and length of the model's parameters in the flat vector.
     pub(crate) parameters: std::ops::Range<usize>,
     pub(crate) width: usize,
+    /// Whether any parameter of the neurons is trainable, which every step asks, and whether the gate's width is.
+    pub(crate) trains_neurons: bool,
+    pub(crate) trains_width: bool,
+}
+
+impl<T> Place<T> {
+    /// The part of a gradient that its loops add to.
+    #[inline(always)]
+    pub(crate) fn parameter_bar<'a>(&self, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
+        // Most are not trained, and every step asks.
+        if !self.trains_neurons && !self.trains_width {
+            return ParameterBar { neuron: None, width: None };
+        }
+        let (neuron, rest) = gradient[self.parameters.start..].split_at_mut(self.parameters.len());
+        ParameterBar {
+            neuron: self.trains_neurons.then_some(neuron),
+            width: self.trains_width.then_some(&mut rest[0]),
+        }
+    }
 }
 
 /// A network of gated-synapse spiking neurons: its structure and its parameters.
@@ -74,10 +93,6 @@ pub struct Network<T: 'static> {
     pub(crate) frozen: HashSet<Group>,
     /// Entries of groups, column-major, that keep their values.
     pub(crate) frozen_entries: Vec<(Group, Arc<Vec<bool>>)>,
-    /// Whether any parameter of each population's neurons is trainable, which every step asks.
-    pub(crate) trains_neurons: Vec<bool>,
-    /// Whether each population's gate width is.
-    pub(crate) trains_width: Vec<bool>,
     pub(crate) neurons: usize,
     pub(crate) membrane: usize,
     pub(crate) latches: usize,
@@ -328,6 +343,8 @@ impl NetworkBuilder {
                 dynamics,
                 parameters,
                 width,
+                trains_neurons: false,
+                trains_width: false,
             });
             offset += p.size;
             rest += (dim - 1) * p.size;
@@ -359,8 +376,6 @@ impl NetworkBuilder {
         let mut network = Network {
             frozen: frozen.collect(),
             frozen_entries: Vec::new(),
-            trains_neurons: vec![false; places.len()],
-            trains_width: vec![false; places.len()],
             parameters,
             steps: split::DOUBLE,
             places,
@@ -489,12 +504,13 @@ impl<T: RealField + Copy> Network<T> {
     }
 
     fn note_frozen(&mut self) {
-        let trains = |population: usize, place: &Place<T>| {
-            let n = place.dynamics.parameters().len();
-            (0..n).any(|parameter| !self.frozen.contains(&Group::Neuron { population, parameter }))
-        };
-        self.trains_width = (0..self.places.len()).map(|p| self.is_trainable(Group::GateWidth(p))).collect();
-        self.trains_neurons = self.places.iter().enumerate().map(|(p, place)| trains(p, place)).collect();
+        let Self { places, frozen, .. } = self;
+        for (population, place) in places.iter_mut().enumerate() {
+            let mut neuron = (0..place.dynamics.parameters().len())
+                .map(|parameter| Group::Neuron { population, parameter });
+            place.trains_neurons = neuron.any(|group| !frozen.contains(&group));
+            place.trains_width = !frozen.contains(&Group::GateWidth(population));
+        }
     }
 
     /// Whether a group's gradient is computed.
@@ -660,20 +676,13 @@ impl<T: RealField + Copy> Network<T> {
             shape: place.shape,
             width: self.parameters.values()[place.width],
             growth: None,
+            part: Part {
+                offset: place.offset,
+                size: place.size,
+                rest: place.rest,
+                latch: self.membrane + place.latch,
+            },
         }
-    }
-
-    /// The part of a gradient that a population's loops add to.
-    #[inline(always)]
-    pub(crate) fn parameter_bar<'a>(&self, population: usize, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
-        let (trains_neurons, trains_width) = (self.trains_neurons[population], self.trains_width[population]);
-        // Most are not trained, and every step asks.
-        if !trains_neurons && !trains_width {
-            return ParameterBar { neuron: None, width: None };
-        }
-        let place = &self.places[population];
-        let (neuron, rest) = gradient[place.parameters.start..].split_at_mut(place.parameters.len());
-        ParameterBar { neuron: trains_neurons.then_some(neuron), width: trains_width.then_some(&mut rest[0]) }
     }
 
     /// Sets the gradient of masked and frozen entries and frozen groups to zero.
@@ -728,6 +737,8 @@ impl<T: RealField + Copy> Network<T> {
             dynamics: dynamics(p.dynamics),
             parameters: p.parameters.clone(),
             width: p.width,
+            trains_neurons: p.trains_neurons,
+            trains_width: p.trains_width,
         };
         Network {
             parameters: self.parameters.map(scalar),
@@ -740,8 +751,6 @@ impl<T: RealField + Copy> Network<T> {
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),
             frozen_entries: self.frozen_entries.clone(),
-            trains_neurons: self.trains_neurons.clone(),
-            trains_width: self.trains_width.clone(),
             neurons: self.neurons,
             membrane: self.membrane,
             latches: self.latches,
@@ -779,6 +788,7 @@ fn probe(p: &Population) -> Setting<'_, f64> {
         shape: p.shape,
         width: p.width,
         growth: None,
+        part: Part::default(),
     }
 }
 

@@ -134,14 +134,14 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
             self.taus(k).add_over_vjp(tau_bar, T::one(), s_bar, &work.charge);
         }
-        for (p, place) in network.places.iter().enumerate() {
+        for place in &network.places {
             let at = network.setting(place, self.scheme.h, self.scheme.tableau);
             place.dynamics.charge_vjp(
                 &at,
                 block(place, network.membrane, x),
                 &work.charge_bar[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                network.parameter_bar(p, parameters_bar),
+                place.parameter_bar(parameters_bar),
             );
         }
     }
@@ -189,7 +189,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         let layout = network.parameters.layout();
         self.synapses(x, work);
         self.current(n, work);
-        for (p, place) in network.places.iter().enumerate() {
+        for place in &network.places {
             let at = network.setting(place, self.scheme.h, self.scheme.tableau);
             place.dynamics.rhs_vjp(
                 &at,
@@ -198,7 +198,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
                 block(place, network.membrane, f_bar),
                 block_mut(place, network.membrane, x_bar),
                 &mut work.current_bar[place.offset..][..place.size],
-                network.parameter_bar(p, parameters_bar),
+                place.parameter_bar(parameters_bar),
             );
         }
         self.run.current_vjp(n, &work.current_bar, parameters_bar);
@@ -242,14 +242,14 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
             self.taus(k).add_over_vjp(tau_bar, T::one(), z_bar, &work.charge);
         }
-        for (p, place) in network.places.iter().enumerate() {
+        for place in &network.places {
             let at = network.setting(place, self.scheme.h, self.scheme.tableau);
             place.dynamics.settle_vjp(
                 &at,
                 block(place, network.membrane, x),
                 &work.charge_bar[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                network.parameter_bar(p, parameters_bar),
+                place.parameter_bar(parameters_bar),
             );
         }
     }
@@ -325,7 +325,8 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
         steps.push(&self.scheme.tableau, self.scheme.h, x, |_, x, f| self.rhs(n, x, f, work));
         self.settle(x, work);
         self.synapses(x, work);
-        self.run.cost(n, &work.s[..self.network().neurons], &x[..self.network().membrane], output)
+        let s = &work.s[..self.network().neurons];
+        self.run.cost(n, self.run.read(s, output), s, &x[..self.network().membrane])
     }
 
     fn events(&self, _: usize, tape: &Self::Tape, log: &mut EventLog) {
@@ -363,13 +364,13 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
         self.settle(settled, work);
         self.synapses(settled, work);
         work.s_bar.fill(T::zero());
-        self.run.read(&work.s[..size], output);
+        let read = self.run.read(&work.s[..size], output);
         self.run.cost_vjp(
             n,
             &work.s[..size],
             &settled[..network.membrane],
             cost_bar,
-            (output, output_bar),
+            (read, output_bar),
             &mut work.s_bar[..size],
             &mut x_bar[..network.membrane],
             parameters_bar,
@@ -398,14 +399,14 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
             let tau_bar = &mut parameters_bar[network.parameters.layout().range(Group::Tau(k))];
             self.taus(k).add_over_vjp(tau_bar, -T::one(), z_bar, &charge);
         }
-        for (p, place) in network.places.iter().enumerate() {
+        for place in &network.places {
             let at = network.setting(place, self.scheme.h, self.scheme.tableau);
             place.dynamics.charge_vjp(
                 &at,
                 block(place, network.membrane, &x),
                 &charge_bar[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                network.parameter_bar(p, parameters_bar),
+                place.parameter_bar(parameters_bar),
             );
         }
         self.run.start_membrane_vjp(self.scheme.tableau.into(), x_bar, parameters_bar);

@@ -81,13 +81,13 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
         let current = &currents[n * size..][..size];
         p_next.copy_from_slice(&p);
         s_bar.fill(T::zero());
-        run.shared().read(&x[len..][..size], &mut output);
+        let read = run.shared().read(&x[len..][..size], &mut output);
         run.shared().cost_vjp(
             n,
             &x[len..][..size],
             &x[..membrane],
             T::one(),
-            (&output, &mut output_bar),
+            (read, &mut output_bar),
             &mut s_bar,
             &mut p_next[..membrane],
             gradient.values_mut(),

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use nalgebra::RealField;
 use num_dual::Dual64;
+use pulp::NullaryFnOnce;
 use spikegrad_integrators::{
     Affine, AffineBar, EventLog, Exponential, HardReset, Tableau, tableau::MAX_STAGES,
 };
@@ -25,14 +26,14 @@ pub(crate) const GRAZING: f64 = 1e-3;
 const CHUNK: usize = size_of::<u64>();
 
 /// Which bits of a byte are set, upwards, and zeros for the others.
-const SET: [[u8; CHUNK]; 1 << CHUNK] = {
+static SET: [[u32; CHUNK]; 1 << CHUNK] = {
     let mut set = [[0; CHUNK]; 1 << CHUNK];
     let mut byte = 0;
     while byte < set.len() {
         let (mut bit, mut count) = (0, 0);
         while bit < CHUNK {
             if byte >> bit & 1 == 1 {
-                set[byte][count] = bit as u8;
+                set[byte][count] = bit as u32;
                 count += 1;
             }
             bit += 1;
@@ -146,6 +147,16 @@ pub(crate) struct BlockMut<'a, T> {
     pub(crate) latch: &'a mut [T],
 }
 
+/// Where a population lies in vectors over all neurons and in the membrane state of a network.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) offset: usize,
+    pub(crate) size: usize,
+    /// Start of its other state variables, and of its latches.
+    pub(crate) rest: usize,
+    pub(crate) latch: usize,
+}
+
 /// What a population's loops need to know besides states.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting<'a, T> {
@@ -163,84 +174,184 @@ pub(crate) struct Setting<'a, T> {
     pub(crate) width: T,
     /// How the flow of a model with a closed form grows in a step, where it is known, see [`Dynamics::growth`].
     pub(crate) growth: Option<(T, T)>,
+    pub(crate) part: Part,
+}
+
+impl Part {
+    /// Its part of a vector over all neurons.
+    #[inline(always)]
+    pub(crate) fn of<'x, T>(&self, x: &'x [T]) -> &'x [T] {
+        &x[self.offset..][..self.size]
+    }
+}
+
+impl<T: RealField + Copy> Setting<'_, T> {
+    /// How many other state variables a population of model `N` has, and how many latches: most have none, which the compiler then
+    /// knows.
+    #[inline(always)]
+    fn lengths<N: Neuron>(&self) -> (usize, usize) {
+        let size = self.part.size;
+        let latches = if keeps::<N, T>(&params_at::<N, T>(self, size, 0)) { size } else { 0 };
+        ((<N::State<T> as Array<T>>::LEN - 1) * size, latches)
+    }
+
+    /// The population's part of a membrane state.
+    #[inline(always)]
+    fn block<'x, N: Neuron>(&self, x: &'x [T]) -> Block<'x, T> {
+        let (rest, latches) = self.lengths::<N>();
+        Block {
+            v: &x[self.part.offset..][..self.part.size],
+            rest: if rest == 0 { &[] } else { &x[self.part.rest..][..rest] },
+            latch: if latches == 0 { &[] } else { &x[self.part.latch..][..latches] },
+        }
+    }
+
+    /// The same to be written. The three parts lie in this order.
+    #[inline(always)]
+    fn block_mut<'x, N: Neuron>(&self, x: &'x mut [T]) -> BlockMut<'x, T> {
+        let (rest, latches) = self.lengths::<N>();
+        let Part { offset, size, .. } = self.part;
+        let (v, x) = x[offset..].split_at_mut(size);
+        let mut at = offset + size;
+        let mut take = |x: &mut &'x mut [T], start: usize, len: usize| -> &'x mut [T] {
+            if len == 0 {
+                return &mut [];
+            }
+            let (part, behind) = std::mem::take(x)[start - at..].split_at_mut(len);
+            (*x, at) = (behind, start + len);
+            part
+        };
+        let mut x = x;
+        let rest = take(&mut x, self.part.rest, rest);
+        let latch = take(&mut x, self.part.latch, latches);
+        BlockMut { v, rest, latch }
+    }
+}
+
+/// The flow of a step, of which every population does its part: vectors over all neurons, and membrane states of the network.
+// Populations are handed one pointer to it, because so many arguments would take a good part of a small network's time.
+pub(crate) struct Flow<'a, T> {
+    pub(crate) before: &'a [T],
+    pub(crate) after: &'a mut [T],
+    pub(crate) current: &'a [T],
+    pub(crate) released: &'a mut Released<T>,
+}
+
+/// Its transpose.
+pub(crate) struct FlowBar<'a, T> {
+    pub(crate) before: &'a [T],
+    pub(crate) after: &'a [T],
+    pub(crate) current: &'a [T],
+    /// Of the population alone, as the cotangents of its charges, which are used up.
+    pub(crate) active: Active<'a, T>,
+    pub(crate) charge_bar: &'a mut [T],
+    /// Of the membrane state: at the end of the step, turned into that at its start.
+    pub(crate) bar: &'a mut [T],
+    /// Is written.
+    pub(crate) current_bar: &'a mut [T],
+    /// Of the population alone.
+    pub(crate) parameters: ParameterBar<'a, T>,
 }
 
 /// Charges released in some steps, for the neurons that released any or stand in the active zone.
+// Vectors are written whole groups at a time and longer than what is in them, because to push would take longer.
 #[derive(Clone, Debug)]
 pub(crate) struct Released<T> {
-    pub(crate) neurons: Vec<u32>,
-    pub(crate) charge: Vec<T>,
+    len: usize,
+    neurons: Vec<u32>,
+    charge: Vec<T>,
     /// The gate's density at the start of the step and at its end, which the transpose asks for: sine and cosine come together.
-    pub(crate) slopes: [Vec<T>; 2],
-    /// Of each neuron, whether a step may have released any, and those that have: room for the loops that look for them.
+    slopes: [Vec<T>; 2],
+    /// Of each neuron, whether a step may have released any: room for the loop that looks for them.
     touched: Vec<u8>,
-    found: Vec<u32>,
 }
 
 impl<T> Default for Released<T> {
     fn default() -> Self {
         let (neurons, charge, slopes) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
-        Self { neurons, charge, slopes, touched: Vec::new(), found: Vec::new() }
+        Self { len: 0, neurons, charge, slopes, touched: Vec::new() }
     }
 }
 
-impl<T> Released<T> {
-    /// Forgets all, and makes room to look through so many neurons.
-    pub(crate) fn clear(&mut self, size: usize) {
-        self.truncate(0);
-        self.touched.resize(size, 0);
-        self.found.resize(size + CHUNK, 0);
+impl<T: RealField + Copy> Released<T> {
+    /// How many there are.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
-    /// Makes room for so many more, which come in groups.
+    /// Forgets all, and makes room to look through so many neurons.
+    pub(crate) fn clear(&mut self, size: usize) {
+        self.len = 0;
+        self.touched.resize(size.next_multiple_of(CHUNK), 0);
+    }
+
+    /// Makes room for so many more.
     pub(crate) fn reserve_exact(&mut self, more: usize) {
-        let more = more + GROUP;
+        let more = (self.len + more + GROUP).saturating_sub(self.neurons.len());
         self.neurons.reserve_exact(more);
         self.charge.reserve_exact(more);
         self.slopes.iter_mut().for_each(|slopes| slopes.reserve_exact(more));
     }
 
-    /// Forgets all but the first ones.
+    /// Makes sure that a population of so many neurons can be added.
     #[inline(always)]
-    pub(crate) fn truncate(&mut self, len: usize) {
-        self.neurons.truncate(len);
-        self.charge.truncate(len);
-        self.slopes.iter_mut().for_each(|slopes| slopes.truncate(len));
+    pub(crate) fn make_room(&mut self, size: usize) {
+        let needed = self.len + size + GROUP;
+        if needed > self.neurons.len() {
+            self.grow(needed);
+        }
     }
 
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        // No more than what was made room for, as long as that is enough.
+        let len = if needed <= self.neurons.capacity() {
+            self.neurons.capacity().min(2 * needed)
+        } else {
+            2 * needed
+        };
+        self.neurons.resize(len, 0);
+        self.charge.resize(len, T::zero());
+        self.slopes.iter_mut().for_each(|slopes| slopes.resize(len, T::zero()));
+    }
+
+    /// Forgets all but the first ones.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Adds a neuron, for which room was made.
     #[inline(always)]
     pub(crate) fn push(&mut self, neuron: usize, charge: T) {
-        self.neurons.push(neuron as u32);
-        self.charge.push(charge);
+        self.neurons[self.len] = neuron as u32;
+        self.charge[self.len] = charge;
+        self.len += 1;
     }
 
-    /// Looks for neurons by what is true of their voltages at both ends of a step, in whole vectors; returns how many were found.
+    /// Has the last neuron followed by itself, so that what is done to whole groups is done to neurons of its population.
     #[inline(always)]
-    fn look(&mut self, before: &[T], after: &[T], is: impl Fn(usize, T, T) -> bool) -> usize
-    where
-        T: Copy,
-    {
+    fn pad(&mut self) {
+        if let Some(last) = self.len.checked_sub(1) {
+            let neuron = self.neurons[last];
+            self.neurons[self.len..][..GROUP].fill(neuron);
+        }
+    }
+
+    /// Adds the neurons of which something is true by their voltages at both ends of a step, without any charge yet; compares in
+    /// whole vectors.
+    #[inline(always)]
+    fn look(&mut self, offset: usize, before: &[T], after: &[T], is: impl Fn(usize, T, T) -> bool) {
         let size = before.len();
-        let (marks, after) = (&mut self.touched[..size], &after[..size]);
+        let (marks, after) = (&mut self.touched[..size.next_multiple_of(CHUNK)], &after[..size]);
+        let (all, rest) = marks.split_at_mut(size);
         for i in 0..size {
-            marks[i] = u8::from(is(i, before[i], after[i]));
+            all[i] = u8::from(is(i, before[i], after[i]));
         }
-        find(marks, &mut self.found)
-    }
-
-    /// Puts the neurons that were found on the list, without any charge yet.
-    #[inline(always)]
-    fn push_found(&mut self, count: usize, offset: usize)
-    where
-        T: RealField + Copy,
-    {
-        let len = self.neurons.len() + count;
-        for group in self.found[..count.next_multiple_of(GROUP)].as_chunks::<GROUP>().0 {
-            self.neurons.extend_from_slice(&group.map(|i| offset as u32 + i));
-            self.charge.extend_from_slice(&[T::zero(); GROUP]);
+        if !rest.is_empty() {
+            rest.fill(0);
         }
-        self.neurons.truncate(len);
-        self.charge.truncate(len);
+        self.len += find(marks, offset, &mut self.neurons[self.len..]);
     }
 
     /// Those of the neurons of one step that belong to one population.
@@ -295,32 +406,10 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
     fn start_vjp(&self, at: &Setting<'_, T>, v: &[T], bar: BlockMut<'_, T>, parameters: ParameterBar<'_, T>);
 
     /// The split step's flow with the current held, equation (18): `before` to `after`, and the charge released.
-    fn forward(
-        &self,
-        at: &Setting<'_, T>,
-        before: Block<'_, T>,
-        after: BlockMut<'_, T>,
-        current: &[T],
-        offset: usize,
-        released: &mut Released<T>,
-    );
+    fn forward(&self, at: &Setting<'_, T>, flow: &mut Flow<'_, T>);
 
-    /// Its transpose, equation (24): turns `bar` of the step's end into that of its start and writes `current_bar`;
-    /// `charge_bar` is used up.
-    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
-    fn backward(
-        &self,
-        at: &Setting<'_, T>,
-        before: Block<'_, T>,
-        after: Block<'_, T>,
-        current: &[T],
-        offset: usize,
-        active: Active<'_, T>,
-        charge_bar: &mut [T],
-        bar: BlockMut<'_, T>,
-        current_bar: &mut [T],
-        parameters: ParameterBar<'_, T>,
-    );
+    /// Its transpose, equation (24).
+    fn backward(&self, at: &Setting<'_, T>, flow: &mut FlowBar<'_, T>);
 
     /// Spikes of a neuron in a step that took it from `before` to `after` and released `charge`.
     fn spikes(
@@ -471,6 +560,12 @@ pub(crate) fn gate_of<N: Neuron, T: RealField + Copy>(
 ) -> (Gate<T>, Reset<T>) {
     let reset = N::reset(params);
     (Gate { shape: at.shape, width: at.width, threshold: reset.threshold() }, reset)
+}
+
+/// Whether a neuron keeps a number besides its state.
+#[inline(always)]
+fn keeps<N: Neuron, T: RealField + Copy>(params: &N::Params<T>) -> bool {
+    matches!(N::reset(params), Reset::Latch { .. }) || N::refractory(params).is_some()
 }
 
 #[inline(always)]
@@ -644,34 +739,37 @@ fn flow_all<N: Neuron, T: RealField + Copy, const EULER: bool>(
     }
 }
 
-/// Finds the neurons that are marked by a one, upwards, without a branch; returns how many they are.
+/// Finds the neurons that are marked by a one, upwards, without a branch, and numbers them from `offset` on; returns how many they
+/// are. Marks come in whole chunks, and whole chunks are written.
 #[inline(always)]
-fn find(marks: &[u8], found: &mut [u32]) -> usize {
+fn find(marks: &[u8], offset: usize, found: &mut [u32]) -> usize {
     // Moves the lowest bit of byte `k` to bit `k` of the highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
-    let mut count = 0;
-    let mut add = |first: usize, marks: [u8; CHUNK]| {
+    let (mut count, mut first) = (0, [offset as u32; CHUNK]);
+    for &marks in marks.as_chunks::<CHUNK>().0 {
         let ones = (u64::from_le_bytes(marks).wrapping_mul(GATHER) >> (u64::BITS - u8::BITS)) as u8;
         // All of them are written, so that the compiler knows how many.
-        let to = &mut found[count..][..CHUNK];
-        for (to, &bit) in to.iter_mut().zip(&SET[usize::from(ones)]) {
-            *to = first as u32 + u32::from(bit);
+        let Some(to) = found[count..].first_chunk_mut::<CHUNK>() else { break };
+        let set = &SET[usize::from(ones)];
+        for k in 0..CHUNK {
+            to[k] = first[k] + set[k];
+            first[k] += CHUNK as u32;
         }
         count += ones.count_ones() as usize;
-    };
-    let (chunks, rest) = marks.as_chunks::<CHUNK>();
-    for (chunk, &marks) in chunks.iter().enumerate() {
-        add(chunk * CHUNK, marks);
-    }
-    if !rest.is_empty() {
-        let mut last = [0; CHUNK];
-        last[..rest.len()].copy_from_slice(rest);
-        add(chunks.len() * CHUNK, last);
     }
     count
 }
 
-/// One number of each of at most [`GROUP`] neurons, of which there is at least one; the last one's fills up the vector. Its
+/// One number of each of some neurons.
+#[inline(always)]
+fn gather<T: Copy>(of: &[T], offset: usize, neurons: &[u32; GROUP]) -> [T; GROUP] {
+    std::array::from_fn(
+        #[inline(always)]
+        |lane| of[neurons[lane] as usize - offset],
+    )
+}
+
+/// The same for at most [`GROUP`] neurons, of which there is at least one; the last one's fills up the vector. Its
 /// length is fixed, so that it need not be put together in memory.
 #[inline(always)]
 fn gathered<T: RealField + Copy>(of: &[T], offset: usize, neurons: &[u32]) -> [T; GROUP] {
@@ -785,38 +883,48 @@ pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
     released: &mut Released<T>,
     params: impl Fn(usize) -> N::Params<T>,
 ) {
+    released.pad();
     let group = if at.per_neuron { 1 } else { GROUP };
-    let [starts, ends] = &mut released.slopes;
-    let neurons = released.neurons[first..].chunks(group);
-    for (neurons, charge) in neurons.zip(released.charge[first..].chunks_mut(group)) {
-        let (gate, reset) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
-        let (start, mut end) = (gathered(before, offset, neurons), gathered(after, offset, neurons));
+    let Released { len, neurons, charge, slopes: [starts, ends], .. } = released;
+    let mut left = *len - first;
+    let mut rest = (&neurons[first..], &mut charge[first..], &mut starts[first..], &mut ends[first..]);
+    while left > 0 {
+        let (neurons, charge, starts, ends) = rest;
+        let (Some(all), Some(charge_of), Some(start_of), Some(end_of)) = (
+            neurons.first_chunk::<GROUP>(),
+            charge.first_chunk_mut::<GROUP>(),
+            starts.first_chunk_mut::<GROUP>(),
+            ends.first_chunk_mut::<GROUP>(),
+        ) else {
+            break;
+        };
+        let count = group.min(left);
+        let (gate, reset) = gate_of::<N, T>(at, &params(all[0] as usize - offset));
+        let (start, mut end) = (gather(before, offset, all), gather(after, offset, all));
         let mut whole = [T::zero(); GROUP];
         if matches!(reset, Reset::Periodic | Reset::Subtract) {
             for lane in 0..GROUP {
                 whole[lane] = turns(&reset, end[lane]);
                 end[lane] -= whole[lane];
             }
-            for (&neuron, &end) in neurons.iter().zip(&end) {
+            for (&neuron, &end) in all[..count].iter().zip(&end) {
                 after[neuron as usize - offset] = end;
             }
         }
         let (start_charge, start_slope) = gate.charges_and_densities(start);
         let (end_charge, end_slope) = gate.charges_and_densities(end);
-        if !matches!(reset, Reset::Latch { .. }) {
-            for lane in 0..GROUP {
-                whole[lane] += end_charge[lane] - start_charge[lane];
-            }
-            for (charge, &whole) in charge.iter_mut().zip(&whole) {
-                *charge += whole;
+        // Those of a whole group, though what lies behind the last neuron of the step means nothing.
+        for lane in 0..group {
+            let moved = end_charge[lane] - start_charge[lane];
+            match reset {
+                Reset::Periodic | Reset::Subtract => charge_of[lane] = whole[lane] + moved,
+                Reset::To { .. } => charge_of[lane] += moved,
+                Reset::Latch { .. } => {}
             }
         }
-        // All of them, whose number the compiler knows.
-        let len = starts.len() + neurons.len();
-        starts.extend_from_slice(&start_slope);
-        ends.extend_from_slice(&end_slope);
-        starts.truncate(len);
-        ends.truncate(len);
+        (*start_of, *end_of) = (start_slope, end_slope);
+        left -= count;
+        rest = (&neurons[group..], &mut charge[group..], &mut starts[group..], &mut ends[group..]);
     }
 }
 
@@ -867,7 +975,9 @@ fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
 
 impl<N: NeuronVjp> Model<N> {
     #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     fn forward_loop<T: RealField + Copy>(
+        &self,
         at: &Setting<'_, T>,
         before: Block<'_, T>,
         after: BlockMut<'_, T>,
@@ -880,7 +990,8 @@ impl<N: NeuronVjp> Model<N> {
         let BlockMut { v, rest, latch } = after;
         let (current, before_v) = (&current[..size], &before.v[..size]);
         let v = &mut v[..size];
-        let first = released.neurons.len();
+        let first = released.len;
+        released.make_room(size);
         if let Reset::To { .. } = N::reset(&params(0)) {
             // Where all neurons would be without a reset.
             if let Some((phi, _)) = at.growth {
@@ -901,21 +1012,23 @@ impl<N: NeuronVjp> Model<N> {
                 let lower = gate_of::<N, T>(at, &params(i)).0.lower();
                 (new > lower) | (old > lower)
             };
-            let found = released.look(
+            released.look(
+                offset,
                 before_v,
                 v,
                 #[inline(always)]
                 |i, old, new| near(i, new, old) | (waits(i) > T::zero()),
             );
             if N::refractory(&params(0)).is_none() {
-                released.push_found(found, offset);
-                let (neurons, charge) = (&released.neurons[first..], &mut released.charge[first..]);
+                let part = first..released.len;
+                let (neurons, charge) = (&released.neurons[part.clone()], &mut released.charge[part]);
                 fire::<N, T>(at, before_v, current, v, offset, neurons, charge, &params);
                 add_charges::<N, T>(at, before_v, v, offset, first, released, params);
                 return;
             }
-            for k in 0..found {
-                let i = released.found[k] as usize;
+            // Some that wait release nothing: they are taken off the list.
+            for k in first..std::mem::replace(&mut released.len, first) {
+                let i = released.neurons[k] as usize - offset;
                 let (p, old) = (params(i), before_v[i]);
                 let Some(refractory) = N::refractory(&p) else { continue };
                 let (affine, reset) = (affine::<N, T>(&p, current[i]), hard_reset::<N, T>(&p));
@@ -956,7 +1069,8 @@ impl<N: NeuronVjp> Model<N> {
         } else {
             // Few neurons are near threshold: they are found by comparing vectors.
             let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
-            let found = released.look(
+            released.look(
+                offset,
                 before_v,
                 v,
                 #[inline(always)]
@@ -965,7 +1079,6 @@ impl<N: NeuronVjp> Model<N> {
                     (new > lower) | (old > lower) | (periodic & (new < T::zero()))
                 },
             );
-            released.push_found(found, offset);
         }
         add_charges::<N, T>(at, before_v, v, offset, first, released, params);
     }
@@ -973,6 +1086,7 @@ impl<N: NeuronVjp> Model<N> {
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     fn backward_loop<T: RealField + Copy>(
+        &self,
         at: &Setting<'_, T>,
         train: bool,
         before: Block<'_, T>,
@@ -1141,6 +1255,91 @@ impl<N: NeuronVjp> Model<N> {
     }
 }
 
+// A closure that only borrows reaches the wide vectors through a shim that is not inlined, and so never sees them; these are
+// closures written out.
+
+struct FlowLoops<'s, 'p, 'a, N, T> {
+    at: &'s Setting<'p, T>,
+    flow: &'s mut Flow<'a, T>,
+    model: &'s Model<N>,
+}
+
+impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for FlowLoops<'_, '_, '_, N, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { at, flow, model } = self;
+        let (before, after) = (at.block::<N>(flow.before), at.block_mut::<N>(flow.after));
+        let (Part { offset, size, .. }, current) = (at.part, at.part.of(flow.current));
+        if const { is_wide::<T>() } || at.per_neuron {
+            let params = |i| params_at::<N, T>(at, size, i);
+            model.forward_loop(at, before, after, current, offset, flow.released, params);
+        } else {
+            let p = params_at::<N, T>(at, size, 0);
+            model.forward_loop(at, before, after, current, offset, flow.released, |_| p);
+        }
+    }
+}
+
+struct FlowBarLoops<'s, 'p, 'a, N, T> {
+    at: &'s Setting<'p, T>,
+    flow: &'s mut FlowBar<'a, T>,
+    model: &'s Model<N>,
+}
+
+impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for FlowBarLoops<'_, '_, '_, N, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { at, flow, model } = self;
+        let (before, after) = (at.block::<N>(flow.before), at.block::<N>(flow.after));
+        let (Part { offset, size, .. }, current) = (at.part, at.part.of(flow.current));
+        let bar = at.block_mut::<N>(flow.bar);
+        let current_bar = &mut flow.current_bar[offset..][..size];
+        let (active, charge_bar, width) =
+            (flow.active, &mut *flow.charge_bar, flow.parameters.width.as_deref_mut());
+        let neuron = flow.parameters.neuron.as_deref_mut();
+        macro_rules! run {
+            ($train:expr, $target:expr, $params:expr) => {
+                model.backward_loop(
+                    at,
+                    $train,
+                    before,
+                    after,
+                    current,
+                    offset,
+                    active,
+                    charge_bar,
+                    bar,
+                    current_bar,
+                    $target,
+                    width,
+                    $params,
+                )
+            };
+        }
+        // Each with its own copy of the loops, in which the parameters and whether they train are constants.
+        match neuron {
+            Some(neuron) if const { is_wide::<T>() || N::LOCATED } || at.per_neuron => {
+                run!(true, neuron, |i| params_at::<N, T>(at, size, i))
+            }
+            None if const { is_wide::<T>() || N::LOCATED } || at.per_neuron => {
+                run!(false, &mut [], |i| params_at::<N, T>(at, size, i))
+            }
+            Some(neuron) => {
+                let shared = params_at::<N, T>(at, size, 0);
+                run!(true, neuron, |_| shared)
+            }
+            None => {
+                let shared = params_at::<N, T>(at, size, 0);
+                run!(false, &mut [], |_| shared)
+            }
+        }
+    }
+}
+
 #[inline(always)]
 pub(crate) fn hard_reset<N: Neuron, T: RealField + Copy>(params: &N::Params<T>) -> HardReset<T> {
     match N::reset(params) {
@@ -1175,8 +1374,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
     }
 
     fn keeps(&self, at: &Setting<'_, T>) -> bool {
-        let p = params_at::<N, T>(at, 1, 0);
-        matches!(N::reset(&p), Reset::Latch { .. }) || N::refractory(&p).is_some()
+        keeps::<N, T>(&params_at::<N, T>(at, 1, 0))
     }
 
     fn reset(&self, at: &Setting<'_, T>, i: usize) -> Reset<T> {
@@ -1238,88 +1436,24 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         }
     }
 
-    fn forward(
-        &self,
-        at: &Setting<'_, T>,
-        before: Block<'_, T>,
-        after: BlockMut<'_, T>,
-        current: &[T],
-        offset: usize,
-        released: &mut Released<T>,
-    ) {
+    fn forward(&self, at: &Setting<'_, T>, flow: &mut Flow<'_, T>) {
         if const { N::LOCATED } {
-            return located::forward::<N, T>(at, before, after, current, offset, released);
+            let (before, after) = (at.block::<N>(flow.before), at.block_mut::<N>(flow.after));
+            return located::forward::<N, T>(
+                at,
+                before,
+                after,
+                at.part.of(flow.current),
+                at.part.offset,
+                flow.released,
+            );
         }
-        let size = before.v.len();
-        vectorise::<T, _>(
-            at.arch,
-            #[inline(always)]
-            || {
-                if const { is_wide::<T>() } || at.per_neuron {
-                    let params = |i| params_at::<N, T>(at, size, i);
-                    Self::forward_loop(at, before, after, current, offset, released, params);
-                } else {
-                    let p = params_at::<N, T>(at, size, 0);
-                    Self::forward_loop(at, before, after, current, offset, released, |_| p);
-                }
-            },
-        );
+        vectorise::<T, _>(at.arch, FlowLoops { at, flow, model: self });
     }
 
-    fn backward(
-        &self,
-        at: &Setting<'_, T>,
-        before: Block<'_, T>,
-        after: Block<'_, T>,
-        current: &[T],
-        offset: usize,
-        active: Active<'_, T>,
-        charge_bar: &mut [T],
-        bar: BlockMut<'_, T>,
-        current_bar: &mut [T],
-        parameters: ParameterBar<'_, T>,
-    ) {
-        let size = before.v.len();
-        let ParameterBar { neuron, width } = parameters;
-        macro_rules! run {
-            ($train:expr, $target:expr, $params:expr) => {
-                Self::backward_loop(
-                    at,
-                    $train,
-                    before,
-                    after,
-                    current,
-                    offset,
-                    active,
-                    charge_bar,
-                    bar,
-                    current_bar,
-                    $target,
-                    width,
-                    $params,
-                )
-            };
-        }
-        macro_rules! vectorised {
-            ($train:expr, $target:expr, $params:expr) => {
-                vectorise::<T, _>(
-                    at.arch,
-                    #[inline(always)]
-                    || run!($train, $target, $params),
-                )
-            };
-        }
-        let train = neuron.is_some();
-        let target = neuron.unwrap_or_default();
-        if const { N::LOCATED } {
-            return run!(train, target, |i| params_at::<N, T>(at, size, i));
-        }
-        if const { is_wide::<T>() } || at.per_neuron {
-            return vectorised!(train, target, |i| params_at::<N, T>(at, size, i));
-        }
-        // Each with its own copy of the loops, in which `train` is a constant.
-        let shared = params_at::<N, T>(at, size, 0);
-        if train { vectorised!(true, target, |_| shared) } else { vectorised!(false, target, |_| shared) }
+    fn backward(&self, at: &Setting<'_, T>, flow: &mut FlowBar<'_, T>) {
+        let loops = FlowBarLoops { at, flow, model: self };
+        if const { N::LOCATED } { loops.call() } else { vectorise::<T, _>(at.arch, loops) }
     }
 
     fn spikes(
@@ -1583,9 +1717,11 @@ mod tests {
             for every in 1..12 {
                 let marks: Vec<u8> = (0..size).map(|i| u8::from(i * i % every == 0)).collect();
                 let expected: Vec<u32> = (0..size as u32).filter(|&i| marks[i as usize] == 1).collect();
-                let mut found = vec![0; size + CHUNK];
-                let count = find(&marks, &mut found);
-                assert_eq!(found[..count], expected, "{size} {every}");
+                let (mut chunks, mut found) = (marks.clone(), vec![0; size + CHUNK]);
+                chunks.resize(size.next_multiple_of(CHUNK), 0);
+                let count = find(&chunks, 3, &mut found);
+                let found: Vec<u32> = found[..count].iter().map(|i| i - 3).collect();
+                assert_eq!(found, expected, "{size} {every}");
             }
         }
     }

@@ -4,7 +4,7 @@ use nalgebra::RealField;
 use spikegrad_integrators::Method;
 use spikegrad_models::math::real;
 
-use crate::kernels::{axpy, combine, dot, each};
+use crate::kernels::{axpy, combine, copy, dot, each};
 use crate::network::block_mut;
 use crate::trial::InitialState;
 use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
@@ -54,6 +54,13 @@ impl<'a, T: RealField + Copy> Values<'a, T> {
     }
 }
 
+/// What is read of the synapses at the end of a step: the readout, and the sum of their squares.
+#[derive(Clone, Copy)]
+pub(crate) struct Read<'a, T> {
+    pub(crate) output: &'a [T],
+    pub(crate) square: T,
+}
+
 impl<'a, T: RealField + Copy> Run<'a, T> {
     pub(crate) fn new(
         network: &'a Network<T>,
@@ -80,10 +87,12 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             if values.len() != expected && !(optional && values.is_empty()) {
                 return Err(Error::Shape { what: what.into(), expected, found: values.len() });
             }
-            match values.iter().position(|x| !x.is_finite()) {
-                Some(index) => Err(Error::NonFinite { what: what.into(), index }),
-                None => Ok(()),
+            // Without a branch for each: long trials have many.
+            if values.iter().fold(true, |finite, x| finite & x.is_finite()) {
+                return Ok(());
             }
+            let index = values.iter().position(|x| !x.is_finite()).unwrap_or_default();
+            Err(Error::NonFinite { what: what.into(), index })
         };
         check("the trial's inputs (samples x inputs)", &trial.inputs, trial.samples * network.inputs, false)?;
         check(
@@ -159,26 +168,70 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     /// other in `j`.
     #[inline(always)]
     pub(crate) fn current(&self, n: usize, j: &[T], current: &mut [T]) {
-        let size = current.len();
-        let columns = self.input(n).iter().zip(self.input.values.chunks_exact(size));
-        let inputs = columns.filter_map(|(&i, column)| (i != T::zero()).then_some((i, column)));
-        combine(current, self.bias.values, inputs.chain(j.chunks_exact(size).map(|j| (T::one(), j))));
+        let (size, one) = (current.len(), T::one());
+        let bias = (one, &self.bias.values[..size]);
+        let u = |k: usize| &self.input.values[k * size..][..size];
+        // What most networks have is added in one pass. Divisions take long.
+        let classes = if j.len() == size { 1 } else { 2 * usize::from(j.len() == 2 * size) };
+        let of = |k: usize| (one, &j[k * size..][..size]);
+        match (self.input(n), classes) {
+            (&[], 1) => combine(current, [bias, of(0)]),
+            (&[], 2) => combine(current, [bias, of(0), of(1)]),
+            (&[a], 1) => combine(current, [bias, (a, u(0)), of(0)]),
+            (&[a], 2) => combine(current, [bias, (a, u(0)), of(0), of(1)]),
+            (&[a, b], 1) => combine(current, [bias, (a, u(0)), (b, u(1)), of(0)]),
+            (&[a, b], 2) => combine(current, [bias, (a, u(0)), (b, u(1)), of(0), of(1)]),
+            (inputs, _) => {
+                copy(current, bias.1);
+                for (k, &input) in inputs.iter().enumerate().filter(|(_, input)| **input != T::zero()) {
+                    axpy(current, input, u(k));
+                }
+                for j in j.chunks_exact(size) {
+                    axpy(current, one, j);
+                }
+            }
+        }
     }
 
     /// The transpose of the current's dependence on input and tonic current.
     #[inline(always)]
     pub(crate) fn current_vjp(&self, n: usize, current_bar: &[T], parameters_bar: &mut [T]) {
         let size = current_bar.len();
-        axpy(self.bias.of(parameters_bar), T::one(), current_bar);
-        for (&i, column) in self.input(n).iter().zip(self.input.of(parameters_bar).chunks_exact_mut(size)) {
-            if i != T::zero() {
-                axpy(column, i, current_bar);
+        // Tonic currents follow the inputs' weights.
+        let (inputs_bar, others) = parameters_bar[self.input.start..].split_at_mut(self.input.values.len());
+        let bias_bar = &mut others[..size];
+        match self.input(n) {
+            &[a] => each(
+                [bias_bar, &mut inputs_bar[..size]],
+                [current_bar],
+                #[inline(always)]
+                |[bias, u], [bar]| [bias + bar, u + a * bar],
+            ),
+            &[a, b] => {
+                let (u, v) = inputs_bar.split_at_mut(size);
+                each(
+                    [bias_bar, u, &mut v[..size]],
+                    [current_bar],
+                    #[inline(always)]
+                    |[bias, u, v], [bar]| [bias + bar, u + a * bar, v + b * bar],
+                );
+            }
+            inputs => {
+                axpy(bias_bar, T::one(), current_bar);
+                let mut columns = inputs_bar;
+                for &input in inputs {
+                    let (column, others) = columns.split_at_mut(size);
+                    if input != T::zero() {
+                        axpy(column, input, current_bar);
+                    }
+                    columns = others;
+                }
             }
         }
     }
 
     #[inline(always)]
-    fn sample<'s>(&self, n: usize, output: &'s [T], s: &'s [T], x: &'s [T]) -> Sample<'s, T>
+    fn sample<'s>(&self, n: usize, read: Read<'s, T>, s: &'s [T], x: &'s [T]) -> Sample<'s, T>
     where
         'a: 's,
     {
@@ -187,22 +240,23 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             if self.trial.targets.is_empty() { &[] } else { &self.trial.targets[m * outputs..][..outputs] };
         Sample {
             step: n,
-            time: self.h * real((n + 1) as f64),
-            output,
+            time: self.h * real((n as i64 + 1) as f64),
+            output: read.output,
             target,
             weight: self.trial.weights.get(m).copied().unwrap_or_else(T::one),
             s,
+            square: read.square,
             x,
         }
     }
 
-    /// `o = O s`, equation (4). `O` is stored by columns; with one output its row is contiguous.
+    /// `o = O s`, equation (4), and `|s|^2`. `O` is stored by columns; with one output its row is contiguous.
     #[inline(always)]
-    pub(crate) fn read(&self, s: &[T], output: &mut [T]) {
+    pub(crate) fn read<'o>(&self, s: &[T], output: &'o mut [T]) -> Read<'o, T> {
         let o = self.readout.values;
-        if let [output] = output {
-            *output = dot(o, s);
-            return;
+        if let [only] = output {
+            *only = dot(o, s);
+            return Read { output, square: dot(s, s) };
         }
         output.fill(T::zero());
         if !output.is_empty() {
@@ -210,16 +264,22 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
                 axpy(output, s, column);
             }
         }
+        Read { output, square: dot(s, s) }
+    }
+
+    /// `O`, by columns.
+    #[inline(always)]
+    pub(crate) fn readout(&self) -> &'a [T] {
+        self.readout.values
     }
 
     /// What step `n`, ending with synapses `s` and membrane state `x`, adds to the cost (equation (21)).
     #[inline(always)]
-    pub(crate) fn cost(&self, n: usize, s: &[T], x: &[T], output: &mut [T]) -> T {
-        self.read(s, output);
-        self.weight * self.loss.value(&self.sample(n, output, s, x))
+    pub(crate) fn cost(&self, n: usize, read: Read<'_, T>, s: &[T], x: &[T]) -> T {
+        self.weight * self.loss.value(&self.sample(n, read, s, x))
     }
 
-    /// Its transpose, for the output that was read.
+    /// Its transpose.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     pub(crate) fn cost_vjp(
@@ -228,17 +288,20 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         s: &[T],
         x: &[T],
         cost_bar: T,
-        (output, output_bar): (&[T], &mut [T]),
+        (read, output_bar): (Read<'_, T>, &mut [T]),
         s_bar: &mut [T],
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        output_bar.fill(T::zero());
-        let mut bar = SampleBar { output: output_bar, s: s_bar, x: x_bar };
-        self.loss.vjp(&self.sample(n, output, s, x), self.weight * cost_bar, &mut bar);
-        if output_bar.is_empty() {
-            return;
+        match output_bar {
+            // To call the library for one would take longer.
+            [output_bar] => *output_bar = T::zero(),
+            _ => output_bar.fill(T::zero()),
         }
+        let mut square_bar = T::zero();
+        let mut bar = SampleBar { output: output_bar, s: s_bar, square: &mut square_bar, x: x_bar };
+        self.loss.vjp(&self.sample(n, read, s, x), self.weight * cost_bar, &mut bar);
+        let by_s = square_bar + square_bar;
         let (o, o_bar) = (self.readout.values, self.readout.of(parameters_bar));
         if let [output_bar] = output_bar {
             let by = *output_bar;
@@ -246,8 +309,14 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
                 [s_bar, o_bar],
                 [o, s],
                 #[inline(always)]
-                |[s_bar, o_bar], [o, s]| [s_bar + by * o, o_bar + by * s],
+                |[s_bar, o_bar], [o, s]| [s_bar + by_s * s + by * o, o_bar + by * s],
             );
+            return;
+        }
+        if by_s != T::zero() {
+            axpy(s_bar, by_s, s);
+        }
+        if output_bar.is_empty() {
             return;
         }
         let outputs = output_bar.len();
@@ -280,13 +349,13 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     pub(crate) fn start_membrane_vjp(&self, method: Method, x_bar: &mut [T], parameters_bar: &mut [T]) {
         let network = self.network;
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
-        for (p, place) in network.places.iter().enumerate() {
+        for place in &network.places {
             let at = network.setting(place, self.h, method);
             place.dynamics.start_vjp(
                 &at,
                 &initial[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                network.parameter_bar(p, parameters_bar),
+                place.parameter_bar(parameters_bar),
             );
         }
         if self.initial().is_none() {

@@ -14,14 +14,14 @@ use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
 use spikegrad_models::math::real;
 
 use crate::bursts::Waiting;
-use crate::columns::{self, Charges, Columns, columns};
+use crate::columns::{self, Charges, Columns, Reading, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
 use crate::kernels::{ARCH, LANES, axpy, copy, dot, each, prefetch, scale};
 use crate::low_rank::{LowRank, Modes};
-use crate::network::{Place, block, block_mut};
-use crate::population::{Released, Setting, vectorise};
+use crate::network::{Place, block};
+use crate::population::{Flow, FlowBar, Released, Setting, vectorise};
 use crate::product::{add_outer, add_transposed, multiply};
-use crate::run::{Run, check_step};
+use crate::run::{Read, Run, check_step};
 use crate::{Error, Group, Loss, Network, Trial};
 
 /// The split step of a network: exact decay of the synapses, the neurons' flow with the current held.
@@ -47,6 +47,8 @@ pub struct SplitStep<'n, T: 'static> {
     h: T,
     method: Method,
     classes: Vec<Class<T>>,
+    /// What is left of the traces and currents of each after a step, where all neurons have one time constant.
+    keep: Vec<T>,
     /// Those on the sparse path, as the loops over columns see them.
     sparse: Vec<columns::Class<T>>,
     /// Length of `[v | rest | latches]`.
@@ -58,6 +60,8 @@ pub struct SplitStep<'n, T: 'static> {
     way: usize,
     /// Whether all columns are visited at every step.
     dense: bool,
+    /// Whether the loops over columns read out the synapses, too: one output, of a class on the sparse path.
+    reads: bool,
     /// Whether any time constant is trainable: their gradient needs `s` and `J` of every step.
     keeps_synapses: bool,
     /// Whether the gradient of any weights waits for further steps.
@@ -158,13 +162,15 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             h,
             method,
             keeps_synapses: classes.iter().any(|class| class.trains_tau),
+            keep: classes.iter().map(|class| class.decays[0].a).collect(),
             classes,
             sparse: Vec::new(),
             membrane: network.membrane + network.latches,
-            stride: network.membrane + network.latches + 2 * network.neurons + network.outputs,
+            stride: network.membrane + network.latches + 2 * network.neurons + network.outputs + 1,
             state: network.membrane + network.latches + network.neurons,
             way: 0,
             dense: false,
+            reads: false,
             waits: false,
             kept: 0,
             kept_arrivals: 0,
@@ -203,6 +209,7 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             writes: class.trains_weights && !waits,
         };
         self.sparse = sparse.map(columns).collect();
+        self.reads = network.outputs == 1 && self.sparse.first().is_some_and(|class| class.number == 0);
         let keeps = self.keeps_synapses || dense;
         self.kept = if keeps { 2 * self.classes.len() * network.neurons } else { 0 };
         let rows = self.delays().map(|delays| delays.row(0).len()).sum();
@@ -253,13 +260,25 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     }
 
     /// What a tape keeps of step `index`.
-    #[inline(always)]
     fn frame<'t>(&self, frames: &'t [T], index: usize) -> Frame<'t, T> {
-        let (frame, next) = frames[index * self.stride..][..self.stride + self.state].split_at(self.stride);
+        self.frame_of(&frames[index * self.stride..][..self.stride + self.state])
+    }
+
+    /// The same, of a frame and the state that the next one begins with.
+    #[inline(always)]
+    fn frame_of<'t>(&self, frame: &'t [T]) -> Frame<'t, T> {
+        let (frame, next) = frame.split_at(self.stride);
         let (before, rest) = frame.split_at(self.state);
-        let (current, output) = rest.split_at(self.network.neurons);
+        let (current, rest) = rest.split_at(self.network.neurons);
+        let (output, square) = rest.split_at(self.network.outputs);
         let (after, s) = next.split_at(self.membrane);
-        Frame { before: &before[..self.membrane], current, output, after, s }
+        Frame {
+            before: &before[..self.membrane],
+            current,
+            read: Read { output, square: square[0] },
+            after,
+            s,
+        }
     }
 
     /// The populations with their settings.
@@ -280,9 +299,9 @@ struct Frame<'t, T> {
     before: &'t [T],
     after: &'t [T],
     current: &'t [T],
-    /// Synapses read out at its end, and the readout.
+    /// Synapses read out at its end, and what was read.
     s: &'t [T],
-    output: &'t [T],
+    read: Read<'t, T>,
 }
 
 /// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`, and behind it, for
@@ -298,8 +317,8 @@ pub struct SplitRun<'a, T: 'static> {
 pub struct SplitTape<T> {
     steps: usize,
     /// Of every step the membrane state at its start and the synapses that are read out (`N`), as they lie in the state, then the
-    /// current (`N`) and the readout at its end; and in one more frame that part of the last state. Room that was taken is kept:
-    /// `steps` says what is on the tape.
+    /// current (`N`) and what is read at its end, the readout and `|s|^2`; and in one more frame that part of the last state.
+    /// Room that was taken is kept: `steps` says what is on the tape.
     frames: Vec<T>,
     /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
     /// the start and at the end.
@@ -358,7 +377,7 @@ impl<T: RealField + Copy> SplitTape<T> {
     }
 }
 
-impl<T> SplitTape<T> {
+impl<T: RealField + Copy> SplitTape<T> {
     /// The part of `released` that belongs to step `index` of the tape.
     fn part(&self, index: usize) -> Range<usize> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
@@ -400,7 +419,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 
     /// The readout at the end of the last step of the tape, `outputs`.
     pub fn last_output<'t>(&self, tape: &'t SplitTape<T>) -> &'t [T] {
-        tape.steps.checked_sub(1).map_or(&[], |index| self.scheme.frame(&tape.frames, index).output)
+        tape.steps.checked_sub(1).map_or(&[], |index| self.scheme.frame(&tape.frames, index).read.output)
     }
 
     /// The network that is run.
@@ -438,191 +457,240 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
 }
 
 impl<T: RealField + Copy> SplitRun<'_, T> {
-    /// A step, to be inlined into code for the widest vectors of the machine.
+    /// Some steps, to be inlined into code for the widest vectors of the machine. What is the same in all of them is looked up
+    /// before the first: at small networks, to find where vectors lie takes as long as what is done to them.
     #[inline(always)]
-    fn forward(&self, n: usize, x: &mut [T], tape: &mut SplitTape<T>) -> T {
-        let (scheme, network) = (self.scheme, self.scheme.network);
+    fn forward(&self, steps: Range<usize>, x: &mut [T], tape: &mut SplitTape<T>, cost: &mut T) {
+        let (scheme, network, run) = (self.scheme, self.scheme.network, &self.run);
         let (size, len, all) = (network.neurons, scheme.membrane, scheme.classes.len() * network.neurons);
+        let (stride, state) = (scheme.stride, scheme.state);
         let (membrane, synapses) = x.split_at_mut(len);
         let (s, j) = synapses.split_at_mut(all);
         let (j, way) = j.split_at_mut(all);
-        if scheme.kept > 0 {
-            tape.synapses.extend_from_slice(s);
-            if !scheme.dense {
-                tape.synapses.extend_from_slice(j);
-            }
+        let start = tape.steps * stride;
+        let end = start + (steps.len() + 1) * stride;
+        if tape.frames.len() < end {
+            tape.grow(end, (run.steps + 1) * stride);
         }
-        let start = tape.steps * scheme.stride;
-        if tape.frames.len() < start + 2 * scheme.stride {
-            tape.grow(start + 2 * scheme.stride, (self.run.steps + 1) * scheme.stride);
-        }
-        let (frame, next) = tape.frames[start..][..scheme.stride + scheme.state].split_at_mut(scheme.stride);
-        let (before, frame) = frame.split_at_mut(scheme.state);
-        let (current, output) = frame.split_at_mut(size);
-
-        // I, equation (17)
-        self.run.current(n, j, current);
-        // (x', q), equation (18)
-        let first = tape.released.neurons.len();
-        for (place, at) in scheme.places() {
-            place.dynamics.forward(
-                at,
-                block(place, network.membrane, before),
-                block_mut(place, network.membrane, membrane),
-                &current[place.offset..][..place.size],
-                place.offset,
-                &mut tape.released,
-            );
-        }
-        // s' and J', equations (19), (20)
-        let end = tape.released.neurons.len();
-        tape.ends.push(end);
-        let (neurons, charges) = tape.released.part(&(first..end));
+        tape.ends.reserve(steps.len());
+        let mut frames = &mut tape.frames[start..end];
         let (classes, parameters) = (&scheme.sparse[..], network.parameters.values());
-        scheme.columns.forward(columns::Forward { size, classes, parameters, neurons, charges, s, j });
-        if classes.len() < scheme.classes.len() {
-            for (k, class) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
-                let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
-                let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
-                self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
+        for n in steps.clone() {
+            if scheme.kept > 0 {
+                tape.synapses.extend_from_slice(s);
+                if !scheme.dense {
+                    tape.synapses.extend_from_slice(j);
+                }
             }
+            let (frame, next) = std::mem::take(&mut frames).split_at_mut(stride);
+            let (before, frame) = frame.split_at_mut(state);
+            let (current, output) = frame.split_at_mut(size);
+            let before = &before[..len];
+            let (after, kept) = next[..state].split_at_mut(len);
+
+            // I, equation (17)
+            run.current(n, j, current);
+            // (x', q), equation (18)
+            let first = tape.released.len();
+            let mut flow = Flow { before, after, current, released: &mut tape.released };
+            for (place, at) in scheme.places() {
+                place.dynamics.forward(at, &mut flow);
+            }
+            // s' and J', equations (19), (20)
+            let end = tape.released.len();
+            tape.ends.push(end);
+            let (neurons, charges) = tape.released.part(&(first..end));
+            let mut sums = [T::zero(); 2];
+            scheme.columns.forward(columns::Forward {
+                size,
+                classes,
+                parameters,
+                neurons,
+                charges,
+                s,
+                j,
+                reading: if scheme.reads {
+                    Some(Reading { o: run.readout(), kept, sums: &mut sums })
+                } else {
+                    None
+                },
+            });
+            if classes.len() < scheme.classes.len() {
+                for (k, class) in scheme.classes.iter().enumerate().filter(|(_, class)| !class.is_sparse()) {
+                    let (s, j) = (&mut s[k * size..][..size], &mut j[k * size..][..size]);
+                    let (arrived, modes) = (&mut tape.arrived, &mut tape.modes);
+                    self.forward_apart(n, class, (neurons, charges), s, j, way, arrived, modes);
+                }
+            }
+            if scheme.dense {
+                tape.synapses.extend_from_slice(s);
+            }
+            let (output, square) = output.split_at_mut(network.outputs);
+            let read = if scheme.reads {
+                output[0] = sums[0];
+                Read { output, square: sums[1] }
+            } else {
+                copy(kept, s);
+                run.read(kept, output)
+            };
+            square[0] = read.square;
+            *cost += run.cost(n, read, kept, &after[..network.membrane]);
+            frames = next;
         }
-        if scheme.dense {
-            tape.synapses.extend_from_slice(s);
-        }
-        tape.steps += 1;
-        copy(next, &x[..scheme.state]);
-        let (after, read_out) = next.split_at(len);
-        self.run.cost(n, read_out, &after[..network.membrane], output)
+        membrane.copy_from_slice(&frames[..len]);
+        tape.steps += steps.len();
     }
 
-    /// Its transpose.
+    /// Their transpose.
     #[inline(always)]
     fn backward(
         &self,
-        n: usize,
+        steps: Range<usize>,
         tape: &mut SplitTape<T>,
         cost_bar: T,
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let (scheme, network) = (self.scheme, self.scheme.network);
+        let (scheme, network, run) = (self.scheme, self.scheme.network, &self.run);
         let (size, len, all) = (network.neurons, scheme.membrane, scheme.classes.len() * network.neurons);
-        let index = tape.steps - 1;
+        let (stride, state) = (scheme.stride, scheme.state);
         let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
         let (s_bar, j_bar) = synapses_bar.split_at_mut(all);
         let (j_bar, way_bar) = j_bar.split_at_mut(all);
-
-        // The tape of a trial does not fit into the nearest caches.
-        if index > 0 {
-            prefetch(&tape.frames[(index - 1) * scheme.stride..][..scheme.stride]);
-        }
-        // The cost, equation (21)
-        let frame = scheme.frame(&tape.frames, index);
-        self.run.cost_vjp(
-            n,
-            frame.s,
-            &frame.after[..network.membrane],
-            cost_bar,
-            (frame.output, &mut tape.output_bar),
-            &mut s_bar[..size],
-            &mut membrane_bar[..network.membrane],
-            parameters_bar,
-        );
-
-        // q_bar and W_bar, equations (22), (23)
-        let part = tape.part(index);
-        if scheme.waits {
-            for class in scheme.sparse.iter().filter(|class| scheme.classes[class.number].trains_weights) {
-                tape.waiting.keep(class.number, &j_bar[class.number * size..][..size]);
+        let taken = tape.steps;
+        let left = taken - steps.len();
+        let frames = std::mem::take(&mut tape.frames);
+        let mut unread = &frames[..taken * stride + state];
+        for (n, index) in steps.zip(left..taken).rev() {
+            let (earlier, frame) = unread.split_at(unread.len() - stride - state);
+            unread = &unread[..unread.len() - stride];
+            // The tape of a trial does not fit into the nearest caches.
+            if let Some(start) = earlier.len().checked_sub(stride) {
+                prefetch(&earlier[start..]);
             }
-        }
-        let (neurons, charges) = tape.released.part(&part);
-        scheme.columns.backward(columns::Backward {
-            size,
-            classes: &scheme.sparse,
-            parameters: network.parameters.values(),
-            neurons,
-            charges,
-            s_bar,
-            j_bar,
-            parameters_bar,
-            charge_bar: &mut tape.charge_bar[..part.len()],
-            gain_bar: &mut tape.gain_bar,
-        });
-        if scheme.keeps_synapses || scheme.sparse.len() < scheme.classes.len() {
-            let mut arrived = tape.arrived.len() - scheme.kept_arrivals;
-            for (k, class) in scheme.classes.iter().enumerate() {
-                if !class.is_sparse() {
-                    self.backward_apart(n, k, tape, s_bar, j_bar, way_bar, &mut arrived, parameters_bar);
-                } else if class.trains_tau {
-                    let kept = self.kept_synapses(&tape.synapses, index, k);
-                    let bars = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-                    class.tau_vjp(kept, bars, tape.gain_bar[k], parameters_bar);
-                }
-            }
-        }
-
-        // x_bar and I_bar, equation (24)
-        let SplitTape { frames, released, charge_bar, current_bar, .. } = &mut *tape;
-        let frame = scheme.frame(frames, index);
-        let mut from = part.start;
-        for (p, (place, at)) in scheme.places().enumerate() {
-            // The last population has what is left: a search would go wrong at every other branch.
-            let to = if p + 1 == scheme.settings.len() {
-                part.end
-            } else {
-                let end = place.offset + place.size;
-                from + released.neurons[from..part.end].partition_point(|&i| (i as usize) < end)
-            };
-            place.dynamics.backward(
-                at,
-                block(place, network.membrane, frame.before),
-                block(place, network.membrane, frame.after),
-                &frame.current[place.offset..][..place.size],
-                place.offset,
-                released.active(&(from..to)),
-                &mut charge_bar[from - part.start..to - part.start],
-                block_mut(place, network.membrane, membrane_bar),
-                &mut current_bar[place.offset..][..place.size],
-                network.parameter_bar(p, parameters_bar),
+            // The cost, equation (21)
+            let frame = scheme.frame_of(frame);
+            run.cost_vjp(
+                n,
+                frame.s,
+                &frame.after[..network.membrane],
+                cost_bar,
+                (frame.read, &mut tape.output_bar),
+                &mut s_bar[..size],
+                &mut membrane_bar[..network.membrane],
+                parameters_bar,
             );
-            from = to;
-        }
-        // J_bar, s_bar, U_bar, I_o_bar, equation (25)
-        if scheme.dense {
-            for (class, (s_bar, j_bar)) in
-                scheme.classes.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
-            {
-                for (i, s_bar) in s_bar.iter_mut().enumerate() {
-                    *s_bar *= decay_at(&class.decays, i).a;
-                }
-                j_bar.copy_from_slice(current_bar);
-            }
-        } else {
-            for (k, class) in scheme.classes.iter().enumerate() {
-                let keep = class.decays[0].a;
-                each(
-                    [&mut s_bar[k * size..][..size], &mut j_bar[k * size..][..size]],
-                    [current_bar],
-                    #[inline(always)]
-                    |[s_bar, j_bar], [current_bar]| [s_bar * keep, keep * j_bar + current_bar],
-                );
-            }
-        }
-        self.run.current_vjp(n, current_bar, parameters_bar);
 
-        if scheme.waits {
+            // q_bar and W_bar, equations (22), (23)
+            let part = tape.part(index);
+            if scheme.waits {
+                for class in scheme.sparse.iter().filter(|class| scheme.classes[class.number].trains_weights)
+                {
+                    tape.waiting.keep(class.number, &j_bar[class.number * size..][..size]);
+                }
+            }
             let (neurons, charges) = tape.released.part(&part);
-            if !tape.waiting.goes_on(neurons, charges) || index == 0 {
-                self.finish_weights(&mut tape.waiting, parameters_bar);
+            scheme.columns.backward(columns::Backward {
+                size,
+                classes: &scheme.sparse,
+                parameters: network.parameters.values(),
+                neurons,
+                charges,
+                s_bar,
+                j_bar,
+                parameters_bar,
+                charge_bar: &mut tape.charge_bar[..part.len()],
+                gain_bar: &mut tape.gain_bar,
+            });
+            if scheme.keeps_synapses || scheme.sparse.len() < scheme.classes.len() {
+                let mut arrived = index * scheme.kept_arrivals;
+                for (k, class) in scheme.classes.iter().enumerate() {
+                    if !class.is_sparse() {
+                        self.backward_apart(
+                            (n, index),
+                            k,
+                            tape,
+                            s_bar,
+                            j_bar,
+                            way_bar,
+                            &mut arrived,
+                            parameters_bar,
+                        );
+                    } else if class.trains_tau {
+                        let kept = self.kept_synapses(&tape.synapses, index, k);
+                        let bars = (&s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+                        class.tau_vjp(kept, bars, tape.gain_bar[k], parameters_bar);
+                    }
+                }
+            }
+
+            // x_bar and I_bar, equation (24)
+            let SplitTape { released, charge_bar, current_bar, .. } = &mut *tape;
+            let mut from = part.start;
+            for (p, (place, at)) in scheme.places().enumerate() {
+                // The last population has what is left: a search would go wrong at every other branch.
+                let to = if p + 1 == scheme.settings.len() {
+                    part.end
+                } else {
+                    let end = place.offset + place.size;
+                    from + released.part(&(from..part.end)).0.partition_point(|&i| (i as usize) < end)
+                };
+                place.dynamics.backward(
+                    at,
+                    &mut FlowBar {
+                        before: frame.before,
+                        after: frame.after,
+                        current: frame.current,
+                        active: released.active(&(from..to)),
+                        charge_bar: &mut charge_bar[from - part.start..to - part.start],
+                        bar: membrane_bar,
+                        current_bar,
+                        parameters: place.parameter_bar(parameters_bar),
+                    },
+                );
+                from = to;
+            }
+            // J_bar, s_bar, U_bar, I_o_bar, equation (25)
+            if scheme.dense {
+                for (class, (s_bar, j_bar)) in
+                    scheme.classes.iter().zip(s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size)))
+                {
+                    for (i, s_bar) in s_bar.iter_mut().enumerate() {
+                        *s_bar *= decay_at(&class.decays, i).a;
+                    }
+                    j_bar.copy_from_slice(current_bar);
+                }
+            } else {
+                let (mut s_bar, mut j_bar, current_bar) = (&mut *s_bar, &mut *j_bar, &current_bar[..size]);
+                for &keep in &scheme.keep {
+                    let (s, j);
+                    ((s, s_bar), (j, j_bar)) = (s_bar.split_at_mut(size), j_bar.split_at_mut(size));
+                    each(
+                        [s, j],
+                        [current_bar],
+                        #[inline(always)]
+                        |[s_bar, j_bar], [current_bar]| [s_bar * keep, keep * j_bar + current_bar],
+                    );
+                }
+            }
+            run.current_vjp(n, current_bar, parameters_bar);
+
+            if scheme.waits {
+                let (neurons, charges) = tape.released.part(&part);
+                if !tape.waiting.goes_on(neurons, charges) || index == 0 {
+                    self.finish_weights(&mut tape.waiting, parameters_bar);
+                }
+            }
+            if scheme.kept_arrivals > 0 {
+                tape.arrived.truncate(index * scheme.kept_arrivals);
             }
         }
-        tape.steps = index;
-        tape.ends.truncate(index);
-        tape.released.truncate(part.start);
-        tape.synapses.truncate(index * scheme.kept);
-        tape.arrived.truncate(index * scheme.kept_arrivals);
+        tape.frames = frames;
+        tape.steps = left;
+        let released = if left == 0 { 0 } else { tape.ends[left - 1] };
+        tape.released.truncate(released);
+        tape.ends.truncate(left);
+        tape.synapses.truncate(left * scheme.kept);
     }
 
     /// What a step does to a class whose charges do not go straight to the columns. It stands apart, because loops that seldom
@@ -687,7 +755,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     fn backward_apart(
         &self,
-        n: usize,
+        (n, index): (usize, usize),
         k: usize,
         tape: &mut SplitTape<T>,
         s_bar: &mut [T],
@@ -697,7 +765,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         parameters_bar: &mut [T],
     ) {
         let (scheme, values) = (self.scheme, self.scheme.network.parameters.values());
-        let (size, index, class) = (scheme.network.neurons, tape.steps - 1, &scheme.classes[k]);
+        let (size, class) = (scheme.network.neurons, &scheme.classes[k]);
         let part = tape.part(index);
         let SplitTape { released, charge_bar, products, synapses, arrived: arrivals, modes, lanes, .. } =
             tape;
@@ -921,7 +989,7 @@ fn weights_and_delays<T>(
 /// The loops of a step and of its transpose. They are compiled with this crate, once for each scalar, and not again in every
 /// program that steps a network: a [`Network`] says which ones are its own.
 pub(crate) trait Steps<T: 'static>: Debug + Send + Sync {
-    fn forward(&self, step: Forward<'_, '_, T>) -> T;
+    fn forward(&self, step: Forward<'_, '_, T>);
     fn backward(&self, step: Backward<'_, '_, T>);
 }
 
@@ -934,8 +1002,8 @@ pub(crate) static DOUBLE: &dyn Steps<f64> = &Compiled;
 pub(crate) static DUAL: &dyn Steps<Dual64> = &Compiled;
 
 impl<T: RealField + Copy> Steps<T> for Compiled {
-    fn forward(&self, step: Forward<'_, '_, T>) -> T {
-        vectorise::<T, _>(step.run.scheme.arch, step)
+    fn forward(&self, step: Forward<'_, '_, T>) {
+        vectorise::<T, _>(step.run.scheme.arch, step);
     }
 
     fn backward(&self, step: Backward<'_, '_, T>) {
@@ -948,23 +1016,24 @@ impl<T: RealField + Copy> Steps<T> for Compiled {
 
 pub(crate) struct Forward<'s, 'a, T: 'static> {
     run: &'s SplitRun<'a, T>,
-    n: usize,
+    steps: Range<usize>,
     x: &'s mut [T],
     tape: &'s mut SplitTape<T>,
+    cost: &'s mut T,
 }
 
 impl<T: RealField + Copy> pulp::NullaryFnOnce for Forward<'_, '_, T> {
-    type Output = T;
+    type Output = ();
 
     #[inline(always)]
-    fn call(self) -> T {
-        self.run.forward(self.n, self.x, self.tape)
+    fn call(self) {
+        self.run.forward(self.steps, self.x, self.tape, self.cost);
     }
 }
 
 pub(crate) struct Backward<'s, 'a, T: 'static> {
     run: &'s SplitRun<'a, T>,
-    n: usize,
+    steps: Range<usize>,
     tape: &'s mut SplitTape<T>,
     cost_bar: T,
     x_bar: &'s mut [T],
@@ -976,7 +1045,7 @@ impl<T: RealField + Copy> pulp::NullaryFnOnce for Backward<'_, '_, T> {
 
     #[inline(always)]
     fn call(self) {
-        self.run.backward(self.n, self.tape, self.cost_bar, self.x_bar, self.parameters_bar);
+        self.run.backward(self.steps, self.tape, self.cost_bar, self.x_bar, self.parameters_bar);
     }
 }
 
@@ -1066,7 +1135,13 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        self.scheme.network.steps.forward(Forward { run: self, n, x, tape })
+        let mut cost = T::zero();
+        self.advance(n..n + 1, x, tape, &mut cost);
+        cost
+    }
+
+    fn advance(&self, steps: Range<usize>, x: &mut [T], tape: &mut Self::Tape, cost: &mut T) {
+        self.scheme.network.steps.forward(Forward { run: self, steps, x, tape, cost });
     }
 
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
@@ -1109,7 +1184,18 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let step = Backward { run: self, n, tape, cost_bar, x_bar, parameters_bar };
+        self.advance_vjp(n..n + 1, tape, cost_bar, x_bar, parameters_bar);
+    }
+
+    fn advance_vjp(
+        &self,
+        steps: Range<usize>,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let step = Backward { run: self, steps, tape, cost_bar, x_bar, parameters_bar };
         self.scheme.network.steps.backward(step);
     }
 

@@ -111,6 +111,8 @@ pub struct Sample<'a, T> {
     pub weight: T,
     /// The synapses that are read out, `N`.
     pub s: &'a [T],
+    /// The sum of their squares, `|s|^2`.
+    pub square: T,
     /// Membrane state: `N` voltages, then the other state variables.
     pub x: &'a [T],
 }
@@ -122,6 +124,8 @@ pub struct SampleBar<'a, T> {
     pub output: &'a mut [T],
     /// Of the synapses that are read out.
     pub s: &'a mut [T],
+    /// Of the sum of their squares: a loss that adds to it need not add to those of the synapses, which is done on the way.
+    pub square: &'a mut T,
     /// Of the membrane state.
     pub x: &'a mut [T],
 }

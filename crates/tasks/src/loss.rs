@@ -1,7 +1,6 @@
 //! Losses (equations (5), (44)). A pair of losses is their sum.
 
 use nalgebra::RealField;
-use spikegrad_network::kernels::wide::{axpy, dot};
 use spikegrad_network::{Loss, Sample, SampleBar};
 
 /// The quadratic loss `l = (w |o - o_d|^2 + lambda |s|^2) / 2`, `w` the sample's weight.
@@ -14,8 +13,7 @@ pub struct Quadratic<T> {
 impl<T: RealField + Copy> Loss<T> for Quadratic<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         let sum = at.output.iter().zip(at.target).fold(T::zero(), |sum, (&o, &d)| sum + (o - d) * (o - d));
-        let activity = if self.lambda == T::zero() { T::zero() } else { self.lambda * dot(at.s, at.s) };
-        (at.weight * sum + activity) * T::from_subset(&0.5)
+        (at.weight * sum + self.lambda * at.square) * T::from_subset(&0.5)
     }
 
     fn needs_targets(&self) -> bool {
@@ -27,10 +25,7 @@ impl<T: RealField + Copy> Loss<T> for Quadratic<T> {
         for ((bar, &o), &d) in bar.output.iter_mut().zip(at.output).zip(at.target) {
             *bar += weight * (o - d);
         }
-        let weight = value_bar * self.lambda;
-        if weight != T::zero() {
-            axpy(bar.s, weight, at.s);
-        }
+        *bar.square += value_bar * self.lambda * T::from_subset(&0.5);
     }
 }
 
