@@ -16,15 +16,40 @@ fn bits<T: RealField + Copy, S: StepVjp<T>>(
 ) -> Result<Vec<u64>, BoxError> {
     let mut gradient = vec![T::zero(); step.n_parameters()];
     let cost = sweep.gradient(step, &mut gradient)?;
-    let all = [cost].into_iter().chain(gradient).chain(sweep.state().to_vec());
-    // In double precision, which holds every bit of single precision.
-    let double = |x: T| -> f64 { x.to_subset_unchecked() };
-    Ok(all.chain(sweep.state_bar().to_vec()).map(|x| double(x).to_bits()).collect())
+    Ok(all(cost, &gradient, sweep.state(), sweep.state_bar()))
 }
 
-/// Compares every kind of memory with the stored sweep; `part` of the bytes of a stored sweep are its budget.
+/// The same of steps that are taken one by one.
+fn one_by_one<T: RealField + Copy, S: StepVjp<T>>(step: &S) -> Vec<u64> {
+    let (mut x, mut tape, mut cost) = (vec![T::zero(); step.dim()], S::Tape::default(), T::zero());
+    step.start(&mut x);
+    step.rewind(&x, &mut tape);
+    for n in 0..step.steps() {
+        cost += step.step(n, &mut x, &mut tape);
+    }
+    let (mut x_bar, mut gradient) = (vec![T::zero(); step.dim()], vec![T::zero(); step.n_parameters()]);
+    for n in (0..step.steps()).rev() {
+        step.step_vjp(n, &mut tape, T::one(), &mut x_bar, &mut gradient);
+    }
+    step.start_vjp(&mut x_bar, &mut gradient);
+    all(cost, &gradient, &x, &x_bar)
+}
+
+fn all<T: RealField + Copy>(cost: T, gradient: &[T], x: &[T], x_bar: &[T]) -> Vec<u64> {
+    // In double precision, which holds every bit of single precision.
+    let bits = |&x: &T| {
+        let double: f64 = x.to_subset_unchecked();
+        double.to_bits()
+    };
+    [cost].iter().chain(gradient).chain(x).chain(x_bar).map(bits).collect()
+}
+
+/// Compares every kind of memory, and steps that are taken one by one, with the stored sweep; `part` of the bytes of a stored sweep are its budget.
 fn check<T: RealField + Copy, S: StepVjp<T>>(step: &S, length: usize, part: f64) -> Result<(), BoxError> {
     let expected = bits(&mut Sweep::new(), step)?;
+    if one_by_one(step) != expected {
+        return Err("other bits than those of steps one by one".into());
+    }
     let tape = step.tape_bytes().ok_or("the size of a step")?;
     let state = step.dim() * size_of::<T>() + size_of::<usize>();
     let budget = state + tape + (part * (step.steps() * tape) as f64) as usize;
