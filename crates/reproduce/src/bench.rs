@@ -329,8 +329,13 @@ fn parallel(report: &mut Report, quick: bool, most: usize) -> Result<(), Error> 
         }
     }
     let mut gradient = all.network.parameters.zeros_like();
+    // As in training, a batch follows another one: the memory of a case does not come from far away, where the cases before it
+    // have left it, and for which two threads would have to share a way.
     let seconds = measure::interleaved(rounds + 1, &mut cases, |(pool, problem, batch)| {
-        pool.install(|| measure::wall(|| measure::batch(problem, false, batch, &mut gradient)))
+        pool.install(|| {
+            measure::batch(problem, false, batch, &mut gradient)?;
+            measure::wall(|| measure::batch(problem, false, batch, &mut gradient))
+        })
     })?;
     let seconds: Vec<&[[f64; 2]]> = seconds.chunks(counts.len()).collect();
     let x: Vec<f64> = batches.iter().map(|&batch| batch as f64).collect();
