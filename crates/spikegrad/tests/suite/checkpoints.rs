@@ -44,7 +44,8 @@ fn all<T: RealField + Copy>(cost: T, gradient: &[T], x: &[T], x_bar: &[T]) -> Ve
     [cost].iter().chain(gradient).chain(x).chain(x_bar).map(bits).collect()
 }
 
-/// Compares every kind of memory, and steps that are taken one by one, with the stored sweep; `part` of the bytes of a stored sweep are its budget.
+/// Compares every kind of memory, and steps that are taken one by one, with the stored sweep; `part` of the bytes of a stored
+/// sweep are its budget.
 fn check<T: RealField + Copy, S: StepVjp<T>>(step: &S, length: usize, part: f64) -> Result<(), BoxError> {
     let expected = bits(&mut Sweep::new(), step)?;
     if one_by_one(step) != expected {
