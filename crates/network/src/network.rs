@@ -40,6 +40,18 @@ pub(crate) struct Place<T: 'static> {
 }
 
 impl<T> Place<T> {
+    /// Where it lies, in a network whose voltages and other state variables are so many numbers.
+    #[inline(always)]
+    fn part(&self, membrane: usize) -> Part {
+        Part { offset: self.offset, size: self.size, rest: self.rest, latch: membrane + self.latch }
+    }
+
+    /// How many other state variables and how many latches it has.
+    #[inline(always)]
+    fn lengths(&self) -> (usize, usize) {
+        ((self.dim - 1) * self.size, self.latches)
+    }
+
     /// The part of a gradient that its loops add to.
     #[inline(always)]
     pub(crate) fn parameter_bar<'a>(&self, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
@@ -676,12 +688,7 @@ impl<T: RealField + Copy> Network<T> {
             shape: place.shape,
             width: self.parameters.values()[place.width],
             growth: None,
-            part: Part {
-                offset: place.offset,
-                size: place.size,
-                rest: place.rest,
-                latch: self.membrane + place.latch,
-            },
+            part: place.part(self.membrane),
         }
     }
 
@@ -810,24 +817,14 @@ fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
     [0.25, 0.5, 1.0].iter().all(|&v| (f(v, 0.1) - low - v * rate).abs() <= 1e-12 * scale)
 }
 
-/// A population's part of a membrane state `[v | rest | latches]`.
+/// A population's part of a membrane state, of which voltages and other state variables are so many numbers.
 #[inline(always)]
 pub(crate) fn block<'a, T>(place: &Place<T>, membrane: usize, x: &'a [T]) -> Block<'a, T> {
-    Block {
-        v: &x[place.offset..][..place.size],
-        rest: &x[place.rest..][..(place.dim - 1) * place.size],
-        latch: &x[membrane + place.latch..][..place.latches],
-    }
+    place.part(membrane).block(x, place.lengths())
 }
 
-/// The same to be written. The three parts lie in this order, so splitting twice is enough.
+/// The same to be written.
 #[inline(always)]
 pub(crate) fn block_mut<'a, T>(place: &Place<T>, membrane: usize, x: &'a mut [T]) -> BlockMut<'a, T> {
-    let (x, latch) = x.split_at_mut(membrane);
-    let (v, rest) = x.split_at_mut(place.offset + place.size);
-    BlockMut {
-        v: &mut v[place.offset..],
-        rest: &mut rest[place.rest - place.offset - place.size..][..(place.dim - 1) * place.size],
-        latch: &mut latch[place.latch..][..place.latches],
-    }
+    place.part(membrane).block_mut(x, place.lengths())
 }

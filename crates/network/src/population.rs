@@ -183,6 +183,33 @@ impl Part {
     pub(crate) fn of<'x, T>(&self, x: &'x [T]) -> &'x [T] {
         &x[self.offset..][..self.size]
     }
+
+    /// Its part of a membrane state `[v | rest | latches]`, for so many other state variables and latches.
+    #[inline(always)]
+    pub(crate) fn block<'x, T>(&self, x: &'x [T], (rest, latches): (usize, usize)) -> Block<'x, T> {
+        Block {
+            v: self.of(x),
+            rest: if rest == 0 { &[] } else { &x[self.rest..][..rest] },
+            latch: if latches == 0 { &[] } else { &x[self.latch..][..latches] },
+        }
+    }
+
+    /// The same to be written. The three parts lie in this order, so splitting twice is enough.
+    #[inline(always)]
+    pub(crate) fn block_mut<'x, T>(
+        &self,
+        x: &'x mut [T],
+        (rest_len, latches): (usize, usize),
+    ) -> BlockMut<'x, T> {
+        let (x, latch) = x.split_at_mut(if latches == 0 { x.len() } else { self.latch });
+        let behind = self.offset + self.size;
+        let (v, rest) = x.split_at_mut(behind);
+        BlockMut {
+            v: &mut v[self.offset..],
+            rest: if rest_len == 0 { &mut [] } else { &mut rest[self.rest - behind..][..rest_len] },
+            latch: &mut latch[..latches],
+        }
+    }
 }
 
 impl<T: RealField + Copy> Setting<'_, T> {
@@ -198,33 +225,13 @@ impl<T: RealField + Copy> Setting<'_, T> {
     /// The population's part of a membrane state.
     #[inline(always)]
     fn block<'x, N: Neuron>(&self, x: &'x [T]) -> Block<'x, T> {
-        let (rest, latches) = self.lengths::<N>();
-        Block {
-            v: &x[self.part.offset..][..self.part.size],
-            rest: if rest == 0 { &[] } else { &x[self.part.rest..][..rest] },
-            latch: if latches == 0 { &[] } else { &x[self.part.latch..][..latches] },
-        }
+        self.part.block(x, self.lengths::<N>())
     }
 
-    /// The same to be written. The three parts lie in this order.
+    /// The same to be written.
     #[inline(always)]
     fn block_mut<'x, N: Neuron>(&self, x: &'x mut [T]) -> BlockMut<'x, T> {
-        let (rest, latches) = self.lengths::<N>();
-        let Part { offset, size, .. } = self.part;
-        let (v, x) = x[offset..].split_at_mut(size);
-        let mut at = offset + size;
-        let mut take = |x: &mut &'x mut [T], start: usize, len: usize| -> &'x mut [T] {
-            if len == 0 {
-                return &mut [];
-            }
-            let (part, behind) = std::mem::take(x)[start - at..].split_at_mut(len);
-            (*x, at) = (behind, start + len);
-            part
-        };
-        let mut x = x;
-        let rest = take(&mut x, self.part.rest, rest);
-        let latch = take(&mut x, self.part.latch, latches);
-        BlockMut { v, rest, latch }
+        self.part.block_mut(x, self.lengths::<N>())
     }
 }
 
@@ -749,12 +756,12 @@ fn find(marks: &[u8], offset: usize, found: &mut [u32]) -> usize {
     for &marks in marks.as_chunks::<CHUNK>().0 {
         let ones = (u64::from_le_bytes(marks).wrapping_mul(GATHER) >> (u64::BITS - u8::BITS)) as u8;
         // All of them are written, so that the compiler knows how many.
-        let Some(to) = found[count..].first_chunk_mut::<CHUNK>() else { break };
-        let set = &SET[usize::from(ones)];
+        let (mut neurons, set) = (first, &SET[usize::from(ones)]);
         for k in 0..CHUNK {
-            to[k] = first[k] + set[k];
+            neurons[k] += set[k];
             first[k] += CHUNK as u32;
         }
+        found[count..][..CHUNK].copy_from_slice(&neurons);
         count += ones.count_ones() as usize;
     }
     count
@@ -1255,16 +1262,15 @@ impl<N: NeuronVjp> Model<N> {
     }
 }
 
-// A closure that only borrows reaches the wide vectors through a shim that is not inlined, and so never sees them; these are
-// closures written out.
-
-struct FlowLoops<'s, 'p, 'a, N, T> {
+/// A population's part of a [`Flow`] or of its transpose. A closure that only borrows reaches the wide vectors through a shim that
+/// is not inlined, and so never sees them; this is a closure written out.
+struct Loops<'s, 'p, F, N, T> {
     at: &'s Setting<'p, T>,
-    flow: &'s mut Flow<'a, T>,
+    flow: &'s mut F,
     model: &'s Model<N>,
 }
 
-impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for FlowLoops<'_, '_, '_, N, T> {
+impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for Loops<'_, '_, Flow<'_, T>, N, T> {
     type Output = ();
 
     #[inline(always)]
@@ -1282,13 +1288,7 @@ impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for FlowLoops<'_, '_, '_, 
     }
 }
 
-struct FlowBarLoops<'s, 'p, 'a, N, T> {
-    at: &'s Setting<'p, T>,
-    flow: &'s mut FlowBar<'a, T>,
-    model: &'s Model<N>,
-}
-
-impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for FlowBarLoops<'_, '_, '_, N, T> {
+impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for Loops<'_, '_, FlowBar<'_, T>, N, T> {
     type Output = ();
 
     #[inline(always)]
@@ -1320,23 +1320,13 @@ impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for FlowBarLoops<'_, '_, '
                 )
             };
         }
-        // Each with its own copy of the loops, in which the parameters and whether they train are constants.
-        match neuron {
-            Some(neuron) if const { is_wide::<T>() || N::LOCATED } || at.per_neuron => {
-                run!(true, neuron, |i| params_at::<N, T>(at, size, i))
-            }
-            None if const { is_wide::<T>() || N::LOCATED } || at.per_neuron => {
-                run!(false, &mut [], |i| params_at::<N, T>(at, size, i))
-            }
-            Some(neuron) => {
-                let shared = params_at::<N, T>(at, size, 0);
-                run!(true, neuron, |_| shared)
-            }
-            None => {
-                let shared = params_at::<N, T>(at, size, 0);
-                run!(false, &mut [], |_| shared)
-            }
+        let (train, target) = (neuron.is_some(), neuron.unwrap_or_default());
+        if const { is_wide::<T>() || N::LOCATED } || at.per_neuron {
+            return run!(train, target, |i| params_at::<N, T>(at, size, i));
         }
+        // Each with its own copy of the loops, in which `train` is a constant.
+        let shared = params_at::<N, T>(at, size, 0);
+        if train { run!(true, target, |_| shared) } else { run!(false, target, |_| shared) }
     }
 }
 
@@ -1448,11 +1438,11 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
                 flow.released,
             );
         }
-        vectorise::<T, _>(at.arch, FlowLoops { at, flow, model: self });
+        vectorise::<T, _>(at.arch, Loops { at, flow, model: self });
     }
 
     fn backward(&self, at: &Setting<'_, T>, flow: &mut FlowBar<'_, T>) {
-        let loops = FlowBarLoops { at, flow, model: self };
+        let loops = Loops { at, flow, model: self };
         if const { N::LOCATED } { loops.call() } else { vectorise::<T, _>(at.arch, loops) }
     }
 
