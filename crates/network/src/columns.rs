@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use nalgebra::RealField;
 
-use crate::kernels::{ARCH, LANES, axpy, dot, scale, tree};
+use crate::kernels::{ARCH, LANES, axpy, dispatch, dot, scale, tree};
 
 /// What a step released: the columns that are visited.
 #[derive(Clone, Copy)]
@@ -630,11 +630,11 @@ macro_rules! vectors {
 
             impl Columns<$scalar> for Vectors {
                 fn forward(&self, step: Forward<'_, $scalar>) {
-                    self.0.dispatch(step);
+                    dispatch(self.0, step);
                 }
 
                 fn backward(&self, step: Backward<'_, $scalar>) {
-                    self.0.dispatch(step);
+                    dispatch(self.0, step);
                 }
 
                 fn add_outer(
@@ -645,7 +645,7 @@ macro_rules! vectors {
                     bursts: Bursts<'_, $scalar>,
                     w_bar: &mut [$scalar],
                 ) {
-                    self.0.dispatch(AddOuter { n, rows, gain, bursts, w_bar });
+                    dispatch(self.0, AddOuter { n, rows, gain, bursts, w_bar });
                 }
             }
         };

@@ -185,6 +185,17 @@ pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
     tree(&mut lanes)
 }
 
+/// Runs an operation in vectors of a machine. For none of them it stands apart: what it needs of the stack would be taken for the
+/// others, too.
+#[inline(always)]
+pub(crate) fn dispatch<F: pulp::WithSimd>(arch: pulp::Arch, f: F) -> F::Output {
+    #[inline(never)]
+    fn plain<F: pulp::WithSimd>(f: F) -> F::Output {
+        f.with_simd(pulp::Scalar::new())
+    }
+    if matches!(arch, pulp::Arch::Scalar) { plain(f) } else { arch.dispatch(f) }
+}
+
 /// The widest vectors of this machine, looked up once.
 pub(crate) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 

@@ -100,7 +100,9 @@ pub(crate) fn forward<N: NeuronVjp, T: RealField + Copy>(
             released.push(offset + i, real(f64::from(spikes)));
         }
     }
-    add_charges::<N, T>(at, before.v, after.v, offset, first, released, |i| params_at::<N, T>(at, size, i));
+    add_charges::<N, T, 1>(at, before.v, after.v, offset, first, released, |i| {
+        params_at::<N, T>(at, size, i)
+    });
 }
 
 /// The middle line of equation (24), the transpose of the flow without its charge: turns `bar` of the end into that of the

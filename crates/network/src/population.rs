@@ -16,6 +16,7 @@ use spikegrad_models::math::{floor, real};
 use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Reset};
 
 use crate::dale::Sign;
+use crate::kernels::{LANES, dispatch};
 use crate::located;
 use crate::registry::{is_known, known};
 
@@ -290,7 +291,7 @@ impl<T: RealField + Copy> Released<T> {
     /// Forgets all, and makes room to look through so many neurons.
     pub(crate) fn clear(&mut self, size: usize) {
         self.len = 0;
-        self.touched.resize(size.next_multiple_of(CHUNK), 0);
+        self.touched.resize(size.next_multiple_of(LANES), 0);
     }
 
     /// Makes room for so many more.
@@ -350,13 +351,26 @@ impl<T: RealField + Copy> Released<T> {
     #[inline(always)]
     fn look(&mut self, offset: usize, before: &[T], after: &[T], is: impl Fn(usize, T, T) -> bool) {
         let size = before.len();
-        let (marks, after) = (&mut self.touched[..size.next_multiple_of(CHUNK)], &after[..size]);
-        let (all, rest) = marks.split_at_mut(size);
-        for i in 0..size {
-            all[i] = u8::from(is(i, before[i], after[i]));
+        let marks = &mut self.touched[..size.next_multiple_of(LANES)];
+        let (before, before_rest) = before.as_chunks::<LANES>();
+        let (after, after_rest) = after[..size].as_chunks::<LANES>();
+        // By lanes, because a search for marks that were written in smaller pieces would wait for them.
+        let (blocks, rest) = marks.split_at_mut(before.len() * LANES);
+        for (block, marks) in blocks.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            // Copies, which the marks do not overlap.
+            let (old, new) = (before[block], after[block]);
+            let mut marked = [0; LANES];
+            for lane in 0..LANES {
+                marked[lane] = u8::from(is(block * LANES + lane, old[lane], new[lane]));
+            }
+            *marks = marked;
         }
         if !rest.is_empty() {
             rest.fill(0);
+            let start = size - before_rest.len();
+            for (i, mark) in rest[..before_rest.len()].iter_mut().enumerate() {
+                *mark = u8::from(is(start + i, before_rest[i], after_rest[i]));
+            }
         }
         self.len += find(marks, offset, &mut self.neurons[self.len..]);
     }
@@ -505,7 +519,7 @@ pub(crate) struct Model<N>(pub(crate) PhantomData<N>);
 /// that, so that their loops are compiled once.
 #[inline(always)]
 pub(crate) fn vectorise<T, F: pulp::NullaryFnOnce>(arch: pulp::Arch, f: F) -> F::Output {
-    if const { is_wide::<T>() } { f.call() } else { arch.dispatch(f) }
+    if const { is_wide::<T>() } { f.call() } else { dispatch(arch, f) }
 }
 
 /// Whether a scalar is wider than `f64`. As a constant, it decides what is compiled.
@@ -752,34 +766,36 @@ fn flow_all<N: Neuron, T: RealField + Copy, const EULER: bool>(
 fn find(marks: &[u8], offset: usize, found: &mut [u32]) -> usize {
     // Moves the lowest bit of byte `k` to bit `k` of the highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
-    let (mut count, mut first) = (0, [offset as u32; CHUNK]);
+    let (mut room, mut first) = (found, [offset as u32; CHUNK]);
+    let size = room.len();
     for &marks in marks.as_chunks::<CHUNK>().0 {
+        let Some(neurons) = room.first_chunk_mut::<CHUNK>() else { break };
         let ones = (u64::from_le_bytes(marks).wrapping_mul(GATHER) >> (u64::BITS - u8::BITS)) as u8;
         // All of them are written, so that the compiler knows how many.
-        let (mut neurons, set) = (first, &SET[usize::from(ones)]);
+        let set = &SET[usize::from(ones)];
+        *neurons = first;
         for k in 0..CHUNK {
             neurons[k] += set[k];
             first[k] += CHUNK as u32;
         }
-        found[count..][..CHUNK].copy_from_slice(&neurons);
-        count += ones.count_ones() as usize;
+        room = &mut room[ones.count_ones() as usize..];
     }
-    count
+    size - room.len()
 }
 
 /// One number of each of some neurons.
 #[inline(always)]
-fn gather<T: Copy>(of: &[T], offset: usize, neurons: &[u32; GROUP]) -> [T; GROUP] {
+fn gather<T: Copy, const G: usize>(of: &[T], offset: usize, neurons: &[u32; G]) -> [T; G] {
     std::array::from_fn(
         #[inline(always)]
         |lane| of[neurons[lane] as usize - offset],
     )
 }
 
-/// The same for at most [`GROUP`] neurons, of which there is at least one; the last one's fills up the vector. Its
+/// The same for at most so many neurons, of which there is at least one; the last one's fills up the vector. Its
 /// length is fixed, so that it need not be put together in memory.
 #[inline(always)]
-fn gathered<T: RealField + Copy>(of: &[T], offset: usize, neurons: &[u32]) -> [T; GROUP] {
+fn gathered<T: Copy, const G: usize>(of: &[T], offset: usize, neurons: &[u32]) -> [T; G] {
     std::array::from_fn(
         #[inline(always)]
         |lane| of[neurons[lane.min(neurons.len() - 1)] as usize - offset],
@@ -790,7 +806,7 @@ fn gathered<T: RealField + Copy>(of: &[T], offset: usize, neurons: &[u32]) -> [T
 /// without a reset, and writes how many spikes there were; in the vectors of [`add_charges`].
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
-fn fire<N: Neuron, T: RealField + Copy>(
+fn fire<N: Neuron, T: RealField + Copy, const G: usize>(
     at: &Setting<'_, T>,
     before: &[T],
     current: &[T],
@@ -800,21 +816,21 @@ fn fire<N: Neuron, T: RealField + Copy>(
     spikes: &mut [T],
     params: impl Fn(usize) -> N::Params<T>,
 ) {
-    let group = if at.per_neuron { 1 } else { GROUP };
-    for (neurons, spikes) in neurons.chunks(group).zip(spikes.chunks_mut(group)) {
+    for (neurons, spikes) in neurons.chunks(G).zip(spikes.chunks_mut(G)) {
         let p = params(neurons[0] as usize - offset);
         let reset = hard_reset::<N, T>(&p);
         let phi = phi::<N, T>(at, &p);
-        let (start, smooth) = (gathered(before, offset, neurons), gathered(after, offset, neurons));
-        let input = gathered(current, offset, neurons);
-        let (mut ends, mut fires, mut repeats) = (smooth, [T::zero(); GROUP], [0; GROUP]);
-        for lane in 0..GROUP {
+        let (start, smooth) =
+            (gathered::<T, G>(before, offset, neurons), gathered::<T, G>(after, offset, neurons));
+        let input = gathered::<T, G>(current, offset, neurons);
+        let (mut ends, mut fires, mut repeats) = (smooth, [T::zero(); G], [0; G]);
+        for lane in 0..G {
             let spike = affine::<N, T>(&p, input[lane]).spike(reset, start[lane], smooth[lane], phi);
             ends[lane] = spike.end;
             fires[lane] = if spike.fires { T::one() } else { T::zero() };
             repeats[lane] = u8::from(spike.repeats);
         }
-        let any = repeats != [0; GROUP];
+        let any = repeats != [0; G];
         for (lane, (&neuron, spikes)) in neurons.iter().zip(spikes).enumerate() {
             (after[neuron as usize - offset], *spikes) = if any {
                 affine::<N, T>(&p, input[lane]).step_by(reset, start[lane], at.h, phi)
@@ -831,7 +847,7 @@ fn fire<N: Neuron, T: RealField + Copy>(
 /// currents; returns whether there are any.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
-fn fire_vjp<N: NeuronVjp, T: RealField + Copy>(
+fn fire_vjp<N: NeuronVjp, T: RealField + Copy, const G: usize>(
     at: &Setting<'_, T>,
     train: bool,
     before: &[T],
@@ -843,17 +859,17 @@ fn fire_vjp<N: NeuronVjp, T: RealField + Copy>(
     neuron_bar: &mut [T],
     params: impl Fn(usize) -> N::Params<T>,
 ) -> bool {
-    let group = if at.per_neuron { 1 } else { GROUP };
     let mut any_apart = false;
-    for neurons in neurons.chunks(group) {
+    for neurons in neurons.chunks(G) {
         let p = params(neurons[0] as usize - offset);
         let reset = hard_reset::<N, T>(&p);
         let phi = phi::<N, T>(at, &p);
-        let (v, input) = (gathered(before, offset, neurons), gathered(current, offset, neurons));
-        let mut bars = gathered(v_bar, offset, neurons);
-        let (mut by_current, mut apart) = ([T::zero(); GROUP], [0; GROUP]);
-        let mut by_params = [zeros::<T, N::Params<T>>(); GROUP];
-        for lane in 0..GROUP {
+        let (v, input) =
+            (gathered::<T, G>(before, offset, neurons), gathered::<T, G>(current, offset, neurons));
+        let mut bars = gathered::<T, G>(v_bar, offset, neurons);
+        let (mut by_current, mut apart) = ([T::zero(); G], [0; G]);
+        let mut by_params = [zeros::<T, N::Params<T>>(); G];
+        for lane in 0..G {
             let flow = affine::<N, T>(&p, input[lane]);
             let spike = flow.spike(reset, v[lane], flow.advance_by(v[lane], phi), phi);
             let (mut bar, end_bar) = (AffineBar::zero(), bars[lane]);
@@ -879,9 +895,9 @@ fn fire_vjp<N: NeuronVjp, T: RealField + Copy>(
 
 /// Wraps the voltages of the neurons that are on the list from number `first` on, adds the spikes of that and `G(v') - G(v)` to
 /// their charges and keeps the densities `g(v)` and `g(v')`. With a latch the charges are known already. Voltages lie scattered,
-/// so they are gathered into vectors; with parameters of their own, neurons are taken one by one.
+/// so they are gathered into vectors of `G`, one by one where neurons have parameters of their own.
 #[inline(always)]
-pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
+pub(crate) fn add_charges<N: Neuron, T: RealField + Copy, const G: usize>(
     at: &Setting<'_, T>,
     before: &[T],
     after: &mut [T],
@@ -891,47 +907,56 @@ pub(crate) fn add_charges<N: Neuron, T: RealField + Copy>(
     params: impl Fn(usize) -> N::Params<T>,
 ) {
     released.pad();
-    let group = if at.per_neuron { 1 } else { GROUP };
     let Released { len, neurons, charge, slopes: [starts, ends], .. } = released;
     let mut left = *len - first;
     let mut rest = (&neurons[first..], &mut charge[first..], &mut starts[first..], &mut ends[first..]);
     while left > 0 {
-        let (neurons, charge, starts, ends) = rest;
-        let (Some(all), Some(charge_of), Some(start_of), Some(end_of)) = (
-            neurons.first_chunk::<GROUP>(),
-            charge.first_chunk_mut::<GROUP>(),
-            starts.first_chunk_mut::<GROUP>(),
-            ends.first_chunk_mut::<GROUP>(),
-        ) else {
+        let (Some((neurons, other_neurons)), Some((charges, other_charges))) =
+            (rest.0.split_first_chunk::<G>(), rest.1.split_first_chunk_mut::<G>())
+        else {
             break;
         };
-        let count = group.min(left);
-        let (gate, reset) = gate_of::<N, T>(at, &params(all[0] as usize - offset));
-        let (start, mut end) = (gather(before, offset, all), gather(after, offset, all));
-        let mut whole = [T::zero(); GROUP];
+        let (Some((starts, other_starts)), Some((ends, other_ends))) =
+            (rest.2.split_first_chunk_mut::<G>(), rest.3.split_first_chunk_mut::<G>())
+        else {
+            break;
+        };
+        let (gate, reset) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
+        let (old, new) = (gather(before, offset, neurons), gather(after, offset, neurons));
+        let [mut released, mut wrapped] = [[T::zero(); G]; 2];
+        let mut slopes = [[T::zero(); G]; 2];
+        // The last neuron fills up its group: nothing that is done to it depends on how many there are.
+        gate.shape.known(
+            #[inline(always)]
+            |shape| {
+                let gate = Gate { shape, ..gate };
+                for lane in 0..G {
+                    let whole = turns(&reset, new[lane]);
+                    let (start, end) = (old[lane], new[lane] - whole);
+                    let moved = gate.charge(end) - gate.charge(start);
+                    released[lane] = whole + moved;
+                    (slopes[0][lane], slopes[1][lane]) = (gate.density(start), gate.density(end));
+                    wrapped[lane] = end;
+                }
+            },
+        );
+        match reset {
+            Reset::Periodic | Reset::Subtract => *charges = released,
+            Reset::To { .. } => {
+                for (charge, moved) in charges.iter_mut().zip(released) {
+                    *charge += moved;
+                }
+            }
+            Reset::Latch { .. } => {}
+        }
+        [*starts, *ends] = slopes;
         if matches!(reset, Reset::Periodic | Reset::Subtract) {
-            for lane in 0..GROUP {
-                whole[lane] = turns(&reset, end[lane]);
-                end[lane] -= whole[lane];
-            }
-            for (&neuron, &end) in all[..count].iter().zip(&end) {
-                after[neuron as usize - offset] = end;
+            for lane in 0..G {
+                after[neurons[lane] as usize - offset] = wrapped[lane];
             }
         }
-        let (start_charge, start_slope) = gate.charges_and_densities(start);
-        let (end_charge, end_slope) = gate.charges_and_densities(end);
-        // Those of a whole group, though what lies behind the last neuron of the step means nothing.
-        for lane in 0..group {
-            let moved = end_charge[lane] - start_charge[lane];
-            match reset {
-                Reset::Periodic | Reset::Subtract => charge_of[lane] = whole[lane] + moved,
-                Reset::To { .. } => charge_of[lane] += moved,
-                Reset::Latch { .. } => {}
-            }
-        }
-        (*start_of, *end_of) = (start_slope, end_slope);
-        left -= count;
-        rest = (&neurons[group..], &mut charge[group..], &mut starts[group..], &mut ends[group..]);
+        left = left.saturating_sub(G);
+        rest = (other_neurons, other_charges, other_starts, other_ends);
     }
 }
 
@@ -983,7 +1008,7 @@ fn add_slopes<N: NeuronVjp, T: RealField + Copy>(
 impl<N: NeuronVjp> Model<N> {
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
-    fn forward_loop<T: RealField + Copy>(
+    fn forward_loop<T: RealField + Copy, const G: usize>(
         &self,
         at: &Setting<'_, T>,
         before: Block<'_, T>,
@@ -999,6 +1024,9 @@ impl<N: NeuronVjp> Model<N> {
         let v = &mut v[..size];
         let first = released.len;
         released.make_room(size);
+        // Where the active zone begins.
+        let all = gate_of::<N, T>(at, &params(0)).0.lower();
+        let lower = |i: usize| if G > 1 { all } else { gate_of::<N, T>(at, &params(i)).0.lower() };
         if let Reset::To { .. } = N::reset(&params(0)) {
             // Where all neurons would be without a reset.
             if let Some((phi, _)) = at.growth {
@@ -1016,7 +1044,7 @@ impl<N: NeuronVjp> Model<N> {
             let waits = |i: usize| if refractory(i) { before.latch[i] } else { T::zero() };
             // Few neurons are near threshold: they are found by comparing vectors.
             let near = |i: usize, new: T, old: T| {
-                let lower = gate_of::<N, T>(at, &params(i)).0.lower();
+                let lower = lower(i);
                 (new > lower) | (old > lower)
             };
             released.look(
@@ -1029,8 +1057,8 @@ impl<N: NeuronVjp> Model<N> {
             if N::refractory(&params(0)).is_none() {
                 let part = first..released.len;
                 let (neurons, charge) = (&released.neurons[part.clone()], &mut released.charge[part]);
-                fire::<N, T>(at, before_v, current, v, offset, neurons, charge, &params);
-                add_charges::<N, T>(at, before_v, v, offset, first, released, params);
+                fire::<N, T, G>(at, before_v, current, v, offset, neurons, charge, &params);
+                add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
                 return;
             }
             // Some that wait release nothing: they are taken off the list.
@@ -1047,7 +1075,7 @@ impl<N: NeuronVjp> Model<N> {
                     released.push(offset + i, spikes);
                 }
             }
-            add_charges::<N, T>(at, before_v, v, offset, first, released, params);
+            add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
             return;
         }
         // Branches on the method stand outside the loops, so that these vectorise.
@@ -1082,17 +1110,17 @@ impl<N: NeuronVjp> Model<N> {
                 v,
                 #[inline(always)]
                 |i, old, new| {
-                    let lower = gate_of::<N, T>(at, &params(i)).0.lower();
+                    let lower = lower(i);
                     (new > lower) | (old > lower) | (periodic & (new < T::zero()))
                 },
             );
         }
-        add_charges::<N, T>(at, before_v, v, offset, first, released, params);
+        add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
     }
 
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
-    fn backward_loop<T: RealField + Copy>(
+    fn backward_loop<T: RealField + Copy, const G: usize>(
         &self,
         at: &Setting<'_, T>,
         train: bool,
@@ -1147,7 +1175,7 @@ impl<N: NeuronVjp> Model<N> {
             let waits = |i: usize| N::refractory(&params(i)).is_some() && before.latch[i] > T::zero();
             let mut any_apart = false;
             if N::refractory(&params(0)).is_none() {
-                any_apart = fire_vjp::<N, T>(
+                any_apart = fire_vjp::<N, T, G>(
                     at,
                     train,
                     before_v,
@@ -1280,10 +1308,10 @@ impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for Loops<'_, '_, Flow<'_,
         let (Part { offset, size, .. }, current) = (at.part, at.part.of(flow.current));
         if const { is_wide::<T>() } || at.per_neuron {
             let params = |i| params_at::<N, T>(at, size, i);
-            model.forward_loop(at, before, after, current, offset, flow.released, params);
+            model.forward_loop::<T, 1>(at, before, after, current, offset, flow.released, params);
         } else {
             let p = params_at::<N, T>(at, size, 0);
-            model.forward_loop(at, before, after, current, offset, flow.released, |_| p);
+            model.forward_loop::<T, GROUP>(at, before, after, current, offset, flow.released, |_| p);
         }
     }
 }
@@ -1302,8 +1330,8 @@ impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for Loops<'_, '_, FlowBar<
             (flow.active, &mut *flow.charge_bar, flow.parameters.width.as_deref_mut());
         let neuron = flow.parameters.neuron.as_deref_mut();
         macro_rules! run {
-            ($train:expr, $target:expr, $params:expr) => {
-                model.backward_loop(
+            ($group:expr, $train:expr, $target:expr, $params:expr) => {
+                model.backward_loop::<T, $group>(
                     at,
                     $train,
                     before,
@@ -1322,11 +1350,11 @@ impl<N: NeuronVjp, T: RealField + Copy> NullaryFnOnce for Loops<'_, '_, FlowBar<
         }
         let (train, target) = (neuron.is_some(), neuron.unwrap_or_default());
         if const { is_wide::<T>() || N::LOCATED } || at.per_neuron {
-            return run!(train, target, |i| params_at::<N, T>(at, size, i));
+            return run!(1, train, target, |i| params_at::<N, T>(at, size, i));
         }
         // Each with its own copy of the loops, in which `train` is a constant.
         let shared = params_at::<N, T>(at, size, 0);
-        if train { run!(true, target, |_| shared) } else { run!(false, target, |_| shared) }
+        if train { run!(GROUP, true, target, |_| shared) } else { run!(GROUP, false, target, |_| shared) }
     }
 }
 
