@@ -1,6 +1,7 @@
 //! The discrete adjoint: one sweep forwards over the steps of a program, one backwards over their transposes (equation
 //! (37)). It is the exact gradient of the discretised program, to rounding.
 
+use aligned_vec::AVec;
 use simba::scalar::RealField;
 use spikegrad_integrators::{EventLog, Step, StepVjp};
 
@@ -52,18 +53,25 @@ use crate::{Error, Memory};
 /// assert_eq!(checkpointed, gradient);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+// States begin at a line of the caches: a step reads them in wide vectors, of which every other one would lie in two lines.
+#[derive(Clone, Debug)]
 pub struct Sweep<T, Tape> {
     memory: Memory,
-    state: Vec<T>,
-    state_bar: Vec<T>,
+    state: AVec<T>,
+    state_bar: AVec<T>,
     tape: Tape,
     /// The state of what is run again.
-    again: Vec<T>,
+    again: AVec<T>,
     plan: Plan,
     /// The segments whose first state is held, in order, and those states one after the other.
     held: Vec<usize>,
     states: Vec<T>,
+}
+
+impl<T: RealField + Copy, Tape: Default + Send> Default for Sweep<T, Tape> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
@@ -71,10 +79,10 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
     pub fn new() -> Self {
         Self {
             memory: Memory::Stored,
-            state: Vec::new(),
-            state_bar: Vec::new(),
+            state: AVec::new(0),
+            state_bar: AVec::new(0),
             tape: Tape::default(),
-            again: Vec::new(),
+            again: AVec::new(0),
             plan: Plan::default(),
             held: Vec::new(),
             states: Vec::new(),
@@ -151,7 +159,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             return Err(Error::ParametersLength { expected, found });
         }
         self.make_room(step)?;
-        let mut state = std::mem::take(&mut self.state);
+        let mut state = std::mem::replace(&mut self.state, AVec::new(0));
         let cost = self.forwards(step, self.plan.segments(), &mut state);
         self.state = state;
         let cost = self.check(step, cost)?;
@@ -160,7 +168,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         self.state_bar.resize(step.dim(), T::zero());
         for segment in (0..self.plan.segments()).rev() {
             if segment + 1 < self.plan.segments() {
-                let mut again = std::mem::take(&mut self.again);
+                let mut again = std::mem::replace(&mut self.again, AVec::new(0));
                 self.forwards(step, segment + 1, &mut again);
                 self.again = again;
             }
@@ -197,7 +205,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
 
     /// Runs `x` from the last state that is held, or from the start, to the start of segment `end` and keeps states on the
     /// way; only the last segment is on the tape. Returns what the steps add to the cost.
-    fn forwards<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S, end: usize, x: &mut Vec<T>) -> T {
+    fn forwards<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S, end: usize, x: &mut AVec<T>) -> T {
         let Self { memory, tape, plan, held, states, .. } = self;
         let dim = step.dim();
         x.clear();

@@ -1,6 +1,7 @@
 //! Gradients of weights that wait: a neuron that spikes releases charge in several steps on end, and its column of the gradient
 //! is read and written once for them instead of once for each.
 
+use aligned_vec::AVec;
 use nalgebra::RealField;
 
 use crate::columns::Bursts;
@@ -18,7 +19,7 @@ pub(crate) struct Waiting<T> {
     steps: usize,
     size: usize,
     /// `J_bar` of each class and step, `N` each.
-    rows: Vec<T>,
+    rows: AVec<T>,
     /// Neuron, step and charge as they came.
     came: Vec<(u32, u32, T)>,
     /// Of each neuron, where its part of the sorted steps and charges ends.
@@ -31,7 +32,7 @@ pub(crate) struct Waiting<T> {
 
 impl<T> Default for Waiting<T> {
     fn default() -> Self {
-        let (rows, came, charges) = (Vec::new(), Vec::new(), Vec::new());
+        let (rows, came, charges) = (AVec::new(0), Vec::new(), Vec::new());
         let (ends, neurons, sorted) = (Vec::new(), Vec::new(), Vec::new());
         Self { steps: 0, size: 0, rows, came, ends, neurons, sorted, charges }
     }

@@ -129,7 +129,7 @@ pub(crate) fn combine<T: RealField + Copy, const K: usize>(y: &mut [T], terms: [
 }
 
 /// Bytes of a line of the caches.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 /// Asks for numbers that will be read soon, so that they are in the nearest cache by then.
 #[inline(always)]

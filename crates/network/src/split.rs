@@ -8,6 +8,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
+use aligned_vec::AVec;
 use nalgebra::RealField;
 use num_dual::Dual64;
 use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
@@ -16,7 +17,7 @@ use spikegrad_models::math::real;
 use crate::bursts::Waiting;
 use crate::columns::{self, Charges, Columns, Reading, columns};
 use crate::delay::{Delayed, Delays, ReleaseBar};
-use crate::kernels::{ARCH, LANES, axpy, copy, dot, each, prefetch, scale};
+use crate::kernels::{ARCH, LANES, LINE, axpy, copy, dot, each, prefetch, scale};
 use crate::low_rank::{LowRank, Modes};
 use crate::network::{Place, block};
 use crate::population::{Flow, FlowBar, Released, Setting, vectorise};
@@ -166,7 +167,9 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             classes,
             sparse: Vec::new(),
             membrane: network.membrane + network.latches,
-            stride: network.membrane + network.latches + 2 * network.neurons + network.outputs + 1,
+            // Frames begin at lines of the caches, as their vector does.
+            stride: (network.membrane + network.latches + 2 * network.neurons + network.outputs + 1)
+                .next_multiple_of((LINE / size_of::<T>()).max(1)),
             state: network.membrane + network.latches + network.neurons,
             way: 0,
             dense: false,
@@ -319,7 +322,7 @@ pub struct SplitTape<T> {
     /// Of every step the membrane state at its start and the synapses that are read out (`N`), as they lie in the state, then the
     /// current (`N`) and what is read at its end, the readout and `|s|^2`; and in one more frame that part of the last state.
     /// Room that was taken is kept: `steps` says what is on the tape.
-    frames: Vec<T>,
+    frames: AVec<T>,
     /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
     /// the start and at the end.
     synapses: Vec<T>,
@@ -329,7 +332,7 @@ pub struct SplitTape<T> {
     ends: Vec<usize>,
     released: Released<T>,
     output_bar: Vec<T>,
-    current_bar: Vec<T>,
+    current_bar: AVec<T>,
     /// Of one step, as many as there are neurons.
     charge_bar: Vec<T>,
     /// Of what a unit of charge adds to each class.
@@ -347,13 +350,13 @@ impl<T: RealField + Copy> Default for SplitTape<T> {
     fn default() -> Self {
         Self {
             steps: 0,
-            frames: Vec::new(),
+            frames: AVec::new(0),
             synapses: Vec::new(),
             arrived: Vec::new(),
             ends: Vec::new(),
             released: Released::default(),
             output_bar: Vec::new(),
-            current_bar: Vec::new(),
+            current_bar: AVec::new(0),
             charge_bar: Vec::new(),
             gain_bar: Vec::new(),
             products: Vec::new(),
@@ -559,7 +562,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
         let (j_bar, way_bar) = j_bar.split_at_mut(all);
         let taken = tape.steps;
         let left = taken - steps.len();
-        let frames = std::mem::take(&mut tape.frames);
+        let frames = std::mem::replace(&mut tape.frames, AVec::new(0));
         let mut unread = &frames[..taken * stride + state];
         for (n, index) in steps.zip(left..taken).rev() {
             let (earlier, frame) = unread.split_at(unread.len() - stride - state);

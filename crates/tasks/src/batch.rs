@@ -3,6 +3,7 @@
 //! Trial `b` goes to lane `b mod lanes`; a lane adds its trials in order, and the lanes are added in a fixed tree. Which
 //! thread works on which lane does not matter, and memory does not grow with the batch.
 
+use aligned_vec::AVec;
 use nalgebra::RealField;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
@@ -29,9 +30,9 @@ pub struct Batch<T> {
 struct Lane<T> {
     sweep: Sweep<T, SplitTape<T>>,
     /// Sum over the lane's trials.
-    sum: Vec<T>,
+    sum: AVec<T>,
     /// One trial's gradient, which becomes the sum if it is the lane's first.
-    trial: Vec<T>,
+    trial: AVec<T>,
     cost: T,
     results: Vec<TrialResult<T>>,
 }
@@ -112,8 +113,8 @@ impl<T: RealField + Copy> Batch<T> {
         if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
             let lane = || Lane {
                 sweep: Sweep::new().memory(self.memory),
-                sum: Vec::new(),
-                trial: Vec::new(),
+                sum: AVec::new(0),
+                trial: AVec::new(0),
                 cost: T::zero(),
                 results: Vec::new(),
             };
@@ -179,8 +180,8 @@ impl<T: RealField + Copy> Lane<T> {
         for trial in trials {
             let run = scheme.run(trial, loss)?;
             // Each trial has a place of its own, so that one that fails half-way leaves nothing behind.
-            self.trial.clear();
             self.trial.resize(layout.len(), T::zero());
+            self.trial.fill(T::zero());
             let cost = self.sweep.gradient(&run, &mut self.trial);
             if let Err(error @ (SweepError::Budget { .. } | SweepError::TapeSize)) = cost {
                 return Err(error.into());
