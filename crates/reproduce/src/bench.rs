@@ -337,7 +337,8 @@ fn parallel(report: &mut Report, quick: bool, most: usize) -> Result<(), Error> 
             measure::wall(|| measure::batch(problem, false, batch, &mut gradient))
         })
     })?;
-    let seconds: Vec<&[[f64; 2]]> = seconds.chunks(counts.len()).collect();
+    // Of each batch, for each number of threads, every round.
+    let seconds: Vec<_> = seconds.chunks(counts.len()).collect();
     let x: Vec<f64> = batches.iter().map(|&batch| batch as f64).collect();
     let (mut times, mut gains) = (
         Panel::new("Time").x_label("trials in the batch").y_label("time (ms)").log_x().log_y(),
@@ -347,16 +348,17 @@ fn parallel(report: &mut Report, quick: bool, most: usize) -> Result<(), Error> 
         let colour = crate::plot::cycle(at);
         let label = if *threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
         let style = || Style::new(colour).label(label.clone());
-        let time: Vec<f64> = seconds.iter().map(|row| row[at][0] * 1e3).collect();
+        let time: Vec<f64> = seconds.iter().map(|row| measure::least(&row[at])[0] * 1e3).collect();
         times = times.line(&x, &time, style());
-        let gain: Vec<f64> = seconds.iter().map(|row| row[0][0] / row[at][0]).collect();
+        let quotients: Vec<_> = seconds.iter().map(|row| measure::quotient(&row[0], &row[at])).collect();
+        let gain: Vec<f64> = quotients.iter().map(|quotient| quotient[0]).collect();
         if at > 0 {
             gains = gains.line(&x, &gain, style());
         }
         if *threads == 2 {
             let full = || batches.iter().enumerate().filter(|(_, batch)| **batch >= FULL_BATCH);
             let least = full().map(|(row, _)| gain[row]).fold(f64::INFINITY, f64::min);
-            let more = full().map(|(row, _)| seconds[row][at][1] / seconds[row][0][1]).fold(0.0, f64::max);
+            let more = full().map(|(row, _)| 1.0 / quotients[row][1]).fold(0.0, f64::max);
             // On a machine with one core there is nothing to gain.
             let band = (most >= 2).then_some([1.8, 4.0]);
             report

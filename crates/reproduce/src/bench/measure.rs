@@ -1,5 +1,5 @@
-//! Timings: always the least of several rounds, the cases of a comparison in turn within each round, so that a
-//! disturbance of the machine falls on all of them. What runs on one thread is timed by that thread's processor time,
+//! Timings: the least of several rounds, the cases of a comparison in turn within each round, so that a
+//! disturbance of the machine falls on all of them, and quotients of neighbours in a round. What runs on one thread is timed by that thread's processor time,
 //! which other programs add nothing to but what they do to the caches.
 
 use std::time::Instant;
@@ -28,21 +28,34 @@ pub(super) fn wall(work: impl FnOnce() -> Result<(), Error>) -> Result<[f64; 2],
     Ok([start.elapsed().as_secs_f64(), processor.elapsed().as_secs_f64()])
 }
 
-/// The least numbers of each case over the rounds.
+/// The numbers of each case in every round.
 pub(super) fn interleaved<C, const M: usize>(
     rounds: usize,
     cases: &mut [C],
     mut seconds: impl FnMut(&mut C) -> Result<[f64; M], Error>,
-) -> Result<Vec<[f64; M]>, Error> {
-    let mut least = vec![[f64::INFINITY; M]; cases.len()];
+) -> Result<Vec<Vec<[f64; M]>>, Error> {
+    let mut found = vec![Vec::with_capacity(rounds); cases.len()];
     for _ in 0..rounds {
-        for (least, case) in least.iter_mut().zip(cases.iter_mut()) {
-            for (least, seconds) in least.iter_mut().zip(seconds(case)?) {
-                *least = least.min(seconds);
-            }
+        for (found, case) in found.iter_mut().zip(cases.iter_mut()) {
+            found.push(seconds(case)?);
         }
     }
-    Ok(least)
+    Ok(found)
+}
+
+/// The least of some numbers of which there are several in each round.
+pub(super) fn least<const M: usize>(rounds: &[[f64; M]]) -> [f64; M] {
+    rounds.iter().fold([f64::INFINITY; M], |least, round| std::array::from_fn(|m| least[m].min(round[m])))
+}
+
+/// The median over the rounds of the quotients of two cases that follow one another: of a machine whose cores are lent to other
+/// programs now and then, the least times of the two need not be of the same state.
+pub(super) fn quotient<const M: usize>(a: &[[f64; M]], b: &[[f64; M]]) -> [f64; M] {
+    std::array::from_fn(|m| {
+        let mut quotients: Vec<f64> = a.iter().zip(b).map(|(a, b)| a[m] / b[m]).collect();
+        quotients.sort_by(f64::total_cmp);
+        quotients[quotients.len() / 2]
+    })
 }
 
 /// Seconds of the gradient of a problem's first trial, and nothing but it; the second run, when all memory is there.
