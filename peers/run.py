@@ -17,11 +17,6 @@ import threading
 import time
 from pathlib import Path
 
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None
-
 HERE = Path(__file__).resolve().parent
 STEPS = {"a": 1000, "b": 500, "c": 200, "c5": 200}
 ROUNDS = 5
@@ -170,15 +165,6 @@ class Ours:
         self.command = [args.binary, "compare", path, "--dtype", dtype, "--threads", str(threads), "--json"]
         self.ready = self.compare(1)
         self.ready["second"] = self.ready["seconds_min"]
-        if resource and threads == 1:
-            self.ready["cpu"] = (self.cpu(6) - self.cpu(1)) / 5
-
-    def cpu(self, repeat):
-        """The processor's seconds of a whole run."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.compare(repeat)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     def compare(self, repeat):
         process = spawn([*self.command, "--repeat", str(repeat)], self.threads, self.out)
@@ -189,7 +175,11 @@ class Ours:
 
     def turn(self, repeat):
         found = self.compare(repeat)
-        return {"least": found["seconds_min"], "median": found["seconds_median"]}
+        return {
+            "least": found["seconds_min"],
+            "median": found["seconds_median"],
+            "median_cpu": found["processor_median"],
+        }
 
     def close(self):
         pass
@@ -230,7 +220,6 @@ class Peer:
         return {
             "least": min(found["wall"]),
             "median": statistics.median(found["wall"]),
-            "least_cpu": min(found["cpu"]),
             "median_cpu": statistics.median(found["cpu"]),
         }
 
@@ -294,11 +283,9 @@ def measure(args, python, path, size, threads):
             "about": system.ready,
         }
         # What the clock shows beyond the processor's time of a single thread went to other programs.
-        if threads == 1 and "median_cpu" in turns[0]:
+        if threads == 1:
             row["cpu"] = statistics.median(turn["median_cpu"] for turn in turns)
             row["loaded"] = statistics.median(turn["median"] / turn["median_cpu"] for turn in turns)
-        elif "cpu" in system.ready:
-            row["cpu"] = system.ready["cpu"]
         rows.append(row)
     for row in rows:
         base = next(other for other in rows if other["dtype"] == row["dtype"])

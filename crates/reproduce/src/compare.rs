@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use cpu_time::ProcessTime;
 use nalgebra::RealField;
 use serde_json::{Map, Value, json};
 use spikegrad::integrators::Step;
@@ -55,6 +56,8 @@ pub struct Comparison {
     pub seconds_median: f64,
     /// Least seconds of forward + backward.
     pub seconds_min: f64,
+    /// Median of the processor seconds of forward + backward, of all threads.
+    pub processor_median: f64,
     /// Norm of each gradient, by array name.
     pub grad_norms: Vec<(&'static str, f64)>,
     /// Relative difference to what the problem stores: cost, `v_final`, gradients; `None` where it stores nothing.
@@ -133,6 +136,7 @@ impl Comparison {
             "rate_hz": self.rate_hz,
             "seconds_median": self.seconds_median,
             "seconds_min": self.seconds_min,
+            "processor_median": self.processor_median,
             "threads": threads,
             "dtype": dtype,
             "grad_norms": map(&mut self.grad_norms.iter().map(|&(name, x)| (name, x.into()))),
@@ -156,19 +160,23 @@ pub fn compare<T: RealField + Copy>(
     let loss = Quadratic { lambda: T::from_subset(&LAMBDA) };
     let mut batch = Batch::default();
     let mut gradient = network.parameters.zeros_like();
-    let mut once = || -> Result<(f64, f64), Error> {
-        let start = Instant::now();
+    let mut once = || -> Result<([f64; 2], f64), Error> {
+        let (start, processor) = (Instant::now(), ProcessTime::now());
         let result =
             batch.gradient(&scheme, trials, &loss, None, &mut gradient).map_err(Error::experiment)?;
-        let seconds = start.elapsed().as_secs_f64();
+        let seconds = [start.elapsed().as_secs_f64(), processor.elapsed().as_secs_f64()];
         match result.trials.into_iter().find_map(|t| t.cost.err()) {
             Some(error) => Err(Error::experiment(error)),
             None => Ok((seconds, result.cost.to_subset_unchecked())),
         }
     };
     let (_, cost) = once()?;
-    let mut seconds = (0..repeat).map(|_| once().map(|(s, _)| s)).collect::<Result<Vec<_>, _>>()?;
-    seconds.sort_by(f64::total_cmp);
+    let times = (0..repeat).map(|_| once().map(|(s, _)| s)).collect::<Result<Vec<_>, _>>()?;
+    let [seconds, processor] = [0, 1].map(|kind| {
+        let mut times: Vec<f64> = times.iter().map(|time| time[kind]).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    });
     let (v_final, crossings) = final_voltages(network, &scheme, trials, &loss)?;
     let steps: usize = trials.iter().map(|t| t.samples).sum();
 
@@ -188,6 +196,7 @@ pub fn compare<T: RealField + Copy>(
         rate_hz: crossings as f64 / (network.neurons() as f64 * steps as f64 * H * 1e-3),
         seconds_median: seconds[seconds.len() / 2],
         seconds_min: seconds[0],
+        processor_median: processor[processor.len() / 2],
         grad_norms,
         relative_difference: relative,
     })
