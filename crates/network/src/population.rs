@@ -769,13 +769,11 @@ fn find(marks: &[u8], offset: usize, found: &mut [u32]) -> usize {
     let (mut room, mut first) = (found, [offset as u32; CHUNK]);
     let size = room.len();
     for &marks in marks.as_chunks::<CHUNK>().0 {
-        let Some(neurons) = room.first_chunk_mut::<CHUNK>() else { break };
         let ones = (u64::from_le_bytes(marks).wrapping_mul(GATHER) >> (u64::BITS - u8::BITS)) as u8;
         // All of them are written, so that the compiler knows how many.
-        let set = &SET[usize::from(ones)];
-        *neurons = first;
+        let (neurons, set) = (&mut room[..CHUNK], &SET[usize::from(ones)]);
         for k in 0..CHUNK {
-            neurons[k] += set[k];
+            neurons[k] = first[k] + set[k];
             first[k] += CHUNK as u32;
         }
         room = &mut room[ones.count_ones() as usize..];
