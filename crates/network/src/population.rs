@@ -906,19 +906,13 @@ pub(crate) fn add_charges<N: Neuron, T: RealField + Copy, const G: usize>(
 ) {
     released.pad();
     let Released { len, neurons, charge, slopes: [starts, ends], .. } = released;
-    let mut left = *len - first;
-    let mut rest = (&neurons[first..], &mut charge[first..], &mut starts[first..], &mut ends[first..]);
-    while left > 0 {
-        let (Some((neurons, other_neurons)), Some((charges, other_charges))) =
-            (rest.0.split_first_chunk::<G>(), rest.1.split_first_chunk_mut::<G>())
-        else {
-            break;
-        };
-        let (Some((starts, other_starts)), Some((ends, other_ends))) =
-            (rest.2.split_first_chunk_mut::<G>(), rest.3.split_first_chunk_mut::<G>())
-        else {
-            break;
-        };
+    // Whole groups: a list is longer than what is in it.
+    let groups = first..first + (*len - first).next_multiple_of(G);
+    let neurons = neurons[groups.clone()].as_chunks::<G>().0.iter();
+    let charges = charge[groups.clone()].as_chunks_mut::<G>().0.iter_mut();
+    let starts = starts[groups.clone()].as_chunks_mut::<G>().0.iter_mut();
+    let ends = ends[groups].as_chunks_mut::<G>().0.iter_mut();
+    for (((neurons, charges), starts), ends) in neurons.zip(charges).zip(starts).zip(ends) {
         let (gate, reset) = gate_of::<N, T>(at, &params(neurons[0] as usize - offset));
         let (old, new) = (gather(before, offset, neurons), gather(after, offset, neurons));
         let [mut released, mut wrapped] = [[T::zero(); G]; 2];
@@ -953,8 +947,6 @@ pub(crate) fn add_charges<N: Neuron, T: RealField + Copy, const G: usize>(
                 after[neurons[lane] as usize - offset] = wrapped[lane];
             }
         }
-        left = left.saturating_sub(G);
-        rest = (other_neurons, other_charges, other_starts, other_ends);
     }
 }
 
