@@ -221,6 +221,22 @@ impl<T: RealField + Copy> Columns<T> for Plain {
 /// Columns that are added to a vector together.
 const ADDED: usize = 8;
 
+/// Calls a macro with a number below [`ADDED`] as a literal.
+macro_rules! literally {
+    ($count:expr, $call:ident) => {
+        match $count {
+            0 => $call!(0),
+            1 => $call!(1),
+            2 => $call!(2),
+            3 => $call!(3),
+            4 => $call!(4),
+            5 => $call!(5),
+            6 => $call!(6),
+            _ => $call!(7),
+        }
+    };
+}
+
 macro_rules! vectors {
     ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident, $reduce:ident, $partial_load:ident) => {
         const _: () = {
@@ -248,16 +264,7 @@ macro_rules! vectors {
                             }
                         }};
                     }
-                    match first.len() {
-                        0 => decay_and_add!(0),
-                        1 => decay_and_add!(1),
-                        2 => decay_and_add!(2),
-                        3 => decay_and_add!(3),
-                        4 => decay_and_add!(4),
-                        5 => decay_and_add!(5),
-                        6 => decay_and_add!(6),
-                        _ => decay_and_add!(7),
-                    }
+                    literally!(first.len(), decay_and_add);
                     if !groups.is_empty() {
                         for class in classes {
                             let w = &parameters[class.weights..];
@@ -320,16 +327,7 @@ macro_rules! vectors {
                         add::<S, $count, false>(simd, w, 1.0, columns, gains, &mut [], y);
                     }};
                 }
-                match first.neurons.len() {
-                    0 => {}
-                    1 => add_first!(1),
-                    2 => add_first!(2),
-                    3 => add_first!(3),
-                    4 => add_first!(4),
-                    5 => add_first!(5),
-                    6 => add_first!(6),
-                    _ => add_first!(7),
-                }
+                literally!(first.neurons.len(), add_first);
                 add_groups(simd, w, groups, y);
             }
 
@@ -381,6 +379,9 @@ macro_rules! vectors {
                 s: &mut [$scalar],
                 y: &mut [$scalar],
             ) {
+                if C == 0 && !DECAYS {
+                    return;
+                }
                 let n = y.len();
                 let (y, y_rest) = S::$as_mut_simd(y);
                 let (s, s_rest) = S::$as_mut_simd(s);
