@@ -364,8 +364,7 @@ impl NetworkBuilder {
         }
         layout.push(Group::Initial, "x_0".into(), rest, 1);
 
-        let len = layout.len();
-        let mut parameters = Parameters::new(Arc::new(layout), &vec![0.0; len]);
+        let mut parameters = Parameters::zeros(Arc::new(layout));
         for (k, (_, tau)) in self.classes.iter().enumerate() {
             parameters.group_mut(Group::Tau(k)).fill(*tau);
             parameters.group_mut(Group::Delay(k)).fill(delayed[k].1);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aligned_vec::AVec;
+use aligned_vec::{AVec, avec};
 use nalgebra::{DMatrixView, DMatrixViewMut, RealField, Scalar};
 
 use crate::Error;
@@ -154,10 +154,6 @@ pub struct Parameters<T> {
 }
 
 impl<T: Scalar + Copy> Parameters<T> {
-    pub(crate) fn new(layout: Arc<Layout>, values: &[T]) -> Self {
-        Self { layout, values: AVec::from_slice(0, values) }
-    }
-
     /// The groups and their places.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -291,9 +287,14 @@ impl<T: Scalar + Copy> Parameters<T> {
 }
 
 impl<T: RealField + Copy> Parameters<T> {
+    pub(crate) fn zeros(layout: Arc<Layout>) -> Self {
+        let values = avec![T::zero(); layout.len()];
+        Self { layout, values }
+    }
+
     /// A gradient of zeros with the same groups.
     pub fn zeros_like(&self) -> Self {
-        self.map(|_| T::zero())
+        Self::zeros(Arc::clone(&self.layout))
     }
 
     /// The Euclidean norm of a group.
