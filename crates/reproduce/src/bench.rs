@@ -371,7 +371,8 @@ fn parallel(report: &mut Report, quick: bool, most: usize) -> Result<(), Error> 
         "parallel",
         "Batches.",
         format!(
-            "N = 256, T = {STEPS}, 15 Hz, f32. Trials are the unit of parallel work, on {} lanes.",
+            "N = 256, T = {STEPS}, 15 Hz, f32. Trials are the unit of parallel work, on {} lanes. Least times, and medians of the \
+             quotients of times that follow one another.",
             spikegrad::tasks::DEFAULT_LANES
         ),
         Plot::new(2).letters().size(720.0, 240.0).panel(times).panel(gains).render()?,

@@ -1,6 +1,6 @@
-//! Timings: the least of several rounds, the cases of a comparison in turn within each round, so that a
-//! disturbance of the machine falls on all of them, and quotients of neighbours in a round. What runs on one thread is timed by that thread's processor time,
-//! which other programs add nothing to but what they do to the caches.
+//! Timings: the least of several rounds, the cases of a comparison in turn within each round, so that a disturbance of the
+//! machine falls on all of them, and quotients of neighbours in a round. What runs on one thread is timed by that thread's
+//! processor time, which other programs add nothing to but what they do to the caches.
 
 use std::time::Instant;
 
