@@ -172,10 +172,12 @@ pub enum Error {
         group: Group,
     },
     /// A group that the network does not have.
-    #[error("the network has no {group}")]
+    #[error("the network has no {group}: choose one of {known}")]
     NoGroup {
         /// The group.
         group: Group,
+        /// The groups that there are.
+        known: String,
     },
     /// Delays where a scheme has none.
     #[error(

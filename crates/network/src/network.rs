@@ -159,7 +159,7 @@ impl NetworkBuilder {
     /// let mut network =
     ///     Network::builder().population(population).synapse("slow", 20.0).axonal_delays("slow", 1.5).build()?;
     /// network.parameters.group_mut(Group::Delay(0))[3] = 2.25;
-    /// network.unfreeze(Group::Delay(0));
+    /// network.unfreeze(Group::Delay(0))?;
     /// # Ok::<(), spikegrad_network::Error>(())
     /// ```
     #[must_use]
@@ -460,10 +460,15 @@ impl<T: RealField + Copy> Network<T> {
         self.places.iter().map(population).chain(groups).collect()
     }
 
-    /// Leaves a group's gradient at zero and, where that saves something, uncomputed.
-    pub fn freeze(&mut self, group: Group) {
+    /// Leaves a group's gradient at zero and, where that saves something, uncomputed; training does not move it.
+    ///
+    /// # Errors
+    /// If the network does not have the group.
+    pub fn freeze(&mut self, group: Group) -> Result<(), Error> {
+        self.check_group(group)?;
         self.frozen.insert(group);
         self.note_frozen();
+        Ok(())
     }
 
     /// Leaves the gradient of those entries `(row, column)` of a group at zero for which `frozen` is true, so that training
@@ -487,7 +492,7 @@ impl<T: RealField + Copy> Network<T> {
         group: Group,
         frozen: impl Fn(usize, usize) -> bool,
     ) -> Result<(), Error> {
-        let entry = self.parameters.layout().entry(group).ok_or(Error::NoGroup { group })?;
+        let entry = self.check_group(group)?;
         let rows = entry.rows.max(1);
         let frozen = (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)).collect();
         self.frozen_entries.retain(|(g, _)| *g != group);
@@ -501,10 +506,15 @@ impl<T: RealField + Copy> Network<T> {
     }
 
     /// Computes a group's gradient, all of it.
-    pub fn unfreeze(&mut self, group: Group) {
+    ///
+    /// # Errors
+    /// If the network does not have the group.
+    pub fn unfreeze(&mut self, group: Group) -> Result<(), Error> {
+        self.check_group(group)?;
         self.frozen.remove(&group);
         self.frozen_entries.retain(|(g, _)| *g != group);
         self.note_frozen();
+        Ok(())
     }
 
     /// Computes the gradient of everything there is.
@@ -512,6 +522,14 @@ impl<T: RealField + Copy> Network<T> {
         self.frozen.clear();
         self.frozen_entries.clear();
         self.note_frozen();
+    }
+
+    fn check_group(&self, group: Group) -> Result<&crate::Entry, Error> {
+        let layout = self.parameters.layout();
+        layout.entry(group).ok_or_else(|| {
+            let known = layout.entries().iter().map(|e| e.group.to_string()).collect::<Vec<_>>().join(", ");
+            Error::NoGroup { group, known }
+        })
     }
 
     fn note_frozen(&mut self) {

@@ -81,8 +81,8 @@ fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Box<dy
         .inputs(1)
         .outputs(1)
         .build()?;
-    network.unfreeze(Group::Neuron { population: 0, parameter: 0 });
-    network.unfreeze(Group::Neuron { population: 0, parameter: 1 });
+    network.unfreeze(Group::Neuron { population: 0, parameter: 0 })?;
+    network.unfreeze(Group::Neuron { population: 0, parameter: 1 })?;
     network.parameters.input_mut().iter_mut().zip(1..).for_each(|(u, i)| *u = 0.13 * f64::from(i));
     network.parameters.recurrent_mut(0).fill(0.3);
     network.parameters.readout_mut().fill(1.0);

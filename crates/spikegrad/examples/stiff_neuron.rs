@@ -114,7 +114,7 @@ fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Box<dy
         .inputs(1)
         .outputs(1)
         .build()?;
-    (0..3).for_each(|parameter| network.unfreeze(Group::Neuron { population: 0, parameter }));
+    (0..3).try_for_each(|parameter| network.unfreeze(Group::Neuron { population: 0, parameter }))?;
     network.parameters.input_mut().iter_mut().zip(0..).for_each(|(u, i)| *u = 5.1 + 1.3 * f64::from(i));
     network.parameters.recurrent_mut(0).fill(2.0);
     network.parameters.readout_mut().fill(1.0);

@@ -247,7 +247,7 @@ fn restore<T: RealField + Copy>(
     let mut restored = network.clone();
     restored.unfreeze_all();
     for group in saved.frozen {
-        restored.freeze(group);
+        restored.freeze(group).map_err(|_| corrupt())?;
     }
     let rows = |group| network.parameters.layout().entry(group).map_or(1, |e| e.rows);
     for (group, mask) in saved.masks {
@@ -320,7 +320,7 @@ mod tests {
             Network::builder().population(population).synapse("slow", 20.0).without_autapses("slow");
         let mut network = builder.inputs(1).outputs(1).build().expect("a network");
         network.parameters.bias_mut().iter_mut().zip(0..).for_each(|(b, i)| *b = 0.1 / f64::from(i + 1));
-        network.freeze(Group::Input);
+        network.freeze(Group::Input).expect("a group");
         network.freeze_entries(Group::Bias, |row, _| row % 2 == 0).expect("a group");
         network
     }

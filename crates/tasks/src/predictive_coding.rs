@@ -118,7 +118,7 @@ impl PredictiveCoding {
             .build()?;
         if self.is_autoencoder() {
             network.set_mask(Group::Recurrent(0), |_, _| false)?;
-            network.freeze(Group::Recurrent(0));
+            network.freeze(Group::Recurrent(0))?;
         }
         let mut rng = generator(seed, Purpose::Initialisation, 0);
         let mut normal = |scale: f64| {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use spikegrad_integrators::{EventLog, Step, StepVjp};
 use spikegrad_models::{GateShape, Lif, MorrisLecar, Nif, Theta};
 use spikegrad_network::{
-    Group, Loss, Network, Parameters, Population, Sample, SampleBar, SplitStep, SplitTape, Trial,
+    Error, Group, Loss, Network, Parameters, Population, Sample, SampleBar, SplitStep, SplitTape, Trial,
 };
 
 /// `|o|^2 + |s|^2`, halved.
@@ -111,14 +111,14 @@ proptest! {
     fn a_frozen_group_has_no_gradient_and_leaves_the_others_alone(noise in noise(), which in 0..GROUPS.len()) {
         let all = network(&noise);
         let mut some = all.clone();
-        some.freeze(GROUPS[which]);
+        some.freeze(GROUPS[which]).expect("a group");
         prop_assert!(all.is_trainable(GROUPS[which]) && !some.is_trainable(GROUPS[which]));
         let (full, partial) = (gradient(&all), gradient(&some));
         prop_assert!(partial.group(GROUPS[which]).iter().all(|&g| g == 0.0));
         for entry in all.parameters.layout().entries().iter().filter(|e| e.group != GROUPS[which]) {
             prop_assert_eq!(full.group(entry.group), partial.group(entry.group), "{}", &entry.name);
         }
-        some.unfreeze(GROUPS[which]);
+        some.unfreeze(GROUPS[which]).expect("a group");
         prop_assert_eq!(gradient(&some), full);
     }
 
@@ -126,7 +126,7 @@ proptest! {
     fn other_float_types_hold_the_same_network(noise in noise()) {
         let mut double = network(&noise);
         double.set_mask(Group::Recurrent(1), |post, pre| post != pre).expect("a mask");
-        double.freeze(Group::Input);
+        double.freeze(Group::Input).expect("a group");
         let single = double.to_f32();
         let rounded: Vec<f32> = double.parameters.values().iter().map(|&x| x as f32).collect();
         prop_assert_eq!(single.parameters.values(), &rounded[..]);
@@ -194,4 +194,17 @@ fn the_piece_of_the_initial_state_is_logged() {
     check(Population::new("one", Theta::default(), 1, GateShape::Box, 0.25), 0.75);
     check(Population::new("one", Lif { tau_v: 1e3, ..Lif::default() }, 1, GateShape::Box, 0.25), 0.75);
     check(Population::new("one", MorrisLecar::default(), 1, GateShape::Box, 20.0), -20.0);
+}
+
+#[test]
+fn groups_that_the_network_does_not_have_are_not_frozen() {
+    let mut network = network(&[0.5]);
+    for group in [Group::Recurrent(9), Group::Delay(0), Group::Neuron { population: 0, parameter: 0 }] {
+        for refused in [network.freeze(group), network.unfreeze(group)] {
+            let error = refused.expect_err("refused");
+            assert!(matches!(&error, Error::NoGroup { group: named, .. } if *named == group));
+            assert!(error.to_string().contains(": choose one of W[0], W[1], U, I_o, O, tau[0],"), "{error}");
+        }
+        assert!(network.freeze_entries(group, |_, _| true).is_err());
+    }
 }

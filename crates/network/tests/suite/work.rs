@@ -88,8 +88,8 @@ fn the_dense_path_visits_every_column() {
 fn frozen_weights_need_no_gradient() {
     let (mut network, trial) = network(Theta::default(), 0.02);
     let all = work(&network, &trial);
-    network.freeze(Group::Recurrent(0));
-    network.freeze(Group::Recurrent(1));
+    network.freeze(Group::Recurrent(0)).expect("a group");
+    network.freeze(Group::Recurrent(1)).expect("a group");
     let frozen = work(&network, &trial);
     assert_eq!(all.columns(), frozen.columns());
     // The axpy of equation (23): two operations and two accesses of eight bytes for each entry of a column.

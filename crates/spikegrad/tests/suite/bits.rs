@@ -48,7 +48,7 @@ fn theta_network() -> Network<f64> {
     parameters.input_mut().iter_mut().for_each(|u| *u = 0.01 * normal(rng));
     parameters.bias_mut().iter_mut().for_each(|b| *b = 0.01 + 0.003 * normal(rng));
     parameters.readout_mut().iter_mut().for_each(|o| *o = normal(rng));
-    network.unfreeze(Group::Tau(1));
+    network.unfreeze(Group::Tau(1)).expect("a group");
     network
 }
 

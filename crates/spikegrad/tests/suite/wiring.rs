@@ -624,7 +624,7 @@ fn frozen_entries_have_no_gradient_and_the_others_the_same_bits() {
         assert!(entry.range.clone().any(|at| moved(&at)), "{}", entry.name);
     }
 
-    partly.unfreeze(Group::Bias);
+    partly.unfreeze(Group::Bias).expect("a group");
     assert!(partly.frozen_entries(Group::Bias).is_none() && partly.frozen_entries(Group::Input).is_some());
     partly.unfreeze_all();
     partly.parameters = network.parameters.clone();
