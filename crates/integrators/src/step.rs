@@ -92,8 +92,8 @@ pub trait StepVjp<T: RealField + Copy>: Step<T> {
     }
 
     /// The transpose of [`start`](Step::start): hands `x_bar` of the initial state on to the parameters that it is made
-    /// of.
-    fn start_vjp(&self, _x_bar: &mut [T], _parameters_bar: &mut [T]) {}
+    /// of. A start that is made of none of them has nothing to hand on.
+    fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]);
 }
 
 /// What a state adds to the cost: `C = sum_n cost(n, t_{n+1}, x_{n+1})`. For the integral of a running cost, multiply

@@ -186,6 +186,16 @@ impl NeuronVjp for AdEx {
     }
 
     #[inline]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 10],
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &mut [T; 2],
+        _: &mut [T; 10],
+    ) {
+    }
+
+    #[inline]
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 10]) {
         params_bar[8] += threshold_bar;
         params_bar[9] += value_bar;
@@ -203,4 +213,7 @@ impl NeuronVjp for AdEx {
         before_bar[1] += w_bar;
         params_bar[7] += w_bar;
     }
+
+    #[inline]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 10]) {}
 }

@@ -109,8 +109,32 @@ impl NeuronVjp for AdaptiveLif {
     }
 
     #[inline(always)]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 4],
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &mut [T; 2],
+        _: &mut [T; 4],
+    ) {
+    }
+
+    #[inline(always)]
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 4]) {
         params_bar[2] += threshold_bar;
         params_bar[3] -= value_bar;
     }
+
+    #[inline(always)]
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 4],
+        _: &[T; 2],
+        after_bar: &[T; 2],
+        before_bar: &mut [T; 2],
+        _: &mut [T; 4],
+    ) {
+        before_bar[1] += after_bar[1];
+    }
+
+    #[inline(always)]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 4]) {}
 }

@@ -152,10 +152,23 @@ impl NeuronVjp for Eif {
     }
 
     #[inline]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 8],
+        _: &[T; 1],
+        _: &[T; 1],
+        _: &mut [T; 1],
+        _: &mut [T; 8],
+    ) {
+    }
+
+    #[inline]
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 8]) {
         params_bar[5] += threshold_bar;
         params_bar[6] += value_bar;
     }
+
+    #[inline]
+    fn jump_vjp<T: RealField + Copy>(_: &[T; 8], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 8]) {}
 
     #[inline]
     fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut [T; 8]) {

@@ -102,9 +102,33 @@ impl NeuronVjp for FitzHughNagumo {
     }
 
     #[inline(always)]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 4],
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &mut [T; 2],
+        _: &mut [T; 4],
+    ) {
+    }
+
+    #[inline(always)]
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 4]) {
         params_bar[3] += threshold_bar;
     }
+
+    #[inline(always)]
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 4],
+        _: &[T; 2],
+        after_bar: &[T; 2],
+        before_bar: &mut [T; 2],
+        _: &mut [T; 4],
+    ) {
+        before_bar[1] += after_bar[1];
+    }
+
+    #[inline(always)]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 4]) {}
 }
 
 #[cfg(test)]

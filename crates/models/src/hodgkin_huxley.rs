@@ -249,6 +249,22 @@ impl NeuronVjp for HodgkinHuxley {
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 8]) {
         params_bar[7] += threshold_bar;
     }
+
+    #[inline]
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 8],
+        _: &[T; 4],
+        after_bar: &[T; 4],
+        before_bar: &mut [T; 4],
+        _: &mut [T; 8],
+    ) {
+        before_bar[1] += after_bar[1];
+        before_bar[2] += after_bar[2];
+        before_bar[3] += after_bar[3];
+    }
+
+    #[inline]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 8]) {}
 }
 
 #[cfg(test)]

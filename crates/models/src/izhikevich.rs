@@ -147,6 +147,16 @@ impl NeuronVjp for Izhikevich {
     }
 
     #[inline]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 5],
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &mut [T; 2],
+        _: &mut [T; 5],
+    ) {
+    }
+
+    #[inline]
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 5]) {
         params_bar[4] += threshold_bar;
         params_bar[2] += value_bar;
@@ -164,4 +174,7 @@ impl NeuronVjp for Izhikevich {
         before_bar[1] += u_bar;
         params_bar[3] += u_bar;
     }
+
+    #[inline]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 5]) {}
 }

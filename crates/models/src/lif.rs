@@ -74,8 +74,24 @@ impl NeuronVjp for Lif {
     }
 
     #[inline(always)]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 3],
+        _: &[T; 1],
+        _: &[T; 1],
+        _: &mut [T; 1],
+        _: &mut [T; 3],
+    ) {
+    }
+
+    #[inline(always)]
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 3]) {
         params_bar[1] += threshold_bar;
         params_bar[2] += value_bar;
     }
+
+    #[inline(always)]
+    fn jump_vjp<T: RealField + Copy>(_: &[T; 3], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 3]) {}
+
+    #[inline(always)]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 3]) {}
 }

@@ -255,6 +255,20 @@ impl NeuronVjp for MorrisLecar {
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 13]) {
         params_bar[<[T; 13] as Array<T>>::LEN - 1] += threshold_bar;
     }
+
+    #[inline]
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 13],
+        _: &[T; 2],
+        after_bar: &[T; 2],
+        before_bar: &mut [T; 2],
+        _: &mut [T; 13],
+    ) {
+        before_bar[1] += after_bar[1];
+    }
+
+    #[inline]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 13]) {}
 }
 
 #[cfg(test)]

@@ -153,6 +153,50 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 }
 
 /// The exact derivatives of a [`Neuron`], as Jacobian-transpose products. Every product *adds* to its targets.
+///
+/// No product has a default: whoever overrides [`relaxation`](Neuron::relaxation), [`jump`](Neuron::jump) or
+/// [`refractory`](Neuron::refractory), or makes a parameter of a threshold, is asked by the compiler for the derivative. Where
+/// a model has nothing to add, an empty body says so.
+///
+/// ```compile_fail,E0046
+/// # use simba::scalar::RealField;
+/// # use spikegrad_models::{Neuron, NeuronVjp, Parameter, Reset};
+/// # #[derive(Clone, Copy, Debug)]
+/// # struct Leaky;
+/// # impl Neuron for Leaky {
+/// #     const NAME: &'static str = "leaky";
+/// #     const PARAMETERS: &'static [Parameter] = &[Parameter::new("v_theta", "1")];
+/// #     const AFFINE: bool = true;
+/// #     type State<T: RealField + Copy> = [T; 1];
+/// #     type Params<T: RealField + Copy> = [T; 1];
+/// #     fn params(&self) -> [f64; 1] {
+/// #         [1.0]
+/// #     }
+/// #     fn rhs<T: RealField + Copy>(_: &[T; 1], &[v]: &[T; 1], current: T) -> [T; 1] {
+/// #         [current - v]
+/// #     }
+/// #     fn reset<T: RealField + Copy>(&[threshold]: &[T; 1]) -> Reset<T> {
+/// #         Reset::To { threshold, value: T::zero() }
+/// #     }
+/// #     fn rest(&self) -> [f64; 1] {
+/// #         [0.0]
+/// #     }
+/// # }
+/// // The threshold of this model is a parameter, and nothing says what its cotangent is.
+/// impl NeuronVjp for Leaky {
+///     fn rhs_vjp<T: RealField + Copy>(
+///         _: &[T; 1],
+///         _: &[T; 1],
+///         _: T,
+///         f_bar: &[T; 1],
+///         x_bar: &mut [T; 1],
+///         _: &mut [T; 1],
+///     ) -> T {
+///         x_bar[0] -= f_bar[0];
+///         f_bar[0]
+///     }
+/// }
+/// ```
 pub trait NeuronVjp: Neuron {
     /// Adds `(df/dx)^T f_bar` to `x_bar`, `(df/dp)^T f_bar` to `params_bar` and returns `(df/dI)^T f_bar`.
     fn rhs_vjp<T: RealField + Copy>(
@@ -164,38 +208,32 @@ pub trait NeuronVjp: Neuron {
         params_bar: &mut Self::Params<T>,
     ) -> T;
 
-    /// Adds the transposed products of [`relaxation`](Neuron::relaxation) to `x_bar` and `params_bar`. Models that do not
-    /// relax have nothing to add.
-    #[inline(always)]
+    /// Adds the transposed products of [`relaxation`](Neuron::relaxation) to `x_bar` and `params_bar`. Nothing to add if the
+    /// model does not relax.
     fn relaxation_vjp<T: RealField + Copy>(
-        _params: &Self::Params<T>,
-        _x: &Self::State<T>,
-        _relaxation_bar: &Self::State<T>,
-        _x_bar: &mut Self::State<T>,
-        _params_bar: &mut Self::Params<T>,
-    ) {
-    }
+        params: &Self::Params<T>,
+        x: &Self::State<T>,
+        relaxation_bar: &Self::State<T>,
+        x_bar: &mut Self::State<T>,
+        params_bar: &mut Self::Params<T>,
+    );
 
-    /// Adds the cotangents of threshold and reset voltage to the parameters that they are. Models whose threshold and
-    /// reset are constants have nothing to add.
-    fn reset_vjp<T: RealField + Copy>(_threshold_bar: T, _value_bar: T, _params_bar: &mut Self::Params<T>) {}
+    /// Adds the cotangents of threshold and reset voltage to the parameters that [`reset`](Neuron::reset) makes them of.
+    /// Nothing to add if both are constants.
+    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut Self::Params<T>);
 
-    /// The transposed product of [`jump`](Neuron::jump), `after_bar` with a first entry of zero: adds to `before_bar` and
-    /// `params_bar`.
-    #[inline(always)]
+    /// The transposed product of [`jump`](Neuron::jump): adds to `before_bar` and `params_bar`. The first entry of
+    /// `after_bar` is zero, since the voltage is set by the reset. State variables that a spike leaves alone hand their
+    /// cotangent from `after_bar` to `before_bar`; with the voltage as the only variable there is nothing to add.
     fn jump_vjp<T: RealField + Copy>(
-        _params: &Self::Params<T>,
-        _before: &Self::State<T>,
+        params: &Self::Params<T>,
+        before: &Self::State<T>,
         after_bar: &Self::State<T>,
         before_bar: &mut Self::State<T>,
-        _params_bar: &mut Self::Params<T>,
-    ) {
-        for (before, &after) in before_bar.as_mut().iter_mut().zip(after_bar.as_ref()) {
-            *before += after;
-        }
-    }
+        params_bar: &mut Self::Params<T>,
+    );
 
-    /// Adds the cotangent of the refractory time to the parameter that it is.
-    #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(_refractory_bar: T, _params_bar: &mut Self::Params<T>) {}
+    /// Adds the cotangent of the refractory time to the parameter that [`refractory`](Neuron::refractory) returns. Nothing to
+    /// add if the model has none.
+    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut Self::Params<T>);
 }

@@ -53,4 +53,23 @@ impl NeuronVjp for Nif {
     ) -> T {
         *f_bar
     }
+
+    #[inline(always)]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 0],
+        _: &[T; 1],
+        _: &[T; 1],
+        _: &mut [T; 1],
+        _: &mut [T; 0],
+    ) {
+    }
+
+    #[inline(always)]
+    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 0]) {}
+
+    #[inline(always)]
+    fn jump_vjp<T: RealField + Copy>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
+
+    #[inline(always)]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 0]) {}
 }

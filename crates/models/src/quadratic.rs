@@ -113,8 +113,24 @@ impl NeuronVjp for Quadratic {
     }
 
     #[inline]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 5],
+        _: &[T; 1],
+        _: &[T; 1],
+        _: &mut [T; 1],
+        _: &mut [T; 5],
+    ) {
+    }
+
+    #[inline]
     fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 5]) {
         params_bar[3] += threshold_bar;
         params_bar[4] += value_bar;
     }
+
+    #[inline]
+    fn jump_vjp<T: RealField + Copy>(_: &[T; 5], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 5]) {}
+
+    #[inline]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 5]) {}
 }

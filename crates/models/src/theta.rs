@@ -73,4 +73,23 @@ impl NeuronVjp for Theta {
         *tau_v_bar -= c * c * (rate * rate) * *f_bar;
         s * bar
     }
+
+    #[inline(always)]
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 1],
+        _: &[T; 1],
+        _: &[T; 1],
+        _: &mut [T; 1],
+        _: &mut [T; 1],
+    ) {
+    }
+
+    #[inline(always)]
+    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 1]) {}
+
+    #[inline(always)]
+    fn jump_vjp<T: RealField + Copy>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
+
+    #[inline(always)]
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 1]) {}
 }

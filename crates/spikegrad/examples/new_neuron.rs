@@ -69,6 +69,29 @@ impl NeuronVjp for TermanWang {
         params_bar[1] += b * (target - w);
         a
     }
+
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &mut [T; 2],
+        _: &mut [T; 2],
+    ) {
+    }
+
+    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 2]) {}
+
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 2],
+        _: &[T; 2],
+        after_bar: &[T; 2],
+        before_bar: &mut [T; 2],
+        _: &mut [T; 2],
+    ) {
+        before_bar[1] += after_bar[1];
+    }
+
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 2]) {}
 }
 // endregion
 
@@ -147,6 +170,29 @@ impl NeuronVjp for Mistaken {
         params_bar[1] -= right[1];
         current_bar
     }
+
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &[T; 2],
+        _: &mut [T; 2],
+        _: &mut [T; 2],
+    ) {
+    }
+
+    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 2]) {}
+
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 2],
+        _: &[T; 2],
+        after_bar: &[T; 2],
+        before_bar: &mut [T; 2],
+        _: &mut [T; 2],
+    ) {
+        before_bar[1] += after_bar[1];
+    }
+
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 2]) {}
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -103,6 +103,21 @@ impl NeuronVjp for SodiumPotassium {
         params_bar[1] -= rm_bar / (tau_m * tau_m);
         params_bar[2] -= rn_bar / (tau_n * tau_n);
     }
+
+    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 3]) {}
+
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 3],
+        _: &[T; 3],
+        after_bar: &[T; 3],
+        before_bar: &mut [T; 3],
+        _: &mut [T; 3],
+    ) {
+        before_bar[1] += after_bar[1];
+        before_bar[2] += after_bar[2];
+    }
+
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 3]) {}
 }
 // endregion
 
@@ -145,7 +160,7 @@ fn check<N: NeuronVjp>(neuron: N, method: Method) -> Result<GradientReport, Box<
 }
 // endregion
 
-/// The same neuron with a mistake: its relaxation has no derivatives.
+/// The same neuron with a mistake: it says that its relaxation has no derivatives.
 #[derive(Clone, Copy, Debug)]
 struct Mistaken(SodiumPotassium);
 
@@ -188,6 +203,30 @@ impl NeuronVjp for Mistaken {
     ) -> T {
         SodiumPotassium::rhs_vjp(params, x, current, f_bar, x_bar, params_bar)
     }
+
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 3],
+        _: &[T; 3],
+        _: &[T; 3],
+        _: &mut [T; 3],
+        _: &mut [T; 3],
+    ) {
+    }
+
+    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 3]) {}
+
+    fn jump_vjp<T: RealField + Copy>(
+        _: &[T; 3],
+        _: &[T; 3],
+        after_bar: &[T; 3],
+        before_bar: &mut [T; 3],
+        _: &mut [T; 3],
+    ) {
+        before_bar[1] += after_bar[1];
+        before_bar[2] += after_bar[2];
+    }
+
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 3]) {}
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -201,7 +240,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{} spikes by {}, h = {h} ms", spikes(method, h)?, method.name());
     }
     println!("\n{}\n", check(neuron, Exponential::Midpoint.into())?);
-    println!("Without relaxation_vjp:\n{}", check(Mistaken(neuron), Exponential::Midpoint.into())?);
+    println!("With an empty relaxation_vjp:\n{}", check(Mistaken(neuron), Exponential::Midpoint.into())?);
     Ok(())
 }
 

@@ -90,6 +90,9 @@ impl<T: RealField + Copy, P: Passes<T>> StepVjp<T> for Program<P> {
     ) {
         pulp::Arch::new().dispatch(Backward { passes: &self.0, n, tape, cost_bar, x_bar, parameters_bar });
     }
+
+    // Every program starts from zeros.
+    fn start_vjp(&self, _: &mut [T], _: &mut [T]) {}
 }
 
 // Closures that only borrow are not inlined into the dispatched code; these two are closures written out.

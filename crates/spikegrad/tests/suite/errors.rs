@@ -351,6 +351,21 @@ impl<const AFFINE: bool, const OWN_NAME: bool> NeuronVjp for Curved<AFFINE, OWN_
         *v_bar -= (*v + *v) * *f_bar;
         *f_bar
     }
+
+    fn relaxation_vjp<T: RealField + Copy>(
+        _: &[T; 0],
+        _: &[T; 1],
+        _: &[T; 1],
+        _: &mut [T; 1],
+        _: &mut [T; 0],
+    ) {
+    }
+
+    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 0]) {}
+
+    fn jump_vjp<T: RealField + Copy>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
+
+    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 0]) {}
 }
 
 #[test]
