@@ -3,10 +3,10 @@
 
 use nalgebra::RealField;
 
-use crate::{Group, Network};
+use crate::{Error, Group, Network};
 
 /// What a neuron does to its targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Sign {
     /// Its recurrent weights are not negative.
     Excitatory,
@@ -66,6 +66,26 @@ impl<T: RealField + Copy> Network<T> {
     /// is zero can grow again when its gradient turns.
     pub fn keep_signs(&mut self) {
         self.each_signed(|sign, w| *w = sign.project(*w));
+    }
+
+    /// Checks that no weight has a sign that [`keep_signs`](Self::keep_signs) would take away.
+    ///
+    /// # Errors
+    /// The first weight that has.
+    pub fn check_signs(&self) -> Result<(), Error> {
+        let mut kept = self.clone();
+        kept.keep_signs();
+        for class in 0..self.classes.len() {
+            let group = Group::Recurrent(class);
+            let (found, kept) = (self.parameters.group(group), kept.parameters.group(group));
+            if let Some(index) = found.iter().zip(kept).position(|(found, kept)| found != kept) {
+                let neuron = index / self.neurons;
+                let sign = self.sign(neuron).map_or("", Sign::name);
+                let value = found[index].to_subset_unchecked();
+                return Err(Error::WrongSign { group, index, value, neuron, sign });
+            }
+        }
+        Ok(())
     }
 
     /// Every recurrent weight of a neuron with a sign.

@@ -165,6 +165,22 @@ pub enum Error {
         /// The value found there.
         value: f64,
     },
+    /// A weight of the sign that its presynaptic neuron does not have.
+    #[error(
+        "{group} is {value} at entry {index}, but neuron {neuron} is {sign}: call `keep_signs`, or give the neuron another sign"
+    )]
+    WrongSign {
+        /// The group.
+        group: Group,
+        /// Which entry, column-major.
+        index: usize,
+        /// The value found there.
+        value: f64,
+        /// The presynaptic neuron.
+        neuron: usize,
+        /// What it does to its targets.
+        sign: &'static str,
+    },
     /// A group that cannot have what was asked of it.
     #[error("{group} has no mask: only W, U and O do")]
     NoMask {

@@ -452,10 +452,16 @@ impl<T: RealField + Copy> Network<T> {
     pub fn structure(&self) -> Vec<String> {
         let population = |p: &Place<T>| {
             let (model, gate) = (p.dynamics.model(), p.shape.name());
-            let sign = self.sign(p.offset).map_or(String::new(), |sign| format!(", {}", sign.name()));
-            format!("population {}: {} {model} neurons, {gate} gate{sign}", p.name, p.size)
+            format!("population {}: {} {model} neurons, {gate} gate", p.name, p.size)
         };
-        let entry = |e: &crate::Entry| format!("{}: {} parameters", e.name, e.range.len());
+        let entry = |e: &crate::Entry| {
+            // One neuron has one delay in either case, but not the same one.
+            let of = match e.group {
+                Group::Delay(k) if self.delayed[k] == Delayed::Connections => ", of connections",
+                _ => "",
+            };
+            format!("{}: {} parameters{of}", e.name, e.range.len())
+        };
         let groups = self.parameters.layout().entries().iter().map(entry);
         self.places.iter().map(population).chain(groups).collect()
     }
@@ -472,7 +478,8 @@ impl<T: RealField + Copy> Network<T> {
     }
 
     /// Leaves the gradient of those entries `(row, column)` of a group at zero for which `frozen` is true, so that training
-    /// does not change them; the other ones are trained. A vector has one column.
+    /// does not change them; the other ones are trained. A vector has one column. Where `frozen` is true for none, no entry is
+    /// frozen by itself any more.
     ///
     /// ```
     /// # use spikegrad_models::{GateShape, Nif};
@@ -494,9 +501,11 @@ impl<T: RealField + Copy> Network<T> {
     ) -> Result<(), Error> {
         let entry = self.check_group(group)?;
         let rows = entry.rows.max(1);
-        let frozen = (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)).collect();
+        let frozen: Vec<bool> = (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)).collect();
         self.frozen_entries.retain(|(g, _)| *g != group);
-        self.frozen_entries.push((group, Arc::new(frozen)));
+        if frozen.contains(&true) {
+            self.frozen_entries.push((group, Arc::new(frozen)));
+        }
         Ok(())
     }
 
@@ -560,7 +569,7 @@ impl<T: RealField + Copy> Network<T> {
     }
 
     /// Restricts `W_k`, `U` or `O` to the entries `(row, column)` for which `exists` is true, and sets all others to
-    /// zero. Masked entries have a gradient of zero.
+    /// zero. Masked entries have a gradient of zero. Where all entries exist there is no mask any more.
     ///
     /// ```
     /// # use spikegrad_models::{GateShape, Nif};
@@ -587,7 +596,9 @@ impl<T: RealField + Copy> Network<T> {
             }
         }
         self.masks.retain(|(g, _)| *g != group);
-        self.masks.push((group, Arc::new(mask)));
+        if mask.contains(&false) {
+            self.masks.push((group, Arc::new(mask)));
+        }
         Ok(())
     }
 

@@ -54,6 +54,11 @@ impl RunningQuantile {
         }
     }
 
+    /// Whether [`push`](Self::push) can have led here.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.norms.len() <= WINDOW && self.norms.iter().all(|norm| norm.is_finite() && *norm >= 0.0)
+    }
+
     /// The quantile of what was seen lately, by linear interpolation; `None` before the first trial.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let mut sorted: Vec<f64> = self.norms.iter().copied().collect();

@@ -6,7 +6,7 @@
 //! - losses: [`Quadratic`], [`VoltageFloor`], [`Sum`];
 //! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
 //! - [`train`]: [`Options`], [`Optimiser`], [`Schedule`], [`Clip`];
-//! - [`save`], [`load`] and [`Checkpoint`]: networks and training kept in files;
+//! - [`save`], [`load`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
 //! - [`NetworkObjective`]: a network for the gradient check.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
@@ -16,6 +16,7 @@ mod checkpoint;
 mod clip;
 pub mod delayed_xor;
 mod error;
+mod file;
 mod loss;
 mod objective;
 mod optimiser;
@@ -28,6 +29,7 @@ pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
 pub use checkpoint::{Checkpoint, CheckpointError, load, save};
 pub use clip::{Clip, RunningQuantile};
 pub use error::Error;
+pub use file::write_whole;
 pub use loss::{Quadratic, Sum, VoltageFloor};
 pub use objective::{NetworkObjective, Scheme};
 pub use optimiser::{Optimiser, Rate, Rule, Schedule};

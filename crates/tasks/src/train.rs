@@ -12,7 +12,7 @@ use crate::clip::RunningQuantile;
 use crate::task::{Purpose, Stage, generator};
 use crate::validation::{Course, Next};
 use crate::{
-    Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task, Validated, Validation,
+    Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task, Validated, Validation, file,
 };
 
 /// How a network is trained.
@@ -230,6 +230,7 @@ impl<T: RealField + Copy> Trainer<T> {
     /// Goes on from the checkpoint, if there is one.
     fn resume(&mut self, network: &mut Network<T>, options: &Options) -> Result<Vec<Iteration>, Error> {
         let Some(checkpoint) = &options.checkpoint else { return Ok(Vec::new()) };
+        file::prepare(&checkpoint.path)?;
         if !checkpoint.path.exists() {
             return Ok(Vec::new());
         }

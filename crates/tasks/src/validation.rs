@@ -187,8 +187,13 @@ impl Course {
 
     /// Whether the kept parameters are as many as these.
     pub(crate) fn fits(&self, parameters: usize) -> bool {
-        let best = self.best.iter().map(|(_, values)| values);
-        best.chain(self.good.iter().map(|(_, values)| values)).all(|values| values.len() == parameters)
+        self.kept().all(|values| values.len() == parameters)
+    }
+
+    /// The parameters that are kept to go back to.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &[f64]> {
+        let best = self.best.iter().map(|(_, values)| values.as_slice());
+        best.chain(self.good.iter().map(|(_, values)| values.as_slice()))
     }
 }
 
