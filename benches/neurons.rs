@@ -54,7 +54,7 @@ fn columns(network: &Network<f64>) -> f64 {
     let (scheme, loss) = (SplitStep::new(network, 1.0).unwrap(), Quadratic { lambda: 0.0 });
     let mut work = WorkCounters::default();
     for trial in trials() {
-        work += scheme.run(&trial, &loss).unwrap().work();
+        work += scheme.run(&trial, &loss).unwrap().work().unwrap();
     }
     work.columns() as f64 / work.steps as f64
 }

@@ -171,7 +171,7 @@ impl<T: RealField + Copy> Problem<T> {
         let (scheme, loss) = (self.scheme()?, self.loss());
         let mut work = WorkCounters::default();
         for trial in &self.trials {
-            work += scheme.run(trial, &loss)?.work();
+            work += scheme.run(trial, &loss)?.work()?;
         }
         Ok(work)
     }
@@ -204,8 +204,11 @@ mod tests {
             }
             let scheme = problem.scheme().unwrap();
             let loss = problem.loss();
-            let spikes: usize =
-                problem.trials.iter().map(|t| scheme.run(t, &loss).unwrap().record().spikes.len()).sum();
+            let spikes: usize = problem
+                .trials
+                .iter()
+                .map(|t| scheme.run(t, &loss).unwrap().record().unwrap().spikes.len())
+                .sum();
             let found = spikes as f64 / (300.0 * 2.0 * 0.3);
             assert!((found - rate).abs() < 1.0 + 0.1 * rate, "{found} Hz for {rate} Hz");
         }

@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use spikegrad_integrators::Divergence;
+
 /// An error of an [`Objective`](crate::Objective), whatever its type.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -9,30 +11,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A state that is infinite or not a number.
-    #[error(
-        "the state of neuron {neuron} is not finite after step {step} (t = {time} ms): take a smaller step, or look \
-         for an input, weight or time constant out of range"
-    )]
-    NonFinite {
-        /// The step, counted from 0, after which the state is not finite for the first time.
-        step: usize,
-        /// The time of its end, ms.
-        time: f64,
-        /// The neuron, or the component of the state of a general equation.
-        neuron: usize,
-    },
-    /// A cost that is infinite or not a number although every state is finite.
-    #[error(
-        "the cost is not finite after step {step} (t = {time} ms) although the state is: look at the cost's formula \
-         and its targets"
-    )]
-    NonFiniteCost {
-        /// The step, counted from 0, after which the cost is not finite for the first time.
-        step: usize,
-        /// The time of its end, ms.
-        time: f64,
-    },
+    /// A state or a cost that is infinite or not a number.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
     /// A gradient that is infinite or not a number although every state is finite.
     #[error(
         "the derivative by parameter {parameter} is not finite although the states are: it overflowed, so shorten the \
@@ -64,6 +45,17 @@ pub enum Error {
          every so many steps instead, Memory::SqrtSteps"
     )]
     TapeSize,
+    /// A tape and states that do not fit into memory.
+    #[error(
+        "the tape of {steps} steps and the states that are kept may take {bytes:.1e} bytes, which the system does not give: \
+         keep less of the run, Memory::SqrtSteps or Memory::Bytes, or take fewer steps"
+    )]
+    OutOfMemory {
+        /// Steps that are on the tape at once.
+        steps: usize,
+        /// The most bytes that may be taken.
+        bytes: f64,
+    },
     /// What an [`Objective`](crate::Objective) returned at the parameters that are checked.
     #[error("the objective failed at the parameters to be checked: {0}")]
     Objective(#[source] BoxError),

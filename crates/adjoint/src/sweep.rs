@@ -3,7 +3,7 @@
 
 use aligned_vec::AVec;
 use simba::scalar::RealField;
-use spikegrad_integrators::{EventLog, Step, StepVjp};
+use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp};
 
 use crate::checkpoint::Plan;
 use crate::{Error, Memory};
@@ -66,6 +66,8 @@ pub struct Sweep<T, Tape> {
     /// The segments whose first state is held, in order, and those states one after the other.
     held: Vec<usize>,
     states: Vec<T>,
+    /// Bytes that the system was asked for, and that it has.
+    granted: f64,
 }
 
 impl<T: RealField + Copy, Tape: Default + Send> Default for Sweep<T, Tape> {
@@ -86,6 +88,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             plan: Plan::default(),
             held: Vec::new(),
             states: Vec::new(),
+            granted: 0.0,
         }
     }
 
@@ -109,7 +112,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
     /// Runs forwards and returns the cost. The memory does not grow with the number of steps.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] or [`Error::NonFiniteCost`].
+    /// [`Error::Diverged`].
     pub fn cost<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S) -> Result<T, Error> {
         self.run(step, |_, _, _| ())
     }
@@ -119,7 +122,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
     /// States that are not finite are shown as well, before the error is returned.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] or [`Error::NonFiniteCost`].
+    /// [`Error::Diverged`].
     pub fn run<S: Step<T, Tape = Tape> + ?Sized>(
         &mut self,
         step: &S,
@@ -132,7 +135,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
     /// Runs forwards, logs the events of every step and returns the cost. Adds to the log; clear it before.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] or [`Error::NonFiniteCost`].
+    /// [`Error::Diverged`].
     pub fn events<S: Step<T, Tape = Tape> + ?Sized>(
         &mut self,
         step: &S,
@@ -146,9 +149,8 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
     /// [`StepVjp::n_parameters`], and returns the cost `C`. The bits are the same whatever the [`Memory`].
     ///
     /// # Errors
-    /// [`Error::ParametersLength`], [`Error::Budget`] or [`Error::TapeSize`] before anything is run; [`Error::NonFinite`] or
-    /// [`Error::NonFiniteCost`] after the forward half, with `parameters_bar` untouched; [`Error::NonFiniteGradient`] at the
-    /// end.
+    /// [`Error::ParametersLength`], [`Error::Budget`], [`Error::TapeSize`] or [`Error::OutOfMemory`] before anything is run;
+    /// [`Error::Diverged`] after the forward half, with `parameters_bar` untouched; [`Error::NonFiniteGradient`] at the end.
     pub fn gradient<S: StepVjp<T, Tape = Tape> + ?Sized>(
         &mut self,
         step: &S,
@@ -194,6 +196,15 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         if matches!(self.memory, Memory::Bytes(_)) && plan != self.plan {
             // What was taken for another plan does not count against this one.
             (self.tape, self.states, self.held) = (Tape::default(), Vec::new(), Vec::new());
+        }
+        // What a step pushes is known to within the neurons that are active.
+        let states = plan.states as f64 * state as f64;
+        let bytes = states + plan.tape() as f64 * step.tape_bytes().unwrap_or(0) as f64;
+        if bytes > self.granted {
+            if !is_granted(bytes) {
+                return Err(Error::OutOfMemory { steps: plan.tape(), bytes });
+            }
+            self.granted = bytes;
         }
         self.plan = plan;
         self.held.clear();
@@ -277,22 +288,21 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         let mut first = None;
         self.forget_as_you_go(step, |n, x, cost, _| {
             if first.is_none() {
-                let time = step.time(n + 1);
-                first = match x.iter().position(|x| !x.is_finite()) {
-                    Some(component) => {
-                        Some(Error::NonFinite { step: n, time, neuron: step.neuron(component) })
-                    }
-                    None if !cost.is_finite() => Some(Error::NonFiniteCost { step: n, time }),
-                    None => None,
-                };
+                first = Divergence::check(step, n, x, cost).err();
             }
         });
         // Without a step there is only the initial state to blame.
-        Err(first.unwrap_or_else(|| {
+        Err(Error::Diverged(first.unwrap_or_else(|| {
             let component = self.state.iter().position(|x| !x.is_finite()).unwrap_or(0);
-            Error::NonFinite { step: 0, time: step.time(0), neuron: step.neuron(component) }
-        }))
+            Divergence::State { step: 0, time: step.time(0), neuron: step.neuron(component) }
+        })))
     }
+}
+
+/// Whether the system has so many bytes, which are asked for and given back untouched. A system that promises more than it has
+/// may say yes to too much, but not to more than all of its memory.
+fn is_granted(bytes: f64) -> bool {
+    bytes < isize::MAX as f64 && Vec::<u8>::new().try_reserve_exact(bytes as usize).is_ok()
 }
 
 /// The first of many numbers that is not finite. Blocks are looked at as a whole first, which goes without branches.

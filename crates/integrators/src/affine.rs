@@ -198,9 +198,15 @@ impl<T: RealField + Copy> Affine<T> {
         Spike { fires, repeats, at_once: fires & !below, rest, end: if fires { end } else { smooth } }
     }
 
-    /// The time of the step's first spike, if it has one.
-    pub fn first_spike(&self, reset: HardReset<T>, v: T, h: T) -> Option<T> {
-        self.crossings(reset, T::zero(), v, h).map(|at| at.first)
+    /// When the neuron spikes in a step as [`step_refractory`](Self::step_refractory) takes it, without a refractory time as
+    /// [`step`](Self::step) does: the time from the start of the step to the first spike, and from each spike to the next; `None`
+    /// without a spike.
+    pub fn spike_times(&self, reset: HardReset<T>, refractory: T, (v, wait): (T, T), h: T) -> Option<(T, T)> {
+        if wait >= h {
+            return None;
+        }
+        let at = self.crossings(reset, refractory, v, h - wait)?;
+        Some((wait + at.first, at.period + refractory))
     }
 
     /// The transpose of [`step`](Self::step): adds to `bar` for the cotangent `end_bar` of the step's end.
@@ -377,8 +383,15 @@ mod tests {
         let first = flow.time_to(0.2, 1.0);
         for h in [0.1, 1.0, 7.0, 40.0] {
             let (mut v, mut wait, mut spikes, steps) = (0.2_f64, 0.0, 0.0, (280.0_f64 / h).round() as usize);
-            for _ in 0..steps {
+            for n in 0..steps {
                 let (end, left, k) = flow.step_refractory(reset, pause, (v, wait), h);
+                let times = flow.spike_times(reset, pause, (v, wait), h);
+                assert_eq!(times.is_some(), k > 0.0, "{h}");
+                if let Some((at, next)) = times {
+                    let time = h * n as f64 + at;
+                    assert!((time - first - spikes * period).abs() < 1e-9, "{h}: {time}");
+                    assert!((next - period).abs() < 1e-12, "{h}: {next} {period}");
+                }
                 (v, wait, spikes) = (end, left, spikes + k);
             }
             let time = h * steps as f64 - first;
@@ -396,7 +409,7 @@ mod tests {
         // The current holds the first, lets the second fall past its threshold later on, and drives the third.
         for c in [0.04_f64, 0.06, 0.09] {
             let flow = Affine { a: -0.05, c };
-            assert_eq!(flow.first_spike(reset, 1.2, 1.0), Some(0.0));
+            assert_eq!(flow.spike_times(reset, 0.3, (1.2, 0.0), 1.0).map(|(first, _)| first), Some(0.0));
             assert_eq!(flow.step(reset, 1.2, 1.0), (flow.advance(0.25, 1.0), 1.0));
             let (end, wait, spikes) = flow.step_refractory(reset, 0.3, (1.2, 0.0), 1.0);
             assert_eq!((wait, spikes), (0.0, 1.0));

@@ -20,7 +20,20 @@ impl<T: RealField + Copy> Decay<T> {
     pub fn new(tau: T, h: T) -> Self {
         let loss = (-h / tau).exp_m1();
         let a = T::one() + loss;
-        let a_by_tau = a * h / (tau * tau);
+        // Where nothing is left, the square of the time constant may be zero as well.
+        let a_by_tau = if a > T::zero() { a * h / (tau * tau) } else { T::zero() };
         Self { a, b: -loss / h, a_by_tau, b_by_tau: -a_by_tau / h }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decays_at_once_has_a_derivative_of_zero() {
+        let (double, single) = (Decay::new(1e-200, 1.0), Decay::new(1e-30_f32, 1.0));
+        assert_eq!(double, Decay { a: 0.0, b: 1.0, a_by_tau: 0.0, b_by_tau: 0.0 });
+        assert_eq!(single, Decay { a: 0.0, b: 1.0, a_by_tau: 0.0, b_by_tau: 0.0 });
     }
 }

@@ -42,10 +42,12 @@ impl EventLog {
         let dwell = &mut self.dwell[neuron];
         *dwell = if touched { dwell.saturating_add(1) } else { 0 };
         if spikes > 0 {
-            self.spikes += spikes;
-            self.crossings += spikes;
+            // A voltage that goes round more often than can be counted is counted as often as can be.
+            self.spikes = self.spikes.saturating_add(spikes);
+            self.crossings = self.crossings.saturating_add(spikes);
             // All but the first of several spikes in one step cross the zone within it.
-            self.short_crossings += spikes - u64::from(*dwell >= RESOLVED_STEPS);
+            let short = spikes - u64::from(*dwell >= RESOLVED_STEPS);
+            self.short_crossings = self.short_crossings.saturating_add(short);
             *dwell = 0;
         }
     }
@@ -95,6 +97,13 @@ mod tests {
         assert_ne!(of(&[0, 1]), of(&[1, 0]));
         assert_ne!(of(&[0, 0]), of(&[0]));
         assert_eq!(of(&[3, 1, 2]), of(&[3, 1, 2]));
+    }
+
+    #[test]
+    fn more_spikes_than_can_be_counted_do_not_overflow() {
+        let mut log = EventLog::default();
+        (0..3).for_each(|_| log.zone(0, true, u64::MAX));
+        assert_eq!((log.spikes(), log.crossings(), log.short_crossings()), (u64::MAX, u64::MAX, u64::MAX));
     }
 
     #[test]

@@ -8,12 +8,14 @@
 //! - [`Exponential`]: methods that follow what relaxes by an exponential, with the step and its transpose;
 //! - [`Affine`]: the closed-form step with a hard reset, [`Decay`]: the exact step of a synapse;
 //! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
-//! - [`EventLog`]: what makes a program only piecewise smooth.
+//! - [`EventLog`]: what makes a program only piecewise smooth;
+//! - [`Divergence`]: where a run stopped being finite.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
 mod affine;
 mod decay;
+mod divergence;
 mod error;
 mod events;
 mod exponential;
@@ -25,6 +27,7 @@ pub mod tableau;
 
 pub use affine::{Affine, AffineBar, HardReset, Spike};
 pub use decay::Decay;
+pub use divergence::Divergence;
 pub use error::Error;
 pub use events::{EventLog, RESOLVED_STEPS};
 pub use exponential::{Exponential, Method};

@@ -9,6 +9,7 @@ use nalgebra::RealField;
 use spikegrad_models::math::floor;
 
 use crate::kernels::{LANES, axpy, dot_lanes, tree};
+use crate::{Error, memory};
 
 /// Whose the delays of a synapse class are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,19 +56,35 @@ pub(crate) struct ReleaseBar<'a, T> {
 }
 
 impl<T: RealField + Copy> Delays<T> {
-    /// The delays `values`, ms, of a class of `size` neurons, under steps of `h` ms.
-    pub(crate) fn new(values: &[T], delayed: Delayed, size: usize, h: T, dense: bool, start: usize) -> Self {
+    /// The delays `values`, ms, of class `class` of a network of `size` neurons, under steps of `h` ms. What is on its way in
+    /// all classes up to this one takes at most `limit` bytes.
+    #[allow(clippy::too_many_arguments, reason = "each says something else about the class")]
+    pub(crate) fn new(
+        class: usize,
+        values: &[T],
+        delayed: Delayed,
+        size: usize,
+        h: T,
+        dense: bool,
+        start: usize,
+        limit: usize,
+    ) -> Result<Self, Error> {
+        let what = |what: &str| format!("{what} behind the delays of synapse class {class}");
         let arrival = |&delay: &T| {
             let steps = floor(delay / h);
             let whole: f64 = steps.to_subset_unchecked();
             Arrival { steps: whole as usize, late: delay / h - steps }
         };
-        let arrivals: Vec<_> = values.iter().map(arrival).collect();
-        let longest = arrivals.iter().map(|a| a.steps).max().unwrap_or(0);
+        let whole = |&delay: &T| -> f64 { floor(delay / h).to_subset_unchecked() };
+        let longest = values.iter().map(whole).fold(0.0, f64::max);
+        let (connections, currents) = (delayed == Delayed::Connections, !dense);
+        let width = (usize::from(!connections) + usize::from(currents)) as f64 * size as f64;
+        let length = (longest + 2.0) * width + start as f64;
+        memory::check(&what("the ring of steps"), length * size_of::<T>() as f64, limit)?;
+        let arrivals = memory::collect(&what("the times of arrival"), values.iter().map(arrival))?;
         // The last share comes one step after the longest delay, and a row is free again only after it was read.
-        let slots = longest + 2;
-        let connections = delayed == Delayed::Connections;
-        Self { arrivals, connections, currents: !dense, slots, size, slope: T::one() / h, start }
+        let slots = longest as usize + 2;
+        Ok(Self { arrivals, connections, currents, slots, size, slope: T::one() / h, start })
     }
 
     /// Length of a row.

@@ -1,6 +1,9 @@
 //! What can be wrong with a network, a trial or a scheme; every message says what to change.
 
+use spikegrad_integrators::Divergence;
+
 use crate::Group;
+use crate::memory::readable;
 
 /// Why a network, a trial or a scheme was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -64,19 +67,72 @@ pub enum Error {
         /// Where.
         index: usize,
     },
-    /// A state that became infinite or not a number.
+    /// A run whose state or cost became infinite or not a number.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
+    /// A value that the network's float type does not hold.
     #[error(
-        "the state of neuron {neuron} is not finite after step {step} (t = {time} ms): take a smaller step, or look \
-         for an input, weight or time constant out of range"
+        "{what} = {value:e} becomes {rounded:e} in the network's float type: choose one within its range, or use f64 instead \
+         of f32"
     )]
-    NonFiniteState {
-        /// The step, counted from 0.
-        step: usize,
-        /// The time of its end, ms.
-        time: f64,
-        /// The neuron.
-        neuron: usize,
+    Unrepresentable {
+        /// The argument.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The value as it was rounded.
+        rounded: f64,
     },
+    /// More memory than the network may take.
+    #[error(
+        "{what} would take {}, more than the limit of {}: make the network or the trial smaller, or raise the limit with \
+         `NetworkBuilder::memory_limit`",
+        readable(*bytes),
+        readable(*limit as f64)
+    )]
+    MemoryLimit {
+        /// What needs the memory.
+        what: String,
+        /// Bytes that it would take.
+        bytes: f64,
+        /// The most bytes allowed.
+        limit: usize,
+    },
+    /// Memory that the system does not give.
+    #[error("{what} would take {}, which the system does not give: make it smaller", readable(*bytes))]
+    OutOfMemory {
+        /// What needs the memory.
+        what: String,
+        /// Bytes that it would take.
+        bytes: f64,
+    },
+    /// More neurons than can be numbered.
+    #[error("{neurons} neurons are more than can be numbered, {}: make the populations smaller", u32::MAX)]
+    TooManyNeurons {
+        /// Number of neurons.
+        neurons: usize,
+    },
+    /// A trial of more steps than can be counted.
+    #[error(
+        "a trial of {samples} samples, {interval} ms each, has {steps:.1e} steps of {h} ms, more than can be counted: choose \
+         fewer samples, a shorter interval or a longer step"
+    )]
+    Steps {
+        /// Samples of the trial.
+        samples: usize,
+        /// Their interval, ms.
+        interval: f64,
+        /// The step, ms.
+        h: f64,
+        /// The number of steps.
+        steps: f64,
+    },
+    /// A trial that brings its own initial state for a network that trains its initial state.
+    #[error(
+        "the trial brings its own initial state, so that its cost does not depend on x_0, whose gradient is asked for: freeze \
+         `Group::Initial`, or set the trial's `initial` to `None`"
+    )]
+    InitialState,
     /// A gate wider than the way from reset to threshold.
     #[error(
         "gate width of population `{population}` is {width}: it must lie in (0, {widest}], between reset and threshold"

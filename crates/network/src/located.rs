@@ -132,6 +132,19 @@ pub(crate) fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
     }
 }
 
+/// Calls `visit` with the time since the start of the step of every spike.
+pub(crate) fn spike_times<N: NeuronVjp, T: RealField + Copy>(
+    at: &Setting<'_, T>,
+    before: Block<'_, T>,
+    current: T,
+    i: usize,
+    visit: &mut dyn FnMut(T),
+) {
+    let p = params_at::<N, T>(at, before.v.len(), i);
+    let (x, wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
+    step(at).spikes(&Cell::<N, T>::new(p, current), &x, wait, |time, _| visit(time));
+}
+
 /// Counts the spikes of a step whose crossing is tangential or nearly so.
 pub(crate) fn log_grazing<N: NeuronVjp, T: RealField + Copy>(
     at: &Setting<'_, T>,

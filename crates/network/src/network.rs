@@ -11,6 +11,7 @@ use spikegrad_models::Reset;
 use crate::dale::Sign;
 use crate::delay::Delayed;
 use crate::kernels::ARCH;
+use crate::memory::{self, MEMORY_LIMIT};
 use crate::parameters::Layout;
 use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Part, Setting};
 use crate::split::{self, Steps};
@@ -110,6 +111,8 @@ pub struct Network<T: 'static> {
     pub(crate) latches: usize,
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
+    /// The most bytes that one of its large vectors takes.
+    pub(crate) memory_limit: usize,
 }
 
 /// Collects the parts of a [`Network`].
@@ -123,6 +126,7 @@ pub struct NetworkBuilder {
     no_autapses: Vec<String>,
     inputs: usize,
     outputs: usize,
+    memory_limit: Option<usize>,
 }
 
 impl NetworkBuilder {
@@ -221,12 +225,22 @@ impl NetworkBuilder {
         self
     }
 
+    /// Sets the most bytes that the parameters may take, and so what is on its way behind delays, and the traces of a recording:
+    /// 16 GiB unless said otherwise. No portable program can ask how much memory there is; the limit turns a network that was
+    /// never meant, or a trial of years, into an error.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
     /// The network, with all weights and tonic currents zero, neurons at rest, and weights, tonic currents and readout
     /// trainable; time constants, neuron parameters, initial state and gate widths are frozen until
     /// [`Network::unfreeze`] says otherwise.
     ///
     /// # Errors
-    /// If there is no population, neuron or synapse class, a name occurs twice, or a value is out of its domain.
+    /// If there is no population, neuron or synapse class, a name occurs twice, a value is out of its domain, or the parameters do
+    /// not fit into memory.
     pub fn build(self) -> Result<Network<f64>, Error> {
         let empty = |what| Err(Error::Empty { what });
         if self.populations.is_empty() {
@@ -266,7 +280,8 @@ impl NetworkBuilder {
         }
         let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
 
-        let n: usize = self.populations.iter().map(|p| p.size).sum();
+        // A sum that overflows is more than any memory, which is found below.
+        let n = self.populations.iter().fold(0_usize, |n, p| n.saturating_add(p.size));
         let mut ranks = vec![None; self.classes.len()];
         for (name, rank) in &self.ranks {
             let class = class(name)?;
@@ -358,13 +373,18 @@ impl NetworkBuilder {
                 trains_neurons: false,
                 trains_width: false,
             });
-            offset += p.size;
-            rest += (dim - 1) * p.size;
-            latch += latches;
+            offset = offset.saturating_add(p.size);
+            rest = rest.saturating_add(p.size.saturating_mul(dim - 1));
+            latch = latch.saturating_add(latches);
         }
         layout.push(Group::Initial, "x_0".into(), rest, 1);
 
-        let mut parameters = Parameters::zeros(Arc::new(layout));
+        let memory_limit = self.memory_limit.unwrap_or(MEMORY_LIMIT);
+        memory::check("the network's parameters", layout.bytes::<f64>(), memory_limit)?;
+        if n > u32::MAX as usize {
+            return Err(Error::TooManyNeurons { neurons: n });
+        }
+        let mut parameters = Parameters::zeros(Arc::new(layout))?;
         for (k, (_, tau)) in self.classes.iter().enumerate() {
             parameters.group_mut(Group::Tau(k)).fill(*tau);
             parameters.group_mut(Group::Delay(k)).fill(delayed[k].1);
@@ -384,6 +404,10 @@ impl NetworkBuilder {
             let weights = matches!(g, Group::Recurrent(_) | Group::Left(_) | Group::Right(_));
             !weights && !matches!(g, Group::Input | Group::Bias | Group::Readout)
         });
+        let mut signs = memory::room("the neurons' signs", n)?;
+        for population in &self.populations {
+            signs.extend(std::iter::repeat_n(population.sign, population.size));
+        }
         let mut network = Network {
             frozen: frozen.collect(),
             frozen_entries: Vec::new(),
@@ -391,7 +415,7 @@ impl NetworkBuilder {
             steps: split::DOUBLE,
             places,
             classes: self.classes.into_iter().map(|(name, _)| name).collect(),
-            signs: self.populations.iter().flat_map(|p| vec![p.sign; p.size]).collect(),
+            signs,
             delayed: delayed.into_iter().map(|(whose, _)| whose).collect(),
             ranks,
             masks: Vec::new(),
@@ -400,6 +424,7 @@ impl NetworkBuilder {
             latches: latch,
             inputs: self.inputs,
             outputs: self.outputs,
+            memory_limit,
         };
         for k in no_autapses {
             network.set_mask(Group::Recurrent(k), |post, pre| post != pre)?;
@@ -493,7 +518,7 @@ impl<T: RealField + Copy> Network<T> {
     /// ```
     ///
     /// # Errors
-    /// If the network does not have the group.
+    /// If the network does not have the group, or there is no memory for the list.
     pub fn freeze_entries(
         &mut self,
         group: Group,
@@ -501,7 +526,8 @@ impl<T: RealField + Copy> Network<T> {
     ) -> Result<(), Error> {
         let entry = self.check_group(group)?;
         let rows = entry.rows.max(1);
-        let frozen: Vec<bool> = (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)).collect();
+        let frozen = (0..entry.range.len()).map(|i| frozen(i % rows, i / rows));
+        let frozen: Vec<bool> = memory::collect("the list of frozen entries", frozen)?;
         self.frozen_entries.retain(|(g, _)| *g != group);
         if frozen.contains(&true) {
             self.frozen_entries.push((group, Arc::new(frozen)));
@@ -582,14 +608,15 @@ impl<T: RealField + Copy> Network<T> {
     /// ```
     ///
     /// # Errors
-    /// If the group has no mask.
+    /// If the group has no mask, or there is no memory for it.
     pub fn set_mask(&mut self, group: Group, exists: impl Fn(usize, usize) -> bool) -> Result<(), Error> {
         let entry = match (group, self.parameters.layout().entry(group)) {
             (Group::Recurrent(_) | Group::Input | Group::Readout, Some(entry)) => entry,
             _ => return Err(Error::NoMask { group }),
         };
         let rows = entry.rows;
-        let mask: Vec<bool> = (0..entry.range.len()).map(|i| exists(i % rows, i / rows)).collect();
+        let mask = (0..entry.range.len()).map(|i| exists(i % rows, i / rows));
+        let mask: Vec<bool> = memory::collect("the mask", mask)?;
         for (value, &exists) in self.parameters.group_mut(group).iter_mut().zip(&mask) {
             if !exists {
                 *value = T::zero();
@@ -791,6 +818,7 @@ impl<T: RealField + Copy> Network<T> {
             latches: self.latches,
             inputs: self.inputs,
             outputs: self.outputs,
+            memory_limit: self.memory_limit,
         }
     }
 

@@ -87,6 +87,8 @@ pub struct Entry {
 pub struct Layout {
     entries: Vec<Entry>,
     len: usize,
+    /// The same as it was asked for, where `len` is only as large as numbers of this machine go.
+    asked: u128,
     /// Ranges that every step asks for, so that it need not search.
     recurrent: Vec<Range<usize>>,
     input: Range<usize>,
@@ -96,8 +98,9 @@ pub struct Layout {
 
 impl Layout {
     pub(crate) fn push(&mut self, group: Group, name: String, rows: usize, columns: usize) {
-        let range = self.len..self.len + rows * columns;
+        let range = self.len..self.len.saturating_add(rows.saturating_mul(columns));
         self.len = range.end;
+        self.asked = self.asked.saturating_add(rows as u128 * columns as u128);
         match group {
             Group::Recurrent(k) => {
                 // Classes come in order, and those of low rank have none.
@@ -110,6 +113,11 @@ impl Layout {
             _ => {}
         }
         self.entries.push(Entry { group, name, range, rows });
+    }
+
+    /// Bytes that the parameters would take, were there enough memory.
+    pub(crate) fn bytes<T>(&self) -> f64 {
+        self.asked as f64 * size_of::<T>() as f64
     }
 
     /// Every group, in order.
@@ -287,14 +295,20 @@ impl<T: Scalar + Copy> Parameters<T> {
 }
 
 impl<T: RealField + Copy> Parameters<T> {
-    pub(crate) fn zeros(layout: Arc<Layout>) -> Self {
-        let values = avec![T::zero(); layout.len()];
-        Self { layout, values }
+    /// Zeros, if there is memory for them.
+    pub(crate) fn zeros(layout: Arc<Layout>) -> Result<Self, Error> {
+        let mut values = AVec::new(0);
+        if values.try_reserve_exact(layout.len()).is_err() {
+            let bytes = layout.bytes::<T>();
+            return Err(Error::OutOfMemory { what: "the network's parameters".into(), bytes });
+        }
+        values.resize(layout.len(), T::zero());
+        Ok(Self { layout, values })
     }
 
     /// A gradient of zeros with the same groups.
     pub fn zeros_like(&self) -> Self {
-        Self::zeros(Arc::clone(&self.layout))
+        Self { layout: Arc::clone(&self.layout), values: avec![T::zero(); self.layout.len()] }
     }
 
     /// The Euclidean norm of a group.

@@ -4,11 +4,10 @@
 use nalgebra::RealField;
 use spikegrad_integrators::{EventLog, RungeKuttaTape, Step, StepVjp, Tableau};
 use spikegrad_models::Reset;
-use spikegrad_models::math::real;
 
 use crate::kernels::{axpy, dot};
 use crate::network::{block, block_mut};
-use crate::run::{Run, check_step};
+use crate::run::{Run, step_size};
 use crate::taus::Taus;
 use crate::{Error, Group, Loss, Network, Trial};
 
@@ -28,11 +27,10 @@ impl<'n, T: RealField + Copy> PlainStep<'n, T> {
     /// If `h` is not positive and finite, a parameter is out of its domain, a population has a reset inside the step, or a
     /// synapse class has delays or weights of low rank.
     pub fn new(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
-        check_step(h)?;
+        let h = step_size(h)?;
         network.validate()?;
         network.check_undelayed("the plain field")?;
         network.check_full_rank("the plain field")?;
-        let h = real(h);
         for place in &network.places {
             if let Reset::To { .. } = place.dynamics.reset(&network.setting(place, h, tableau), 0) {
                 return Err(Error::HardReset { population: place.name.clone() });

@@ -9,9 +9,9 @@ use spikegrad_models::Reset;
 use crate::kernels::{axpy, dot};
 use crate::network::{block, block_mut};
 use crate::population::ParameterBar;
-use crate::split::{SplitRun, SplitTape};
+use crate::split::SplitRun;
 use crate::taus::Taus;
-use crate::{Error, Group, Parameters};
+use crate::{Error, Group, Parameters, memory};
 
 /// The continuous adjoint along a trial.
 #[derive(Clone, Debug)]
@@ -30,8 +30,8 @@ pub struct Pontryagin<T> {
 /// right-end sums for the gradient and the jump of equation (32) at hard resets.
 ///
 /// # Errors
-/// If the run becomes non-finite, a population has hard resets without a closed form or a refractory time, or a synapse class
-/// has delays.
+/// If the run does not stay finite or does not fit into memory, a population has hard resets without a closed form or a
+/// refractory time, or a synapse class has delays.
 pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
     network.check_undelayed("the continuous adjoint")?;
@@ -47,21 +47,19 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
     }
 
     // Forward: the membrane, all synapses, the currents and who spiked.
-    let (mut x, mut tape) = (vec![T::zero(); run.dim()], SplitTape::default());
-    run.start(&mut x);
-    run.rewind(&x, &mut tape);
+    let what = "the run and the adjoint at its grid points";
+    let numbers = (run.dim() + (2 + classes) * size) as f64 * (steps as f64 + 1.0);
+    memory::check(what, numbers * size_of::<T>() as f64, network.memory_limit)?;
     let (mut states, mut currents) =
-        (Vec::with_capacity(steps * run.dim()), Vec::with_capacity(steps * size));
-    let (mut spiked, mut cost) = (vec![Vec::new(); steps], T::zero());
-    for (n, spiked) in spiked.iter_mut().enumerate() {
-        cost += run.step(n, &mut x, &mut tape);
-        states.extend_from_slice(&x);
-        currents.extend_from_slice(run.last_current(&tape));
-        run.last_spikes(&tape, |neuron, count| spiked.push((neuron, count)));
-        if let Some(index) = x.iter().position(|x| !x.is_finite()) {
-            return Err(Error::NonFiniteState { step: n, time: run.time(n + 1), neuron: run.neuron(index) });
-        }
-    }
+        (memory::room(what, steps * run.dim())?, memory::room(what, steps * size)?);
+    let mut spiked = Vec::new();
+    let cost = run.watch(|_, x, tape| {
+        states.extend_from_slice(x);
+        currents.extend_from_slice(run.last_current(tape));
+        let mut now = Vec::new();
+        run.last_spikes(tape, |neuron, count| now.push((neuron, count)));
+        spiked.push(now);
+    })?;
 
     let mut gradient = network.parameters.zeros_like();
     let mut p_v = vec![T::zero(); (steps + 1) * size];
@@ -99,10 +97,9 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
                 spiked[n].iter().filter(|(i, _)| (place.offset..place.offset + place.size).contains(i))
             {
                 let factor = place.dynamics.jump(at, current[neuron], neuron - place.offset);
-                for _ in 0..count {
-                    p[neuron] *= factor;
-                    p_next[neuron] *= factor;
-                }
+                let factor = factor.powi(i32::try_from(count).unwrap_or(i32::MAX));
+                p[neuron] *= factor;
+                p_next[neuron] *= factor;
             }
             let scaled: Vec<T> = p.iter().map(|&p| h * p).collect();
             place.dynamics.rhs_vjp(

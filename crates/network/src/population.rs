@@ -15,6 +15,7 @@ use spikegrad_integrators::{
 use spikegrad_models::math::{floor, real};
 use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Reset};
 
+use crate::Spike;
 use crate::dale::Sign;
 use crate::kernels::{LANES, dispatch};
 use crate::located;
@@ -441,6 +442,21 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
         i: usize,
         charge: T,
     ) -> u64;
+
+    /// Calls `visit` with the times of the `count` spikes of neuron `i` in such a step, with `current` held, since its start and
+    /// in order; with no more than [`Spike::EACH`](crate::Spike::EACH) of them where they are many. Located resets say when; a
+    /// voltage that wraps or passes threshold by itself does so where the straight line through both ends of the step does.
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
+    fn spike_times(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: T,
+        i: usize,
+        count: u64,
+        visit: &mut dyn FnMut(T),
+    );
 
     /// Logs the events of a step; `charge_of` is zero for neurons that released nothing.
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
@@ -1480,6 +1496,39 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             (charge - gate.charge(after.v[i]) + gate.charge(before.v[i])).to_subset_unchecked()
         };
         spikes.round().max(0.0) as u64
+    }
+
+    fn spike_times(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: T,
+        i: usize,
+        count: u64,
+        visit: &mut dyn FnMut(T),
+    ) {
+        if const { N::LOCATED } {
+            return located::spike_times::<N, T>(at, before, current, i, visit);
+        }
+        let p = params_at::<N, T>(at, before.v.len(), i);
+        let (start, end) = (before.v[i], after.v[i]);
+        let (first, next) = match N::reset(&p) {
+            Reset::To { .. } => {
+                let refractory = N::refractory(&p).unwrap_or_else(T::zero);
+                let (reset, from) = (hard_reset::<N, T>(&p), (start, latch_at(before.latch, i)));
+                let times = affine::<N, T>(&p, current).spike_times(reset, refractory, from, at.h);
+                times.unwrap_or((at.h, T::zero()))
+            }
+            Reset::Latch { threshold } => (at.h * (threshold - start) / (end - start), T::zero()),
+            Reset::Periodic | Reset::Subtract => {
+                let turn = at.h / (end + real(count as f64) - start);
+                (turn * (T::one() - start), turn)
+            }
+        };
+        for k in 0..count.min(Spike::EACH) {
+            visit(first + next * real(k as f64));
+        }
     }
 
     fn events(

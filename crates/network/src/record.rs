@@ -1,9 +1,28 @@
-//! Recordings: the traces of a run, for plots and analyses.
+//! Recordings: the traces and spikes of a run, for plots and analyses.
 
 use nalgebra::RealField;
 use spikegrad_integrators::Step;
 
-use crate::split::{SplitRun, SplitTape};
+use crate::split::SplitRun;
+use crate::{Error, memory};
+
+/// A spike, or as many spikes of a neuron as one step has when these are too many to be told apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spike {
+    /// The neuron.
+    pub neuron: usize,
+    /// The time at which the voltage reached threshold inside the step, ms. A hard reset is located there by the step itself; a
+    /// voltage that wraps, or passes threshold without a reset, is taken to move along a straight line in the step.
+    pub time: f64,
+    /// How many spikes this is: 1, unless the neuron fired more than [`EACH`](Self::EACH) times in the step. Then it is all of
+    /// them, at the time of the first, so that the memory of a recording is bounded whatever the rates.
+    pub count: u64,
+}
+
+impl Spike {
+    /// The most spikes of a neuron in one step that have an entry each.
+    pub const EACH: u64 = 8;
+}
 
 /// The traces of a trial. Grid point `n` of a trace is the right end of step `n`; traces are one time after the other.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,45 +39,82 @@ pub struct Recording<T> {
     pub current: Vec<T>,
     /// Readout, `steps x outputs`.
     pub output: Vec<T>,
-    /// Spikes as (neuron, time of the step's right end in ms), in order of time.
-    pub spikes: Vec<(usize, f64)>,
+    /// Spikes in order of time. [`spike_counts`](Self::spike_counts) and [`spike_times`](Self::spike_times) sort them by neuron.
+    pub spikes: Vec<Spike>,
     /// The cost.
     pub cost: T,
 }
 
+impl<T> Recording<T> {
+    /// Number of neurons.
+    fn neurons(&self) -> usize {
+        self.v.len().checked_div(self.time.len()).unwrap_or(0)
+    }
+
+    /// How often each neuron fired, `N`.
+    pub fn spike_counts(&self) -> Vec<u64> {
+        let mut counts = vec![0_u64; self.neurons()];
+        for spike in &self.spikes {
+            counts[spike.neuron] = counts[spike.neuron].saturating_add(spike.count);
+        }
+        counts
+    }
+
+    /// When each neuron fired, ms, `N` lists in order of time; one time for all spikes of a neuron that fired more than
+    /// [`Spike::EACH`] times in a step.
+    pub fn spike_times(&self) -> Vec<Vec<f64>> {
+        let mut times = vec![Vec::new(); self.neurons()];
+        self.spikes.iter().for_each(|spike| times[spike.neuron].push(spike.time));
+        times
+    }
+}
+
 impl<T: RealField + Copy> SplitRun<'_, T> {
     /// Runs the trial and keeps all traces.
-    pub fn record(&self) -> Recording<T> {
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if the run does not stay finite, [`Error::MemoryLimit`] or [`Error::OutOfMemory`] if the traces do not
+    /// fit into memory.
+    pub fn record(&self) -> Result<Recording<T>, Error> {
         let (network, steps) = (self.network(), self.steps());
-        let (n, classes) = (network.neurons(), network.classes().len());
-        let (mut x, mut tape) = (vec![T::zero(); self.dim()], SplitTape::default());
+        let (n, classes, outputs) = (network.neurons(), network.classes().len(), network.outputs());
+        let numbers = (2 + 2 * classes) as f64 * n as f64 + outputs as f64;
+        let traces = steps as f64 * (numbers * size_of::<T>() as f64 + size_of::<f64>() as f64);
+        memory::check("the traces of the recording", traces, network.memory_limit)?;
+        let trace = |width: usize| memory::room("a trace of the recording", steps * width);
+        let of_classes = || (0..classes).map(|_| trace(n)).collect::<Result<Vec<_>, _>>();
         let mut recording = Recording {
-            time: Vec::with_capacity(steps),
-            v: Vec::with_capacity(steps * n),
-            s: vec![Vec::with_capacity(steps * n); classes],
-            synaptic_current: vec![Vec::with_capacity(steps * n); classes],
-            current: Vec::with_capacity(steps * n),
-            output: Vec::with_capacity(steps * network.outputs()),
+            time: memory::room("the times of the recording", steps)?,
+            v: trace(n)?,
+            s: of_classes()?,
+            synaptic_current: of_classes()?,
+            current: trace(n)?,
+            output: trace(outputs)?,
             spikes: Vec::new(),
             cost: T::zero(),
         };
-        self.start(&mut x);
-        for step in 0..steps {
-            self.rewind(&x, &mut tape);
-            recording.cost += self.step(step, &mut x, &mut tape);
-            let time = self.time(step + 1);
-            recording.time.push(time);
+        let mut fits = Ok(());
+        recording.cost = self.watch(|step, x, tape| {
+            recording.time.push(self.time(step + 1));
             recording.v.extend_from_slice(&x[..n]);
             for k in 0..classes {
                 recording.s[k].extend_from_slice(&x[self.synapses(k)]);
                 recording.synaptic_current[k].extend_from_slice(&x[self.synaptic_current(k)]);
             }
-            recording.current.extend_from_slice(self.last_current(&tape));
-            recording.output.extend_from_slice(self.last_output(&tape));
-            self.last_spikes(&tape, |neuron, count| {
-                recording.spikes.extend((0..count).map(|_| (neuron, time)));
-            });
-        }
-        recording
+            recording.current.extend_from_slice(self.last_current(tape));
+            recording.output.extend_from_slice(self.last_output(tape));
+            let spikes = &mut recording.spikes;
+            let first = spikes.len();
+            let most = n.saturating_mul(Spike::EACH as usize);
+            if spikes.capacity() - first < most && spikes.try_reserve(most).is_err() {
+                let bytes = memory::bytes::<Spike>(&[first + most]);
+                fits = Err(Error::OutOfMemory { what: "the spikes of the recording".into(), bytes });
+            }
+            if fits.is_ok() {
+                self.locate_spikes(step, tape, |spike| spikes.push(spike));
+                spikes[first..].sort_by(|a, b| a.time.total_cmp(&b.time));
+            }
+        })?;
+        fits.map(|()| recording)
     }
 }

@@ -5,15 +5,30 @@ use spikegrad_integrators::Method;
 use spikegrad_models::math::real;
 
 use crate::kernels::{axpy, combine, copy, dot, each};
+use crate::memory;
 use crate::network::block_mut;
 use crate::trial::InitialState;
 use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
 
-pub(crate) fn check_step(h: f64) -> Result<(), Error> {
-    if h > 0.0 && h.is_finite() {
-        Ok(())
+/// The most steps of a trial: up to here all whole numbers are floating-point numbers, too.
+const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+
+/// A step size in the network's float type.
+pub(crate) fn step_size<T: RealField + Copy>(h: f64) -> Result<T, Error> {
+    if !(h > 0.0 && h.is_finite()) {
+        return Err(Error::NotPositive { what: "step size h".into(), value: h });
+    }
+    represented("step size h", h, real(h))
+}
+
+/// `number`, which stands for `value` in the network's float type, unless it is another one.
+fn represented<T: RealField + Copy>(what: &'static str, value: f64, number: T) -> Result<T, Error> {
+    let rounded: f64 = number.to_subset_unchecked();
+    // Much more than any rounding, much less than what is lost where numbers underflow or overflow.
+    if (rounded - value).abs() <= 1e-6 * value.abs() && rounded != 0.0 {
+        Ok(number)
     } else {
-        Err(Error::NotPositive { what: "step size h".into(), value: h })
+        Err(Error::Unrepresentable { what, value, rounded })
     }
 }
 
@@ -83,6 +98,15 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         if trial.samples == 0 {
             return Err(Error::Empty { what: "sample in the trial" });
         }
+        let (samples, interval) = (trial.samples, trial.interval);
+        let steps = samples as f64 * hold;
+        if !(steps <= MOST_STEPS.min(isize::MAX as f64)) {
+            return Err(Error::Steps { samples, interval, h: step, steps });
+        }
+        // The product of samples and another size, which need not be a number of this machine.
+        let entries = |what: &str, width: usize| {
+            memory::check(what, memory::bytes::<T>(&[samples, width]), usize::MAX).map(|()| samples * width)
+        };
         let check = |what: &str, values: &[T], expected: usize, optional: bool| {
             if values.len() != expected && !(optional && values.is_empty()) {
                 return Err(Error::Shape { what: what.into(), expected, found: values.len() });
@@ -94,30 +118,34 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
             let index = values.iter().position(|x| !x.is_finite()).unwrap_or_default();
             Err(Error::NonFinite { what: what.into(), index })
         };
-        check("the trial's inputs (samples x inputs)", &trial.inputs, trial.samples * network.inputs, false)?;
-        check(
-            "the trial's targets (samples x outputs)",
-            &trial.targets,
-            trial.samples * network.outputs,
-            true,
-        )?;
+        let (inputs, targets) =
+            ("the trial's inputs (samples x inputs)", "the trial's targets (samples x outputs)");
+        check(inputs, &trial.inputs, entries(inputs, network.inputs)?, false)?;
+        if !trial.targets.is_empty() {
+            check(targets, &trial.targets, entries(targets, network.outputs)?, true)?;
+        }
         if loss.needs_targets() && trial.targets.is_empty() && network.outputs > 0 {
             return Err(Error::NoTargets);
         }
         check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
         if let Some(initial) = &trial.initial {
+            if network.is_trainable(Group::Initial) {
+                return Err(Error::InitialState);
+            }
             network.check_initial(&initial.x)?;
             let synapses = network.classes.len() * network.neurons;
             check("the trial's initial synapses (classes x N)", &initial.s, synapses, true)?;
         }
-        let weight = h / real(trial.scale);
+        let scale: T = represented("the trial's scale", trial.scale, real(trial.scale))?;
+        let weight =
+            represented("the weight of a step in the cost, h / scale,", step / trial.scale, h / scale)?;
         Ok(Self {
             network,
             h,
             trial,
             loss,
             hold: hold as usize,
-            steps: trial.samples * hold as usize,
+            steps: steps as usize,
             weight,
             input: Values::new(network, Group::Input),
             bias: Values::new(network, Group::Bias),

@@ -11,8 +11,7 @@ use std::ops::Range;
 use aligned_vec::AVec;
 use nalgebra::RealField;
 use num_dual::Dual64;
-use spikegrad_integrators::{Decay, EventLog, Method, Step, StepVjp, tableau};
-use spikegrad_models::math::real;
+use spikegrad_integrators::{Decay, Divergence, EventLog, Method, Step, StepVjp, tableau};
 
 use crate::bursts::Waiting;
 use crate::columns::{self, Charges, Columns, Reading, columns};
@@ -20,10 +19,10 @@ use crate::delay::{Delayed, Delays, ReleaseBar};
 use crate::kernels::{ARCH, LANES, LINE, axpy, copy, dot, each, prefetch, scale};
 use crate::low_rank::{LowRank, Modes};
 use crate::network::{Place, block};
-use crate::population::{Flow, FlowBar, Released, Setting, vectorise};
+use crate::population::{Block, Flow, FlowBar, Released, Setting, vectorise};
 use crate::product::{add_outer, add_transposed, multiply};
-use crate::run::{Read, Run, check_step};
-use crate::{Error, Group, Loss, Network, Trial};
+use crate::run::{Read, Run, step_size};
+use crate::{Error, Group, Loss, Network, Spike, Trial, memory};
 
 /// The split step of a network: exact decay of the synapses, the neurons' flow with the current held.
 ///
@@ -105,8 +104,9 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// The split step of `h` ms with Euler's method for neurons that have no closed form.
     ///
     /// # Errors
-    /// If `h` is not positive and finite, a parameter of the network is out of its domain, or one synapse class has delays of
-    /// connections and another a time constant for each neuron.
+    /// If `h` is not positive and finite in the network's float type, a parameter of the network is out of its domain, one synapse
+    /// class has delays of connections and another a time constant for each neuron, or delays are so many steps long that what is
+    /// on its way does not fit into memory.
     pub fn new(network: &'n Network<T>, h: f64) -> Result<Self, Error> {
         Self::with_method(network, h, tableau::EULER)
     }
@@ -124,17 +124,17 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// network.parameters.bias_mut()[0] = 10.0; // uA/cm2
     /// // Explicit methods need a tenth of this step.
     /// let scheme = SplitStep::with_method(&network, 0.25, Exponential::Midpoint)?;
-    /// let recording = scheme.run(&Trial::silent(400, 0.25, 0), &NoLoss)?.record();
-    /// assert_eq!(recording.spikes.len(), 7);
+    /// let recording = scheme.run(&Trial::silent(400, 0.25, 0), &NoLoss)?.record()?;
+    /// assert_eq!(recording.spike_counts(), [7]);
     /// # Ok::<(), spikegrad_network::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_method(network: &'n Network<T>, h: f64, method: impl Into<Method>) -> Result<Self, Error> {
-        check_step(h)?;
+        let h = step_size(h)?;
         network.validate()?;
-        let (h, method) = (real(h), method.into());
+        let method = method.into();
         let setting = |place: &Place<T>| {
             let at = network.setting(place, h, method);
             Setting { growth: place.dynamics.growth(&at), ..at }
@@ -179,6 +179,8 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             kept_arrivals: 0,
         };
         scheme.lay_out(dense)?;
+        // Every run takes a state. To ask for its memory now turns what would abort later into an error.
+        memory::room::<T>("the state, with all charge on its way behind delays,", scheme.way)?;
         Ok(scheme)
     }
 
@@ -192,7 +194,8 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             }
             class.path = if delayed != Delayed::Not {
                 let values = network.parameters.group(Group::Delay(k));
-                let delays = Delays::new(values, delayed, network.neurons, self.h, dense, self.way);
+                let (size, limit) = (network.neurons, network.memory_limit);
+                let delays = Delays::new(k, values, delayed, size, self.h, dense, self.way, limit)?;
                 self.way += delays.len();
                 Path::Delayed(delays)
             } else if dense {
@@ -252,7 +255,8 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
     /// A run over a trial, judged by a loss.
     ///
     /// # Errors
-    /// If the trial does not fit the network or `h` does not divide its sample interval.
+    /// If the trial does not fit the network, `h` does not divide its sample interval, it has more steps than can be counted, or it
+    /// brings an initial state to a network that trains its own.
     pub fn run<'a>(&'a self, trial: &'a Trial<T>, loss: &'a dyn Loss<T>) -> Result<SplitRun<'a, T>, Error> {
         Ok(SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
     }
@@ -294,6 +298,17 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
 #[inline(always)]
 fn decay_at<T: Copy>(decays: &[Decay<T>], i: usize) -> Decay<T> {
     decays[if decays.len() == 1 { 0 } else { i }]
+}
+
+/// A neuron that spikes in a step, number `i` of its population.
+struct Firing<'t, T: 'static> {
+    place: &'t Place<T>,
+    at: &'t Setting<'t, T>,
+    before: Block<'t, T>,
+    after: Block<'t, T>,
+    current: T,
+    i: usize,
+    count: u64,
 }
 
 /// A frame of the tape.
@@ -396,19 +411,62 @@ impl<T: RealField + Copy> SplitTape<T> {
 }
 
 impl<T: RealField + Copy> SplitRun<'_, T> {
+    /// Runs the trial forwards and shows `visit(n, x_{n+1}, tape)` every step, on a tape that holds that step alone; returns the
+    /// cost.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] after the first step whose state or cost is not finite, which is not shown.
+    pub fn watch(&self, mut visit: impl FnMut(usize, &[T], &SplitTape<T>)) -> Result<T, Error> {
+        let (mut x, mut tape) = (vec![T::zero(); self.dim()], SplitTape::default());
+        let mut cost = T::zero();
+        self.start(&mut x);
+        for n in 0..self.steps() {
+            self.rewind(&x, &mut tape);
+            cost += self.step(n, &mut x, &mut tape);
+            Divergence::check(self, n, &x, cost)?;
+            visit(n, &x, &tape);
+        }
+        Ok(cost)
+    }
+
     /// Calls `visit(neuron, spikes)` for every neuron that completed spikes in the last step of the tape.
     pub fn last_spikes(&self, tape: &SplitTape<T>, mut visit: impl FnMut(usize, u64)) {
+        self.last_firing(tape, |firing| visit(firing.place.offset + firing.i, firing.count));
+    }
+
+    /// Calls `visit` for the spikes of step `n`, the last one of the tape, neuron by neuron.
+    pub(crate) fn locate_spikes(&self, n: usize, tape: &SplitTape<T>, mut visit: impl FnMut(Spike)) {
+        let (start, end) = (self.time(n), self.time(n + 1));
+        self.last_firing(tape, |Firing { place, at, before, after, current, i, count }| {
+            let (most, each) = if count <= Spike::EACH { (count, 1) } else { (1, count) };
+            let mut left = most;
+            place.dynamics.spike_times(at, before, after, current, i, count, &mut |time| {
+                if left > 0 {
+                    left -= 1;
+                    let time: f64 = time.to_subset_unchecked();
+                    // Rounding may take a spike out of its step.
+                    let time = (start + time.max(0.0)).min(end);
+                    visit(Spike { neuron: place.offset + i, time, count: each });
+                }
+            });
+            // Not reached unless a count and its times were rounded apart.
+            (0..left).for_each(|_| visit(Spike { neuron: place.offset + i, time: end, count: each }));
+        });
+    }
+
+    /// Every neuron that completed spikes in the last step of the tape.
+    fn last_firing(&self, tape: &SplitTape<T>, mut visit: impl FnMut(Firing<'_, T>)) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
-        let network = self.scheme.network;
-        let Frame { before, after, .. } = self.scheme.frame(&tape.frames, index);
+        let membrane = self.scheme.network.membrane;
+        let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
         for (neuron, &charge) in tape.last_charges() {
             for (place, at) in self.scheme.places() {
                 if (place.offset..place.offset + place.size).contains(&neuron) {
-                    let (before, after) =
-                        (block(place, network.membrane, before), block(place, network.membrane, after));
-                    let spikes = place.dynamics.spikes(at, before, after, neuron - place.offset, charge);
-                    if spikes > 0 {
-                        visit(neuron, spikes);
+                    let (before, after) = (block(place, membrane, before), block(place, membrane, after));
+                    let (i, current) = (neuron - place.offset, current[neuron]);
+                    let count = place.dynamics.spikes(at, before, after, i, charge);
+                    if count > 0 {
+                        visit(Firing { place, at, before, after, current, i, count });
                     }
                 }
             }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use nalgebra::RealField;
 use rand::{Rng, RngExt};
 
+use crate::memory::MEMORY_LIMIT;
 use crate::{Group, Network};
 
 /// Where a network starts, when a trial says so instead of the network's own initial state.
@@ -34,7 +35,13 @@ impl<T: RealField + Copy> InitialState<T> {
     pub fn random(network: &Network<T>, voltages: Range<f64>, rng: &mut impl Rng) -> Self {
         let mut x = network.parameters.group(Group::Initial).to_vec();
         for v in &mut x[..network.neurons()] {
-            *v = T::from_subset(&(voltages.start + (voltages.end - voltages.start) * rng.random::<f64>()));
+            let drawn = voltages.start + (voltages.end - voltages.start) * rng.random::<f64>();
+            *v = T::from_subset(&drawn);
+            // Rounding may reach the end of the range, which is no voltage below threshold.
+            let rounded: f64 = v.to_subset_unchecked();
+            if drawn < voltages.end && rounded >= voltages.end {
+                *v = T::from_subset(&voltages.start);
+            }
         }
         Self { x, s: Vec::new() }
     }
@@ -64,11 +71,20 @@ pub struct Trial<T> {
 
 impl<T: RealField + Copy> Trial<T> {
     /// A trial of silence with the given grid: no targets, equal weights, the integral of the loss as its cost.
+    ///
+    /// Inputs that do not fit into memory are left out, which every run refuses by the number of entries that it needs.
     pub fn silent(samples: usize, interval: f64, inputs: usize) -> Self {
+        let mut zeros = Vec::new();
+        if let Some(entries) = samples.checked_mul(inputs)
+            && entries <= MEMORY_LIMIT / size_of::<T>()
+            && zeros.try_reserve_exact(entries).is_ok()
+        {
+            zeros.resize(entries, T::zero());
+        }
         Self {
             interval,
             samples,
-            inputs: vec![T::zero(); samples * inputs],
+            inputs: zeros,
             targets: Vec::new(),
             weights: Vec::new(),
             initial: None,

@@ -3,11 +3,10 @@
 use std::ops::{Add, AddAssign};
 
 use nalgebra::RealField;
-use spikegrad_integrators::Step;
 
-use crate::Group;
 use crate::delay::Delayed;
 use crate::split::{SplitRun, SplitTape};
+use crate::{Error, Group};
 
 /// The work of a trial's exact gradient, forwards and backwards, counted from the charges that were released.
 ///
@@ -71,22 +70,19 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     /// network.parameters.bias_mut().fill(0.03); // five neurons at about 70 Hz
     /// let scheme = SplitStep::new(&network, 1.0)?;
     /// let trial = Trial::silent(100, 1.0, network.inputs());
-    /// let work = scheme.run(&trial, &NoLoss)?.work();
+    /// let work = scheme.run(&trial, &NoLoss)?.work()?;
     /// assert_eq!(work.steps, 100);
     /// // Every spike passes the zone in a few steps; dense products would visit 500 columns each way.
     /// assert!(work.columns_forward > 0 && work.columns_forward < 250);
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn work(&self) -> WorkCounters {
-        let (mut x, mut tape) = (vec![T::zero(); self.dim()], SplitTape::default());
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if the run does not stay finite.
+    pub fn work(&self) -> Result<WorkCounters, Error> {
         let mut work = WorkCounters::default();
-        self.start(&mut x);
-        for step in 0..self.steps() {
-            self.rewind(&x, &mut tape);
-            self.step(step, &mut x, &mut tape);
-            work += self.last_work(step, &tape);
-        }
-        work
+        self.watch(|n, _, tape| work += self.last_work(n, tape))?;
+        Ok(work)
     }
 
     /// The work of step `n`, the last one of the tape, and of its transpose.

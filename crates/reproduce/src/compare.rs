@@ -8,7 +8,7 @@ use std::time::Instant;
 use cpu_time::ProcessTime;
 use nalgebra::RealField;
 use serde_json::{Map, Value, json};
-use spikegrad::integrators::Step;
+use spikegrad::integrators::{Divergence, Step};
 use spikegrad::models::{Gate, GateShape};
 use spikegrad::network::{Group, Network, SplitStep, SplitTape, Trial};
 use spikegrad::tasks::{Batch, Quadratic};
@@ -230,7 +230,8 @@ fn final_voltages<T: RealField + Copy>(
         let mut charge = vec![0.0; n];
         for step in 0..run.steps() {
             run.rewind(&x, &mut tape);
-            run.step(step, &mut x, &mut tape);
+            let cost = run.step(step, &mut x, &mut tape);
+            Divergence::check(&run, step, &x, cost).map_err(Error::experiment)?;
             run.last_spikes(&tape, |_, spikes| crossings += spikes);
             for (neuron, &q) in tape.last_charges() {
                 let q: f64 = q.to_subset_unchecked();

@@ -148,7 +148,7 @@ const H: f64 = 0.05;
 fn spikes(method: Method, h: f64) -> Result<usize, Box<dyn Error>> {
     let (network, trial) = problem(SodiumPotassium { g_na: 20.0, tau: [0.01, 1.0] })?;
     let scheme = SplitStep::with_method(&network, h, method)?;
-    Ok(scheme.run(&trial, &LOSS)?.record().spikes.len())
+    Ok(scheme.run(&trial, &LOSS)?.record()?.spikes.len())
 }
 // endregion
 

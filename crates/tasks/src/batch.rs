@@ -183,7 +183,10 @@ impl<T: RealField + Copy> Lane<T> {
             self.trial.resize(layout.len(), T::zero());
             self.trial.fill(T::zero());
             let cost = self.sweep.gradient(&run, &mut self.trial);
-            if let Err(error @ (SweepError::Budget { .. } | SweepError::TapeSize)) = cost {
+            if let Err(
+                error @ (SweepError::Budget { .. } | SweepError::TapeSize | SweepError::OutOfMemory { .. }),
+            ) = cost
+            {
                 return Err(error.into());
             }
             let mut norms = Vec::new();

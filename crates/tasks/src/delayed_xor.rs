@@ -571,7 +571,7 @@ mod tests {
             for index in 0..10 {
                 let mut rng = generator(1, Purpose::Test, index);
                 let trial = task.trial_of(&task.episodes(1, &mut rng));
-                let recording = scheme.run(&trial, task.loss()).expect("a run").record();
+                let recording = scheme.run(&trial, task.loss()).expect("a run").record().expect("finite");
                 let cue = task.cues(&trial)[0].window.start - 20;
                 let sum = |n: usize| recording.s[0][n * NEURONS..][..NEURONS].iter().sum::<f64>();
                 (before, after) = (before + sum(cue - 1), after + sum(cue + 130));

@@ -1,5 +1,7 @@
 //! What can go wrong in training and evaluation.
 
+use spikegrad_integrators::Divergence;
+
 /// Why a batch, a check or a training run was refused or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +27,15 @@ pub enum Error {
         trials: usize,
         /// What happened in the first of them.
         first: spikegrad_adjoint::Error,
+    },
+    /// A held-out trial that became non-finite.
+    #[error("held-out trial {trial}: {why}")]
+    HeldOut {
+        /// The trial, counted from 0.
+        trial: usize,
+        /// What is not finite, and since when.
+        #[source]
+        why: Divergence,
     },
     /// A step size for a group that cannot be stepped.
     #[error("there is a step size for {group}, which {why}: remove it from the rates or unfreeze the group")]

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use nalgebra::RealField;
 use spikegrad_adjoint::Memory;
-use spikegrad_integrators::{Method, tableau};
-use spikegrad_network::{Group, Network, Parameters, Recording, SplitStep, Trial};
+use spikegrad_integrators::{Divergence, Method, tableau};
+use spikegrad_network::{Error as NetworkError, Group, Network, Parameters, Recording, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Training};
 use crate::clip::RunningQuantile;
@@ -344,7 +344,7 @@ impl<T: RealField + Copy> Trainer<T> {
 /// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
 ///
 /// # Errors
-/// If a trial does not fit the network.
+/// If a trial does not fit the network, or [`Error::HeldOut`] for the first trial that does not stay finite.
 pub fn evaluate<T: RealField + Copy, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
@@ -352,7 +352,10 @@ pub fn evaluate<T: RealField + Copy, R: Send>(
     trials: usize,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
-    run_held_out(network, task, options, Purpose::Test, trials, Stage::held_out, look)
+    let looks = run_held_out(network, task, options, Purpose::Test, trials, Stage::held_out, look)?;
+    let finite =
+        |(trial, look): (usize, Result<R, Divergence>)| look.map_err(|why| Error::HeldOut { trial, why });
+    looks.into_iter().enumerate().map(finite).collect()
 }
 
 fn validate<T: RealField + Copy>(
@@ -368,6 +371,8 @@ fn validate<T: RealField + Copy>(
     };
     let held_out = |index| Stage { level, ..Stage::held_out(index) };
     let found = run_held_out(network, task, options, Purpose::Validation, trials, held_out, look)?;
+    // A network that diverges on a trial has no score, which is the worst one.
+    let found: Vec<_> = found.into_iter().map(|found| found.unwrap_or((f64::NAN, f64::NAN))).collect();
     let mean = |sum: f64| sum / trials as f64;
     Ok(Validated {
         score: mean(found.iter().map(|f| f.0).sum()),
@@ -375,6 +380,7 @@ fn validate<T: RealField + Copy>(
     })
 }
 
+/// What `look` makes of each trial that stays finite.
 fn run_held_out<T: RealField + Copy, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
@@ -383,7 +389,7 @@ fn run_held_out<T: RealField + Copy, R: Send>(
     trials: usize,
     stage: impl Fn(usize) -> Stage + Sync,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
-) -> Result<Vec<R>, Error> {
+) -> Result<Vec<Result<R, Divergence>>, Error> {
     use rayon::prelude::*;
     let scheme = SplitStep::with_method(network, options.h, options.method)?;
     (0..trials)
@@ -391,8 +397,11 @@ fn run_held_out<T: RealField + Copy, R: Send>(
         .map(|index| {
             let rng = &mut generator(options.seed, purpose, index as u64);
             let trial = task.trial(stage(index), rng);
-            let recording = scheme.run(&trial, task.loss())?.record();
-            Ok(look(&trial, &recording))
+            match scheme.run(&trial, task.loss())?.record() {
+                Ok(recording) => Ok(Ok(look(&trial, &recording))),
+                Err(NetworkError::Diverged(why)) => Ok(Err(why)),
+                Err(error) => Err(error.into()),
+            }
         })
         .collect()
 }

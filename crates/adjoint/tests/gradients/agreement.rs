@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use spikegrad_adjoint::{
     ContinuousAdjoint, Dual64, Error, Memory, Sweep, directional_derivative, forward_sensitivity,
 };
-use spikegrad_integrators::{EventLog, Step, StepVjp, tableau};
+use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, tableau};
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
@@ -166,14 +166,20 @@ fn numbers_that_are_not_finite_are_located() {
         let step = Spoilt { state: Some(6), cost: Some(8), ..fine };
         gradient = [0.0; 2];
         for error in [sweep().cost(&step), sweep().gradient(&step, &mut gradient)] {
-            assert!(matches!(error, Err(Error::NonFinite { step: 6, time: 3.5, neuron: 101 })), "{error:?}");
+            assert!(
+                matches!(error, Err(Error::Diverged(Divergence::State { step: 6, time: 3.5, neuron: 101 }))),
+                "{error:?}"
+            );
         }
         assert_eq!(gradient, [0.0; 2]);
 
         let step = Spoilt { state: None, cost: Some(8), ..fine };
         for error in [sweep().events(&step, &mut EventLog::default()), sweep().gradient(&step, &mut gradient)]
         {
-            assert!(matches!(error, Err(Error::NonFiniteCost { step: 8, time: 4.5 })), "{error:?}");
+            assert!(
+                matches!(error, Err(Error::Diverged(Divergence::Cost { step: 8, time: 4.5 }))),
+                "{error:?}"
+            );
         }
 
         let step = Spoilt { gradient: true, ..fine };

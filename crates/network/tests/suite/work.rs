@@ -35,7 +35,7 @@ fn network(neuron: impl NeuronVjp, current: f64) -> (Network<f64>, Trial<f64>) {
 }
 
 fn work(network: &Network<f64>, trial: &Trial<f64>) -> WorkCounters {
-    SplitStep::new(network, 1.0).unwrap().run(trial, &NoLoss).unwrap().work()
+    SplitStep::new(network, 1.0).unwrap().run(trial, &NoLoss).unwrap().work().unwrap()
 }
 
 fn check<N: NeuronVjp>(neuron: N, current: f64, columns: u64, flops: u64, bytes: u64) {
@@ -55,7 +55,7 @@ fn work_of_each_kind_of_neuron_is_pinned() {
 #[test]
 fn columns_are_those_of_neurons_in_the_active_zone() {
     let (network, trial) = network(Theta::default(), 0.02);
-    let recording = SplitStep::new(&network, 1.0).unwrap().run(&trial, &NoLoss).unwrap().record();
+    let recording = SplitStep::new(&network, 1.0).unwrap().run(&trial, &NoLoss).unwrap().record().unwrap();
     let start = vec![0.5; N];
     let befores = start.iter().chain(&recording.v);
     // A wrapped voltage is below 1/2 after a step that it began above.
@@ -76,7 +76,7 @@ fn a_silent_network_visits_no_column() {
 fn the_dense_path_visits_every_column() {
     let (network, trial) = network(Theta::default(), 0.02);
     let scheme = SplitStep::new(&network, 1.0).unwrap().dense();
-    let work = scheme.run(&trial, &NoLoss).unwrap().work();
+    let work = scheme.run(&trial, &NoLoss).unwrap().work().unwrap();
     let columns = 2 * N as u64 * 200;
     assert_eq!((work.columns_forward, work.columns_backward), (columns, columns));
     // Three dense products for each class, and little else.

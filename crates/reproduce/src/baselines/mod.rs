@@ -11,7 +11,7 @@ mod train;
 use std::ops::Range;
 
 use nalgebra::RealField;
-use spikegrad::integrators::Step;
+use spikegrad::integrators::{Divergence, Step};
 use spikegrad::network::Trial;
 
 pub(crate) use program::{Passes, Program};
@@ -48,20 +48,21 @@ pub(crate) trait Model: Clone + Send + Sync {
     /// Output and number of spikes of the last step on the tape.
     fn last(&self, tape: &Self::Tape) -> (f32, usize);
 
-    /// The output at every sample of a trial, and the number of spikes.
-    fn respond(&self, trial: &Trial<f32>) -> (Vec<f32>, usize) {
+    /// The output at every sample of a trial, and the number of spikes; or where the run diverged.
+    fn respond(&self, trial: &Trial<f32>) -> Result<(Vec<f32>, usize), Divergence> {
         let (program, mut tape) = (self.run(trial), Self::Tape::default());
         let mut x = vec![0.0; program.dim()];
-        let (mut output, mut spikes) = (Vec::with_capacity(program.steps()), 0);
+        let (mut output, mut spikes, mut cost) = (Vec::with_capacity(program.steps()), 0, 0.0);
         program.start(&mut x);
         for n in 0..program.steps() {
             program.rewind(&x, &mut tape);
-            program.step(n, &mut x, &mut tape);
+            cost += program.step(n, &mut x, &mut tape);
+            Divergence::check(&program, n, &x, cost)?;
             let (o, count) = self.last(&tape);
             output.push(o);
             spikes += count;
         }
-        (output, spikes)
+        Ok((output, spikes))
     }
 }
 

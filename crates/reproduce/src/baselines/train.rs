@@ -98,16 +98,17 @@ fn validate<M: Model>(model: &M, task: &DelayedXor<f32>, training: &Training, le
         .map(|index| {
             let mut rng = generator(training.seed, Purpose::Validation, index as u64);
             let trial = task.trial(Stage { level, ..Stage::held_out(index) }, &mut rng);
-            let output = model.respond(&trial).0;
+            // A network that diverges on a trial has no score.
+            let Ok((output, _)) = model.respond(&trial) else { return (f64::NAN, 0, f64::NAN) };
             let answers = task.answers(&trial, &output);
             let right = answers.iter().filter(|(answered, right)| answered == right).count();
             let error: f32 = output.iter().zip(&trial.targets).map(|(o, d)| (o - d) * (o - d)).sum();
-            (right, answers.len(), f64::from(error) / output.len() as f64)
+            (right as f64, answers.len(), f64::from(error) / output.len() as f64)
         })
         .collect();
-    let (right, all) = looks.iter().fold((0, 0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
+    let (right, all) = looks.iter().fold((0.0, 0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
     let cost = looks.iter().map(|look| look.2).sum::<f64>() / looks.len() as f64;
-    Validated { score: right as f64 / all as f64, cost }
+    Validated { score: right / all as f64, cost }
 }
 
 /// The gradient of a batch, and what is kept from one batch to the next.

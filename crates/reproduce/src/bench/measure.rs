@@ -8,7 +8,7 @@ use cpu_time::{ProcessTime, ThreadTime};
 use nalgebra::RealField;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::Step;
-use spikegrad::network::{Parameters, SplitTape, WorkCounters};
+use spikegrad::network::{Parameters, WorkCounters};
 use spikegrad::tasks::Batch;
 use spikegrad_benches::Problem;
 
@@ -93,13 +93,8 @@ pub(super) fn batch<T: RealField + Copy>(
 pub(super) fn counted<T: RealField + Copy>(problem: &Problem<T>) -> Result<(WorkCounters, f64), Error> {
     let (scheme, loss) = (problem.scheme().map_err(Error::experiment)?, problem.loss());
     let run = scheme.run(&problem.trials[0], &loss).map_err(Error::experiment)?;
-    let (mut x, mut tape, mut spikes) = (vec![T::zero(); run.dim()], SplitTape::default(), 0);
-    run.start(&mut x);
-    for step in 0..run.steps() {
-        run.rewind(&x, &mut tape);
-        run.step(step, &mut x, &mut tape);
-        run.last_spikes(&tape, |_, count| spikes += count);
-    }
+    let mut spikes = 0;
+    run.watch(|_, _, tape| run.last_spikes(tape, |_, count| spikes += count)).map_err(Error::experiment)?;
     let neuron_seconds = (problem.network.neurons() * run.steps()) as f64 * 1e-3;
-    Ok((run.work(), spikes as f64 / neuron_seconds))
+    Ok((run.work().map_err(Error::experiment)?, spikes as f64 / neuron_seconds))
 }

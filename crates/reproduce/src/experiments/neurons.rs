@@ -13,7 +13,9 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{Exponential, Step, StepVjp};
 use spikegrad::models::{Gate, GateShape, NeuronVjp, Reset, for_each_neuron};
-use spikegrad::network::{Group, Loss, Network, NoLoss, Population, Recording, SplitStep, SplitTape, Trial};
+use spikegrad::network::{
+    Error as NetworkError, Group, Loss, Network, NoLoss, Population, Recording, SplitStep, SplitTape, Trial,
+};
 use spikegrad::tasks::{
     Iteration, Observer, Options, Purpose, Quadratic, Rate, Schedule, Stage, Task, generator, train,
 };
@@ -167,19 +169,22 @@ impl<N: NeuronVjp> Bench<N> {
 
     /// Runs neurons from rest, each with its tonic current.
     fn run(&self, currents: &[f64], duration: f64) -> Result<Recording<f64>, Error> {
-        let network = self.network(currents)?;
-        let scheme = SplitStep::with_method(&network, self.h, METHOD).map_err(Error::experiment)?;
+        self.record(&self.network(currents)?, duration).map_err(Error::experiment)
+    }
+
+    fn record(&self, network: &Network<f64>, duration: f64) -> Result<Recording<f64>, NetworkError> {
+        let scheme = SplitStep::with_method(network, self.h, METHOD)?;
         let trial = Trial::silent((duration / self.h).round() as usize, self.h, 0);
-        Ok(scheme.run(&trial, &NoLoss).map_err(Error::experiment)?.record())
+        scheme.run(&trial, &NoLoss)?.record()
     }
 
     /// Frequencies, Hz, at constant currents, once the neurons have settled.
     fn rates(&self, currents: &[f64], duration: f64) -> Result<Vec<f64>, Error> {
         let settle = 0.3 * duration;
         let mut rates = vec![0.0; currents.len()];
-        for (neuron, time) in self.run(currents, duration)?.spikes {
-            if time > settle {
-                rates[neuron] += 1e3 / (duration - settle);
+        for spike in self.run(currents, duration)?.spikes {
+            if spike.time > settle {
+                rates[spike.neuron] += spike.count as f64 * 1e3 / (duration - settle);
             }
         }
         Ok(rates)
@@ -191,15 +196,17 @@ impl<N: NeuronVjp> Bench<N> {
 
     /// The largest rise of the voltage in one step.
     fn steepest(&self) -> Result<f64, Error> {
-        let v = self.run(&[1.5 * self.current], 200.0)?.v;
+        let v = match self.record(&self.network(&[1.5 * self.current])?, 200.0) {
+            // A step that is lost altogether is too long as well.
+            Err(NetworkError::Diverged(_)) => return Ok(f64::INFINITY),
+            recorded => recorded.map_err(Error::experiment)?.v,
+        };
         let circle = matches!(N::reset(&self.neuron.params()), Reset::Periodic | Reset::Subtract);
         let rise = |pair: &[f64]| {
             let rise = pair[1] - pair[0];
             if circle && rise < 0.0 { rise + 1.0 } else { rise }
         };
-        let rises = || v.windows(2).map(rise);
-        // A step that is lost altogether is too long as well.
-        Ok(if rises().all(f64::is_finite) { rises().fold(0.0, f64::max) } else { f64::INFINITY })
+        Ok(v.windows(2).map(rise).fold(0.0, f64::max))
     }
 
     fn alone(&self, quick: bool) -> Result<Alone, Error> {
@@ -208,7 +215,7 @@ impl<N: NeuronVjp> Bench<N> {
         let scheme = SplitStep::with_method(&network, self.h, METHOD).map_err(Error::experiment)?;
         let trial = Trial::silent((duration / self.h).round() as usize, self.h, 0);
         let run = scheme.run(&trial, &Activity).map_err(Error::experiment)?;
-        let recording = run.record();
+        let recording = run.record().map_err(Error::experiment)?;
 
         // Backwards by hand, to look at the cotangents on the way: p_v = v_bar + g(v) q_bar, equation (28).
         let (mut x, mut tape) = (vec![0.0; run.dim()], SplitTape::default());
@@ -297,7 +304,7 @@ impl<N: NeuronVjp> Bench<N> {
         let mut network = self.untrained(context, signal.trial.inputs.len() / signal.trial.samples)?;
         let record = |network: &Network<f64>| {
             let scheme = SplitStep::with_method(network, self.h, METHOD).map_err(Error::experiment)?;
-            Ok::<_, Error>(scheme.run(&signal.trial, signal.loss()).map_err(Error::experiment)?.record())
+            scheme.run(&signal.trial, signal.loss()).and_then(|run| run.record()).map_err(Error::experiment)
         };
         let first = record(&network)?;
         let rate = |group, rate| Rate { group, rate };
@@ -391,7 +398,8 @@ impl<N: NeuronVjp> Bench<N> {
             plot.render()?,
         );
         let seconds = trained.last.time.last().copied().unwrap_or(1.0) * 1e-3;
-        let rate = trained.last.spikes.len() as f64 / (NEURONS as f64 * seconds);
+        let spikes: u64 = trained.last.spike_counts().iter().sum();
+        let rate = spikes as f64 / (NEURONS as f64 * seconds);
         Ok(vec![
             N::NAME.to_owned(),
             format!("{}", self.h),

@@ -164,7 +164,7 @@ struct Look {
     balance: Vec<f64>,
     balance_raw: Vec<f64>,
     residual: Vec<f64>,
-    counts: Vec<usize>,
+    counts: Vec<u64>,
 }
 
 impl Trained {
@@ -195,7 +195,7 @@ impl Trained {
         };
         let seconds = trials as f64 * self.task.test_duration * 1e-3;
         let rates: Vec<f64> =
-            (0..NEURONS).map(|j| looks.iter().map(|l| l.counts[j]).sum::<usize>() as f64 / seconds).collect();
+            (0..NEURONS).map(|j| looks.iter().map(|l| l.counts[j]).sum::<u64>() as f64 / seconds).collect();
         Ok(Figures {
             nrmse: (looks.iter().map(|l| l.error).sum::<f64>() / looks.iter().map(|l| l.power).sum::<f64>())
                 .sqrt(),
@@ -220,10 +220,9 @@ impl Trained {
             balance: Vec::new(),
             balance_raw: Vec::new(),
             residual: Vec::new(),
-            counts: vec![0; NEURONS],
+            counts: recording.spike_counts(),
         };
         look.error = recording.output.iter().zip(&trial.targets).map(|(o, d)| (o - d).powi(2)).sum();
-        recording.spikes.iter().for_each(|&(neuron, _)| look.counts[neuron] += 1);
         for j in 0..NEURONS {
             let input: Vec<f64> = (0..steps).map(|n| drive[n * NEURONS + j]).collect();
             let fast: Vec<f64> =
@@ -339,7 +338,8 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     let (task, network) = (&trained.task, &trained.network);
     let trial = task.trial_of(task.test_duration, &mut generator(trained.seed, Purpose::Test, 0));
     let scheme = SplitStep::new(network, trained.options.h).map_err(Error::experiment)?;
-    let recording = scheme.run(&trial, task.loss()).map_err(Error::experiment)?.record();
+    let recording =
+        scheme.run(&trial, task.loss()).and_then(|run| run.record()).map_err(Error::experiment)?;
     let steps = recording.time.len();
     let column =
         |x: &[f64], width: usize, j: usize| -> Vec<f64> { (0..steps).map(|n| x[n * width + j]).collect() };
@@ -356,8 +356,7 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
                 .line(time, &column(&trial.targets, 2, d), Style::new(BLACK).dashed().label("target")),
         );
     }
-    let mut spikes = vec![Vec::new(); NEURONS];
-    recording.spikes.iter().for_each(|&(neuron, time)| spikes[neuron].push(time));
+    let spikes = recording.spike_times();
     traces = traces.panel(Panel::new("Spikes").x_label("time (ms)").y_label("neuron").raster(&spikes, BLACK));
     report.plot(
         "readout",
@@ -513,7 +512,8 @@ fn linear_system(context: &Context, report: &mut Report, iterations: usize) -> R
     report.figure("linear system: normalised RMSE", mean(&scores), "", None);
     let trial = task.trial_of(task.test_duration, &mut generator(context.seed, Purpose::Test, 0));
     let scheme = SplitStep::new(&trained.network, trained.options.h).map_err(Error::experiment)?;
-    let recording = scheme.run(&trial, task.loss()).map_err(Error::experiment)?.record();
+    let recording =
+        scheme.run(&trial, task.loss()).and_then(|run| run.record()).map_err(Error::experiment)?;
     let mut plot = Plot::new(2).letters();
     for d in 0..2 {
         let column = |x: &[f64]| -> Vec<f64> { x.iter().skip(d).step_by(2).copied().collect() };

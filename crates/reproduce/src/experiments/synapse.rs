@@ -93,7 +93,7 @@ struct Traces {
 fn traces(shape: GateShape) -> Result<Traces, Error> {
     let (network, trial) = depolarised(shape)?;
     let scheme = SplitStep::new(&network, H).map_err(Error::experiment)?;
-    let recording = scheme.run(&trial, &NoLoss).map_err(Error::experiment)?.record();
+    let recording = scheme.run(&trial, &NoLoss).and_then(|run| run.record()).map_err(Error::experiment)?;
     let n = DEPOLARISATIONS.len();
     let column = |x: &[f64], j: usize| -> Vec<f64> { x.iter().skip(j).step_by(n).copied().collect() };
     let v: Vec<_> = (0..n).map(|j| column(&recording.v, j)).collect();
@@ -207,16 +207,16 @@ impl One {
         let (network, trial) = (self.network()?, self.trial());
         let scheme = SplitStep::new(&network, h).map_err(Error::experiment)?;
         let run = scheme.run(&trial, &Activity).map_err(Error::experiment)?;
-        let recording = run.record();
+        let recording = run.record().map_err(Error::experiment)?;
         let mut gradient = network.parameters.zeros_like();
         Sweep::new().gradient(&run, gradient.values_mut()).map_err(Error::experiment)?;
         // Up to the last reset the charge is the number of spikes.
-        let last = recording.spikes.last().map_or(0.0, |s| s.1);
-        let steps = (last / h).round() as usize;
+        let last = recording.spikes.last().map_or(0.0, |spike| spike.time);
+        let steps = (last / h).ceil() as usize;
         let gate = Gate { shape: GateShape::RaisedCosine, width: self.width, threshold: 1.0 };
         let rest = steps.checked_sub(1).map_or(0.0, |n| gate.charge(recording.v[n]));
         let per_spike =
-            (charge(&recording.s[0][..steps], self.tau, h) - rest) / recording.spikes.len() as f64;
+            (charge(&recording.s[0][..steps], self.tau, h) - rest) / recording.spike_counts()[0] as f64;
         Ok((per_spike, gradient.bias()[0]))
     }
 

@@ -3,7 +3,7 @@
 
 use crate::common::{Model, normal, runner};
 use proptest::prelude::*;
-use spikegrad::integrators::{Decay, Tableau, tableau};
+use spikegrad::integrators::{Decay, Step, Tableau, tableau};
 use spikegrad::models::{Array, Gate, GateShape, MorrisLecar, NeuronVjp, Reset, for_each_neuron};
 use spikegrad::network::{Network, NoLoss, Population, Recording, SplitStep, Trial};
 use spikegrad::tasks::{Purpose, generator};
@@ -33,9 +33,17 @@ impl<N: NeuronVjp + Default> Bench<N> {
         Self { neuron, gate, network }
     }
 
-    fn run(&self, h: f64, method: Tableau, trial: &Trial<f64>) -> Recording<f64> {
+    /// The traces, and how often each neuron fires in each step, `steps x N`.
+    fn run(&self, h: f64, method: Tableau, trial: &Trial<f64>) -> (Recording<f64>, Vec<u64>) {
         let step = SplitStep::with_method(&self.network, h, method).expect("a step");
-        step.run(trial, &NoLoss).expect("a run").record()
+        let (run, n) = (step.run(trial, &NoLoss).expect("a run"), self.network.neurons());
+        let mut fired = vec![0; run.steps() * n];
+        run.watch(|step, _, tape| run.last_spikes(tape, |i, count| fired[step * n + i] = count))
+            .expect("finite");
+        let recording = run.record().expect("finite");
+        let counts = (0..n).map(|i| fired.iter().skip(i).step_by(n).sum()).collect::<Vec<u64>>();
+        assert_eq!(recording.spike_counts(), counts);
+        (recording, fired)
     }
 
     /// Voltages of neuron `i`, from rest on.
@@ -58,21 +66,18 @@ impl<N: NeuronVjp + Default> Bench<N> {
     }
 
     /// Spikes of neuron `i` in each step. Where the voltage says how many there were, the recording has no say.
-    fn spikes(&self, recording: &Recording<f64>, h: f64, i: usize) -> Vec<usize> {
+    fn spikes(&self, recording: &Recording<f64>, fired: &[u64], h: f64, i: usize) -> Vec<usize> {
         let (v, params) = (self.voltages(recording, i), self.neuron.params());
         let wraps = |n: usize| {
             let x = N::State::<f64>::from_fn(|_| v[n]);
             let current = recording.current[n * self.network.neurons() + i];
             (v[n] + h * N::rhs(&params, &x, current).as_ref()[0]).floor().max(0.0) as usize
         };
-        let mut own = recording.spikes.iter().filter(|(j, _)| *j == i).peekable();
-        let mut recorded =
-            |n: usize| std::iter::from_fn(|| own.next_if(|(_, t)| *t == recording.time[n])).count();
         let (mut full, gate) = (false, self.gate);
         (0..recording.time.len())
             .map(|n| match N::reset(&params) {
                 Reset::Periodic | Reset::Subtract => wraps(n),
-                Reset::To { .. } => recorded(n),
+                Reset::To { .. } => fired[n * self.network.neurons() + i] as usize,
                 Reset::Latch { .. } => {
                     let reached = v[n + 1] >= gate.threshold && !full;
                     full = (full || reached) && v[n + 1] > gate.lower();
@@ -97,9 +102,9 @@ fn check_full_depolarisations<N: NeuronVjp + Default>() {
         let bench = Bench::<N>::new(shape, 0.3 * model.voltage, &factors.map(|f| f * model.current));
         for &h in &steps {
             let trial = Trial::silent((150.0 / h).round() as usize, h, factors.len());
-            let recording = bench.run(h, tableau::EULER, &trial);
+            let (recording, fired) = bench.run(h, tableau::EULER, &trial);
             for i in 0..factors.len() {
-                let (v, spikes) = (bench.voltages(&recording, i), bench.spikes(&recording, h, i));
+                let (v, spikes) = (bench.voltages(&recording, i), bench.spikes(&recording, &fired, h, i));
                 for k in 0..TAUS.len() {
                     let (mut charge, mut resets) = (0.0, 0);
                     for (n, q) in bench.charges(&recording, h, i, k).into_iter().enumerate() {
@@ -135,7 +140,7 @@ fn check_any_depolarisation<N: NeuronVjp + Default>(
     let (h, method) = (model.h, tableau::ALL[seed as usize % 7]);
     let mut trial = Trial::silent(60, (5.0 * h).max(0.5), n);
     trial.inputs.iter_mut().for_each(|i| *i = 4.0 * model.current * normal(rng));
-    let recording = bench.run(h, method, &trial);
+    let (recording, fired) = bench.run(h, method, &trial);
     let latched = matches!(N::reset(&bench.neuron.params()), Reset::Latch { .. });
     let mut partial = 0;
     for i in 0..n {
@@ -156,8 +161,7 @@ fn check_any_depolarisation<N: NeuronVjp + Default>(
                 expected
             } else {
                 partial += usize::from(q < 0.0 && now == 0.0);
-                let neuron = recording.spikes.iter().filter(|(j, t)| *j == i && *t == recording.time[step]);
-                resets += neuron.count() as f64;
+                resets += fired[step * n + i] as f64;
                 resets + now - gate.charge(v[0])
             };
             prop_assert!((charge - expected).abs() < 1e-11, "{}: {charge} {expected}", N::NAME);
@@ -204,7 +208,7 @@ fn partial_depolarisations_are_graded() {
             let h = 0.05;
             let mut trial = Trial::silent(1000, h, 1);
             trial.inputs[..40].fill(pulse);
-            let recording = bench.run(h, tableau::RK4, &trial);
+            let (recording, _) = bench.run(h, tableau::RK4, &trial);
             let peak = recording.v.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let charge: f64 = bench.charges(&recording, h, 0, 0).iter().sum();
             assert!((charge - bench.gate.charge(peak)).abs() < 1e-12, "{charge} at {peak} mV");
@@ -225,7 +229,7 @@ fn a_wobble_of_the_falling_phase_releases_nothing() {
         let (h, samples) = (0.05, 1200);
         let run = |inputs: Vec<f64>| {
             let trial = Trial { inputs, ..Trial::silent(samples, h, 1) };
-            let recording = bench.run(h, tableau::RK4, &trial);
+            let (recording, _) = bench.run(h, tableau::RK4, &trial);
             (bench.voltages(&recording, 0), bench.charges(&recording, h, 0, 0))
         };
         let (v, _) = run(vec![0.0; samples]);

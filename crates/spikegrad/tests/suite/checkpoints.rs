@@ -6,6 +6,7 @@ use allocation_counter::measure;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use spikegrad::adjoint::{BoxError, Error};
+use spikegrad::integrators::Divergence;
 use spikegrad::models::for_each_neuron;
 use spikegrad::prelude::*;
 
@@ -203,7 +204,7 @@ fn a_state_that_is_not_finite_is_found_as_by_the_stored_sweep() {
         let mut gradient = network.parameters.zeros_like();
         let failed = Sweep::new().memory(memory).gradient(&run, gradient.values_mut());
         assert!(
-            matches!(failed, Err(Error::NonFinite { step: 61, time: 62.0, neuron: 3 })),
+            matches!(failed, Err(Error::Diverged(Divergence::State { step: 61, time: 62.0, neuron: 3 }))),
             "{memory:?}: {failed:?}"
         );
         assert_eq!(gradient, network.parameters.zeros_like(), "{memory:?}");

@@ -163,10 +163,10 @@ impl Model {
         let states = &mut self.states;
         states.clear();
         Sweep::new().run(&run, |_, x, _| states.push(x[..network.membrane()].to_vec())).expect("finite");
-        let spikes = run.record().spikes;
-        if let (true, Some(&(_, time))) = (self.action_potential, spikes.first()) {
+        let spikes = run.record().expect("finite").spikes;
+        if let (true, Some(spike)) = (self.action_potential, spikes.first()) {
             // Most of the time nothing happens: only what leads to an action potential is kept, and a little after it.
-            let at = (time / self.h) as usize;
+            let at = (spike.time / self.h).ceil() as usize;
             states.truncate(at + 50);
             states.drain(..at.saturating_sub(150));
         }
@@ -332,6 +332,7 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
         let x = random_start(&network, &of, rng);
         let s = (0..spec.classes * n).map(|_| 0.03 * rng.random::<f64>()).collect();
         trial.initial = Some(InitialState { x, s });
+        network.freeze(Group::Initial).expect("an initial state");
     }
     let weight = if rng.random_bool(0.5) { rng.random_range(0.05..0.2) } else { 0.0 };
     let mut membrane = vec![weight; network.membrane()];
@@ -402,6 +403,7 @@ pub(crate) fn random_trial(
     trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
     trial.targets = (0..160).map(|_| 0.3 * normal(rng)).collect();
     if rng.random_bool(charged) {
+        network.freeze(Group::Initial).expect("an initial state");
         let x = network.parameters.group(Group::Initial).to_vec();
         trial.initial = Some(InitialState { x, s: (0..3 * n).map(|_| 0.02 * rng.random::<f64>()).collect() });
     }

@@ -3,7 +3,7 @@
 use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
-use spikegrad::integrators::tableau;
+use spikegrad::integrators::{Divergence, tableau};
 use spikegrad::models::{AdEx, GateShape, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta};
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
@@ -576,7 +576,7 @@ fn a_state_that_stops_being_finite_is_located() {
     let run = step.run(&trial, &NoLoss).expect("a run");
     let mut gradient = network.parameters.zeros_like();
     let located = |result: Result<f64, AdjointError>| match result {
-        Err(error @ AdjointError::NonFinite { step: 9, neuron: 4, time }) => {
+        Err(error @ AdjointError::Diverged(Divergence::State { step: 9, neuron: 4, time })) => {
             assert_eq!((error.to_string().as_str(), time), (message, 10.0));
         }
         other => panic!("{other:?}"),
@@ -585,7 +585,7 @@ fn a_state_that_stops_being_finite_is_located() {
     located(Sweep::new().gradient(&run, gradient.values_mut()));
     assert!(gradient.values().iter().all(|&g| g == 0.0));
     match pontryagin(&run) {
-        Err(error @ Error::NonFiniteState { step: 9, neuron: 4, .. }) => {
+        Err(error @ Error::Diverged(Divergence::State { step: 9, neuron: 4, .. })) => {
             assert_eq!(error.to_string(), message);
         }
         other => panic!("{other:?}"),
@@ -605,7 +605,10 @@ fn exploding_weights_in_f32_are_located() {
     let step = SplitStep::new(&network, 1.0).expect("a step");
     let error = Sweep::new().cost(&step.run(&trial, &NoLoss).expect("a run"));
     // Neuron 0 fires in step 1, neuron 2 explodes in step 2 and takes neuron 1 along.
-    assert!(matches!(error, Err(AdjointError::NonFinite { step: 2, neuron: 1, time: 3.0 })), "{error:?}");
+    assert!(
+        matches!(error, Err(AdjointError::Diverged(Divergence::State { step: 2, neuron: 1, time: 3.0 }))),
+        "{error:?}"
+    );
 }
 
 /// The root of the readout, which has no derivative where that is zero.
@@ -630,7 +633,7 @@ fn costs_and_gradients_that_overflow_are_named() {
     let mut far = trial();
     far.targets[6] = 1e200;
     let error = Sweep::new().cost(&step.run(&far, &loss).expect("a run")).expect_err("an infinite cost");
-    assert!(matches!(error, AdjointError::NonFiniteCost { step: 6, time: 7.0 }));
+    assert!(matches!(error, AdjointError::Diverged(Divergence::Cost { step: 6, time: 7.0 })));
     assert_eq!(
         error.to_string(),
         "the cost is not finite after step 6 (t = 7 ms) although the state is: look at the cost's formula and its targets"
@@ -659,7 +662,10 @@ fn a_trial_that_explodes_is_left_out_and_counted() {
     let trials = [calm(60.0), explosion.clone(), calm(90.0)];
     let result = Batch::default().gradient(&step, &trials, &loss, None, &mut with).expect("a gradient");
     assert_eq!(result.skipped(), 1);
-    assert!(matches!(result.trials[1].cost, Err(AdjointError::NonFinite { neuron: 4, .. })));
+    assert!(matches!(
+        result.trials[1].cost,
+        Err(AdjointError::Diverged(Divergence::State { neuron: 4, .. }))
+    ));
     let trials = [calm(60.0), calm(90.0)];
     let fine = Batch::default().gradient(&step, &trials, &loss, None, &mut without).expect("a gradient");
     assert_eq!(fine.skipped(), 0);

@@ -180,7 +180,7 @@ fn low_rank_costs_its_rank() {
         let spread = |i: usize| 0.03 * (1.0 + 0.3 * (i as f64).sin());
         network.parameters.bias_mut().iter_mut().enumerate().for_each(|(i, b)| *b = spread(i));
         let scheme = SplitStep::new(&network, H).expect("a scheme");
-        scheme.run(&Trial::silent(200, H, 0), &NoLoss).expect("a run").work()
+        scheme.run(&Trial::silent(200, H, 0), &NoLoss).expect("a run").work().expect("finite")
     };
     let start = || Network::builder().population(population()).synapse("slow", 10.0);
     let (full, low) = (work(start().build()), work(start().low_rank("slow", rank).build()));

@@ -137,8 +137,8 @@ fn current(delay: Option<(bool, f64)>) -> Vec<f64> {
     network.parameters.bias_mut()[0] = 0.1;
     network.parameters.recurrent_mut(0)[(1, 0)] = 0.1;
     let scheme = SplitStep::new(&network, H).expect("a scheme");
-    let recording = scheme.run(&Trial::silent(200, H, 0), &NoLoss).expect("a run").record();
-    assert!(recording.spikes.iter().all(|&(neuron, _)| neuron == 0) && recording.spikes.len() > 3);
+    let recording = scheme.run(&Trial::silent(200, H, 0), &NoLoss).expect("a run").record().expect("finite");
+    assert!(recording.spikes.iter().all(|spike| spike.neuron == 0) && recording.spikes.len() > 3);
     recording.synaptic_current[0].iter().skip(1).step_by(2).copied().collect()
 }
 
@@ -180,7 +180,7 @@ fn no_charge_is_lost_on_the_way() {
         trial.inputs[..200].fill(1.0);
         trial.inputs[200..].fill(-1.0);
         let scheme = SplitStep::new(&network, H).expect("a scheme");
-        let s = scheme.run(&trial, &NoLoss).expect("a run").record().s.remove(0);
+        let s = scheme.run(&trial, &NoLoss).expect("a run").record().expect("finite").s.remove(0);
         let a = (-H / 10.0_f64).exp();
         s.iter()
             .scan(0.0, |before, &s| Some((s - a * std::mem::replace(before, s)) * H / (1.0 - a)))
@@ -239,7 +239,7 @@ fn columns_behind_delays_are_those_of_neurons_in_the_active_zone() {
         let mut network = builder.build().expect("a network");
         network.parameters.bias_mut().fill(0.03);
         let scheme = SplitStep::new(&network, H).expect("a scheme");
-        scheme.run(&Trial::silent(100, H, 0), &NoLoss).expect("a run").work()
+        scheme.run(&Trial::silent(100, H, 0), &NoLoss).expect("a run").work().expect("finite")
     };
     let (prompt, late) = (work(None), work(Some(2.0)));
     assert!(prompt.columns() > 0 && prompt.columns() < 2000);
@@ -447,7 +447,7 @@ fn masked_networks_keep_the_sparse_cost() {
     network.parameters.bias_mut().fill(0.02);
     let work = |network: &Network<f64>| {
         let scheme = SplitStep::new(network, H).expect("a scheme");
-        scheme.run(&Trial::silent(100, H, 0), &NoLoss).expect("a run").work()
+        scheme.run(&Trial::silent(100, H, 0), &NoLoss).expect("a run").work().expect("finite")
     };
     let full = work(&network);
     network.set_mask(Group::Recurrent(0), |post, pre| (post + pre) % 3 == 0).expect("a mask");
@@ -533,6 +533,7 @@ fn connections_that_do_not_exist_stay_zero_through_training() {
             .run(&trial, &loss)
             .expect("a run")
             .record()
+            .expect("finite")
             .v
             .chunks_exact(12)
             .map(|v| v[0])

@@ -3,7 +3,7 @@
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
-use spikegrad::integrators::{Decay, Step, StepVjp};
+use spikegrad::integrators::{Decay, Divergence, Step, StepVjp};
 use spikegrad::models::Gate;
 use spikegrad::network::{Group, Loss, Network, NoLoss, Recording, SplitStep, Trial};
 use spikegrad::tasks::delayed_xor::{DelayedXor, Episode, Timing};
@@ -36,14 +36,7 @@ pub(super) fn episode(first: f64, second: f64, timing: Timing) -> Episode {
 /// The traces of a trial.
 pub(super) fn record(gated: &Gated, trial: &Trial<f32>) -> Result<Recording<f32>, Error> {
     let scheme = SplitStep::new(&gated.network, gated.h).map_err(Error::experiment)?;
-    Ok(scheme.run(trial, &NoLoss).map_err(Error::experiment)?.record())
-}
-
-/// Spike times, neuron by neuron.
-pub(super) fn raster(recording: &Recording<f32>, neurons: usize) -> Vec<Vec<f64>> {
-    let mut rows = vec![Vec::new(); neurons];
-    recording.spikes.iter().for_each(|&(neuron, time)| rows[neuron].push(time));
-    rows
+    scheme.run(trial, &NoLoss).and_then(|run| run.record()).map_err(Error::experiment)
 }
 
 /// The mean rate of every neuron over `trials` held-out trials, Hz.
@@ -56,12 +49,11 @@ pub(super) fn rates(
     let n = gated.network.neurons();
     let counts = (0..trials).into_par_iter().map(|index| {
         let trial = task.trial_of(&task.episodes(1, &mut generator(seed, Purpose::Test, index)));
-        let spikes = raster(&record(gated, &trial)?, n);
-        Ok((spikes.iter().map(Vec::len).collect(), trial.duration()))
+        Ok((record(gated, &trial)?.spike_counts(), trial.duration()))
     });
-    let counts: Vec<(Vec<usize>, f64)> = counts.collect::<Result<_, Error>>()?;
+    let counts: Vec<(Vec<u64>, f64)> = counts.collect::<Result<_, Error>>()?;
     let seconds = counts.iter().map(|c| c.1).sum::<f64>() * 1e-3;
-    Ok((0..n).map(|i| counts.iter().map(|c| c.0[i]).sum::<usize>() as f64 / seconds).collect())
+    Ok((0..n).map(|i| counts.iter().map(|c| c.0[i]).sum::<u64>() as f64 / seconds).collect())
 }
 
 /// How well a linear readout tells, at each time, what the network has to keep.
@@ -195,7 +187,8 @@ pub(super) fn adjoint(
     for step in 0..steps {
         by_current.extend(x[..n].iter().map(|v| 1.0 - (std::f64::consts::TAU * v).cos()));
         let before: Vec<bool> = x[..n].iter().map(|&v| gate.density(v) > 0.0).collect();
-        run.step(step, &mut x, &mut tape);
+        let cost = run.step(step, &mut x, &mut tape);
+        Divergence::check(&run, step, &x, cost).map_err(Error::experiment)?;
         all.v.extend_from_slice(&x[..n]);
         all.active.extend(x[..n].iter().zip(before).map(|(&v, before)| before || gate.density(v) > 0.0));
         run.last_spikes(&tape, |neuron, _| all.spikes.push((neuron, step)));

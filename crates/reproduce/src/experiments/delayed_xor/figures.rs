@@ -53,7 +53,7 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
                 .line(time, &wide(&recording.output), named(Style::new(BLUE), "output")),
             "output",
         ));
-        let spikes = analysis::raster(&recording, n);
+        let spikes = recording.spike_times();
         let sorted: Vec<Vec<f64>> = order.iter().map(|&i| spikes[i].clone()).collect();
         rasters.push(label(panel("").x_label("time (ms)").raster(&sorted, BLACK), "neuron"));
     }

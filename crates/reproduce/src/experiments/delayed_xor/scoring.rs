@@ -2,7 +2,6 @@
 //! and for the baselines.
 
 use rayon::prelude::*;
-use spikegrad::integrators::Step;
 use spikegrad::network::{Network, SplitStep, Trial};
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor};
 use spikegrad::tasks::{Purpose, Stage, Task, generator};
@@ -37,16 +36,12 @@ impl Responder for Gated {
     fn respond(&self, trial: &Trial<f32>) -> Result<Response, Error> {
         let scheme = SplitStep::new(&self.network, self.h).map_err(Error::experiment)?;
         let run = scheme.run(trial, &spikegrad::network::NoLoss).map_err(Error::experiment)?;
-        let (mut x, mut tape) = (vec![0.0; run.dim()], Default::default());
         let mut response = Response { output: Vec::with_capacity(trial.samples), spikes: 0 };
-        run.start(&mut x);
-        for n in 0..run.steps() {
-            run.rewind(&x, &mut tape);
-            run.step(n, &mut x, &mut tape);
-            run.last_spikes(&tape, |_, count| response.spikes += count as usize);
-            response.output.push(run.last_output(&tape)[0]);
-        }
-        Ok(response)
+        let watched = run.watch(|_, _, tape| {
+            run.last_spikes(tape, |_, count| response.spikes += count as usize);
+            response.output.push(run.last_output(tape)[0]);
+        });
+        watched.map(|_| response).map_err(Error::experiment)
     }
 
     fn neurons(&self) -> usize {
@@ -56,7 +51,7 @@ impl Responder for Gated {
 
 impl<M: Model> Responder for M {
     fn respond(&self, trial: &Trial<f32>) -> Result<Response, Error> {
-        let (output, spikes) = Model::respond(self, trial);
+        let (output, spikes) = Model::respond(self, trial).map_err(Error::experiment)?;
         Ok(Response { output, spikes })
     }
 

@@ -60,7 +60,7 @@ pub(super) fn show(
     let mut network = untrained(context, &adex, &lif, signal.trial.inputs.len() / signal.trial.samples)?;
     let record = |network: &Network<f64>| {
         let scheme = SplitStep::with_method(network, h, METHOD).map_err(Error::experiment)?;
-        Ok::<_, Error>(scheme.run(&signal.trial, signal.loss()).map_err(Error::experiment)?.record())
+        scheme.run(&signal.trial, signal.loss()).and_then(|run| run.record()).map_err(Error::experiment)
     };
     let first = record(&network)?;
     let before = network.parameters.group(Group::Recurrent(0)).to_vec();
@@ -115,11 +115,13 @@ pub(super) fn show(
         plot(&network, &before, &signal, [&first, &last], &history)?,
     );
     let seconds = duration * 1e-3;
+    let counts = last.spike_counts();
     let rates: Vec<String> = network
         .populations()
         .map(|(_, range)| {
-            let spikes = last.spikes.iter().filter(|(i, _)| range.contains(i)).count();
-            format!("{:.1}", spikes as f64 / (range.len() as f64 * seconds))
+            let neurons = range.len() as f64;
+            let spikes: u64 = counts[range].iter().sum();
+            format!("{:.1}", spikes as f64 / (neurons * seconds))
         })
         .collect();
     Ok(vec![
@@ -146,8 +148,7 @@ fn plot(
 ) -> Result<String, Error> {
     let n = network.neurons();
     let voltage = |i: usize| -> Vec<f64> { last.v.iter().skip(i).step_by(n).copied().collect() };
-    let mut spikes = vec![Vec::new(); n];
-    last.spikes.iter().for_each(|&(i, time)| spikes[i].push(time));
+    let spikes = last.spike_times();
     // The neurons in the middle of either population by their rates, which are typical ones.
     let typical = |range: std::ops::Range<usize>| {
         let mut order: Vec<usize> = range.collect();
