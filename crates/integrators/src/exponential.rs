@@ -217,6 +217,19 @@ impl From<Exponential> for Method {
     }
 }
 
+// So that a method may be given where it is left open.
+impl From<Tableau> for Option<Method> {
+    fn from(tableau: Tableau) -> Self {
+        Some(tableau.into())
+    }
+}
+
+impl From<Exponential> for Option<Method> {
+    fn from(method: Exponential) -> Self {
+        Some(method.into())
+    }
+}
+
 // A table is written as itself, so that training which was kept with one can be gone on with.
 impl fmt::Debug for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

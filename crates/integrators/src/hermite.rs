@@ -1,16 +1,18 @@
-//! The cubic through both ends of a step and their slopes, its dense output (equation (47)), and the first root of a cubic.
+//! The dense output of a step (equation (47)): the chord between its ends for a method of order 1, the cubic through both ends
+//! and their slopes for any other; and the first root of a cubic.
 
 use simba::scalar::RealField;
 
-/// State and slope at both ends of a step; between them the state is the cubic that they define.
-pub(crate) struct Hermite<X> {
+/// The states at both ends of a step, and what the state is between them.
+pub(crate) struct Dense<X> {
     pub(crate) x0: X,
-    pub(crate) f0: X,
     pub(crate) x1: X,
-    pub(crate) f1: X,
+    /// Those at both ends, for the cubic; without any it is the chord.
+    // The end of a step of order 1 may lie anywhere, far above a threshold too, and its slope says nothing of the step.
+    pub(crate) slopes: Option<[X; 2]>,
 }
 
-/// What `x0`, `h f0`, `x1` and `h f1` are multiplied by.
+/// What `x0`, `h f0`, `x1` and `h f1` are multiplied by in the cubic.
 #[inline(always)]
 fn weights<T: RealField + Copy>(theta: T) -> [T; 4] {
     let (one, two, three) = (T::one(), T::from_subset(&2.0), T::from_subset(&3.0));
@@ -27,17 +29,22 @@ fn weights_by_theta<T: RealField + Copy>(theta: T) -> [T; 4] {
     [-up, (one - theta) * (one - three * theta), up, theta * (three * theta - two)]
 }
 
-impl<X: Copy> Hermite<X> {
+impl<X: Copy> Dense<X> {
     /// The state after a fraction `theta` of a step of length `time`.
     pub(crate) fn at<T: RealField + Copy>(&self, time: T, theta: T) -> X
     where
         X: AsRef<[T]> + AsMut<[T]>,
     {
-        let [a, b, c, d] = weights(theta);
         let mut x = self.x0;
+        let Some([f0, f1]) = &self.slopes else {
+            for (x, &x1) in x.as_mut().iter_mut().zip(self.x1.as_ref()) {
+                *x += theta * (x1 - *x);
+            }
+            return x;
+        };
+        let [a, b, c, d] = weights(theta);
         for (i, x) in x.as_mut().iter_mut().enumerate() {
-            *x =
-                a * *x + c * self.x1.as_ref()[i] + time * (b * self.f0.as_ref()[i] + d * self.f1.as_ref()[i]);
+            *x = a * *x + c * self.x1.as_ref()[i] + time * (b * f0.as_ref()[i] + d * f1.as_ref()[i]);
         }
         x
     }
@@ -47,9 +54,11 @@ impl<X: Copy> Hermite<X> {
     where
         X: AsRef<[T]>,
     {
+        let (x0, x1) = (self.x0.as_ref()[i], self.x1.as_ref()[i]);
+        let Some([f0, f1]) = &self.slopes else { return x1 - x0 };
         let [a, b, c, d] = weights_by_theta(theta);
-        let by_slopes = b * self.f0.as_ref()[i] + d * self.f1.as_ref()[i];
-        a * self.x0.as_ref()[i] + c * self.x1.as_ref()[i] + time * by_slopes
+        let by_slopes = b * f0.as_ref()[i] + d * f1.as_ref()[i];
+        a * x0 + c * x1 + time * by_slopes
     }
 
     /// The transpose of [`at`](Self::at) for a given `theta`: adds to `bar` and returns the cotangent of `time`.
@@ -57,14 +66,21 @@ impl<X: Copy> Hermite<X> {
     where
         X: AsRef<[T]> + AsMut<[T]>,
     {
-        let [a, b, c, d] = weights(theta);
         let mut time_bar = T::zero();
+        let (Some([f0, f1]), Some([f0_bar, f1_bar])) = (&self.slopes, &mut bar.slopes) else {
+            for (i, &x_bar) in x_bar.as_ref().iter().enumerate() {
+                bar.x0.as_mut()[i] += (T::one() - theta) * x_bar;
+                bar.x1.as_mut()[i] += theta * x_bar;
+            }
+            return time_bar;
+        };
+        let [a, b, c, d] = weights(theta);
         for (i, &x_bar) in x_bar.as_ref().iter().enumerate() {
             bar.x0.as_mut()[i] += a * x_bar;
-            bar.f0.as_mut()[i] += time * b * x_bar;
+            f0_bar.as_mut()[i] += time * b * x_bar;
             bar.x1.as_mut()[i] += c * x_bar;
-            bar.f1.as_mut()[i] += time * d * x_bar;
-            time_bar += x_bar * (b * self.f0.as_ref()[i] + d * self.f1.as_ref()[i]);
+            f1_bar.as_mut()[i] += time * d * x_bar;
+            time_bar += x_bar * (b * f0.as_ref()[i] + d * f1.as_ref()[i]);
         }
         time_bar
     }
@@ -76,17 +92,24 @@ impl<X: Copy> Hermite<X> {
     {
         let first = |x: &X| x.as_ref()[0];
         let real = |x: T| -> f64 { x.to_subset_unchecked() };
-        let root = first_root(
-            real(first(&self.x0) - level),
-            real(time * first(&self.f0)),
-            real(first(&self.x1) - level),
-            real(time * first(&self.f1)),
-        )?;
+        let (v0, v1) = (real(first(&self.x0) - level), real(first(&self.x1) - level));
+        let root = match &self.slopes {
+            Some([f0, f1]) => first_root(v0, real(time * first(f0)), v1, real(time * first(f1))),
+            None => first_root_of_chord(v0, v1),
+        }?;
         // A last step of Newton's method in `T` makes a dual number of the root, with its derivative.
         let theta = T::from_subset(&root);
         let value = first(&self.at(time, theta));
         Some(theta - (value - level) / self.slope(time, theta, 0))
     }
+}
+
+/// The first `theta` in [0, 1] at which the chord from `v0` to `v1` is not negative.
+fn first_root_of_chord(v0: f64, v1: f64) -> Option<f64> {
+    if v0 >= 0.0 {
+        return Some(0.0);
+    }
+    (v0 < 0.0 && v1 >= 0.0).then(|| v0 / (v0 - v1))
 }
 
 /// The first `theta` in [0, 1] at which the cubic with values `v0`, `v1` and slopes `d0`, `d1` at 0 and 1 is not negative.
@@ -189,6 +212,23 @@ mod tests {
                 (None, scan) => prop_assert!(scan.is_none(), "{scan:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_chord_crosses_where_its_ends_say() {
+        assert_eq!(first_root_of_chord(-3.0, 1.0), Some(0.75));
+        assert_eq!(first_root_of_chord(-3.0, 0.0), Some(1.0));
+        assert_eq!(first_root_of_chord(0.0, -1.0), Some(0.0));
+        assert_eq!(first_root_of_chord(-3.0, -1e-9), None);
+        assert_eq!(first_root_of_chord(f64::NAN, 1.0), None);
+        // The cubic from -58 mV at 25 mV/ms to -33 mV at 135 mV/ms first falls, and is late at -40 mV.
+        let (x0, x1, slopes) = ([-58.0_f64], [-33.0], Some([[25.0], [135.0]]));
+        let late = Dense { x0, x1, slopes }.first_crossing(1.0, -40.0);
+        let chord = Dense { x0, x1, slopes: None }.first_crossing(1.0, -40.0);
+        assert!(
+            late.is_some_and(|theta| theta > 0.9)
+                && chord.is_some_and(|theta: f64| (theta - 0.72).abs() < 1e-15)
+        );
     }
 
     #[test]

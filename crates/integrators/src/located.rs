@@ -7,7 +7,7 @@
 use simba::scalar::RealField;
 
 use crate::Tableau;
-use crate::hermite::Hermite;
+use crate::hermite::Dense;
 use crate::tableau::MAX_STAGES;
 
 /// The most spikes in one step; a state that fires more often becomes NaN, which every sweep reports.
@@ -89,7 +89,7 @@ struct Moment<T, X> {
 struct Flight<T, X> {
     time: T,
     points: [X; MAX_STAGES],
-    output: Hermite<X>,
+    output: Dense<X>,
 }
 
 /// Where a flight reaches the threshold.
@@ -257,12 +257,17 @@ impl<T: RealField + Copy> ResetStep<T> {
         let mut ends = zero_like(&bar.x);
         let mut time_bar = (T::one() - theta) * bar.left;
         let zero = zero_like(&bar.x);
-        let mut at_bar = Hermite { x0: zero, f0: zero, x1: zero, f1: zero };
+        let slopes = output.slopes.map(|_| [zero; 2]);
+        let mut at_bar = Dense { x0: zero, x1: zero, slopes };
         time_bar += output.at_vjp(time, theta, &before_bar, &mut at_bar);
         ends.as_mut().copy_from_slice(at_bar.x1.as_ref());
-        field.rhs_vjp(&output.x1, &at_bar.f1, &mut ends);
+        if let Some([_, f1_bar]) = &at_bar.slopes {
+            field.rhs_vjp(&output.x1, f1_bar, &mut ends);
+        }
         time_bar += self.flight_vjp(field, flight, &mut ends);
-        field.rhs_vjp(&output.x0, &at_bar.f0, &mut ends);
+        if let Some([f0_bar, _]) = &at_bar.slopes {
+            field.rhs_vjp(&output.x0, f0_bar, &mut ends);
+        }
         for (end, &start) in ends.as_mut().iter_mut().zip(at_bar.x0.as_ref()) {
             *end += start;
         }
@@ -273,7 +278,8 @@ impl<T: RealField + Copy> ResetStep<T> {
     fn fly<F: FiringField<T>>(&self, field: &F, x: &F::State, time: T) -> Flight<T, F::State> {
         let (mut points, mut slopes, mut end) = ([*x; MAX_STAGES], [*x; MAX_STAGES], *x);
         self.tableau.step(time, &mut end, &mut points, &mut slopes, |_, x, f| *f = field.rhs(x));
-        let output = Hermite { x0: *x, f0: slopes[0], x1: end, f1: field.rhs(&end) };
+        let slopes = (self.tableau.order() > 1).then(|| [slopes[0], field.rhs(&end)]);
+        let output = Dense { x0: *x, x1: end, slopes };
         Flight { time, points, output }
     }
 
