@@ -5,7 +5,7 @@
 use simba::scalar::RealField;
 
 use crate::math::{ceiling, real};
-use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 4.0;
@@ -21,8 +21,8 @@ const ROOM: f64 = 4.0;
 /// use spikegrad_models::{AdEx, Neuron};
 /// let bursting = AdEx::regular_bursting();
 /// let p = bursting.params();
-/// // A spike adds b to the adaptation current.
-/// assert_eq!(AdEx::jump(&p, &[bursting.v_theta, 20.0])[1], 120.0);
+/// // A spike resets the voltage and adds b to the adaptation current.
+/// assert_eq!(AdEx::after_spike(&p, &[bursting.v_theta, 20.0]), [-46.0, 120.0]);
 /// ```
 #[doc(alias = "adaptive exponential integrate-and-fire")]
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,7 +87,8 @@ impl AdEx {
         Self::of([200.0, 12.0, -70.0, -50.0, 300.0, -10.0, 0.0, -58.0])
     }
 
-    /// Fires a few spikes at the onset of a current and no more (Naud et al. 2008, table 1; 180 pA).
+    /// Fires at the onset of a current and no more (Naud et al. 2008, table 1; 180 pA): a single spike at 180 pA, two at
+    /// 250 pA. At 300 pA and above it fires on and on.
     pub fn transient() -> Self {
         Self::of([100.0, 10.0, -65.0, -50.0, 90.0, 10.0, 100.0, -47.0])
     }
@@ -107,6 +108,7 @@ impl Neuron for AdEx {
         Parameter::new("v_theta", "mV"),
         Parameter::new("v_reset", "mV"),
     ];
+    const METHOD: Integration = Integration::RungeKutta4;
     const LOCATED: bool = true;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 10];

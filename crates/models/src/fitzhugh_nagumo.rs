@@ -5,7 +5,7 @@
 use simba::scalar::RealField;
 
 use crate::math::real;
-use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 /// FitzHugh-Nagumo: `dv/dt = v - v^3 / 3 - w + I`, `dw/dt = (v + a - b w) / tau_w`.
 ///
@@ -48,6 +48,7 @@ impl Neuron for FitzHughNagumo {
         Parameter::positive("tau_w", "ms"),
         Parameter::new("v_theta", "1"),
     ];
+    const METHOD: Integration = Integration::RungeKutta4;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 4];
 

@@ -5,7 +5,7 @@
 use simba::scalar::RealField;
 
 use crate::math::{linoid, linoid_derivative, real};
-use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 /// Hodgkin-Huxley: `C dv/dt = I - g_Na m^3 h (v - E_Na) - g_K n^4 (v - E_K) - g_L (v - E_L)` with gates
 /// `dx/dt = alpha_x(v) (1 - x) - beta_x(v) x`, `x = m, h, n`, at 6.3 degrees Celsius.
@@ -129,6 +129,7 @@ impl Neuron for HodgkinHuxley {
         Parameter::new("E_L", "mV"),
         Parameter::new("v_theta", "mV"),
     ];
+    const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
     type State<T: RealField + Copy> = [T; 4];
     type Params<T: RealField + Copy> = [T; 8];

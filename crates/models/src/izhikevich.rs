@@ -5,7 +5,7 @@
 use simba::scalar::RealField;
 
 use crate::math::{ceiling, real};
-use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 10.0;
@@ -13,8 +13,8 @@ const ROOM: f64 = 10.0;
 /// Izhikevich: `dv/dt = 0.04 v^2 + 5 v + 140 - u + I`, `du/dt = a (b v - u)`; at `v_theta` = 30 mV, `v -> c` and
 /// `u -> u + d`. Voltages in mV; `u` and the current, as the right-hand side, in mV/ms.
 ///
-/// The presets are those of the paper. Published figures are drawn with steps of 1 ms, and half of it for `v`; the
-/// upstroke takes steps of 0.1 ms to be resolved.
+/// The presets are those of the paper. Published figures are drawn with Euler steps of 1 ms, and half of it for `v`; RK4
+/// resolves the upstroke in steps of 0.25 ms.
 ///
 /// ```
 /// use spikegrad_models::{Izhikevich, Neuron};
@@ -92,6 +92,7 @@ impl Neuron for Izhikevich {
         Parameter::new("d", "mV/ms"),
         Parameter::new("v_theta", "mV"),
     ];
+    const METHOD: Integration = Integration::RungeKutta4;
     const LOCATED: bool = true;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 5];

@@ -2,7 +2,7 @@
 //!
 //! # What is here
 //!
-//! - [`Neuron`] and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
+//! - [`Neuron`], which also names the numerical method that is right for it ([`Integration`]), and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
 //!   [`Quadratic`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
 //!   [`for_each_neuron!`] runs a macro for every one of them;
 //! - [`Gate`] with its [`GateShape`];
@@ -39,7 +39,7 @@ pub use hodgkin_huxley::HodgkinHuxley;
 pub use izhikevich::Izhikevich;
 pub use lif::Lif;
 pub use morris_lecar::MorrisLecar;
-pub use neuron::{Array, Neuron, NeuronVjp, Parameter, Reset};
+pub use neuron::{Array, Integration, Neuron, NeuronVjp, Parameter, Reset};
 pub use nif::Nif;
 pub use quadratic::Quadratic;
 pub use refractory_lif::RefractoryLif;

@@ -6,7 +6,7 @@
 use simba::scalar::RealField;
 
 use crate::math::real;
-use crate::neuron::{Array, Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Array, Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 /// Morris-Lecar: `C dv/dt = I - g_L (v - V_L) - g_Ca m(v) (v - V_Ca) - g_K w (v - V_K)`,
 /// `dw/dt = phi (w_inf(v) - w) / tau_w(v)`, with `m = (1 + tanh((v - V_1) / V_2)) / 2`,
@@ -117,6 +117,7 @@ impl Neuron for MorrisLecar {
         Parameter::positive("phi", "1/ms"),
         Parameter::new("v_theta", "mV"),
     ];
+    const METHOD: Integration = Integration::RungeKutta4;
     const RELAXES: bool = true;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 13];

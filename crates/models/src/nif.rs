@@ -4,7 +4,7 @@
 
 use simba::scalar::RealField;
 
-use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 /// Non-leaky integrate-and-fire: `dv/dt = I`, `v -> v - 1` at threshold 1. Voltage dimensionless, current 1/ms.
 ///
@@ -18,7 +18,8 @@ pub struct Nif;
 impl Neuron for Nif {
     const NAME: &'static str = "NIF";
     const PARAMETERS: &'static [Parameter] = &[];
-    const AFFINE: bool = true;
+    // Exact, since f does not depend on the voltage.
+    const METHOD: Integration = Integration::Euler;
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 0];
 

@@ -5,7 +5,7 @@
 use simba::scalar::RealField;
 
 use crate::math::half_angle;
-use crate::neuron::{Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 /// Theta neuron: `dv/dt = (1 + cos 2 pi v) / tau_v + (1 - cos 2 pi v) I` on the circle `v in [0, 1)`. Voltage
 /// dimensionless, current 1/ms; it fires at `2 sqrt(I / tau_v)` per ms for a constant positive current.
@@ -33,6 +33,7 @@ impl Default for Theta {
 impl Neuron for Theta {
     const NAME: &'static str = "theta";
     const PARAMETERS: &'static [Parameter] = &[Parameter::positive("tau_v", "ms")];
+    const METHOD: Integration = Integration::Euler;
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 1];
 

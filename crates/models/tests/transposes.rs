@@ -2,7 +2,7 @@
 
 use num_dual::Dual64;
 use proptest::prelude::*;
-use spikegrad_models::{Array, ExponentialSynapse, Neuron, NeuronVjp, Reset, for_each_neuron};
+use spikegrad_models::{Array, ExponentialSynapse, Integration, Neuron, NeuronVjp, Reset, for_each_neuron};
 
 /// Values around the model's own: parameters within 30 %, the state around rest by the zone's scale.
 fn near<N: Neuron + Default>(noise: &[f64]) -> (N::Params<f64>, N::State<f64>) {
@@ -131,11 +131,19 @@ fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCase
     let (params, x) = near::<N>(noise);
     prop_assert_eq!(N::PARAMETERS.len(), params.as_ref().len());
     if let Reset::To { .. } = N::reset(&params) {
-        prop_assert!(N::AFFINE != N::LOCATED, "{}: does not say how a reset is located in the step", N::NAME);
+        prop_assert!(
+            (N::METHOD == Integration::ClosedForm) != N::LOCATED,
+            "{}: does not say how a reset is located in the step",
+            N::NAME
+        );
     } else {
-        prop_assert!(!N::LOCATED && N::refractory(&params).is_none(), "{}: there is no hard reset", N::NAME);
+        prop_assert!(
+            N::METHOD != Integration::ClosedForm && !N::LOCATED && N::refractory(&params).is_none(),
+            "{}: there is no hard reset",
+            N::NAME
+        );
     }
-    if N::AFFINE {
+    if N::METHOD == Integration::ClosedForm {
         prop_assert_eq!(x.as_ref().len(), 1);
         let f = |v: f64| N::rhs(&params, &N::State::<f64>::from_fn(|_| v), 0.03).as_ref()[0];
         let v = x.as_ref()[0];
@@ -147,10 +155,30 @@ fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCase
     Ok(())
 }
 
+/// Whoever writes a loop of his own takes this state on.
+fn check_after_spike<N: Neuron + Default>() {
+    let neuron = N::default();
+    let (params, reset) = (neuron.params(), N::reset(&neuron.params()));
+    let mut before = neuron.rest();
+    before.as_mut()[0] = reset.threshold() + 0.01 * reset.threshold().abs();
+    let (after, jump) = (N::after_spike(&params, &before), N::jump(&params, &before));
+    assert_eq!(after.as_ref()[1..], jump.as_ref()[1..], "{}", N::NAME);
+    let v = after.as_ref()[0];
+    match reset {
+        Reset::To { threshold, value } => assert!(v == value && v < threshold, "{}: {v}", N::NAME),
+        Reset::Periodic | Reset::Subtract => assert!((v - 0.01).abs() < 1e-15, "{}: {v}", N::NAME),
+        Reset::Latch { .. } => assert_eq!(v, before.as_ref()[0], "{}", N::NAME),
+    }
+}
+
 macro_rules! tests {
     ($module:ident, $neuron:ty) => {
         mod $module {
             use super::*;
+            #[test]
+            fn the_whole_state_after_a_spike_is_below_threshold() {
+                check_after_spike::<$neuron>();
+            }
             proptest! {
                 #[test]
                 fn transposes_equal_dual_numbers(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {

@@ -174,7 +174,7 @@ pub enum Error {
     /// A reset inside the step by a model that neither has a closed form nor says that it is located.
     #[error(
         "population `{population}` has a reset at threshold, but its model does not say how it is found in the step: set \
-         `AFFINE` if f is affine in v, or `LOCATED`"
+         `METHOD` to `Integration::ClosedForm` if f is affine in v, or else `LOCATED`"
     )]
     NoClosedForm {
         /// The population.
@@ -200,9 +200,19 @@ pub enum Error {
     },
     /// A model that says that it is affine and is not.
     #[error(
-        "the model of population `{population}` says that f is affine in v, which it is not: remove `AFFINE`"
+        "the model of population `{population}` has the closed form of an f that is affine in v as its `METHOD`, which f is \
+         not: name another one, and set `LOCATED`"
     )]
     NotAffine {
+        /// The population.
+        population: String,
+    },
+    /// A model whose method is a closed form, and which has no reset at a threshold.
+    #[error(
+        "the model of population `{population}` has a closed form as its `METHOD`, which is there to locate a reset at a \
+         threshold, and it has none: name another one"
+    )]
+    NothingToLocate {
         /// The population.
         population: String,
     },

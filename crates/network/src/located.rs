@@ -38,9 +38,7 @@ impl<N: Neuron, T: RealField + Copy> FiringField<T> for Cell<N, T> {
     }
 
     fn jump(&self, x: &N::State<T>) -> N::State<T> {
-        let mut after = N::jump(&self.params, x);
-        after.as_mut()[0] = hard_reset::<N, T>(&self.params).value;
-        after
+        N::after_spike(&self.params, x)
     }
 
     fn refractory(&self) -> T {

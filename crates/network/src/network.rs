@@ -6,14 +6,14 @@ use std::sync::Arc;
 use nalgebra::RealField;
 use num_dual::Dual64;
 use spikegrad_integrators::{Method, tableau};
-use spikegrad_models::Reset;
+use spikegrad_models::{Integration, Reset};
 
 use crate::dale::Sign;
 use crate::delay::Delayed;
 use crate::kernels::ARCH;
 use crate::memory::{self, MEMORY_LIMIT};
 use crate::parameters::Layout;
-use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Part, Setting};
+use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Part, Setting, method_of};
 use crate::split::{self, Steps};
 use crate::{Error, Group, Parameters, Population};
 
@@ -347,13 +347,17 @@ impl NetworkBuilder {
             let probe = probe(p);
             let reset = dynamics.reset(&probe, 0);
             let (hard, located) = (matches!(reset, Reset::To { .. }), dynamics.is_located());
-            if hard && !dynamics.has_closed_form() && !located {
+            let closed = dynamics.integration() == Integration::ClosedForm;
+            if hard && !closed && !located {
                 return Err(Error::NoClosedForm { population: p.name.clone() });
             }
-            if located && (!hard || dynamics.has_closed_form()) {
+            if located && (!hard || closed) {
                 return Err(Error::Located { population: p.name.clone() });
             }
-            if dynamics.has_closed_form() && !is_affine(p, dynamics) {
+            if closed && !hard {
+                return Err(Error::NothingToLocate { population: p.name.clone() });
+            }
+            if closed && !is_affine(p, dynamics) {
                 return Err(Error::NotAffine { population: p.name.clone() });
             }
             let latches = if dynamics.keeps(&probe) { p.size } else { 0 };
@@ -670,7 +674,7 @@ impl<T: RealField + Copy> Network<T> {
             }
         }
         for place in &self.places {
-            let at = self.setting(place, T::one(), tableau::EULER);
+            let at = self.setting(place, T::one(), None);
             for i in 0..if place.per_neuron { place.size } else { 1 } {
                 if let Some(widest) = place.dynamics.reset(&at, i).widest_zone()
                     && !(at.width <= widest)
@@ -699,7 +703,7 @@ impl<T: RealField + Copy> Network<T> {
             return Err(Error::NonFinite { what: "the initial membrane state".into(), index });
         }
         for place in &self.places {
-            let at = self.setting(place, T::one(), tableau::EULER);
+            let at = self.setting(place, T::one(), None);
             for i in 0..place.size {
                 let reset = place.dynamics.reset(&at, if place.per_neuron { i } else { 0 });
                 let v = x[place.offset + i];
@@ -731,8 +735,9 @@ impl<T: RealField + Copy> Network<T> {
         }
     }
 
-    pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, method: impl Into<Method>) -> Setting<'a, T> {
-        let method = method.into();
+    /// What the loops over a population need to know, for a method or that which its model names.
+    pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, method: Option<Method>) -> Setting<'a, T> {
+        let method = method.unwrap_or_else(|| method_of(place.dynamics.integration()));
         Setting {
             arch: *ARCH,
             h,

@@ -32,7 +32,7 @@ impl<'n, T: RealField + Copy> PlainStep<'n, T> {
         network.check_undelayed("the plain field")?;
         network.check_full_rank("the plain field")?;
         for place in &network.places {
-            if let Reset::To { .. } = place.dynamics.reset(&network.setting(place, h, tableau), 0) {
+            if let Reset::To { .. } = place.dynamics.reset(&network.setting(place, h, None), 0) {
                 return Err(Error::HardReset { population: place.name.clone() });
             }
         }
@@ -109,7 +109,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
     fn synapses(&self, x: &[T], work: &mut Work<T>) {
         let (network, size) = (self.network(), self.network().neurons);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             let charge = &mut work.charge[place.offset..][..place.size];
             place.dynamics.charge(&at, block(place, network.membrane, x), charge);
         }
@@ -133,7 +133,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             self.taus(k).add_over_vjp(tau_bar, T::one(), s_bar, &work.charge);
         }
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             place.dynamics.charge_vjp(
                 &at,
                 block(place, network.membrane, x),
@@ -162,7 +162,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         self.synapses(x, work);
         self.current(n, work);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             let current = &work.current[place.offset..][..place.size];
             let (x, f) = (block(place, network.membrane, x), block_mut(place, network.membrane, f));
             place.dynamics.rhs(&at, x, current, f);
@@ -188,7 +188,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         self.synapses(x, work);
         self.current(n, work);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             place.dynamics.rhs_vjp(
                 &at,
                 block(place, network.membrane, x),
@@ -221,7 +221,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
     fn settle(&self, x: &mut [T], work: &mut Work<T>) {
         let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             let shift = &mut work.charge[place.offset..][..place.size];
             place.dynamics.settle(&at, block_mut(place, network.membrane, x), shift);
         }
@@ -241,7 +241,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             self.taus(k).add_over_vjp(tau_bar, T::one(), z_bar, &work.charge);
         }
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             place.dynamics.settle_vjp(
                 &at,
                 block(place, network.membrane, x),
@@ -280,13 +280,13 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
 
     fn start(&self, x: &mut [T]) {
         let (network, size) = (self.network(), self.network().neurons);
-        self.run.start_membrane(self.scheme.tableau.into(), x);
+        self.run.start_membrane(x);
         let (membrane, z) = x.split_at_mut(self.membrane());
         self.run.start_synapses(z);
         // z_0 = s_0 - Q_0 / tau, one neuron at a time in the first class' place
         let mut charge = vec![T::zero(); size];
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             let charge = &mut charge[place.offset..][..place.size];
             place.dynamics.charge(&at, block(place, network.membrane, membrane), charge);
         }
@@ -332,7 +332,7 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
         let points = tape.steps.points(&self.scheme.tableau);
         let Some(start) = points.first() else { return };
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             for point in points {
                 place.dynamics.pieces(&at, block(place, network.membrane, point), log);
             }
@@ -388,7 +388,7 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
         self.start(&mut x);
         let (mut charge, mut charge_bar) = (vec![T::zero(); size], vec![T::zero(); size]);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             let charge = &mut charge[place.offset..][..place.size];
             place.dynamics.charge(&at, block(place, network.membrane, &x), charge);
         }
@@ -398,7 +398,7 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
             self.taus(k).add_over_vjp(tau_bar, -T::one(), z_bar, &charge);
         }
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, self.scheme.tableau);
+            let at = network.setting(place, self.scheme.h, None);
             place.dynamics.charge_vjp(
                 &at,
                 block(place, network.membrane, &x),
@@ -407,7 +407,7 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
                 place.parameter_bar(parameters_bar),
             );
         }
-        self.run.start_membrane_vjp(self.scheme.tableau.into(), x_bar, parameters_bar);
+        self.run.start_membrane_vjp(x_bar, parameters_bar);
         network.mask_gradient(parameters_bar);
     }
 }

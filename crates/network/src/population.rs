@@ -10,10 +10,10 @@ use nalgebra::RealField;
 use num_dual::Dual64;
 use pulp::NullaryFnOnce;
 use spikegrad_integrators::{
-    Affine, AffineBar, EventLog, Exponential, HardReset, Tableau, tableau::MAX_STAGES,
+    Affine, AffineBar, EventLog, Exponential, HardReset, Method, Tableau, tableau, tableau::MAX_STAGES,
 };
 use spikegrad_models::math::{floor, real};
-use spikegrad_models::{Array, Gate, GateShape, Neuron, NeuronVjp, Parameter, Reset};
+use spikegrad_models::{Array, Gate, GateShape, Integration, Neuron, NeuronVjp, Parameter, Reset};
 
 use crate::Spike;
 use crate::dale::Sign;
@@ -405,12 +405,22 @@ pub(crate) struct ParameterBar<'a, T> {
     pub(crate) width: Option<&'a mut T>,
 }
 
+/// The method that a model names, as those who take steps know it. Euler stands beside a closed form, which does not ask.
+pub(crate) fn method_of(integration: Integration) -> Method {
+    match integration {
+        Integration::ClosedForm | Integration::Euler => tableau::EULER.into(),
+        Integration::RungeKutta4 => tableau::RK4.into(),
+        Integration::ExponentialMidpoint => Exponential::Midpoint.into(),
+    }
+}
+
 /// The loops over a population, behind which its model's type disappears.
 pub(crate) trait Dynamics<T>: Debug + Send + Sync {
     fn model(&self) -> &'static str;
     fn dim(&self) -> usize;
     fn parameters(&self) -> &'static [Parameter];
-    fn has_closed_form(&self) -> bool;
+    /// The method that the model names.
+    fn integration(&self) -> Integration;
     /// `(exp(a h) - 1) / a` and its derivative by `a` for a closed form whose rate `a` all neurons share.
     fn growth(&self, at: &Setting<'_, T>) -> Option<(T, T)>;
     /// Whether its resets are located on the dense output of the step.
@@ -1385,12 +1395,13 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         N::PARAMETERS
     }
 
-    fn has_closed_form(&self) -> bool {
-        N::AFFINE
+    fn integration(&self) -> Integration {
+        N::METHOD
     }
 
     fn growth(&self, at: &Setting<'_, T>) -> Option<(T, T)> {
-        (N::AFFINE && !at.per_neuron).then(|| growth::<N, T>(at, &params_at::<N, T>(at, 1, 0)))
+        (matches!(N::METHOD, Integration::ClosedForm) && !at.per_neuron)
+            .then(|| growth::<N, T>(at, &params_at::<N, T>(at, 1, 0)))
     }
 
     fn is_located(&self) -> bool {

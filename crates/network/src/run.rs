@@ -1,7 +1,6 @@
 //! What every scheme's run over a trial shares: the sample grid, inputs, readout, cost and the start.
 
 use nalgebra::RealField;
-use spikegrad_integrators::Method;
 use spikegrad_models::math::real;
 
 use crate::kernels::{axpy, combine, copy, dot, each};
@@ -355,12 +354,12 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     /// Writes the membrane state and latches at the start.
-    pub(crate) fn start_membrane(&self, method: Method, x: &mut [T]) {
+    pub(crate) fn start_membrane(&self, x: &mut [T]) {
         let network = self.network;
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         x[..network.membrane].copy_from_slice(initial);
         for place in &network.places {
-            let at = network.setting(place, self.h, method);
+            let at = network.setting(place, self.h, None);
             place.dynamics.start(&at, block_mut(place, network.membrane, x));
         }
     }
@@ -374,11 +373,11 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
     }
 
     /// The transpose of [`start_membrane`](Self::start_membrane). An initial state that the trial gave is no parameter.
-    pub(crate) fn start_membrane_vjp(&self, method: Method, x_bar: &mut [T], parameters_bar: &mut [T]) {
+    pub(crate) fn start_membrane_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
         let network = self.network;
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         for place in &network.places {
-            let at = network.setting(place, self.h, method);
+            let at = network.setting(place, self.h, None);
             place.dynamics.start_vjp(
                 &at,
                 &initial[place.offset..][..place.size],

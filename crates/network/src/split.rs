@@ -11,7 +11,7 @@ use std::ops::Range;
 use aligned_vec::AVec;
 use nalgebra::RealField;
 use num_dual::Dual64;
-use spikegrad_integrators::{Decay, Divergence, EventLog, Method, Step, StepVjp, tableau};
+use spikegrad_integrators::{Decay, Divergence, EventLog, Method, Step, StepVjp};
 
 use crate::bursts::Waiting;
 use crate::columns::{self, Charges, Columns, Reading, columns};
@@ -45,7 +45,6 @@ pub struct SplitStep<'n, T: 'static> {
     /// Of each population.
     settings: Vec<Setting<'n, T>>,
     h: T,
-    method: Method,
     classes: Vec<Class<T>>,
     /// What is left of the traces and currents of each after a step, where all neurons have one time constant.
     keep: Vec<T>,
@@ -101,37 +100,53 @@ enum Path<T> {
 }
 
 impl<'n, T: RealField + Copy> SplitStep<'n, T> {
-    /// The split step of `h` ms with Euler's method for neurons that have no closed form.
+    /// The split step of `h` ms, each population by the method that its model names, [`Neuron::METHOD`].
     ///
-    /// # Errors
-    /// If `h` is not positive and finite in the network's float type, a parameter of the network is out of its domain, one synapse
-    /// class has delays of connections and another a time constant for each neuron, or delays are so many steps long that what is
-    /// on its way does not fit into memory.
-    pub fn new(network: &'n Network<T>, h: f64) -> Result<Self, Error> {
-        Self::with_method(network, h, tableau::EULER)
-    }
-
-    /// The split step with any method for the neurons, such as an exponential one, which is stable at steps that are longer
-    /// than the time constants of gating variables.
+    /// [`Neuron::METHOD`]: spikegrad_models::Neuron::METHOD
     ///
     /// ```
-    /// use spikegrad_integrators::Exponential;
     /// use spikegrad_models::{GateShape, HodgkinHuxley};
     /// use spikegrad_network::{Network, NoLoss, Population, SplitStep, Trial};
     ///
     /// let population = Population::new("squid", HodgkinHuxley::default(), 1, GateShape::RaisedCosine, 30.0);
     /// let mut network = Network::builder().population(population).synapse("slow", 5.0).build()?;
     /// network.parameters.bias_mut()[0] = 10.0; // uA/cm2
-    /// // Explicit methods need a tenth of this step.
-    /// let scheme = SplitStep::with_method(&network, 0.25, Exponential::Midpoint)?;
+    /// // By the exponential midpoint. Explicit methods need a fifth of this step.
+    /// let scheme = SplitStep::new(&network, 0.25)?;
     /// let recording = scheme.run(&Trial::silent(400, 0.25, 0), &NoLoss)?.record()?;
     /// assert_eq!(recording.spike_counts(), [7]);
     /// # Ok::<(), spikegrad_network::Error>(())
     /// ```
     ///
     /// # Errors
+    /// If `h` is not positive and finite in the network's float type, a parameter of the network is out of its domain, one synapse
+    /// class has delays of connections and another a time constant for each neuron, or delays are so many steps long that what is
+    /// on its way does not fit into memory.
+    pub fn new(network: &'n Network<T>, h: f64) -> Result<Self, Error> {
+        Self::with_method(network, h, None)
+    }
+
+    /// The split step with one method, a table or an exponential one, for all neurons that have no closed form, whatever their
+    /// models name; `None` is as [`new`](Self::new).
+    ///
+    /// ```
+    /// use spikegrad_integrators::tableau;
+    /// use spikegrad_models::{GateShape, Theta};
+    /// use spikegrad_network::{Network, Population, SplitStep};
+    ///
+    /// let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// let network = Network::builder().population(population).synapse("slow", 20.0).build()?;
+    /// let scheme = SplitStep::with_method(&network, 0.5, tableau::RK4)?;
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    ///
+    /// # Errors
     /// As [`new`](Self::new).
-    pub fn with_method(network: &'n Network<T>, h: f64, method: impl Into<Method>) -> Result<Self, Error> {
+    pub fn with_method(
+        network: &'n Network<T>,
+        h: f64,
+        method: impl Into<Option<Method>>,
+    ) -> Result<Self, Error> {
         let h = step_size(h)?;
         network.validate()?;
         let method = method.into();
@@ -161,7 +176,6 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
             columns: columns(),
             settings: network.places.iter().map(setting).collect(),
             h,
-            method,
             keeps_synapses: classes.iter().any(|class| class.trains_tau),
             keep: classes.iter().map(|class| class.decays[0].a).collect(),
             classes,
@@ -1131,7 +1145,7 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
 
     fn start(&self, x: &mut [T]) {
         let (network, n) = (self.scheme.network, self.scheme.network.neurons);
-        self.run.start_membrane(self.scheme.method, x);
+        self.run.start_membrane(x);
         let (s, j) = x[self.scheme.membrane..].split_at_mut(self.scheme.classes.len() * n);
         self.run.start_synapses(s);
         // Nothing is on its way yet.
@@ -1277,7 +1291,7 @@ impl<T: RealField + Copy> StepVjp<T> for SplitRun<'_, T> {
                 }
             }
         }
-        self.run.start_membrane_vjp(scheme.method, x_bar, parameters_bar);
+        self.run.start_membrane_vjp(x_bar, parameters_bar);
         network.mask_gradient(parameters_bar);
     }
 }

@@ -28,6 +28,7 @@ impl Neuron for TermanWang {
     const NAME: &'static str = "Terman-Wang";
     const PARAMETERS: &'static [Parameter] =
         &[Parameter::positive("tau_v", "ms"), Parameter::positive("epsilon", "1")];
+    const METHOD: Integration = Integration::RungeKutta4;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 2];
 
@@ -122,7 +123,7 @@ const H: f64 = 0.25;
 fn check<N: NeuronVjp>(neuron: N) -> Result<GradientReport, Box<dyn Error>> {
     // region: check
     let (network, trial) = problem(neuron)?;
-    let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::Split(tableau::HEUN.into()), H);
+    let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::default(), H);
     let report = GradientCheck::default().run(&mut objective)?;
     // endregion
     Ok(report)
@@ -135,6 +136,7 @@ struct Mistaken(TermanWang);
 impl Neuron for Mistaken {
     const NAME: &'static str = "mistaken";
     const PARAMETERS: &'static [Parameter] = TermanWang::PARAMETERS;
+    const METHOD: Integration = TermanWang::METHOD;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 2];
 
@@ -209,7 +211,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates)?;
     let mut sweep = Sweep::new();
     for iteration in 0..=200 {
-        let scheme = SplitStep::with_method(&network, H, tableau::HEUN)?;
+        let scheme = SplitStep::new(&network, H)?;
         let mut gradient = network.parameters.zeros_like();
         let cost = sweep.gradient(&scheme.run(&trial, &LOSS)?, gradient.values_mut())?;
         if iteration % 40 == 0 {

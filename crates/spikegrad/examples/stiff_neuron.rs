@@ -34,6 +34,7 @@ impl Neuron for SodiumPotassium {
         Parameter::positive("tau_m", "ms"),
         Parameter::positive("tau_n", "ms"),
     ];
+    const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
     type State<T: RealField + Copy> = [T; 3];
     type Params<T: RealField + Copy> = [T; 3];
@@ -155,7 +156,7 @@ fn spikes(method: Method, h: f64) -> Result<usize, Box<dyn Error>> {
 // region: check
 fn check<N: NeuronVjp>(neuron: N, method: Method) -> Result<GradientReport, Box<dyn Error>> {
     let (network, trial) = problem(neuron)?;
-    let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::Split(method), H);
+    let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::Split(Some(method)), H);
     Ok(GradientCheck::default().run(&mut objective)?)
 }
 // endregion
@@ -167,6 +168,7 @@ struct Mistaken(SodiumPotassium);
 impl Neuron for Mistaken {
     const NAME: &'static str = "mistaken";
     const PARAMETERS: &'static [Parameter] = SodiumPotassium::PARAMETERS;
+    const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
     type State<T: RealField + Copy> = [T; 3];
     type Params<T: RealField + Copy> = [T; 3];

@@ -80,8 +80,8 @@ pub mod prelude {
     };
     pub use spikegrad_models::math::real;
     pub use spikegrad_models::{
-        FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter,
-        Reset, Theta,
+        FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Lif, MorrisLecar, Neuron, NeuronVjp,
+        Nif, Parameter, Reset, Theta,
     };
     pub use spikegrad_network::{
         Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Recording, Sample,

@@ -1,21 +1,21 @@
 //! A network's cost and gradient as an objective of the gradient check.
 
 use spikegrad_adjoint::{BoxError, Group as CheckGroup, Objective, Sweep};
-use spikegrad_integrators::{EventLog, Method, Tableau, tableau};
+use spikegrad_integrators::{EventLog, Method, Tableau};
 use spikegrad_network::{Loss, Network, PlainStep, PlainTape, SplitStep, SplitTape, Trial};
 
 /// A scheme to check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scheme {
-    /// [`SplitStep`] with this method for the neurons.
-    Split(Method),
+    /// [`SplitStep`] with this method for all neurons, or with that which each model names.
+    Split(Option<Method>),
     /// [`PlainStep`] with this method.
     Plain(Tableau),
 }
 
 impl Default for Scheme {
     fn default() -> Self {
-        Self::Split(tableau::EULER.into())
+        Self::Split(None)
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use nalgebra::RealField;
 use spikegrad_adjoint::Memory;
-use spikegrad_integrators::{Divergence, Method, tableau};
+use spikegrad_integrators::{Divergence, Method};
 use spikegrad_network::{Error as NetworkError, Group, Network, Parameters, Recording, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Training};
@@ -20,8 +20,9 @@ use crate::{
 pub struct Options {
     /// Step size of the split step, ms.
     pub h: f64,
-    /// Method for neurons without a closed form.
-    pub method: Method,
+    /// One method for all neurons without a closed form; `None` for that which each model names
+    /// ([`Neuron::METHOD`](spikegrad_models::Neuron::METHOD)).
+    pub method: Option<Method>,
     /// Number of iterations.
     pub iterations: usize,
     /// Trials in a batch.
@@ -60,7 +61,7 @@ impl Default for Options {
         let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
         Self {
             h: 1.0,
-            method: tableau::EULER.into(),
+            method: None,
             iterations: 1000,
             batch: 20,
             seed: 1,

@@ -4,7 +4,9 @@ use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
 use spikegrad::integrators::{Divergence, tableau};
-use spikegrad::models::{AdEx, GateShape, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta};
+use spikegrad::models::{
+    AdEx, GateShape, Integration, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta,
+};
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
     Sample, SampleBar, SplitStep, Trial, pontryagin,
@@ -314,14 +316,14 @@ fn a_loss_that_needs_targets() {
 }
 
 /// `dv/dt = I - v^2` with a reset inside the step, which needs the closed form of a flow that is affine in `v`; whether it
-/// says that it has one is up to the test.
+/// says that it has one, and whether there is a reset, is up to the test.
 #[derive(Clone, Copy, Debug)]
-struct Curved<const AFFINE: bool, const OWN_NAME: bool = true>;
+struct Curved<const CLOSED: bool, const RESET: bool = true, const OWN_NAME: bool = true>;
 
-impl<const AFFINE: bool, const OWN_NAME: bool> Neuron for Curved<AFFINE, OWN_NAME> {
+impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> Neuron for Curved<CLOSED, RESET, OWN_NAME> {
     const NAME: &'static str = if OWN_NAME { "curved" } else { "LIF" };
     const PARAMETERS: &'static [Parameter] = &[];
-    const AFFINE: bool = AFFINE;
+    const METHOD: Integration = if CLOSED { Integration::ClosedForm } else { Integration::RungeKutta4 };
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 0];
 
@@ -332,14 +334,17 @@ impl<const AFFINE: bool, const OWN_NAME: bool> Neuron for Curved<AFFINE, OWN_NAM
         [current - *v * *v]
     }
     fn reset<T: RealField + Copy>(_: &[T; 0]) -> Reset<T> {
-        Reset::To { threshold: T::one(), value: T::zero() }
+        let threshold = T::one();
+        if RESET { Reset::To { threshold, value: T::zero() } } else { Reset::Latch { threshold } }
     }
     fn rest(&self) -> [f64; 1] {
         [0.0]
     }
 }
 
-impl<const AFFINE: bool, const OWN_NAME: bool> NeuronVjp for Curved<AFFINE, OWN_NAME> {
+impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> NeuronVjp
+    for Curved<CLOSED, RESET, OWN_NAME>
+{
     fn rhs_vjp<T: RealField + Copy>(
         _: &[T; 0],
         [v]: &[T; 1],
@@ -374,12 +379,19 @@ fn resets_that_no_closed_form_can_locate() {
         builder(Curved::<false>, 0.3).build(),
         Error::NoClosedForm { .. },
         "population `cells` has a reset at threshold, but its model does not say how it is found in the step: set \
-         `AFFINE` if f is affine in v, or `LOCATED`"
+         `METHOD` to `Integration::ClosedForm` if f is affine in v, or else `LOCATED`"
     );
     refused!(
         builder(Curved::<true>, 0.3).build(),
         Error::NotAffine { .. },
-        "the model of population `cells` says that f is affine in v, which it is not: remove `AFFINE`"
+        "the model of population `cells` has the closed form of an f that is affine in v as its `METHOD`, which f is not: name \
+         another one, and set `LOCATED`"
+    );
+    refused!(
+        builder(Curved::<true, false>, 0.3).build(),
+        Error::NothingToLocate { .. },
+        "the model of population `cells` has a closed form as its `METHOD`, which is there to locate a reset at a threshold, \
+         and it has none: name another one"
     );
 }
 
@@ -398,7 +410,7 @@ fn continuous_adjoints_across_resets_that_they_cannot_cross() {
 #[test]
 fn models_with_a_name_that_is_taken() {
     refused!(
-        builder(Curved::<false, false>, 0.3).build(),
+        builder(Curved::<false, true, false>, 0.3).build(),
         Error::ModelName { .. },
         "the model of population `cells` is called `LIF`, as one of spikegrad's own: give it another `NAME`"
     );
