@@ -11,8 +11,31 @@ use crate::run::{Run, step_size};
 use crate::taus::Taus;
 use crate::{Error, Group, Loss, Network, Trial};
 
-/// The plain field of a network under a Runge-Kutta method. Models with a reset inside the step need
-/// [`SplitStep`](crate::SplitStep).
+/// The plain field of a network under a Runge-Kutta method: all neurons and synapses are one differential equation.
+///
+/// # When to take which scheme
+///
+/// The gradient of either scheme is exact for its own program. How far that is from the gradient of the equations depends on
+/// the order of the scheme: the split step holds the current for a step and has order 1 with any method for the neurons, the
+/// plain field has the order of its method, up to that of the gate.
+///
+/// Take the plain field for networks of theta neurons or of neurons without a reset whose gradient should be that of the
+/// equations: a voltage that creeps past the edge of firing amplifies every error of the current. Of 30 random networks of 10
+/// theta neurons (300 ms, tonic currents about 0 and 0.01 per ms, recurrent weights with a gain of 0.05 and 0.2), the
+/// gradient by the recurrent weights is off by so many of its norms, in the median and in the worst network:
+///
+/// | scheme | h, ms | median | worst |
+/// |---|---|---|---|
+/// | split step, Euler | 0.5 | 0.9 | 7 |
+/// | split step, Euler | 0.1 | 0.4 | 6 |
+/// | split step, RK4 | 0.1 | 0.17 | 3 |
+/// | plain field, RK4 | 0.5 | 0.01 | 0.22 |
+///
+/// In the 18 networks with a gain of 0.05 the split step by Euler's method at 0.1 ms is off by 0.08 in the median.
+///
+/// Take [`SplitStep`](crate::SplitStep) where a population has a reset inside the step ([`Reset::To`]), for delays and for
+/// weights of low rank, which the plain field refuses, and where speed counts: the work of a split step follows the spikes,
+/// and a step of the plain field multiplies by all weights once in every stage of its method.
 #[derive(Clone, Debug)]
 pub struct PlainStep<'n, T: 'static> {
     network: &'n Network<T>,

@@ -24,7 +24,8 @@ use crate::product::{add_outer, add_transposed, multiply};
 use crate::run::{Read, Run, step_size};
 use crate::{Error, Group, Loss, Network, Spike, Trial, memory};
 
-/// The split step of a network: exact decay of the synapses, the neurons' flow with the current held.
+/// The split step of a network: exact decay of the synapses, the neurons' flow with the current held. It has order 1 in the
+/// step and takes every network; [`PlainStep`](crate::PlainStep#when-to-take-which-scheme) says when that is the better scheme.
 ///
 /// ```
 /// # use spikegrad_models::{GateShape, Theta};
