@@ -202,13 +202,13 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 ///
 /// ```compile_fail,E0046
 /// # use simba::scalar::RealField;
-/// # use spikegrad_models::{Neuron, NeuronVjp, Parameter, Reset};
+/// # use spikegrad_models::{Integration, Neuron, NeuronVjp, Parameter, Reset};
 /// # #[derive(Clone, Copy, Debug)]
 /// # struct Leaky;
 /// # impl Neuron for Leaky {
 /// #     const NAME: &'static str = "leaky";
 /// #     const PARAMETERS: &'static [Parameter] = &[Parameter::new("v_theta", "1")];
-/// #     const AFFINE: bool = true;
+/// #     const METHOD: Integration = Integration::ClosedForm;
 /// #     type State<T: RealField + Copy> = [T; 1];
 /// #     type Params<T: RealField + Copy> = [T; 1];
 /// #     fn params(&self) -> [f64; 1] {

@@ -275,12 +275,11 @@ impl Case {
         &MODELS[index % MODELS.len()]
     }
 
-    fn method(&self) -> Method {
-        let all = tableau::ALL.len() + Exponential::ALL.len();
-        match self.method % all {
-            index if index < tableau::ALL.len() => tableau::ALL[index].into(),
-            index => Exponential::ALL[index - tableau::ALL.len()].into(),
-        }
+    /// Any method for all neurons, or that which each model names.
+    fn method(&self) -> Option<Method> {
+        let mut all = tableau::ALL.map(Method::from).to_vec();
+        all.extend(Exponential::ALL.map(Method::from));
+        all.get(self.method % (all.len() + 1)).copied()
     }
 
     fn trial(&self, network: &Network<f64>) -> Trial<f64> {

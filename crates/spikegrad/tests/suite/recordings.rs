@@ -27,7 +27,7 @@ fn network<N: NeuronVjp>(neuron: N, currents: &[f64], width: f64) -> Network<f64
     network
 }
 
-fn record(network: &Network<f64>, h: f64, steps: usize, method: impl Into<Method>) -> Recording<f64> {
+fn record(network: &Network<f64>, h: f64, steps: usize, method: impl Into<Option<Method>>) -> Recording<f64> {
     let scheme = SplitStep::with_method(network, h, method).expect("a scheme");
     let trial = Trial { targets: vec![0.0; steps], ..Trial::silent(steps, h, 1) };
     scheme.run(&trial, &Square { lambda: 0.0 }).expect("a run").record().expect("finite")
