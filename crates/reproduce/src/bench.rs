@@ -16,10 +16,10 @@ use spikegrad_benches::dense::Dense;
 use spikegrad_benches::{Problem, Size};
 
 use self::machine::Bandwidth;
-use crate::Error;
 use crate::cli::Verdict;
 use crate::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION};
 use crate::report::Report;
+use crate::{Error, pool};
 
 /// Seed of all problems.
 const SEED: u64 = 1;
@@ -321,11 +321,7 @@ fn parallel(report: &mut Report, quick: bool, most: usize) -> Result<(), Error> 
     let mut cases = Vec::new();
     for &batch in batches {
         for &threads in &counts {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .map_err(|source| Error::Threads { threads, source })?;
-            cases.push((pool, all.take(batch), Batch::default()));
+            cases.push((pool::pool(threads)?, all.take(batch), Batch::default()));
         }
     }
     let mut gradient = all.network.parameters.zeros_like();
@@ -386,10 +382,7 @@ fn crossover(report: &mut Report, quick: bool) -> Result<(), Error> {
         if quick { &[15.0, 200.0] } else { &[2.0, 5.0, 15.0, 40.0, 80.0, 150.0, 250.0, 400.0, 800.0] };
     let rounds = if quick { 1 } else { 3 };
     let sizes: &[(usize, usize)] = if quick { &[(128, 16)] } else { &[(80, 16), (256, 16), (1024, 8)] };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .map_err(|source| Error::Threads { threads: 1, source })?;
+    let pool = pool::pool(1)?;
     let mut plot = Plot::new(sizes.len()).letters().size(720.0, 250.0);
     let mut rows = Vec::new();
     for &(neurons, batch) in sizes {

@@ -11,7 +11,7 @@ use indicatif::MultiProgress;
 
 use crate::experiments::{Context, EXPERIMENTS, Experiment};
 use crate::report::Outcome;
-use crate::{Error, bench, compare, index, resume};
+use crate::{Error, bench, compare, index, pool, resume};
 
 /// Reproduces the published experiments and judges their figures.
 #[derive(Debug, Parser)]
@@ -123,12 +123,8 @@ fn reproduce(
     out: &mut impl Write,
 ) -> Result<Verdict, Error> {
     let experiments = choose(&args.names, known)?;
-    let threads =
-        args.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|source| Error::Threads { threads, source })?;
+    let threads = pool::threads(args.threads);
+    let pool = pool::pool(threads)?;
     let mut verdict = Verdict::Fine;
     let mut failures = Vec::new();
     for experiment in experiments {
@@ -172,7 +168,8 @@ fn run_one(
         return Ok((outcome, true));
     }
     resume::prepare(&report.metrics(), &context.state, args.fresh)?;
-    pool.install(|| (experiment.run)(context, &mut report))?;
+    pool.install(|| (experiment.run)(context, &mut report))
+        .map_err(|error| error.about_state(&context.state))?;
     report.add_seconds(start.elapsed().as_secs_f64());
     Ok((report.write(&args.out)?, false))
 }
@@ -210,6 +207,7 @@ mod tests {
         named("bad", |context, report| fake(context, report, 2.0)),
         named("broken", |_, _| Err(Error::Missing { what: "broken" })),
         named("long", in_two_halves),
+        named("trained", trained),
     ];
 
     const fn named(name: &'static str, run: fn(&Context, &mut Report) -> Result<(), Error>) -> Experiment {
@@ -234,6 +232,22 @@ mod tests {
             return Err(Error::Missing { what: "power" });
         }
         fake(context, report, 0.5)
+    }
+
+    /// Loads what is left of an earlier run, and leaves something that cannot be loaded.
+    fn trained(context: &Context, report: &mut Report) -> Result<(), Error> {
+        let path = context.checkpoint("fake", 1).path;
+        if path.exists() {
+            use spikegrad::models::{GateShape, Nif};
+            use spikegrad::network::{Network, Population};
+            let population = Population::new("nif", Nif, 2, GateShape::Box, 0.3);
+            let mut network =
+                Network::builder().population(population).synapse("slow", 10.0).build().unwrap();
+            let loaded = spikegrad::tasks::load(&mut network, &path);
+            loaded.map_err(|error| Error::experiment(spikegrad::tasks::Error::from(error)))?;
+        }
+        std::fs::write(path, b"spikegrd half").unwrap();
+        fake(context, report, 2.0)
     }
 
     /// Runs the fakes with these words after `reproduce`: the result, what was printed, and where the reports are.
@@ -293,7 +307,10 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = run_fakes("good god").0.unwrap_err();
-        assert_eq!(error.to_string(), "there is no experiment `god`; choose from: good, bad, broken, long");
+        assert_eq!(
+            error.to_string(),
+            "there is no experiment `god`; choose from: good, bad, broken, long, trained"
+        );
     }
 
     #[test]
@@ -317,6 +334,11 @@ mod tests {
         let (result, printed) = run_fakes_in(dir.path(), "bad");
         assert!(printed.contains("FAIL") && printed.contains("MISSED") && printed.contains("done before"));
         assert_eq!(result.unwrap(), Verdict::Missed);
+        // A verdict that the figures do not have is none.
+        let path = dir.path().join("bad").join("metrics.json");
+        let forged = std::fs::read_to_string(&path).unwrap().replace("\"pass\": false", "\"pass\": true");
+        std::fs::write(&path, forged).unwrap();
+        assert!(!again("bad"));
         // Half a report is none.
         std::fs::remove_file(dir.path().join("bad").join("report.html")).unwrap();
         assert!(!again("bad"));
@@ -335,6 +357,25 @@ mod tests {
         assert!(run("long --seed 2").0.is_err());
         assert!(run("long --seed 2").0.is_ok());
         assert!(run("long --seed 2 --fresh").0.is_err());
+    }
+
+    #[test]
+    fn damaged_state_is_told_with_what_helps() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("trained").join("state");
+        assert!(run_fakes_in(dir.path(), "trained").0.is_ok());
+        std::fs::remove_file(dir.path().join("trained").join("metrics.json")).unwrap();
+        let error = run_fakes_in(dir.path(), "trained").0.unwrap_err().to_string();
+        assert!(error.contains("--fresh") && error.contains(&state.display().to_string()), "{error}");
+        assert!(error.contains("fake.checkpoint has version") || error.contains("is damaged"), "{error}");
+        assert!(run_fakes_in(dir.path(), "trained --fresh").0.is_ok());
+    }
+
+    #[test]
+    fn too_many_threads_are_refused_before_anything_is_run() {
+        let (result, printed, dir) = run_fakes("good --threads 100000");
+        assert!(matches!(result, Err(Error::TooManyThreads { threads: 100_000, .. })), "{result:?}");
+        assert!(printed.is_empty() && !dir.path().join("good").exists());
     }
 
     #[test]

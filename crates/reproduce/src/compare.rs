@@ -13,8 +13,8 @@ use spikegrad::models::{Gate, GateShape};
 use spikegrad::network::{Group, Network, SplitStep, SplitTape, Trial};
 use spikegrad::tasks::{Batch, Quadratic};
 
-use crate::Error;
 use crate::problem::{GROUPS, H, LAMBDA, Problem};
+use crate::{Error, pool};
 
 /// The floating-point type to compute in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -71,13 +71,8 @@ pub struct Comparison {
 /// If the problem cannot be read or computed.
 pub fn run(args: &Args) -> Result<(), Error> {
     let problem = Problem::load(&args.problem).map_err(Error::experiment)?;
-    let threads = args
-        .threads
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get), NonZeroUsize::get);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|source| Error::Threads { threads, source })?;
+    let threads = pool::threads(args.threads);
+    let pool = pool::pool(threads)?;
     let repeat = args.repeat.get();
     let found = pool.install(|| match args.dtype {
         Dtype::F64 => compare(&problem, &problem.network, &problem.trials, repeat),
@@ -182,7 +177,7 @@ pub fn compare<T: RealField + Copy>(
 
     let group = |g: Group| gradient.group(g).iter().map(|&x| x.to_subset_unchecked()).collect::<Vec<f64>>();
     let mut relative = vec![
-        ("cost", problem.cost.map(|stored| ((cost - stored) / stored).abs())),
+        ("cost", problem.cost.map(|stored| difference(&[cost], &[stored]))),
         ("v_final", problem.v_final.as_ref().map(|stored| difference(&v_final, stored))),
     ];
     let mut grad_norms = Vec::new();
@@ -202,13 +197,21 @@ pub fn compare<T: RealField + Copy>(
     })
 }
 
+/// The Euclidean norm, which overflows only where an entry does.
 fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|x| x * x).sum::<f64>().sqrt()
+    let largest = x.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    if largest == 0.0 {
+        return 0.0;
+    }
+    x.iter().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt() * largest
 }
 
+/// The norm of the difference over that of what is stored, or of what was computed where that is zero. JSON has no word for
+/// what is not a number: it would read as not stored.
 fn difference(computed: &[f64], stored: &[f64]) -> f64 {
     let difference: Vec<f64> = computed.iter().zip(stored).map(|(a, b)| a - b).collect();
-    norm(&difference) / norm(stored)
+    let scale = [norm(stored), norm(computed)].into_iter().find(|norm| *norm > 0.0);
+    scale.map_or(0.0, |scale| norm(&difference) / scale)
 }
 
 /// The voltages at the end with the turns of the circle added back, `B x N`, and the number of spikes.
@@ -246,4 +249,18 @@ fn final_voltages<T: RealField + Copy>(
         }
     }
     Ok((voltages, crossings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_numbers_whatever_is_stored() {
+        assert_eq!(difference(&[3.0, 4.0], &[3.0, 4.0]), 0.0);
+        assert_eq!(difference(&[0.0, 2.0], &[0.0, 1.0]), 1.0);
+        assert_eq!(difference(&[0.0], &[0.0]), 0.0);
+        assert_eq!(difference(&[2.0], &[0.0]), 1.0);
+        assert_eq!(difference(&[1e200, 0.0], &[2e200, 0.0]), 0.5);
+    }
 }

@@ -1,6 +1,8 @@
 //! The one error type of this crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use spikegrad::tasks::CheckpointError;
 
 /// What can go wrong between the command line and the finished report.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,25 @@ pub enum Error {
         /// The pool's reason.
         source: rayon::ThreadPoolBuildError,
     },
+    /// More threads than any machine has use for.
+    #[error("{threads} threads are too many; ask for at most {most} with --threads")]
+    TooManyThreads {
+        /// How many were asked for.
+        threads: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// What an interrupted run left cannot be gone on from.
+    #[error(
+        "what an earlier run left in `{}` cannot be used; run again with --fresh, which removes it and starts anew",
+        state.display()
+    )]
+    State {
+        /// The directory.
+        state: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// A part of the program that is not in this version.
     #[error("`{what}` is not in this version; choose another name or update")]
     Missing {
@@ -82,6 +103,23 @@ impl Error {
     /// Wraps an error of another crate, for `map_err(Error::experiment)` in experiments.
     pub fn experiment(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Experiment(Box::new(source))
+    }
+
+    /// Says what helps where the cause is a file that an earlier run left in `state`.
+    pub(crate) fn about_state(self, state: &Path) -> Self {
+        let cause = match &self {
+            Self::Experiment(source) => source,
+            _ => return self,
+        };
+        let file = match cause.downcast_ref() {
+            Some(spikegrad::tasks::Error::Checkpoint(file)) => Some(file),
+            _ => cause.downcast_ref(),
+        };
+        match file {
+            // The system's refusal is no damage.
+            None | Some(CheckpointError::Io { .. }) => self,
+            Some(_) => Self::State { state: state.to_owned(), source: Box::new(self) },
+        }
     }
 }
 

@@ -1,26 +1,18 @@
-//! Files that are either whole or absent: written beside their place, then renamed into it.
+//! Files of reports and of what an interrupted run keeps.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use spikegrad::tasks::{CheckpointError, write_whole};
+
 use crate::Error;
 
-/// Writes `contents` to `path` by way of a temporary file in the same directory.
+/// Writes `contents` to `path`, whole or not at all.
 pub(crate) fn write(path: &Path, contents: &str) -> Result<(), Error> {
-    let error = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { action: "write", path, source }
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let result = fs::write(&temporary, contents)
-        .map_err(error(&temporary))
-        .and_then(|()| fs::rename(&temporary, path).map_err(error(path)));
-    if result.is_err() {
-        // The first error is the one to report; a leftover temporary file is harmless.
-        let _ = fs::remove_file(&temporary);
-    }
-    result
+    write_whole(path, &[contents.as_bytes()]).map_err(|error| match error {
+        CheckpointError::Io { action, path, source } => Error::Io { action, path, source },
+        other => Error::Io { action: "write", path: path.to_owned(), source: std::io::Error::other(other) },
+    })
 }
 
 /// Creates a directory and those above it.
@@ -50,6 +42,9 @@ pub(crate) fn remove_dir(path: &Path) -> Result<(), Error> {
 
 /// Reads what [`write`] wrote as JSON; none if it is not there or something else.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    if !path.is_file() {
+        return None;
+    }
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }
 

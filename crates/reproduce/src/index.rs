@@ -31,7 +31,11 @@ pub fn write(out: &Path) -> Result<PathBuf, Error> {
         }
         let metrics = std::fs::read_to_string(&metrics)
             .map_err(|error| error.to_string())
-            .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
+            .and_then(|metrics: Metrics| match metrics.is_sound() {
+                true => Ok(metrics),
+                false => Err("its verdicts are not those of its figures".to_owned()),
+            });
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let plots =
             file::children(&path)?.into_iter().map(|path| name(&path)).filter(|name| name.ends_with(".svg"));
@@ -215,6 +219,26 @@ mod tests {
         std::fs::create_dir(dir.path().join("synapse")).unwrap();
         std::fs::write(dir.path().join("synapse").join("metrics.json"), "{").unwrap();
         assert!(index(dir.path()).contains("unreadable"));
+    }
+
+    #[test]
+    fn a_verdict_that_its_figures_do_not_have_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        Report::new("synapse", "", 1, false)
+            .figure("f", 2.0, "", Some([0.0, 1.0]))
+            .write(dir.path())
+            .unwrap();
+        assert!(index(dir.path()).contains("Fail"));
+        let path = dir.path().join("synapse").join("metrics.json");
+        let honest = std::fs::read_to_string(&path).unwrap();
+        for forged in
+            [honest.replace("false", "true"), honest.replacen("\"pass\": false", "\"pass\": true", 1)]
+        {
+            assert_ne!(forged, honest);
+            std::fs::write(&path, forged).unwrap();
+            let page = index(dir.path());
+            assert!(page.contains("unreadable") && page.contains("not those of its figures"), "{page}");
+        }
     }
 
     #[test]

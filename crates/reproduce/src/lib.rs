@@ -14,9 +14,12 @@ pub mod experiments;
 mod file;
 pub mod index;
 mod markup;
+mod npy;
 pub mod plot;
+mod pool;
 pub mod problem;
 pub mod report;
 mod resume;
 
 pub use error::Error;
+pub use npy::ArrayError;

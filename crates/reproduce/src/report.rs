@@ -316,6 +316,18 @@ impl Metrics {
         of(self) == of(other)
     }
 
+    /// Whether every verdict is the one that its figures ask for. A file that was changed may have others.
+    pub(crate) fn is_sound(&self) -> bool {
+        let quick = self.settings.get("quick") == Some(&Value::Bool(true));
+        let verdict = |figure: &Measured| {
+            let band = figure.band.filter(|_| !quick);
+            band.map(|[low, high]| figure.value.is_some_and(|value| low <= value && value <= high))
+        };
+        let judged = self.figures.iter().filter_map(verdict);
+        self.figures.iter().all(|figure| figure.pass == verdict(figure))
+            && self.pass == judged.reduce(|all, pass| all && pass)
+    }
+
     /// The figures as a table for the terminal.
     #[must_use]
     pub fn summary(&self) -> String {

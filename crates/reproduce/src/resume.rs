@@ -11,11 +11,8 @@ pub(crate) fn finished(plan: &Metrics, out: &Path) -> Option<Outcome> {
     let dir = out.join(file::safe_name(&plan.name));
     let metrics: Metrics = file::read_json(&dir.join("metrics.json"))?;
     let page = dir.join("report.html");
-    (page.is_file() && metrics.is_same_run(&through_json(plan)?)).then(|| Outcome {
-        pass: metrics.pass,
-        page,
-        metrics,
-    })
+    let done = page.is_file() && metrics.is_sound() && metrics.is_same_run(&through_json(plan)?);
+    done.then(|| Outcome { pass: metrics.pass, page, metrics })
 }
 
 /// Makes the directory `state` for a run of `plan`. What an interrupted run of the same plan left there stays, unless a

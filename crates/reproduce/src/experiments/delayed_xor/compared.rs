@@ -130,7 +130,10 @@ fn one<M: Model + 'static>(
 ) -> Result<Compared, Error> {
     let path = context.state.join(format!("{}.json", file::safe_name(name)));
     let found: Option<Kept> = file::read_json(&path);
-    if let Some(kept) = found.filter(|kept| kept.parameters.len() == model.parameters().len()) {
+    let fits = |kept: &Kept| {
+        kept.parameters.len() == model.parameters().len() && kept.parameters.iter().all(|x| x.is_finite())
+    };
+    if let Some(kept) = found.filter(fits) {
         model.parameters_mut().copy_from_slice(&kept.parameters);
         let (history, seconds) = (kept.history, kept.seconds);
         let responder = Box::new(model);
