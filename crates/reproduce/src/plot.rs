@@ -256,6 +256,34 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_panel_says_why() {
+        let x = [1.0, 2.0];
+        let empty = || Panel::new("").hline(0.5).span(0.0, 1.0).identity();
+        for panel in [
+            empty().line(&[], &[], Style::new(BLUE)),
+            empty().line(&x, &[f64::NAN; 2], Style::new(BLUE).label("lost")),
+            empty().raster(&[vec![], vec![]], BLACK),
+            empty(),
+        ] {
+            let svg = check(&Plot::new(1).panel(panel.clone()));
+            assert!(svg.contains("nothing to show"), "{svg}");
+            let svg = check(&Plot::new(1).panel(panel.when_empty("no neuron fired")));
+            assert!(svg.contains("no neuron fired"), "{svg}");
+        }
+        for panel in [
+            Panel::new("").line(&[1.0], &[2.0], Style::new(BLUE)),
+            Panel::new("").scatter(&x, &x, Style::new(BLUE)),
+            Panel::new("").raster(&[vec![], vec![1.0]], BLACK),
+            Panel::blank(),
+        ] {
+            assert!(!check(&Plot::new(1).panel(panel.when_empty("why"))).contains("why"));
+        }
+        // One point is something to see.
+        let one = check(&Plot::new(1).panel(Panel::new("").line(&[1.0], &[2.0], Style::new(BLUE))));
+        assert!(one.contains("circle"), "{one}");
+    }
+
+    #[test]
     fn a_plot_without_panels_is_an_error() {
         assert!(matches!(Plot::new(2).render(), Err(Error::Draw { .. })));
     }

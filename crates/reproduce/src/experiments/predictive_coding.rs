@@ -349,7 +349,7 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     let mut traces = Plot::new(1).letters().heights(&[1.0, 1.0, 1.6]);
     for d in 0..2 {
         traces = traces.panel(
-            Panel::new(if d == 0 { "Readout follows the target" } else { "" })
+            Panel::new(if d == 0 { "Readout and target" } else { "" })
                 .hide_x()
                 .y_label(if d == 0 { "o_{1} (1/ms)" } else { "o_{2} (1/ms)" })
                 .line(time, &column(&recording.output, 2, d), Style::new(BLUE).label("readout"))
@@ -411,8 +411,15 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     report.plot(
         "balance",
         "Balance.",
-        "Input and fast recurrent current of one neuron are large and opposite; what is left is small. Without the fast \
-         current its voltage would wander off.",
+        format!(
+            "Input and fast recurrent current of the neuron that fires most, and what is left of them: standard deviations \
+             {:.3}, {:.3} and {:.3} per ms. Its voltage with the fast current and, had it no resets, without: {:.2} and {:.2}.",
+            deviation(&input),
+            deviation(&fast),
+            deviation(&total),
+            deviation(&v),
+            deviation(&without)
+        ),
         currents.render()?,
     );
 

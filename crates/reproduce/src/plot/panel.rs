@@ -92,6 +92,7 @@ pub struct Panel {
     y: Axis,
     marks: Vec<Mark>,
     note: Option<String>,
+    empty: Option<String>,
     direct: bool,
     blank: bool,
     columns: usize,
@@ -207,7 +208,14 @@ impl Panel {
         self
     }
 
-    /// Adds a line.
+    /// Says why there is nothing to see, where that comes to pass: an empty panel would be silent about it.
+    #[must_use]
+    pub fn when_empty(mut self, reason: impl Into<String>) -> Self {
+        self.empty = Some(reason.into());
+        self
+    }
+
+    /// Adds a line; one of a single point is a dot.
     #[must_use]
     pub fn line(mut self, x: &[f64], y: &[f64], style: Style) -> Self {
         self.marks.push(Mark::Line { points: zip(x, y), style });
@@ -539,6 +547,12 @@ impl Panel {
         if let Some((_, limit, label)) = self.heat_mark() {
             draw_colour_bar(canvas, &rect, limit, label)?;
         }
+        if !self.marks.iter().any(Mark::shows) {
+            let reason = self.empty.as_deref().unwrap_or("nothing to show");
+            let centre = ((rect.left + rect.right) / 2.0, (rect.top + rect.bottom) / 2.0);
+            let size = text::fit(reason, LABEL, rect.right - rect.left);
+            canvas.text(reason, centre, Lettering::new(size, HPos::Center, VPos::Center))?;
+        }
         if let Some(note) = &self.note {
             canvas.text(
                 note,
@@ -664,6 +678,11 @@ impl Panel {
             Mark::Line { points, style } => {
                 let placed: Vec<Point> = points.iter().map(|point| at(*point)).collect();
                 for run in placed.split(|point| !finite(point)) {
+                    if let [point] = run
+                        && rect.contains(*point)
+                    {
+                        canvas.dot(*point, style.width.max(3.6) / 2.0, style.colour, style.alpha)?;
+                    }
                     for piece in rect.clip(&path::thin(run)) {
                         stroke(canvas, &piece, style)?;
                     }
@@ -769,6 +788,18 @@ impl Panel {
 }
 
 impl Mark {
+    /// Whether there is anything of the data to see; lines that help to read them do not count.
+    fn shows(&self) -> bool {
+        let finite = |point: &Point| point.0.is_finite() && point.1.is_finite();
+        match self {
+            Self::Line { points, .. } | Self::Dots { points, .. } => points.iter().any(finite),
+            Self::Area { x, low, .. } => zip(x, low).iter().any(finite),
+            Self::Bars { bars, .. } => bars.iter().any(|bar| bar[2].is_finite() && bar[2] != 0.0),
+            Self::Raster { rows, .. } | Self::Heat { rows, .. } => rows.iter().any(|row| !row.is_empty()),
+            Self::Straight { .. } | Self::Horizontal(_) | Self::Vertical(_) | Self::Span(_) => false,
+        }
+    }
+
     fn style(&self) -> Option<&Style> {
         match self {
             Self::Line { style, .. }

@@ -64,6 +64,14 @@ pub(super) struct Decoding {
     pub(super) accuracy: [Vec<f64>; 3],
 }
 
+impl Decoding {
+    /// The accuracies at the first decoding at `time` or after it.
+    pub(super) fn at(&self, time: f64) -> [f64; 3] {
+        let place = self.time.iter().position(|&t| t >= time).unwrap_or(self.time.len() - 1);
+        [0, 1, 2].map(|k| self.accuracy[k][place])
+    }
+}
+
 /// Trials are split in so many parts, each decoded by what the others teach.
 const FOLDS: usize = 5;
 /// Time between two decodings, ms.
@@ -110,9 +118,10 @@ pub(super) fn decoding(
     Ok(Decoding { time: times.iter().map(|&t| t as f64 - before as f64).collect(), accuracy })
 }
 
-/// The part of signs in `y` (`trials x 3`) that ridge regressions on `x` (`trials x N`) tell rightly for trials left out.
+/// The part of signs in `y` (`trials x 3`) that ridge regressions on `x` (`trials x N`) tell rightly for trials left out. A
+/// readout that tells neither sign is right in one half of the cases, as if it guessed.
 fn cross_validated(x: &DMatrix<f64>, y: &DMatrix<f64>) -> [f64; 3] {
-    let mut right = [0; 3];
+    let mut right = [0.0; 3];
     for fold in 0..FOLDS {
         // Kinds of trials repeat every four, so that whole groups of four are left out.
         let out = |row: &usize| row / 4 % FOLDS == fold;
@@ -127,15 +136,19 @@ fn cross_validated(x: &DMatrix<f64>, y: &DMatrix<f64>) -> [f64; 3] {
         let mut square = x_fit.tr_mul(&x_fit);
         let ridge = 1e-3 * square.trace() / square.nrows() as f64 + f64::MIN_POSITIVE;
         (0..square.nrows()).for_each(|i| square[(i, i)] += ridge);
-        let Some(cholesky) = square.cholesky() else { continue };
-        let told = centred(x.select_rows(&test)) * cholesky.solve(&x_fit.tr_mul(&y_fit));
+        let weights = match square.cholesky() {
+            Some(cholesky) => cholesky.solve(&x_fit.tr_mul(&y_fit)),
+            None => DMatrix::zeros(x.ncols(), y.ncols()),
+        };
+        let told = centred(x.select_rows(&test)) * weights;
         for (at, &row) in test.iter().enumerate() {
             for (k, right) in right.iter_mut().enumerate() {
-                *right += usize::from(told[(at, k)] * y[(row, k)] > 0.0);
+                let agreement = told[(at, k)] * y[(row, k)];
+                *right += if agreement > 0.0 { 1.0 } else { 0.5 * f64::from(u8::from(agreement == 0.0)) };
             }
         }
     }
-    right.map(|right| right as f64 / x.nrows() as f64)
+    right.map(|right| right / x.nrows() as f64)
 }
 
 /// The adjoint along a trial, at the right end of every step, `steps x N` each.
@@ -227,7 +240,7 @@ impl Adjoint {
         self.active.iter().filter(|a| **a).count() as f64 / self.active.len() as f64
     }
 
-    /// The part of the sum of `|x|` that lies in the active zone.
+    /// The part of the sum of `|x|` that lies in the active zone; no number if there is nothing.
     pub(super) fn share_in_zone(&self, x: &[f64]) -> f64 {
         let inside: f64 =
             x.iter().zip(&self.active).filter(|(_, active)| **active).map(|(x, _)| x.abs()).sum();
@@ -259,6 +272,18 @@ impl Adjoint {
 pub(super) fn spectrum(network: &Network<f32>, class: usize) -> (Vec<f64>, Vec<f64>) {
     let w = network.parameters.recurrent(class).map(f64::from);
     w.complex_eigenvalues().iter().map(|z| (z.re, z.im)).unzip()
+}
+
+/// How many eigenvalues of a class's weights lie farther from the centre of those of `before` than any of those does.
+pub(super) fn apart(before: &Network<f32>, after: &Network<f32>, class: usize) -> usize {
+    let ((re, im), all) = (spectrum(before, class), spectrum(after, class));
+    let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+    let centre = (mean(&re), mean(&im));
+    let distances = |(re, im): (Vec<f64>, Vec<f64>)| {
+        re.into_iter().zip(im).map(move |(re, im)| (re - centre.0).hypot(im - centre.1))
+    };
+    let farthest = distances((re, im)).fold(0.0, f64::max);
+    distances(all).filter(|distance| *distance > farthest).count()
 }
 
 #[cfg(test)]
@@ -325,5 +350,7 @@ mod tests {
         let [first, second, product] = cross_validated(&x, &y);
         assert!(second > 0.98, "{second}");
         assert!((first - 0.5).abs() < 0.1 && (product - 0.5).abs() < 0.1, "{first} {product}");
+        // Of a network that is silent nothing can be told, which is no worse than a guess.
+        assert_eq!(cross_validated(&DMatrix::zeros(400, 10), &y), [0.5; 3]);
     }
 }

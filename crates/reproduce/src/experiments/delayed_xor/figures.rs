@@ -3,7 +3,7 @@
 use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor, Timing};
 
-use super::analysis::{self, DELAY, KINDS, LEAD};
+use super::analysis::{self, DELAY, Decoding, KINDS, LEAD};
 use super::compared::Compared;
 use super::scoring::{Gated, Scores, wilson};
 use super::training::Trained;
@@ -26,9 +26,11 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
     let readout = gated.network.parameters.readout();
     order.sort_by(|&i, &j| readout[(0, i)].total_cmp(&readout[(0, j)]));
     let (mut inputs, mut outputs, mut rasters) = (Vec::new(), Vec::new(), Vec::new());
+    let mut given = Vec::new();
     for (at, (first, second, name)) in KINDS.into_iter().enumerate() {
         let trial = task.trial_of(&[analysis::episode(first, second, Timing::Controlled)]);
         let recording = analysis::record(gated, &trial)?;
+        given.extend(task.answers(&trial, &recording.output).into_iter().map(|pair| (name, pair)));
         let column = |k: usize| -> Vec<f64> {
             trial.inputs.iter().skip(k).step_by(2).map(|&x| f64::from(x)).collect()
         };
@@ -55,7 +57,8 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
         ));
         let spikes = recording.spike_times();
         let sorted: Vec<Vec<f64>> = order.iter().map(|&i| spikes[i].clone()).collect();
-        rasters.push(label(panel("").x_label("time (ms)").raster(&sorted, BLACK), "neuron"));
+        let raster = panel("").x_label("time (ms)").raster(&sorted, BLACK).when_empty("no neuron fired");
+        rasters.push(label(raster, "neuron"));
     }
     let all = inputs.into_iter().chain(outputs).chain(rasters);
     let plot = all.fold(Plot::new(KINDS.len()).heights(&[0.8, 1.0, 2.0]), Plot::panel);
@@ -65,14 +68,29 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
         "The six kinds of trials.",
         format!(
             "Signs of first and second pulse above; delays of {DELAY} ms, timing controlled, so that the cue comes at the same \
-             time in all six. The output stays near zero until the cue, then rises for opposite signs, falls for equal ones \
-             and does neither after a single pulse. Below, the spikes of all neurons, in the order of their readout weights, \
-             the most negative at the bottom: which neurons fire between the pulses and the cue is what the network \
-             remembers."
+             time in all six. The output has to stay near zero until the cue, then to rise for opposite signs, to fall for \
+             equal ones and to do neither after a single pulse. {} Below, the spikes of all neurons, in the order of their \
+             readout weights, the most negative at the bottom: the network can remember by nothing but what differs there \
+             between the kinds.",
+            answered(&given)
         ),
         plot.size(1060.0, 150.0).render()?,
     );
     Ok(())
+}
+
+/// How many of the trials that are shown were answered rightly, and what was answered in the others.
+fn answered(given: &[(&str, (Answer, Answer))]) -> String {
+    let wrong: Vec<String> = given
+        .iter()
+        .filter(|(_, (answered, right))| answered != right)
+        .map(|(kind, (answered, _))| format!("{kind} as {}", name_of(*answered)))
+        .collect();
+    if wrong.is_empty() {
+        return format!("This network answers all {} rightly.", given.len());
+    }
+    let right = given.len() - wrong.len();
+    format!("This network answers {right} of {} rightly, and takes {}.", given.len(), wrong.join(", "))
 }
 
 /// Accuracy by test and class.
@@ -141,7 +159,7 @@ pub(super) fn by_memory(
         "For how long.",
         "Accuracy on trials whose first pulse has to be kept for a given time, from its end to the cue, half of it before the \
          second pulse and half of it after. Grey: the times that occur in training. Around the gated network, the 95 % \
-         confidence interval. In standard trials with a single pulse the cue comes earlier, so that they are easier.",
+         confidence interval. In standard trials with a single pulse the cue comes earlier, so that it is kept for less long.",
         plot.size(820.0, 210.0).render()?,
     );
     Ok(())
@@ -184,8 +202,8 @@ pub(super) fn comparison(
         "All have as many neurons or units as the gated network and the same filter before the output. One network of each \
          kind was trained on streams with both timings, on at most as many trials, and is judged by all tests. The rate network \
          has no spikes at all, and an exact gradient too: it shows what the task costs without them. The integrate-and-fire \
-         networks have the wiring of the gated one and spikes that are all or none, and a surrogate stands for the derivative. \
-         It is not the gradient of these networks, and need not be to be of use; nothing holds their rates down.",
+         networks have the wiring of the gated one and spikes that are all or none, and a surrogate stands for the derivative, \
+         which is not the gradient of these networks; nothing in their cost holds their rates down.",
     );
     report.table(
         "Accuracy with its 95 % confidence interval; squared error over the whole trial in per cent of that of silence; mean rate; wall time of training.",
@@ -198,8 +216,11 @@ pub(super) fn comparison(
 /// Cost and validation against the trials seen.
 fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> Result<(), Error> {
     let mut cost = Panel::new("Cost of a batch").x_label("thousand trials").y_label("cost").log_y();
-    let mut validation =
-        Panel::new("Validation").x_label("thousand trials").y_label("accuracy").y_range(0.0, 1.0);
+    let mut validation = Panel::new("Validation")
+        .x_label("thousand trials")
+        .y_label("accuracy")
+        .y_range(0.0, 1.0)
+        .when_empty("training ended before the first validation");
     let mut curve = |k: usize, name: &str, batch: usize, costs: &[f64], accuracies: &[(usize, f64)]| {
         let thousand = |iteration: usize| (iteration * batch) as f64 * 1e-3;
         let (x, y) = binned(costs);
@@ -224,13 +245,29 @@ fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> 
     report.plot(
         "learning",
         "Learning.",
-        "Left: cost of the batches, averaged over neighbouring ones. It may rise while answers get better, because delays and the \
-         weight of what lies outside the responses grow with the level of difficulty. Middle: part of cues answered rightly on \
-         validation trials of the level that training has reached. Right: that level, for the gated networks; at 0.6 the delays \
-         have their full length. The network that is judged is the best one at the last level.",
+        format!(
+            "Left: cost of the batches, averaged over neighbouring ones. It may rise while answers get better, because delays and \
+             the weight of what lies outside the responses grow with the level of difficulty. Middle: part of cues answered \
+             rightly on validation trials of the level that training has reached. Right: that level, for the gated networks; at \
+             0.6 the delays have their full length. {}",
+            trained.iter().map(judged).collect::<Vec<_>>().join(" ")
+        ),
         Plot::new(3).letters().panel(cost).panel(validation).panel(level).size(820.0, 210.0).render()?,
     );
     Ok(())
+}
+
+/// Which network of a training is judged: that depends on how far it came.
+fn judged(one: &Trained) -> String {
+    let highest = one.level.iter().copied().fold(0.0, f64::max);
+    if highest >= 1.0 && one.best {
+        return format!("Of the network `{}`, the best one at the last level is judged.", one.name);
+    }
+    format!(
+        "The training of `{}` reached level {highest:.2} and no validation at the last one, which is 1: the network that it \
+         ended with is judged.",
+        one.name
+    )
 }
 
 /// At most two hundred means of neighbouring values, with the number of the last one.
@@ -259,44 +296,73 @@ fn decodability(
     amounts: &Amounts,
     one: &Trained,
 ) -> Result<(), Error> {
-    let decoding = analysis::decoding(&one.gated, &one.task, amounts.decoded, context.seed)?;
+    // The random network that training began with tells what a readout finds without any of it.
+    let untrained = Gated { network: one.initial.clone(), h: one.gated.h };
+    let [before, after] = [&untrained, &one.gated]
+        .map(|gated| analysis::decoding(gated, &one.task, amounts.decoded, context.seed));
+    let (before, after) = (before?, after?);
     let task = &one.task;
     let second = task.pulse + DELAY;
     let cue = 2.0 * second;
-    let mut panel = Panel::new("")
-        .x_label("time from the first pulse (ms)")
-        .y_label("told rightly")
-        .y_range(0.0, 1.0)
-        .span(0.0, task.pulse)
-        .span(second, second + task.pulse)
-        .span(cue, cue + task.cue)
-        .hline(0.5);
-    for (k, name) in ["first pulse", "second pulse", "exclusive-or"].into_iter().enumerate() {
-        panel =
-            panel.line(&decoding.time, &decoding.accuracy[k], Style::new(cycle(k)).label(name).width(1.6));
+    let mut plot = Plot::new(3).letters();
+    for (k, name) in DECODED.into_iter().enumerate() {
+        let panel = Panel::new(name)
+            .x_label("time from the first pulse (ms)")
+            .y_range(0.0, 1.0)
+            .span(0.0, task.pulse)
+            .span(second, second + task.pulse)
+            .span(cue, cue + task.cue)
+            .hline(0.5);
+        let panel = if k == 0 { panel.y_label("told rightly") } else { panel };
+        let named = |style: Style, name: &str| if k == 0 { style.label(name) } else { style };
+        let trained = Style::new(cycle(k)).width(1.6);
+        plot = plot.panel(
+            panel
+                .line(&before.time, &before.accuracy[k], named(Style::new(GREY).dashed(), "before training"))
+                .line(&after.time, &after.accuracy[k], named(trained, "after")),
+        );
     }
-    let at = |time: f64, k: usize| {
-        let place = decoding.time.iter().position(|&t| t >= time).unwrap_or(0);
-        decoding.accuracy[k][place]
-    };
-    report
-        .figure("linear readout before the cue: first pulse", at(cue - 10.0, 0), "", None)
-        .figure("linear readout before the cue: second pulse", at(cue - 10.0, 1), "", None)
-        .figure("linear readout before the cue: exclusive-or", at(cue - 10.0, 2), "", None)
-        .figure("linear readout after the cue: exclusive-or", at(cue + task.cue + 20.0, 2), "", None);
+    let times = [("before the cue", cue - 10.0), ("after the cue", cue + task.cue + 20.0)];
+    for (when, time) in times {
+        for (who, decoding) in [("", &after), (", untrained", &before)] {
+            for (name, accuracy) in DECODED.into_iter().zip(decoding.at(time)) {
+                report.figure(format!("linear readout {when}: {name}{who}"), accuracy, "", None);
+            }
+        }
+    }
     report.plot(
         "decoding",
-        "Where the memory is.",
+        "What the activity tells.",
         format!(
             "How well a linear readout of the slow synapses, fitted at each time on some trials by ridge regression, tells the \
-             signs on others ({} trials with delays of {DELAY} ms; five-fold cross-validation; one half is chance). Grey: first \
-             pulse, second pulse, cue. A curve that stays up after its pulse is a memory that is kept in the activity; the \
-             exclusive-or is no linear function of the pulses, so that where it can be read the network has computed it.",
-            amounts.decoded
+             signs on others ({} trials with delays of {DELAY} ms; five-fold cross-validation; one half is chance). Grey areas: \
+             first pulse, second pulse, cue. Dashed: the same for the random network that training began with. Only what a \
+             readout tells beyond that is due to training. {}",
+            amounts.decoded,
+            told(&before, &after, times)
         ),
-        Plot::new(1).panel(panel).size(720.0, 230.0).render()?,
+        plot.size(820.0, 210.0).render()?,
     );
     Ok(())
+}
+
+/// What is decoded.
+const DECODED: [&str; 3] = ["first pulse", "second pulse", "exclusive-or"];
+
+/// Accuracies with and without training at some times, in words.
+fn told(before: &Decoding, after: &Decoding, times: [(&str, f64); 2]) -> String {
+    let sentence = |(when, time): (&str, f64)| {
+        let pairs = after.at(time).into_iter().zip(before.at(time)).zip(DECODED);
+        let parts: Vec<String> = pairs
+            .map(|((after, before), name)| format!("{name} {after:.2} (untrained {before:.2})"))
+            .collect();
+        format!(
+            "Told rightly {} ms {when}: {}.",
+            if when.starts_with("before") { "10" } else { "20" },
+            parts.join(", ")
+        )
+    };
+    times.map(sentence).join(" ")
 }
 
 fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
@@ -309,6 +375,7 @@ fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
     let mut counts = vec![0; n];
     all.spikes.iter().for_each(|&(neuron, _)| counts[neuron] += 1);
     let busiest = (0..n).max_by_key(|&i| counts[i]).unwrap_or(0);
+    let firing = counts.iter().filter(|count| **count > 0).count();
     let second = LEAD + task.pulse + DELAY;
     let cue = second + task.pulse + DELAY;
     let spans = |panel: Panel| {
@@ -356,6 +423,7 @@ fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
             Panel::new("Around spikes")
                 .x_label("time from a spike (ms)")
                 .y_label("mean size, relative")
+                .when_empty("no neuron fired")
                 .vline(0.0)
                 .line(&lags, &profile(&all.p_v), Style::new(BLUE).label("p_{v}"))
                 .line(&lags, &profile(&all.error), Style::new(BLACK).label("\u{2202}_{I} f p_{v}")),
@@ -370,18 +438,24 @@ fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
         "How the error flows back.",
         format!(
             "The paper's adjoint variables of equations (6) and (7), as the discrete sweep has them (28), along one trial (+ \
-             \u{2212}); time runs forwards, the adjoint was computed backwards. Left: one neuron. Right: all of them. Error \
-             enters p<sub>v</sub> only while a voltage is in the active zone, where neurons spend {:.1} % of the time; {:.0} % \
-             of |p<sub>v</sub>| and {:.0} % of the error current \u{2202}<sub>I</sub>f p<sub>v</sub>, which becomes the \
-             gradient of the weights, lie there. Last panel: both around the spikes of the neuron that they belong to, relative \
-             to their means.",
-            100.0 * time,
-            100.0 * p_v,
-            100.0 * error
+             \u{2212}); time runs forwards, the adjoint was computed backwards. Left: the neuron that fires most, with {} \
+             spikes. Right: all of them; {firing} of {n} fire. Error enters p<sub>v</sub> only while a voltage is in the active \
+             zone, where neurons spend {} of the time; {} of |p<sub>v</sub>| and {} of the error current \
+             \u{2202}<sub>I</sub>f p<sub>v</sub>, which becomes the gradient of the weights, lie there. Last panel: both around \
+             the spikes of the neuron that they belong to, relative to their means.",
+            counts[busiest],
+            share(time),
+            share(p_v),
+            share(error)
         ),
         plot.size(820.0, 170.0).render()?,
     );
     Ok(())
+}
+
+/// A part of a whole in per cent, or a word where there was nothing to take a part of.
+fn share(part: f64) -> String {
+    if part.is_finite() { format!("{:.1} %", 100.0 * part) } else { "none".to_owned() }
 }
 
 fn weights(context: &Context, report: &mut Report, amounts: &Amounts, one: &Trained) -> Result<(), Error> {
@@ -395,7 +469,9 @@ fn weights(context: &Context, report: &mut Report, amounts: &Amounts, one: &Trai
             Style::new(BLUE),
         ),
     );
+    let mut apart = [0; 2];
     for (class, name) in ["W", "W_{f}"].into_iter().enumerate() {
+        apart[class] = analysis::apart(&one.initial, &one.gated.network, class);
         let dots = |panel: Panel, network: &Network<f32>, style: Style| {
             let (x, y) = analysis::spectrum(network, class);
             panel.scatter(&x, &y, style)
@@ -410,9 +486,15 @@ fn weights(context: &Context, report: &mut Report, amounts: &Amounts, one: &Trai
     report.plot(
         "weights",
         "Rates and weights.",
-        "Left: mean rates over held-out trials. Middle and right: eigenvalues of slow and fast recurrent weights. Training \
-         starts from neurons that each excite themselves and are otherwise all but unconnected, which puts all eigenvalues of \
-         W near that self-excitation; those that leave the cloud are the directions in activity that training coupled.",
+        format!(
+            "Left: mean rates over held-out trials; {silent} of {} neurons stay below 0.5 Hz. Middle and right: eigenvalues of \
+             slow and fast recurrent weights. Training starts from neurons that each excite themselves and are otherwise all but \
+             unconnected. After it, {} eigenvalues of W and {} of W<sub>f</sub> lie farther from the centre of those before it \
+             than any of them did.",
+            rates.len(),
+            apart[0],
+            apart[1]
+        ),
         plot.size(900.0, 230.0).render()?,
     );
     Ok(())

@@ -102,10 +102,10 @@ impl Scores {
         (self.confusion[class].iter().sum(), self.confusion[class][class])
     }
 
-    /// The accuracy of the class that is answered worst, of those that occurred.
+    /// The accuracy of the class that is answered worst, of those that occurred; no number if none did.
     pub(super) fn worst_class(&self) -> f64 {
         let accuracies = (0..3).map(|k| self.class(k)).filter(|c| c.0 > 0).map(|c| c.1 as f64 / c.0 as f64);
-        accuracies.fold(1.0, f64::min)
+        accuracies.reduce(f64::min).unwrap_or(f64::NAN)
     }
 
     /// Squared error over whole trials as a part of what silence has.
@@ -206,6 +206,13 @@ mod tests {
         let wrong = score(&Oracle(swapped), &task, 50, 1).unwrap();
         assert_eq!(wrong.confusion[0][2], right.confusion[0][0]);
         assert!((wrong.error_ratio() - 4.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_score_over_nothing_is_no_number() {
+        let nothing = Scores::default();
+        assert!(nothing.accuracy().is_nan() && nothing.worst_class().is_nan());
+        assert!(nothing.error_ratio().is_nan() && nothing.rate().is_nan());
     }
 
     #[test]

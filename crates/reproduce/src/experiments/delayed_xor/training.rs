@@ -34,6 +34,8 @@ pub(super) struct Trained {
     pub(super) level: Vec<f64>,
     /// Part of cues answered rightly in validation, beside the iteration.
     pub(super) validation: Vec<(usize, f64)>,
+    /// Whether the network is the best one of a validation at the last level.
+    pub(super) best: bool,
     /// Wall time of training, over all interruptions, s.
     pub(super) seconds: f64,
     /// The part of it that was spent before the last interruption.
@@ -114,6 +116,7 @@ impl Plan {
             cost: history.iter().map(|done| done.cost).collect(),
             level: history.iter().map(|done| done.level).collect(),
             validation: history.iter().filter_map(validated).collect(),
+            best: history.iter().any(|done| done.level >= 1.0 && done.validation.is_some()),
             seconds: clock.seconds(),
             seconds_before: clock.before,
             task,
@@ -153,7 +156,8 @@ impl Clock {
     /// Goes on from what was kept under this name.
     pub(super) fn new(context: &Context, name: &str) -> Self {
         let path = context.state.join(format!("{name}.seconds.json"));
-        Self { before: file::read_json(&path).unwrap_or(0.0), path, start: Instant::now() }
+        let kept = file::read_json(&path).filter(|seconds: &f64| *seconds >= 0.0);
+        Self { before: kept.unwrap_or(0.0), path, start: Instant::now() }
     }
 
     /// Seconds so far.

@@ -95,11 +95,12 @@ pub(super) fn show(
     report.heading("Excitation and inhibition");
     report.prose(format!(
         "{} AdEx neurons that excite and {} LIF neurons that inhibit, at once: other equations, other units, other gates \
-         ({}, {}), one exact gradient. Dale's law holds at every iteration, not only at the end.",
+         ({}, {}), one exact gradient. Over all iterations, not only at the end, {} weights had a sign against Dale's law.",
         SIZES[0],
         SIZES[1],
         GATES[0].0.name(),
-        GATES[1].0.name()
+        GATES[1].0.name(),
+        watch.wrong
     ));
     report.figure("mixed: cost before over cost after training", factor, "", Some([REDUCTION, f64::MAX]));
     report.figure(
@@ -137,7 +138,7 @@ pub(super) fn show(
 
 const CAPTION: &str = "Voltages of an excitatory AdEx neuron and of an inhibitory LIF neuron after training; spikes, those of \
     the inhibitory neurons above the line; the readout before and after training; the cost on the way; recurrent weights \
-    before and after: none has crossed zero.";
+    before and after.";
 
 fn plot(
     network: &Network<f64>,
