@@ -351,16 +351,10 @@ const DECODED: [&str; 3] = ["first pulse", "second pulse", "exclusive-or"];
 
 /// Accuracies with and without training at some times, in words.
 fn told(before: &Decoding, after: &Decoding, times: [(&str, f64); 2]) -> String {
-    let sentence = |(when, time): (&str, f64)| {
+    let sentence = |(when, time)| {
         let pairs = after.at(time).into_iter().zip(before.at(time)).zip(DECODED);
-        let parts: Vec<String> = pairs
-            .map(|((after, before), name)| format!("{name} {after:.2} (untrained {before:.2})"))
-            .collect();
-        format!(
-            "Told rightly {} ms {when}: {}.",
-            if when.starts_with("before") { "10" } else { "20" },
-            parts.join(", ")
-        )
+        let part = |((after, before), name)| format!("{name} {after:.2} (untrained {before:.2})");
+        format!("Told rightly {when}: {}.", pairs.map(part).collect::<Vec<_>>().join(", "))
     };
     times.map(sentence).join(" ")
 }
