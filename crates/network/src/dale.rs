@@ -1,5 +1,7 @@
 //! Dale's law (equation (69)): a neuron excites all of its targets or inhibits all of them. The constraint belongs to the
-//! network; whoever changes weights, such as an optimiser, puts them back inside with [`Network::keep_signs`].
+//! network; whoever changes weights, such as an optimiser, puts them back inside with [`Network::project`].
+
+use std::sync::Arc;
 
 use nalgebra::RealField;
 
@@ -50,11 +52,13 @@ impl<T: RealField + Copy> Network<T> {
     /// ```
     pub fn set_signs(&mut self, sign: impl Fn(usize) -> Option<Sign>) {
         self.signs = (0..self.neurons).map(sign).collect();
-        self.each_signed(|sign, w| {
-            if sign.project(*w) != *w {
-                *w = -*w;
-            }
-        });
+        for class in 0..self.classes.len() {
+            self.each_signed(class, |_, sign, w| {
+                if sign.project(*w) != *w {
+                    *w = -*w;
+                }
+            });
+        }
     }
 
     /// The sign of a neuron, if it has one.
@@ -62,20 +66,32 @@ impl<T: RealField + Copy> Network<T> {
         self.signs.get(neuron).copied().flatten()
     }
 
-    /// Sets weights that have the wrong sign to zero, equation (69). An optimiser does this after every step: a weight that
-    /// is zero can grow again when its gradient turns.
-    pub fn keep_signs(&mut self) {
-        self.each_signed(|sign, w| *w = sign.project(*w));
+    /// Sets trained weights that have the wrong sign to zero, equation (69): a weight that is zero can grow again when its
+    /// gradient turns.
+    pub(crate) fn keep_signs(&mut self) {
+        for class in 0..self.classes.len() {
+            let group = Group::Recurrent(class);
+            if self.is_trainable(group) {
+                let frozen =
+                    self.frozen_entries.iter().find(|(g, _)| *g == group).map(|(_, f)| Arc::clone(f));
+                let trained = |i: usize| frozen.as_ref().is_none_or(|frozen| !frozen[i]);
+                self.each_signed(class, |i, sign, w| {
+                    if trained(i) {
+                        *w = sign.project(*w);
+                    }
+                });
+            }
+        }
     }
 
-    /// Checks that no weight has a sign that [`keep_signs`](Self::keep_signs) would take away.
+    /// Checks that no weight, trained or not, has the wrong sign.
     ///
     /// # Errors
     /// The first weight that has.
     pub fn check_signs(&self) -> Result<(), Error> {
         let mut kept = self.clone();
-        kept.keep_signs();
         for class in 0..self.classes.len() {
+            kept.each_signed(class, |_, sign, w| *w = sign.project(*w));
             let group = Group::Recurrent(class);
             let (found, kept) = (self.parameters.group(group), kept.parameters.group(group));
             if let Some(index) = found.iter().zip(kept).position(|(found, kept)| found != kept) {
@@ -88,17 +104,16 @@ impl<T: RealField + Copy> Network<T> {
         Ok(())
     }
 
-    /// Every recurrent weight of a neuron with a sign.
-    fn each_signed(&mut self, each: impl Fn(Sign, &mut T)) {
+    /// Every recurrent weight of a neuron with a sign, with its index in its group.
+    fn each_signed(&mut self, class: usize, each: impl Fn(usize, Sign, &mut T)) {
         if self.signs.iter().all(Option::is_none) {
             return;
         }
-        for class in 0..self.classes.len() {
-            let columns = self.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(self.neurons);
-            for (column, sign) in columns.zip(&self.signs) {
-                if let Some(sign) = *sign {
-                    column.iter_mut().for_each(|w| each(sign, w));
-                }
+        let columns = self.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(self.neurons);
+        for ((neuron, column), sign) in columns.enumerate().zip(&self.signs) {
+            if let Some(sign) = *sign {
+                let start = neuron * column.len();
+                column.iter_mut().enumerate().for_each(|(row, w)| each(start + row, sign, w));
             }
         }
     }

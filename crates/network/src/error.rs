@@ -233,7 +233,7 @@ pub enum Error {
     },
     /// A weight of the sign that its presynaptic neuron does not have.
     #[error(
-        "{group} is {value} at entry {index}, but neuron {neuron} is {sign}: call `keep_signs`, or give the neuron another sign"
+        "{group} is {value} at entry {index}, but neuron {neuron} is {sign}: call `project`, or give the neuron another sign"
     )]
     WrongSign {
         /// The group.

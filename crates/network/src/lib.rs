@@ -15,6 +15,7 @@ mod bursts;
 mod columns;
 mod dale;
 mod delay;
+mod domain;
 mod error;
 pub mod kernels;
 mod located;

@@ -752,39 +752,6 @@ impl<T: RealField + Copy> Network<T> {
         }
     }
 
-    /// Sets the gradient of masked and frozen entries and frozen groups to zero.
-    pub(crate) fn mask_gradient(&self, gradient: &mut [T]) {
-        for (group, mask) in &self.masks {
-            let range = self.parameters.layout().range(*group);
-            for (g, &exists) in gradient[range].iter_mut().zip(mask.iter()) {
-                if !exists {
-                    *g = T::zero();
-                }
-            }
-        }
-        for k in (0..self.delayed.len()).filter(|&k| self.delayed[k] == Delayed::Connections) {
-            let range = self.parameters.layout().range(Group::Delay(k));
-            for (g, &exists) in
-                gradient[range].iter_mut().zip(self.mask(Group::Delay(k)).into_iter().flatten())
-            {
-                if !exists {
-                    *g = T::zero();
-                }
-            }
-        }
-        for (group, frozen) in &self.frozen_entries {
-            let range = self.parameters.layout().range(*group);
-            for (g, &frozen) in gradient[range].iter_mut().zip(frozen.iter()) {
-                if frozen {
-                    *g = T::zero();
-                }
-            }
-        }
-        for group in &self.frozen {
-            gradient[self.parameters.layout().range(*group)].fill(T::zero());
-        }
-    }
-
     fn convert<U: RealField + Copy>(
         &self,
         scalar: impl Fn(T) -> U,

@@ -428,6 +428,8 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
     /// Whether a neuron keeps a number besides its state: the charge of its latch, or what is left of its refractory time.
     fn keeps(&self, at: &Setting<'_, T>) -> bool;
     fn reset(&self, at: &Setting<'_, T>, i: usize) -> Reset<T>;
+    /// Adds the cotangents of threshold and reset voltage to those of one neuron's parameters.
+    fn reset_vjp(&self, threshold_bar: T, value_bar: T, params_bar: &mut [T]);
 
     fn single(&self) -> &'static dyn Dynamics<f32>;
     fn double(&self) -> &'static dyn Dynamics<f64>;
@@ -1417,6 +1419,12 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         let size =
             if at.per_neuron { at.parameters.len().checked_div(N::PARAMETERS.len()).unwrap_or(1) } else { 1 };
         N::reset(&params_at::<N, T>(at, size, i))
+    }
+
+    fn reset_vjp(&self, threshold_bar: T, value_bar: T, params_bar: &mut [T]) {
+        let mut bar = N::Params::<T>::from_fn(|_| T::zero());
+        N::reset_vjp(threshold_bar, value_bar, &mut bar);
+        params_bar.iter_mut().zip(bar.as_ref()).for_each(|(target, &bar)| *target += bar);
     }
 
     fn single(&self) -> &'static dyn Dynamics<f32> {

@@ -69,13 +69,13 @@ pub enum CheckpointError {
         found: u32,
     },
     /// A damaged file.
-    #[error("{} is damaged: its length or its checksum does not fit its contents; restore it from a copy or start anew", path.display())]
+    #[error("{} is damaged: its length or its checksum does not fit its contents; restore it from a copy, or delete the file or give another path to start anew", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
     },
     /// A whole file with contents that this library does not write.
-    #[error("{} contradicts itself in {what}: restore it from a copy or start anew", path.display())]
+    #[error("{} contradicts itself in {what}: restore it from a copy, or delete the file or give another path to start anew", path.display())]
     Contradiction {
         /// The file.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum CheckpointError {
         source: spikegrad_network::Error,
     },
     /// A file of another network, of other options or of another float type.
-    #[error("{} does not fit the {what}: it has `{found}`, expected `{expected}`", path.display())]
+    #[error("{} does not fit the {what}: it has `{found}`, expected `{expected}`; use it with what it was written by, delete the file, or give another path", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -119,11 +119,30 @@ struct Saved<'a> {
     training: Option<Cow<'a, Training>>,
 }
 
+/// Fingerprints of what a training run began with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Origin {
+    /// Of its first training trial and its loss.
+    pub(crate) task: u32,
+    /// Of its network's parameters.
+    pub(crate) start: u32,
+}
+
+/// A number that tells other numbers from these.
+pub(crate) fn fingerprint(numbers: impl IntoIterator<Item = f64>) -> u32 {
+    let mut hash = crc32fast::Hasher::new();
+    numbers.into_iter().for_each(|x| hash.update(&x.to_bits().to_le_bytes()));
+    hash.finalize()
+}
+
 /// The state of a training run besides the network.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Training {
-    #[serde(deserialize_with = "text")]
-    pub(crate) options: String,
+    #[serde(deserialize_with = "texts")]
+    pub(crate) options: Vec<String>,
+    pub(crate) origin: Origin,
+    /// The parameters as the last iteration left them: those of the network are what training returns once it has ended.
+    pub(crate) last: Vec<f64>,
     step: i32,
     first: Vec<f64>,
     second: Vec<f64>,
@@ -136,7 +155,9 @@ pub(crate) struct Training {
 
 impl Training {
     pub(crate) fn new<T: RealField + Copy>(
-        options: String,
+        options: Vec<String>,
+        origin: Origin,
+        last: &[T],
         optimiser: &OptimiserState<T>,
         quantiles: Vec<RunningQuantile>,
         course: Course,
@@ -144,6 +165,8 @@ impl Training {
     ) -> Self {
         Self {
             options,
+            origin,
+            last: widen(last),
             step: optimiser.step,
             first: widen(&optimiser.first),
             second: widen(&optimiser.second),
@@ -159,6 +182,7 @@ impl Training {
     fn narrowed<T: RealField + Copy>(&self) -> Self {
         let optimiser = self.optimiser::<T>();
         Self {
+            last: widen(&narrow::<T>(&self.last)),
             first: widen(&optimiser.first),
             second: widen(&optimiser.second),
             start: widen(&optimiser.start),
@@ -178,9 +202,9 @@ impl Training {
     }
 }
 
-/// A string that is borrowed before it is copied.
-fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    <&str>::deserialize(deserializer).map(str::to_owned)
+/// Strings that are borrowed before they are copied.
+fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Vec::<&str>::deserialize(deserializer).map(|texts| texts.into_iter().map(str::to_owned).collect())
 }
 
 fn widen<T: RealField + Copy>(x: &[T]) -> Vec<f64> {
@@ -342,7 +366,7 @@ fn restore<T: RealField + Copy>(
 }
 
 /// Refuses what is no network or no state that a run can be in.
-fn check<T: RealField + Copy>(
+pub(crate) fn check<T: RealField + Copy>(
     path: &Path,
     network: &Network<T>,
     training: Option<&Training>,
@@ -371,7 +395,8 @@ fn check<T: RealField + Copy>(
         return contradiction("the order of its iterations");
     }
     // Any of these may become the network's parameters.
-    for kept in [training.start.as_slice(), &training.mean].into_iter().chain(training.course.kept()) {
+    let kept = [training.last.as_slice(), &training.start, &training.mean].into_iter();
+    for kept in kept.chain(training.course.kept()) {
         if !kept.is_empty() {
             let mut network = network.clone();
             if kept.len() != network.parameters.values().len() {

@@ -45,6 +45,51 @@ pub enum Error {
         /// Why it cannot.
         why: &'static str,
     },
+    /// A network that was never given weights.
+    #[error(
+        "training would change nothing: its gradient is zero in everything that is trained, and {groups} are all zero; give \
+         them values before training, at random for example"
+    )]
+    NoWeights {
+        /// The groups without a weight that is not zero.
+        groups: String,
+    },
+    /// A group that is named twice.
+    #[error("{what} name {group} twice: it would be stepped twice in every iteration; leave one of them out")]
+    Twice {
+        /// The option.
+        what: &'static str,
+        /// The group.
+        group: spikegrad_network::Group,
+    },
+    /// A step that would take a parameter out of its domain. It was not taken.
+    #[error(
+        "the step of iteration {iteration} would take {what} at entry {index} to {value}, and was not taken: lower its learning \
+         rate, which is {rate} in this iteration, or clip its gradient"
+    )]
+    Step {
+        /// The iteration.
+        iteration: usize,
+        /// The parameter, or what the optimiser remembers of its gradient.
+        what: String,
+        /// Which entry of its group, column-major.
+        index: usize,
+        /// What it would become.
+        value: f64,
+        /// The learning rate or pull, with the schedule's factor.
+        rate: f64,
+    },
+    /// A step to a network that would be refused. It was not taken.
+    #[error(
+        "the step of iteration {iteration} was not taken, since no training could go on from it; lower the learning rates, or \
+         clip the gradients. What would be wrong: {reason}"
+    )]
+    StepRefused {
+        /// The iteration.
+        iteration: usize,
+        /// Why the network would be refused.
+        reason: spikegrad_network::Error,
+    },
     /// An option out of its domain.
     #[error("{option} = {value}: {expected}")]
     Option {

@@ -34,5 +34,5 @@ pub use loss::{Quadratic, Sum, VoltageFloor};
 pub use objective::{NetworkObjective, Scheme};
 pub use optimiser::{Optimiser, Rate, Rule, Schedule};
 pub use task::{Purpose, Stage, Task, generator};
-pub use train::{Iteration, Observer, Options, evaluate, train};
+pub use train::{Iteration, Observer, Options, evaluate, progress_bar, train};
 pub use validation::{Course, Next, Validated, Validation};

@@ -62,24 +62,47 @@ pub enum Schedule {
     Constant,
     /// From 1 down to `last` along half a cosine.
     Cosine {
-        /// The factor at the end.
+        /// The factor at the end, in [0, 1].
         last: f64,
     },
     /// 1 for a part `hold` of training, then down to `last` along half a cosine.
     HeldCosine {
         /// The part, in [0, 1).
         hold: f64,
-        /// The factor at the end.
+        /// The factor at the end, in [0, 1].
         last: f64,
     },
     /// From 1 down to `last`, geometrically.
     Exponential {
-        /// The factor at the end.
+        /// The factor at the end, in (0, 1].
         last: f64,
     },
 }
 
 impl Schedule {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let (hold, last, least) = match *self {
+            Self::Constant => (0.0, 1.0, 0.0),
+            Self::Cosine { last } => (0.0, last, 0.0),
+            Self::HeldCosine { hold, last } => (hold, last, 0.0),
+            // A geometric way to zero has no end.
+            Self::Exponential { last } => (0.0, last, f64::MIN_POSITIVE),
+        };
+        if !(0.0..1.0).contains(&hold) {
+            let expected = "the part of training that is held must lie in [0, 1)";
+            return Err(Error::Option { option: "schedule.hold", value: hold, expected });
+        }
+        if !(least..=1.0).contains(&last) {
+            let expected = if least > 0.0 {
+                "the last factor must lie in (0, 1]"
+            } else {
+                "the last factor must lie in [0, 1]"
+            };
+            return Err(Error::Option { option: "schedule.last", value: last, expected });
+        }
+        Ok(())
+    }
+
     /// The factor of iteration `n` of `total`.
     ///
     /// ```
@@ -112,8 +135,12 @@ pub struct Rate {
 /// An optimiser with its moments.
 ///
 /// Time constants, gate widths and other positive parameters are stepped in their logarithm, so that no step size can
-/// make them negative. Weights of neurons that obey Dale's law are stepped as they are and then put back to zero where the
-/// step went past it (equation (69)): unlike in their logarithm, they can vanish, and come back.
+/// make them negative. After a step, what it took out of a domain that parameters have together is projected back
+/// ([`Network::project`]): weights of neurons that obey Dale's law to zero, where they can vanish and come back, unlike in their
+/// logarithm; thresholds, resets, gate widths and initial voltages to where they fit together.
+///
+/// What is not trained is not moved, to the bit, by no step, pull, average or projection, and whether it was masked or
+/// frozen before the first step or later. A step that would leave the parameters' domain is refused, and nothing has changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimiser<T> {
     rule: Rule,
@@ -121,6 +148,10 @@ pub struct Optimiser<T> {
     pulls: Vec<Rate>,
     average: usize,
     state: OptimiserState<T>,
+    /// Where a step is taken; once it is accepted, the state before it.
+    next: OptimiserState<T>,
+    /// The same for the parameters.
+    values: Vec<T>,
 }
 
 /// What an optimiser has to remember.
@@ -135,20 +166,44 @@ pub(crate) struct OptimiserState<T> {
     pub(crate) mean: Vec<T>,
 }
 
+impl<T: Copy> OptimiserState<T> {
+    /// Becomes a copy of `other`, all but where it started from, without taking memory a second time.
+    fn follow(&mut self, other: &Self) {
+        self.step = other.step;
+        for (target, source) in [
+            (&mut self.first, &other.first),
+            (&mut self.second, &other.second),
+            (&mut self.mean, &other.mean),
+        ] {
+            target.clear();
+            target.extend_from_slice(source);
+        }
+    }
+}
+
 impl<T: RealField + Copy> Optimiser<T> {
     /// An optimiser for the parameters of `network`.
     ///
     /// # Errors
-    /// If a constant or a rate is out of its domain, or a rate's group does not exist or is frozen.
+    /// If a constant or a rate is out of its domain, or a rate's group does not exist, is frozen or is named twice.
     pub fn new(network: &Network<T>, rule: Rule, rates: &[Rate]) -> Result<Self, Error> {
         rule.check()?;
-        check_rates(network, rates)?;
+        check_rates(network, "rates", rates)?;
         let n = network.parameters.values().len();
         let second = if matches!(rule, Rule::Adam { .. }) { n } else { 0 };
         let zeros = |n| vec![T::zero(); n];
         let (first, second) = (zeros(n), zeros(second));
         let state = OptimiserState { step: 0, first, second, start: Vec::new(), mean: Vec::new() };
-        Ok(Self { rule, rates: rates.to_vec(), pulls: Vec::new(), average: 1, state })
+        let next = state.clone();
+        Ok(Self {
+            rule,
+            rates: rates.to_vec(),
+            pulls: Vec::new(),
+            average: 1,
+            state,
+            next,
+            values: Vec::new(),
+        })
     }
 
     /// Pulls groups towards the values that they have in `network` now: in each step they go the part `rate` of the way
@@ -156,9 +211,9 @@ impl<T: RealField + Copy> Optimiser<T> {
     /// Grandvalet & Davoine 2018), and keeps the noise of thousands of steps from adding up to chaos.
     ///
     /// # Errors
-    /// If a rate is not in [0, 1], or its group does not exist or is frozen.
+    /// If a rate is not in [0, 1], or its group does not exist, is frozen or is named twice.
     pub fn pull(mut self, network: &Network<T>, pulls: &[Rate]) -> Result<Self, Error> {
-        check_rates(network, pulls)?;
+        check_rates(network, "pulls", pulls)?;
         if let Some(bad) = pulls.iter().find(|p| p.rate > 1.0) {
             let expected = "a pull must lie in [0, 1]";
             return Err(Error::Option { option: "pull", value: bad.rate, expected });
@@ -217,11 +272,11 @@ impl<T: RealField + Copy> Optimiser<T> {
         self.state.step as usize
     }
 
-    /// Takes one step down `gradient`, all step sizes times `factor`. Masked and frozen entries, whose gradient is
-    /// zero, stay where they are.
+    /// Takes one step down `gradient`, all step sizes times `factor`. Masked and frozen entries stay where they are.
     ///
     /// # Errors
-    /// If the gradient is one of another network.
+    /// If the gradient is one of another network, or the factor is negative or not finite; if the step would make a parameter,
+    /// a moment or an average non-finite or take it out of its domain. Network and optimiser are then as they were before.
     pub fn step(
         &mut self,
         network: &mut Network<T>,
@@ -236,26 +291,76 @@ impl<T: RealField + Copy> Optimiser<T> {
                 return Err(Error::Length { what, expected, found });
             }
         }
-        let state = &mut self.state;
-        state.step += 1;
+        if !(factor >= 0.0 && factor.is_finite()) {
+            let expected = "the factor on all step sizes must be zero or positive, and finite";
+            return Err(Error::Option { option: "factor", value: factor, expected });
+        }
+        self.next.follow(&self.state);
+        self.values.clear();
+        self.values.extend_from_slice(network.parameters.values());
+        self.move_values(network, gradient, factor);
+        if let Err(error) = self.check_values(network, factor) {
+            self.values.clear();
+            return Err(error);
+        }
+
+        // From here on `values` are the earlier ones.
+        network.parameters.values_mut().swap_with_slice(&mut self.values);
+        network.project();
+        let accepted = network.validate().map_err(|reason| self.refusal(reason));
+        let accepted = accepted.and_then(|()| self.add_to_mean(network));
+        match accepted {
+            Ok(()) => self.exchange(),
+            Err(_) => {
+                network.parameters.values_mut().swap_with_slice(&mut self.values);
+                self.values.clear();
+            }
+        }
+        accepted
+    }
+
+    /// Takes the last step back, if there was one since the last time.
+    pub(crate) fn undo(&mut self, network: &mut Network<T>) {
+        if !self.values.is_empty() {
+            network.parameters.values_mut().swap_with_slice(&mut self.values);
+            self.values.clear();
+            self.exchange();
+        }
+    }
+
+    /// The next state becomes the state and the other way round; where it all started from stays.
+    fn exchange(&mut self) {
+        std::mem::swap(&mut self.state, &mut self.next);
+        std::mem::swap(&mut self.state.start, &mut self.next.start);
+    }
+
+    /// The error of a step whose network would be refused.
+    pub(crate) fn refusal(&self, reason: spikegrad_network::Error) -> Error {
+        Error::StepRefused { iteration: self.steps(), reason }
+    }
+
+    /// Moments and parameters of the next step; what is not trained has no moments and keeps its value.
+    fn move_values(&mut self, network: &Network<T>, gradient: &Parameters<T>, factor: f64) {
+        let Self { next, values, .. } = self;
+        next.step += 1;
         for &Rate { group, rate } in &self.rates {
             let range = network.parameters.layout().range(group);
             let rate = T::from_subset(&(rate * factor));
             let logarithmic = network.is_positive(group);
-            let values = &mut network.parameters.values_mut()[range.clone()];
+            let values = &mut values[range.clone()];
             let gradient = &gradient.values()[range.clone()];
-            let first = &mut state.first[range.clone()];
+            let first = &mut next.first[range.clone()];
             // dC/d ln p = p dC/dp
             let by = |x: T, g: T| if logarithmic { x * g } else { g };
             let update = |x: &mut T, step: T| if logarithmic { *x *= (-step).exp() } else { *x -= step };
             match self.rule {
                 Rule::Adam { beta_1, beta_2, epsilon } => {
                     let real = |x: f64| T::from_subset(&x);
-                    let correct_1 = real(1.0 / (1.0 - beta_1.powi(state.step)));
-                    let correct_2 = real(1.0 / (1.0 - beta_2.powi(state.step)));
+                    let correct_1 = real(1.0 / (1.0 - beta_1.powi(next.step)));
+                    let correct_2 = real(1.0 / (1.0 - beta_2.powi(next.step)));
                     let (keep_1, add_1) = (real(beta_1), real(1.0 - beta_1));
                     let (keep_2, add_2) = (real(beta_2), real(1.0 - beta_2));
-                    let moments = first.iter_mut().zip(&mut state.second[range]);
+                    let moments = first.iter_mut().zip(&mut next.second[range]);
                     for ((x, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
                         let g = by(*x, g);
                         *m = keep_1 * *m + add_1 * g;
@@ -275,29 +380,91 @@ impl<T: RealField + Copy> Optimiser<T> {
         for &Rate { group, rate } in &self.pulls {
             let range = network.parameters.layout().range(group);
             let rate = T::from_subset(&(rate * factor));
-            let start = &state.start[range.clone()];
-            for (x, &start) in network.parameters.values_mut()[range].iter_mut().zip(start) {
+            let start = &self.state.start[range.clone()];
+            for (x, &start) in values[range].iter_mut().zip(start) {
                 *x -= rate * (*x - start);
             }
         }
-        network.keep_signs();
-        let part = T::one() / T::from_subset(&f64::from(state.step).min(self.average as f64));
-        for (mean, &x) in state.mean.iter_mut().zip(network.parameters.values()) {
-            *mean += part * (x - *mean);
+        for range in network.untrained() {
+            values[range.clone()].copy_from_slice(&network.parameters.values()[range.clone()]);
+            for moments in [&mut next.first, &mut next.second] {
+                if let Some(moments) = moments.get_mut(range.clone()) {
+                    moments.fill(T::zero());
+                }
+            }
+        }
+    }
+
+    /// Whether what a step moved is finite and, where only positive values make sense, positive.
+    fn check_values(&self, network: &Network<T>, factor: f64) -> Result<(), Error> {
+        let layout = network.parameters.layout();
+        for &Rate { group, rate } in self.rates.iter().chain(&self.pulls) {
+            let range = layout.range(group);
+            let positive = network.is_positive(group);
+            let value = |x: &T| x.is_finite() && (!positive || *x > T::zero());
+            let moment = |x: &T| x.is_finite();
+            let values = self.values[range.clone()].iter().position(|x| !value(x));
+            let find = |moments: &[T]| moments.get(range.clone())?.iter().position(|x| !moment(x));
+            let (what, index, of) = if let Some(index) = values {
+                ("", index, &self.values)
+            } else if let Some(index) = find(&self.next.first) {
+                ("the first moment of ", index, &self.next.first)
+            } else if let Some(index) = find(&self.next.second) {
+                ("the second moment of ", index, &self.next.second)
+            } else {
+                continue;
+            };
+            let name = layout.entry(group).map_or_else(|| group.to_string(), |e| e.name.clone());
+            return Err(Error::Step {
+                iteration: self.steps(),
+                what: format!("{what}{name}"),
+                index,
+                value: of[range.start + index].to_subset_unchecked(),
+                rate: rate * factor,
+            });
         }
         Ok(())
     }
+
+    /// Adds the parameters of the next step to their average; what is not trained is no average.
+    fn add_to_mean(&mut self, network: &mut Network<T>) -> Result<(), Error> {
+        let mean = &mut self.next.mean;
+        if mean.is_empty() {
+            return Ok(());
+        }
+        let part = T::one() / T::from_subset(&f64::from(self.next.step).min(self.average as f64));
+        let values = network.parameters.values();
+        for (mean, &x) in mean.iter_mut().zip(values) {
+            *mean += part * (x - *mean);
+        }
+        for range in network.untrained() {
+            mean[range.clone()].copy_from_slice(&values[range]);
+        }
+        // An average of what lies on the edge of a domain may round to the other side of it.
+        network.parameters.values_mut().swap_with_slice(mean);
+        network.project();
+        let accepted = network.validate();
+        network.parameters.values_mut().swap_with_slice(mean);
+        accepted.map_err(|reason| self.refusal(reason))
+    }
 }
 
-fn check_rates<T: RealField + Copy>(network: &Network<T>, rates: &[Rate]) -> Result<(), Error> {
+fn check_rates<T: RealField + Copy>(
+    network: &Network<T>,
+    what: &'static str,
+    rates: &[Rate],
+) -> Result<(), Error> {
     if let Some(bad) = rates.iter().find(|r| !(r.rate >= 0.0 && r.rate.is_finite())) {
         let expected = "a step size must be zero or positive, and finite";
         return Err(Error::Option { option: "rate", value: bad.rate, expected });
     }
-    for &Rate { group, .. } in rates {
+    for (at, &Rate { group, .. }) in rates.iter().enumerate() {
         let why = match network.parameters.layout().entry(group) {
             None => "the network does not have",
             Some(_) if !network.is_trainable(group) => "is frozen",
+            Some(_) if rates[..at].iter().any(|r| r.group == group) => {
+                return Err(Error::Twice { what, group });
+            }
             Some(_) => continue,
         };
         return Err(Error::Untrainable { group, why });
@@ -358,6 +525,182 @@ mod tests {
         let optimiser = Optimiser::new(&network(), Rule::ADAM, &[]).expect("an optimiser");
         let error = optimiser.pull(&network(), &pulls).expect_err("refused").to_string();
         assert!(error.contains("pull") && error.contains("[0, 1]"), "{error}");
+    }
+
+    /// What is frozen or masked once an optimiser has its momenta, a pull and an average stays as it is, to the bit.
+    #[test]
+    fn what_is_not_trained_is_not_moved() {
+        for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
+            let population = Population::new("theta", Theta::default(), 3, GateShape::Box, 0.3);
+            let builder = Network::builder().population(population).synapse("slow", 20.0).inputs(2);
+            let mut network = builder.build().expect("a network");
+            network
+                .parameters
+                .values_mut()
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, x)| *x += 0.01 * (i + 1) as f64);
+            let weights = Group::Recurrent(0);
+            let groups = [weights, Group::Input, Group::Bias];
+            let rates = groups.map(|group| Rate { group, rate: 0.01 });
+            let pulls = groups.map(|group| Rate { group, rate: 0.1 });
+            let mut optimiser = Optimiser::new(&network, rule, &rates).expect("an optimiser");
+            optimiser =
+                optimiser.pull(&network, &pulls).expect("a pull").average(&network, 3).expect("an average");
+            let mut gradient = network.parameters.zeros_like();
+            gradient.values_mut().fill(1.0);
+            (0..3).for_each(|_| optimiser.step(&mut network, &gradient, 1.0).expect("a step"));
+
+            network.set_mask(weights, |post, pre| post != pre).expect("a mask");
+            network.freeze_entries(Group::Input, |row, _| row == 1).expect("a group");
+            network.freeze(Group::Bias).expect("a group");
+            // Of the wrong sign, which is as good as any other where nothing is trained.
+            network.freeze_entries(weights, |post, pre| (post, pre) == (0, 1)).expect("a group");
+            network.set_signs(|neuron| (neuron == 1).then_some(spikegrad_network::Sign::Excitatory));
+            network.parameters.recurrent_mut(0)[(0, 1)] = -0.5;
+            network.parameters.recurrent_mut(0)[(2, 1)] = -0.5;
+            let before = network.parameters.clone();
+            // Also those of a gradient that somebody formed without the network's masks.
+            optimiser.step(&mut network, &gradient, 1.0).expect("a step");
+            optimiser.step(&mut network, &gradient, 1.0).expect("a step");
+            let (after, mean) = (network.parameters.values(), optimiser.mean().expect("an average"));
+            let fixed: Vec<usize> = network.untrained().flatten().collect();
+            for &i in &fixed {
+                assert_eq!(after[i].to_bits(), before.values()[i].to_bits(), "{rule:?}: entry {i} has moved");
+                assert_eq!(
+                    mean[i].to_bits(),
+                    before.values()[i].to_bits(),
+                    "{rule:?}: the mean of entry {i}"
+                );
+            }
+            let w = network.parameters.recurrent(0);
+            assert_eq!((w[(0, 1)], w[(1, 1)], w[(2, 1)]), (-0.5, 0.0, 0.0));
+            for group in [weights, Group::Input] {
+                let range = network.parameters.layout().range(group);
+                assert!(
+                    range.clone().any(|i| !fixed.contains(&i) && after[i] != before.values()[i]),
+                    "{group}"
+                );
+            }
+            // Nothing is left of what was remembered, either.
+            network.unfreeze(Group::Bias).expect("a group");
+            let none = network.parameters.zeros_like();
+            let bias = network.parameters.layout().range(Group::Bias);
+            let mut unpulled = optimiser.clone();
+            unpulled.pulls.clear();
+            unpulled.step(&mut network, &none, 1.0).expect("a step");
+            assert_eq!(network.parameters.values()[bias.clone()], before.values()[bias]);
+        }
+    }
+
+    #[test]
+    fn a_group_that_is_named_twice_is_refused() {
+        let network = network();
+        let twice = [1e-3, 1e-2].map(|rate| Rate { group: Group::Bias, rate });
+        let refused = |error: Error, what: &str| {
+            assert!(matches!(error, Error::Twice { group: Group::Bias, .. }), "{error}");
+            assert!(error.to_string().starts_with(&format!("{what} name I_o twice")), "{error}");
+        };
+        refused(Optimiser::new(&network, Rule::ADAM, &twice).expect_err("refused"), "rates");
+        let optimiser = Optimiser::new(&network, Rule::ADAM, &[]).expect("an optimiser");
+        refused(optimiser.pull(&network, &twice).expect_err("refused"), "pulls");
+    }
+
+    #[test]
+    fn a_step_out_of_the_domain_changes_nothing() {
+        let mut network = network();
+        network.unfreeze(Group::Tau(0)).expect("a group");
+        let tau = [Rate { group: Group::Tau(0), rate: 1.0 }];
+        let bias = [Rate { group: Group::Bias, rate: 1e308 }];
+        let sgd = Rule::Sgd { momentum: 0.5 };
+        for (rates, slope, value) in
+            [(tau, 1e3, 0.0), (tau, -1e3, f64::INFINITY), (bias, -1e10, f64::INFINITY)]
+        {
+            let mut optimiser = Optimiser::new(&network, sgd, &rates).expect("an optimiser");
+            optimiser = optimiser.average(&network, 2).expect("an average");
+            let (mut stepped, mut twin, mut other) = (network.clone(), network.clone(), optimiser.clone());
+            let mut gradient = network.parameters.zeros_like();
+            gradient.values_mut().fill(slope);
+            let error = optimiser.step(&mut stepped, &gradient, 1.0).expect_err("refused");
+            assert!(matches!(error, Error::Step { iteration: 0, value: v, .. } if v == value), "{error}");
+            let name = if rates == tau { "tau[slow]" } else { "I_o" };
+            assert!(error.to_string().contains(&format!("would take {name} at entry 0 to")), "{error}");
+            assert_eq!((&stepped.parameters, optimiser.steps()), (&network.parameters, 0));
+            // It goes on as one that never saw that gradient.
+            gradient.values_mut().fill(slope.signum() * 1e-310);
+            optimiser.step(&mut stepped, &gradient, 1.0).expect("a step");
+            other.step(&mut twin, &gradient, 1.0).expect("a step");
+            assert_eq!((stepped.parameters, optimiser.state), (twin.parameters, other.state));
+        }
+        for factor in [f64::NAN, -1.0, f64::INFINITY] {
+            let mut optimiser = Optimiser::new(&network, sgd, &[]).expect("an optimiser");
+            let none = network.parameters.zeros_like();
+            let error = optimiser.step(&mut network.clone(), &none, factor).expect_err("refused").to_string();
+            assert!(error.starts_with("factor = "), "{error}");
+        }
+    }
+
+    /// A second moment that is infinite would stop its entry for good, without a word.
+    #[test]
+    fn moments_that_overflow_are_refused() {
+        let mut network = network().to_f32();
+        let rates = [Rate { group: Group::Bias, rate: 1e-3 }];
+        let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+        let mut gradient = network.parameters.zeros_like();
+        gradient.group_mut(Group::Bias)[2] = 1e21;
+        let before = network.parameters.clone();
+        let error = optimiser.step(&mut network, &gradient, 1.0).expect_err("refused").to_string();
+        assert!(error.contains("the second moment of I_o at entry 2 to inf"), "{error}");
+        assert_eq!(network.parameters, before);
+    }
+
+    #[test]
+    fn what_a_step_takes_out_of_a_joint_domain_comes_back_to_its_edge() {
+        let population = Population::new("lif", spikegrad_models::Lif::default(), 3, GateShape::Box, 0.9);
+        let builder = Network::builder().population(population).synapse("slow", 20.0);
+        let mut network = builder.build().expect("a network");
+        let (width, start) = (Group::GateWidth(0), Group::Initial);
+        [width, start].into_iter().for_each(|group| network.unfreeze(group).expect("a group"));
+        let rates = [width, start].map(|group| Rate { group, rate: 1.0 });
+        let optimiser = Optimiser::new(&network, Rule::Sgd { momentum: 0.0 }, &rates).expect("an optimiser");
+        let mut optimiser = optimiser.average(&network, 7).expect("an average");
+        let mut gradient = network.parameters.zeros_like();
+        gradient.group_mut(width).fill(-1.0);
+        gradient.group_mut(start)[1] = -1.0;
+        for _ in 0..10 {
+            optimiser.step(&mut network, &gradient, 1.0).expect("a step");
+            assert!((network.parameters.group(width)[0] - 1.0).abs() < 1e-14);
+            let x = network.parameters.group(start);
+            assert!(x[1] < 1.0 && x[1] > 1.0 - 1e-6 && (x[0], x[2]) == (0.0, 0.0), "{x:?}");
+        }
+    }
+
+    #[test]
+    fn schedules_have_domains() {
+        let nan = f64::NAN;
+        for (schedule, refused) in [
+            (Schedule::Cosine { last: nan }, "schedule.last = NaN"),
+            (Schedule::Cosine { last: -0.1 }, "schedule.last = -0.1"),
+            (Schedule::Cosine { last: 1.5 }, "schedule.last = 1.5"),
+            (Schedule::HeldCosine { hold: 1.0, last: 0.1 }, "schedule.hold = 1"),
+            (Schedule::HeldCosine { hold: nan, last: 0.1 }, "schedule.hold = NaN"),
+            (Schedule::HeldCosine { hold: 0.5, last: f64::INFINITY }, "schedule.last = inf"),
+            (Schedule::Exponential { last: 0.0 }, "schedule.last = 0"),
+            (Schedule::Exponential { last: -0.5 }, "schedule.last = -0.5"),
+        ] {
+            let error = schedule.check().expect_err(refused).to_string();
+            assert!(error.starts_with(refused), "{error}");
+        }
+        for schedule in [
+            Schedule::Constant,
+            Schedule::Cosine { last: 0.0 },
+            Schedule::HeldCosine { hold: 0.0, last: 1.0 },
+            Schedule::Exponential { last: 1e-300 },
+        ] {
+            schedule.check().expect("a schedule");
+            let factors = (0..=10).map(|n| schedule.factor(n, 11));
+            assert!(factors.into_iter().all(|f| (0.0..=1.0).contains(&f)), "{schedule:?}");
+        }
     }
 
     #[test]

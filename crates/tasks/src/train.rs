@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use nalgebra::RealField;
-use spikegrad_adjoint::Memory;
-use spikegrad_integrators::{Divergence, Method};
-use spikegrad_network::{Error as NetworkError, Group, Network, Parameters, Recording, SplitStep, Trial};
+use spikegrad_adjoint::{Memory, Sweep};
+use spikegrad_integrators::{Divergence, EventLog, Method};
+use spikegrad_network::{
+    Error as NetworkError, Group, Network, Parameters, Recording, Sample, SplitStep, Trial,
+};
 
-use crate::checkpoint::{self, Checkpoint, CheckpointError, Training};
+use crate::checkpoint::{self, Checkpoint, CheckpointError, Origin, Training};
 use crate::clip::RunningQuantile;
 use crate::task::{Purpose, Stage, generator};
 use crate::validation::{Course, Next};
@@ -23,7 +25,8 @@ pub struct Options {
     /// One method for all neurons without a closed form; `None` for that which each model names
     /// ([`Neuron::METHOD`](spikegrad_models::Neuron::METHOD)).
     pub method: Option<Method>,
-    /// Number of iterations.
+    /// Number of iterations. A training that has done fewer goes on from its checkpoint, also beyond what it was planned
+    /// for: from then on, the schedule and the stages of the task are those of the new number.
     pub iterations: usize,
     /// Trials in a batch.
     pub batch: usize,
@@ -51,7 +54,7 @@ pub struct Options {
     /// Steering by held-out trials: levels of difficulty, the best network, the end. `None` for training at the last level
     /// for all iterations.
     pub validation: Option<Validation>,
-    /// Where training is kept and gone on with; `None` for nowhere.
+    /// Where training is kept and gone on with; `None` for nowhere. The file is tried before the first iteration.
     pub checkpoint: Option<Checkpoint>,
 }
 
@@ -81,9 +84,45 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What must be the same for training to go on to the same bits: all but where it is kept and how much memory it has.
-    fn identity(&self) -> Self {
-        Self { checkpoint: None, memory: Memory::Stored, ..self.clone() }
+    /// What must be the same for training to go on, option by option: all but how long it goes on, where it is kept and how
+    /// much memory it has.
+    fn identity(&self) -> Vec<String> {
+        let Self {
+            h,
+            method,
+            iterations: _,
+            batch,
+            seed,
+            rule,
+            rates,
+            pulls,
+            schedule,
+            average,
+            clip,
+            unclipped,
+            lanes,
+            memory: _,
+            validation,
+            checkpoint: _,
+        } = self;
+        let list = |rates: &[Rate]| {
+            rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>().join(", ")
+        };
+        vec![
+            format!("h = {h}"),
+            format!("method = {}", method.map_or("that of each model", |method| method.name())),
+            format!("batch = {batch}"),
+            format!("seed = {seed}"),
+            format!("rule = {rule:?}"),
+            format!("rates = {}", list(rates)),
+            format!("pulls = {}", list(pulls)),
+            format!("schedule = {schedule:?}"),
+            format!("average = {average}"),
+            format!("clip = {clip:?}"),
+            format!("unclipped = {unclipped:?}"),
+            format!("lanes = {lanes}"),
+            format!("validation = {validation:?}"),
+        ]
     }
 }
 
@@ -117,7 +156,8 @@ impl<T: 'static> Observer<T> for () {
     }
 }
 
-/// A progress bar with the cost; the bar decides where it is drawn.
+/// Moves a progress bar, and makes the cost its message. [`progress_bar`] makes one that shows messages;
+/// `ProgressBar::new` makes one that does not. The bar decides where it is drawn.
 impl<T: 'static> Observer<T> for indicatif::ProgressBar {
     fn iteration(&mut self, done: &Iteration, _: &Network<T>) -> ControlFlow<()> {
         self.set_position(done.iteration as u64 + 1);
@@ -126,19 +166,39 @@ impl<T: 'static> Observer<T> for indicatif::ProgressBar {
     }
 }
 
+/// A progress bar for [`train`] that shows the iteration, the time that is left, and the cost.
+///
+/// ```
+/// # use spikegrad_tasks::{Options, progress_bar};
+/// let options = Options::default();
+/// let mut bar = progress_bar(options.iterations);
+/// // train(&mut network, &task, &options, &mut bar)?;
+/// bar.finish_and_clear();
+/// ```
+pub fn progress_bar(iterations: usize) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} (eta {eta}) {msg}");
+    // The template is a constant and does parse.
+    let style = style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+    indicatif::ProgressBar::new(iterations as u64).with_style(style)
+}
+
 /// Trains `network` on `task` and returns what every iteration did.
 ///
 /// The same network, options and seed give the same weights to the bit, on any number of threads. With a checkpoint in
 /// the options, training that was stopped or killed goes on from it, to the same bits as if nothing had happened; the
-/// history then has the earlier iterations as well.
+/// history then has the earlier iterations as well. Training that has done all of its iterations goes on when it is given
+/// more: to the bits of one that was given them at once where neither schedule nor task asks for their number, and with the
+/// schedule of the new number otherwise. The file is that of one network's start and one task, and of no other: fingerprints
+/// of the initial parameters, and of the task's first training trial and its loss, tell.
 ///
 /// With validation in the options, the network ends with the best parameters that were seen at the last level of
 /// difficulty; without, or if that level was not reached, with those of the last iteration or their average.
 ///
 /// # Errors
-/// If an option is out of its domain, a trial does not fit, or every trial of a batch becomes non-finite; the network
-/// then holds the last good parameters. If the checkpoint cannot be written, or is that of another network or of other
-/// options.
+/// If an option is out of its domain, the checkpoint cannot be written, or is that of another network, task or start or of
+/// other options: all this before the first iteration. If the network was never given weights that a signal could go
+/// through, a trial does not fit, every trial of a batch becomes non-finite, or a step would take a parameter out of its
+/// domain; the network, and the checkpoint, then hold the last good parameters.
 pub fn train<T: RealField + Copy>(
     network: &mut Network<T>,
     task: &dyn Task<T>,
@@ -156,6 +216,7 @@ struct Trainer<T> {
     batch: Batch<T>,
     trials: Vec<Trial<T>>,
     course: Course,
+    origin: Origin,
 }
 
 impl<T: RealField + Copy> Trainer<T> {
@@ -166,6 +227,7 @@ impl<T: RealField + Copy> Trainer<T> {
         if let Some(validation) = &options.validation {
             validation.check()?;
         }
+        options.schedule.check()?;
         if options.batch == 0 {
             return Err(Error::EmptyBatch);
         }
@@ -178,6 +240,7 @@ impl<T: RealField + Copy> Trainer<T> {
             batch: Batch::with_lanes(options.lanes).memory(options.memory),
             trials: Vec::new(),
             course: Course::default(),
+            origin: Origin::default(),
         })
     }
 
@@ -188,25 +251,33 @@ impl<T: RealField + Copy> Trainer<T> {
         options: &Options,
         observer: &mut dyn Observer<T>,
     ) -> Result<Vec<Iteration>, Error> {
-        let mut history = self.resume(network, options)?;
+        let mut history = self.resume(network, task, options)?;
         let start = history.len();
         // A run that ended early is not gone on with.
         let range =
             if self.course.goes_on(options.validation.as_ref()) { start..options.iterations } else { 0..0 };
+        if let Some(Checkpoint { path, .. }) = &options.checkpoint {
+            // What could not be kept later is refused now.
+            checkpoint::check(path, network, Some(&self.state(network, options, &history)))?;
+        }
         for iteration in range {
             let (done, next) = self.iterate(network, task, options, iteration)?;
             let flow = observer.iteration(&done, network);
             history.push(done);
             let ended = next == Next::End || iteration + 1 == options.iterations;
             let last = flow.is_break() || ended;
+            let due = options.checkpoint.as_ref();
+            let due = due.filter(|c| last || (iteration + 1).is_multiple_of(c.every.max(1)));
+            if last || due.is_some() {
+                self.look(network, task, options, iteration)?;
+            }
+            let state = due.map(|checkpoint| (checkpoint, self.state(network, options, &history)));
             if ended {
                 // The file of a training that ended has the network that is returned.
                 self.finish(network);
             }
-            if let Some(checkpoint) = &options.checkpoint
-                && (last || (iteration + 1) % checkpoint.every.max(1) == 0)
-            {
-                checkpoint::save_training(&checkpoint.path, network, &self.state(options, &history))?;
+            if let Some((checkpoint, state)) = state {
+                checkpoint::save_training(&checkpoint.path, network, &state)?;
             }
             if last {
                 break;
@@ -229,38 +300,65 @@ impl<T: RealField + Copy> Trainer<T> {
     }
 
     /// Goes on from the checkpoint, if there is one.
-    fn resume(&mut self, network: &mut Network<T>, options: &Options) -> Result<Vec<Iteration>, Error> {
+    fn resume(
+        &mut self,
+        network: &mut Network<T>,
+        task: &dyn Task<T>,
+        options: &Options,
+    ) -> Result<Vec<Iteration>, Error> {
         let Some(checkpoint) = &options.checkpoint else { return Ok(Vec::new()) };
         file::prepare(&checkpoint.path)?;
+        self.origin = origin(network, task, options);
         if !checkpoint.path.exists() {
             return Ok(Vec::new());
         }
         let mut resumed = network.clone();
         let training = checkpoint::load_training(&checkpoint.path, &mut resumed)?;
-        let other = |what| CheckpointError::Mismatch {
-            path: checkpoint.path.clone(),
-            what,
-            expected: format!("{:?}", options.identity()),
-            found: training.options.clone(),
+        let fits = |what, expected: String, found: String| match expected == found {
+            true => Ok(()),
+            false => Err(CheckpointError::Mismatch { path: checkpoint.path.clone(), what, expected, found }),
         };
-        let fits = self.optimiser.restore(training.optimiser());
-        if training.options != format!("{:?}", options.identity())
-            || training.quantiles.len() != self.quantiles.len()
-        {
-            return Err(other("options").into());
+        let (expected, found) = (options.identity(), &training.options);
+        for at in 0..expected.len().max(found.len()) {
+            let line = |lines: &[String]| lines.get(at).cloned().unwrap_or_default();
+            fits("options", line(&expected), line(found))?;
         }
-        if !fits || !training.course.fits(network.parameters.values().len()) {
-            return Err(other("optimiser").into());
+        let print = |what: &str, print: u32| format!("{what} with the fingerprint {print:08x}");
+        let task = |origin: &Origin| print("a first training trial and a loss", origin.task);
+        fits("task", task(&self.origin), task(&training.origin))?;
+        // Who goes on with a network that training has returned gives that one.
+        if network.parameters.values() != resumed.parameters.values() {
+            let start = |origin: &Origin| print("a network", origin.start);
+            fits("start", start(&self.origin), start(&training.origin))?;
+        }
+        let done = training.history.len();
+        if done > options.iterations {
+            fits("number of iterations", format!("at most {}", options.iterations), format!("{done} done"))?;
+        }
+        let parameters = network.parameters.values().len();
+        let is_whole = training.quantiles.len() == self.quantiles.len()
+            && training.course.fits(parameters)
+            && training.last.len() == parameters
+            && self.optimiser.restore(training.optimiser());
+        if !is_whole {
+            return Err(CheckpointError::Corrupt { path: checkpoint.path.clone() }.into());
         }
         *network = resumed;
+        for (target, value) in network.parameters.values_mut().iter_mut().zip(&training.last) {
+            *target = T::from_subset(value);
+        }
         self.quantiles = training.quantiles;
         self.course = training.course;
+        self.origin = training.origin;
         Ok(training.history)
     }
 
-    fn state(&self, options: &Options, history: &[Iteration]) -> Training {
+    /// What is to be kept of a run whose last iteration left `network` so.
+    fn state(&self, network: &Network<T>, options: &Options, history: &[Iteration]) -> Training {
         Training::new(
-            format!("{:?}", options.identity()),
+            options.identity(),
+            self.origin,
+            network.parameters.values(),
             self.optimiser.state(),
             self.quantiles.clone(),
             self.course.clone(),
@@ -290,14 +388,24 @@ impl<T: RealField + Copy> Trainer<T> {
         let result = self.sweep(network, task, options)?;
         let skipped = result.skipped();
         if skipped == options.batch {
+            // Under the parameters before there was a finite one.
+            self.optimiser.undo(network);
             let first = result.trials.into_iter().find_map(|t| t.cost.err());
             return Err(match first {
                 Some(first) => Error::NoFiniteTrial { iteration, trials: skipped, first },
                 None => Error::EmptyBatch,
             });
         }
+        if iteration == 0 {
+            self.check_weights(network, task, options)?;
+        }
         let factor = options.schedule.factor(iteration, options.iterations) * self.course.factor(validation);
         self.optimiser.step(network, &self.gradient, factor)?;
+        // Whatever the next iteration would refuse, this one does, while there is a way back.
+        if let Err(reason) = SplitStep::with_method(network, options.h, options.method) {
+            self.optimiser.undo(network);
+            return Err(self.optimiser.refusal(reason));
+        }
         let (mut found, mut next) = (None, Next::GoOn);
         if let Some(validation) = validation.filter(|v| (iteration + 1).is_multiple_of(v.every)) {
             let mut averaged = network.clone();
@@ -312,6 +420,74 @@ impl<T: RealField + Copy> Trainer<T> {
         }
         let cost = result.cost.to_subset_unchecked();
         Ok((Iteration { iteration, cost, skipped, factor, level, validation: found }, next))
+    }
+
+    /// Looks at what the last step has made of the network, before it is kept or returned: one trial of its batch has to be
+    /// finite. Otherwise the step is taken back.
+    fn look(
+        &mut self,
+        network: &mut Network<T>,
+        task: &dyn Task<T>,
+        options: &Options,
+        iteration: usize,
+    ) -> Result<(), Error> {
+        let mut found = None;
+        {
+            let scheme = SplitStep::with_method(network, options.h, options.method)?;
+            let mut sweep = Sweep::new();
+            for trial in &self.trials {
+                match sweep.cost(&scheme.run(trial, task.loss())?) {
+                    Ok(_) => return Ok(()),
+                    Err(error) => found = found.or(Some(error)),
+                }
+            }
+        }
+        self.optimiser.undo(network);
+        let trials = self.trials.len();
+        found.map_or(Ok(()), |first| Err(Error::NoFiniteTrial { iteration, trials, first }))
+    }
+
+    /// Refuses a network that was never given weights: one with no gradient in anything that is trained, since nothing drives
+    /// its neurons, or since they fire and nothing reads them. Weights that are zero where training can change that are a
+    /// legitimate start.
+    fn check_weights(
+        &self,
+        network: &Network<T>,
+        task: &dyn Task<T>,
+        options: &Options,
+    ) -> Result<(), Error> {
+        let is_zero = |values: &[T]| values.iter().all(|&x| x == T::zero());
+        let trained = || options.rates.iter().filter(|r| r.rate > 0.0).map(|r| r.group);
+        if trained().next().is_none() || trained().any(|group| !is_zero(self.gradient.group(group))) {
+            return Ok(());
+        }
+        let zero = |group| is_zero(network.parameters.group(group));
+        let silent_class = |k| match network.parameters.layout().entry(Group::Left(k)) {
+            Some(_) => zero(Group::Left(k)) || zero(Group::Right(k)),
+            None => zero(Group::Recurrent(k)),
+        };
+        // Then no trial moves its neurons in another way than the first batch did.
+        let undriven = zero(Group::Input) && (0..network.classes().len()).all(silent_class);
+        let unread = network.outputs() > 0 && zero(Group::Readout) && trained().all(|g| g != Group::Readout);
+        let fires = || -> Result<bool, Error> {
+            let scheme = SplitStep::with_method(network, options.h, options.method)?;
+            let (mut sweep, mut log) = (Sweep::new(), EventLog::default());
+            for trial in &self.trials {
+                // A trial that became non-finite has been counted, and says nothing here.
+                let _ = sweep.events(&scheme.run(trial, task.loss())?, &mut log);
+            }
+            Ok(log.spikes() > 0)
+        };
+        if !undriven && !(unread && fires()?) {
+            return Ok(());
+        }
+        let weights = |e: &&spikegrad_network::Entry| {
+            let weights = matches!(e.group, Group::Recurrent(_) | Group::Left(_) | Group::Right(_));
+            weights || matches!(e.group, Group::Input | Group::Bias | Group::Readout)
+        };
+        let entries = network.parameters.layout().entries().iter().filter(weights);
+        let named = entries.filter(|e| !e.range.is_empty() && zero(e.group)).map(|e| e.name.as_str());
+        Err(Error::NoWeights { groups: named.collect::<Vec<_>>().join(", ") })
     }
 
     /// The batch's gradient, clipped at what earlier batches say; then the quantiles learn of this one, in trial order.
@@ -339,6 +515,44 @@ impl<T: RealField + Copy> Trainer<T> {
             }
         }
         Ok(result)
+    }
+}
+
+/// Fingerprints of what training begins with: a network, the first trial that it is trained on, and what the loss makes of a
+/// sample that depends on nothing else.
+fn origin<T: RealField + Copy>(network: &Network<T>, task: &dyn Task<T>, options: &Options) -> Origin {
+    let wide = |x: &T| -> f64 { x.to_subset_unchecked() };
+    let level = Course::default().level(options.validation.as_ref());
+    let stage = Stage { iteration: 0, iterations: 1, trial: 0, level };
+    let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, 0));
+    let initial = trial.initial.as_ref().map(|i| i.x.iter().chain(&i.s));
+    let numbers = trial.inputs.iter().chain(&trial.targets).chain(&trial.weights);
+    let mut task_numbers = vec![trial.interval, trial.samples as f64, trial.scale];
+    task_numbers.extend(numbers.chain(initial.into_iter().flatten()).map(wide));
+
+    let numbers = |count: usize| -> Vec<T> {
+        let number = |k| T::from_subset(&(0.5 - k as f64 / (count + 1) as f64));
+        (0..count).map(number).collect()
+    };
+    let (output, s, x) =
+        (numbers(network.outputs()), numbers(network.neurons()), numbers(network.membrane()));
+    // A trial whose targets do not fit is refused later, by name.
+    if trial.targets.len() == trial.samples.saturating_mul(network.outputs()) && trial.samples > 0 {
+        let at = Sample {
+            step: 0,
+            time: T::from_subset(&trial.interval),
+            output: &output,
+            target: &trial.targets[..network.outputs()],
+            weight: T::one(),
+            s: &s,
+            square: s.iter().fold(T::zero(), |sum, &s| sum + s * s),
+            x: &x,
+        };
+        task_numbers.push(wide(&task.loss().value(&at)));
+    }
+    Origin {
+        task: checkpoint::fingerprint(task_numbers),
+        start: checkpoint::fingerprint(network.parameters.values().iter().map(wide)),
     }
 }
 
@@ -405,4 +619,337 @@ fn run_held_out<T: RealField + Copy, R: Send>(
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Instant;
+
+    use spikegrad_models::{GateShape, Lif, Theta};
+    use spikegrad_network::{Loss, Population};
+
+    use super::*;
+    use crate::predictive_coding::PredictiveCoding;
+    use crate::{Quadratic, load};
+
+    /// The readout is to follow an input of random height.
+    #[derive(Clone)]
+    struct Follow {
+        highest: f64,
+        /// The first iterations of training have no input, and no gradient.
+        quiet: usize,
+        loss: Quadratic<f64>,
+    }
+
+    impl Default for Follow {
+        fn default() -> Self {
+            Self { highest: 1.0, quiet: 0, loss: Quadratic { lambda: 0.1 } }
+        }
+    }
+
+    impl Task<f64> for Follow {
+        fn trial(&self, stage: Stage, rng: &mut rand_chacha::ChaCha8Rng) -> Trial<f64> {
+            let mut trial = Trial::silent(40, 1.0, 1);
+            let level = 0.5 + 0.5 * rand::RngExt::random::<f64>(rng);
+            trial.inputs.fill(if stage.iteration < self.quiet { 0.0 } else { self.highest * level });
+            trial.targets = trial.inputs.clone();
+            trial
+        }
+        fn loss(&self) -> &dyn Loss<f64> {
+            &self.loss
+        }
+        fn score(&self, _: &Trial<f64>, recording: &Recording<f64>) -> f64 {
+            -recording.cost
+        }
+    }
+
+    fn network() -> Network<f64> {
+        let population = Population::new("theta", Theta::default(), 4, GateShape::RaisedCosine, 0.3);
+        let builder = Network::builder().population(population).synapse("slow", 10.0).inputs(1).outputs(1);
+        builder.build().expect("a network")
+    }
+
+    /// With weights that make all of its neurons fire.
+    fn driven() -> Network<f64> {
+        let mut network = network();
+        let parameters = &mut network.parameters;
+        for (group, scale) in [(Group::Input, 0.05), (Group::Recurrent(0), 0.01)] {
+            let values = parameters.group_mut(group).iter_mut();
+            values.zip(1..).for_each(|(w, i)| *w = scale * f64::from(i));
+        }
+        parameters.readout_mut().fill(1.0);
+        network
+    }
+
+    fn options(iterations: usize) -> Options {
+        Options { iterations, batch: 3, ..Options::default() }
+    }
+
+    fn kept(path: &Path, every: usize) -> Option<Checkpoint> {
+        Some(Checkpoint { path: path.to_owned(), every })
+    }
+
+    fn learn(network: &mut Network<f64>, options: &Options) -> Result<Vec<Iteration>, Error> {
+        train(network, &Follow::default(), options, &mut ())
+    }
+
+    #[test]
+    fn steps_out_of_the_domain_leave_the_last_good_state_in_memory_and_on_disk() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut start = driven();
+        start.unfreeze(Group::Tau(0)).expect("a group");
+        let task = Follow { quiet: 2, ..Follow::default() };
+        // A time constant becomes 0 or infinite through its logarithm, a weight goes there directly.
+        for group in [Group::Tau(0), Group::Readout] {
+            let path = directory.path().join(group.to_string());
+            let options = Options {
+                rule: Rule::Sgd { momentum: 0.0 },
+                clip: None,
+                rates: vec![Rate { group, rate: 1e308 }],
+                checkpoint: kept(&path, 1),
+                ..options(5)
+            };
+            let mut network = start.clone();
+            let error = train(&mut network, &task, &options, &mut ()).expect_err("refused");
+            match (group, &error) {
+                (Group::Tau(0), Error::Step { iteration: 2, .. }) => {}
+                // A weight of 1e306 is a number, under which no trial has a finite cost.
+                (Group::Readout, Error::NoFiniteTrial { iteration: 2, .. }) => {}
+                other => panic!("{other:?}"),
+            }
+            // The file of the two iterations before is there, and is what is in memory.
+            let mut on_disk = start.clone();
+            load(&mut on_disk, &path).expect("a good file");
+            assert_eq!((&on_disk.parameters, &network.parameters), (&start.parameters, &start.parameters));
+            let before = std::fs::read(&path).expect("bytes");
+            // A restart is refused in the same way and ruins nothing.
+            let again = train(&mut start.clone(), &task, &options, &mut ()).expect_err("refused");
+            assert_eq!(again.to_string(), error.to_string());
+            assert_eq!(std::fs::read(&path).expect("bytes"), before);
+            // The same in the midst of training, where nothing is due to be kept.
+            let mut network = start.clone();
+            let unkept = Options { checkpoint: None, ..options.clone() };
+            train(&mut network, &task, &unkept, &mut ()).expect_err("refused");
+            assert_eq!(network.parameters, start.parameters);
+            // With a lower rate and a file of its own, training goes on.
+            let rates = vec![Rate { group, rate: 1e-4 }];
+            let better = Options { rates, checkpoint: kept(&path.with_extension("better"), 9), ..options };
+            train(&mut on_disk, &task, &better, &mut ()).expect("trained");
+            assert_ne!(on_disk.parameters, start.parameters);
+        }
+    }
+
+    #[test]
+    fn a_gate_is_trained_along_the_edge_of_its_domain() {
+        let population = Population::new("lif", Lif::default(), 4, GateShape::RaisedCosine, 0.5);
+        let builder = Network::builder().population(population).synapse("slow", 10.0).inputs(1).outputs(1);
+        let mut network = builder.build().expect("a network");
+        network.parameters.input_mut().iter_mut().zip(2..).for_each(|(u, i)| *u = 0.05 * f64::from(i));
+        network.parameters.readout_mut().fill(1.0);
+        let (width, threshold) = (Group::GateWidth(0), Group::Neuron { population: 0, parameter: 1 });
+        let mut seen = Vec::new();
+        for groups in [vec![width], vec![width, threshold]] {
+            let mut network = network.clone();
+            groups.iter().for_each(|&group| network.unfreeze(group).expect("a group"));
+            let rates = groups.iter().map(|&group| Rate { group, rate: 0.2 }).collect();
+            let options = Options { rates, average: 3, clip: None, ..options(30) };
+            learn(&mut network, &options).expect("trained");
+            network.validate().expect("valid");
+            seen.push(network.parameters.group(width)[0]);
+        }
+        println!("widths {seen:?}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_found_before_the_first_iteration() {
+        struct Never;
+        impl Observer<f64> for Never {
+            fn iteration(&mut self, _: &Iteration, _: &Network<f64>) -> ControlFlow<()> {
+                panic!("an iteration was run");
+            }
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        for path in [directory.path().join("missing").join("run"), directory.path().to_owned()] {
+            let options = Options { checkpoint: kept(&path, 1000), ..options(100_000) };
+            let start = Instant::now();
+            let error = train(&mut driven(), &Follow::default(), &options, &mut Never).expect_err("refused");
+            assert!(matches!(error, Error::Checkpoint(_)), "{error}");
+            assert!(start.elapsed().as_secs() < 5);
+        }
+        // Trying leaves nothing behind where the first iteration fails.
+        let path = directory.path().join("run");
+        let options = Options { checkpoint: kept(&path, 1), ..options(10) };
+        assert!(matches!(learn(&mut network(), &options), Err(Error::NoWeights { .. })));
+        assert_eq!(std::fs::read_dir(directory.path()).expect("entries").count(), 0);
+    }
+
+    #[test]
+    fn training_goes_on_for_more_iterations_than_were_planned() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let average = |iterations| Options { average: 3, ..options(iterations) };
+        let mut whole = driven();
+        let history = learn(&mut whole, &average(12)).expect("trained");
+        for given_back in [false, true] {
+            let path = directory.path().join(given_back.to_string());
+            let with = |iterations| Options { checkpoint: kept(&path, 4), ..average(iterations) };
+            let mut network = driven();
+            learn(&mut network, &with(7)).expect("trained");
+            let mut network = if given_back { network } else { driven() };
+            assert_eq!(learn(&mut network, &with(12)).expect("trained"), history);
+            assert_eq!(network.parameters, whole.parameters);
+            // What was done already is no training of five iterations.
+            let error = learn(&mut driven(), &with(5)).expect_err("refused").to_string();
+            assert!(
+                error.contains("the number of iterations: it has `12 done`, expected `at most 5`"),
+                "{error}"
+            );
+        }
+        // A schedule is that of the new number from then on.
+        let path = directory.path().join("schedule");
+        let schedule = Schedule::Cosine { last: 0.1 };
+        let with = |iterations| Options { schedule, checkpoint: kept(&path, 4), ..options(iterations) };
+        learn(&mut driven(), &with(5)).expect("trained");
+        let history = learn(&mut driven(), &with(9)).expect("trained");
+        let factors: Vec<f64> = history.iter().map(|done| done.factor).collect();
+        let of = |n: std::ops::Range<usize>, total| n.map(move |n| schedule.factor(n, total));
+        assert_eq!(factors, of(0..5, 5).chain(of(5..9, 9)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_file_of_another_task_or_start_is_refused_in_words() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("run");
+        let with = |iterations| Options { checkpoint: kept(&path, 2), ..options(iterations) };
+        learn(&mut driven(), &with(4)).expect("trained");
+        let before = std::fs::read(&path).expect("bytes");
+        let mut other_start = driven();
+        other_start.parameters.bias_mut()[0] = 1e-9;
+        let inputs = Follow { highest: 0.5, ..Follow::default() };
+        let loss = Follow { loss: Quadratic { lambda: 0.2 }, ..Follow::default() };
+        let cases = [
+            (driven(), inputs, with(8), "does not fit the task"),
+            (driven(), loss, with(8), "does not fit the task"),
+            (other_start, Follow::default(), with(8), "does not fit the start"),
+            (
+                driven(),
+                Follow::default(),
+                Options { seed: 9, ..with(8) },
+                "it has `seed = 1`, expected `seed = 9`",
+            ),
+        ];
+        for (mut network, task, options, message) in cases {
+            let given = network.parameters.clone();
+            let error = train(&mut network, &task, &options, &mut ()).expect_err(message).to_string();
+            assert!(error.contains(message) && error.contains("delete the file"), "{error}");
+            assert_eq!(network.parameters, given);
+            assert_eq!(std::fs::read(&path).expect("bytes"), before);
+        }
+        let mut network = driven();
+        learn(&mut network, &with(8)).expect("its own");
+    }
+
+    #[test]
+    fn a_network_that_was_never_given_weights_is_refused_by_name() {
+        let refused = |mut network: Network<f64>, options: &Options, groups: &str| {
+            let before = network.parameters.clone();
+            let error = learn(&mut network, options).expect_err("refused");
+            assert!(matches!(&error, Error::NoWeights { groups: named } if named == groups), "{error}");
+            assert_eq!(network.parameters, before);
+        };
+        refused(network(), &options(3), "W[slow], U, I_o, O");
+        let mut quiet = network();
+        quiet.parameters.bias_mut().fill(-0.01);
+        quiet.parameters.readout_mut().fill(1.0);
+        refused(quiet, &options(3), "W[slow], U");
+        // It fires, and nobody looks.
+        let mut unread = driven();
+        unread.parameters.readout_mut().fill(0.0);
+        let rates = vec![Rate { group: Group::Bias, rate: 1e-3 }];
+        let blind = Follow { loss: Quadratic { lambda: 0.0 }, ..Follow::default() };
+        let error =
+            train(&mut unread, &blind, &Options { rates, ..options(3) }, &mut ()).expect_err("refused");
+        assert!(matches!(&error, Error::NoWeights { groups } if groups == "I_o, O"), "{error}");
+    }
+
+    #[test]
+    fn legitimate_starts_with_zeros_are_trained() {
+        // A readout that is zero, tonic currents alone, a silent batch whose inputs are weak.
+        let mut unread = driven();
+        unread.parameters.readout_mut().fill(0.0);
+        let mut tonic = network();
+        tonic.parameters.bias_mut().iter_mut().zip(1..).for_each(|(b, i)| *b = 0.02 * f64::from(i));
+        let mut weak = driven();
+        weak.parameters.input_mut().fill(1e-6);
+        weak.parameters.recurrent_mut(0).fill(0.0);
+        weak.parameters.readout_mut().fill(0.0);
+        for (case, mut network) in [unread, tonic, weak].into_iter().enumerate() {
+            learn(&mut network, &options(2)).unwrap_or_else(|error| panic!("case {case}: {error}"));
+        }
+        let task = PredictiveCoding { duration: (10.0, 20.0), ..PredictiveCoding::autoencoder(6) };
+        let mut network = task.network(GateShape::RaisedCosine, 0.3, 3).expect("a network");
+        train(&mut network, &task, &Options { batch: 2, ..task.options(2, 3) }, &mut ()).expect("trained");
+        // Nothing is trained, and nothing is missed.
+        let none = Options { rates: Vec::new(), ..options(2) };
+        learn(&mut self::network(), &none).expect("nothing to do");
+    }
+
+    #[test]
+    fn schedules_are_looked_at_before_anything_is_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("run");
+        for schedule in [Schedule::Cosine { last: f64::NAN }, Schedule::Exponential { last: -1.0 }] {
+            let options = Options { schedule, checkpoint: kept(&path, 1), ..options(3) };
+            let mut network = driven();
+            assert!(matches!(learn(&mut network, &options), Err(Error::Option { .. })));
+            assert_eq!(network.parameters, driven().parameters);
+            assert!(!path.exists());
+        }
+    }
+
+    /// What a bar writes to a terminal of 80 columns.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(std::sync::Arc<std::sync::Mutex<String>>);
+
+    impl indicatif::TermLike for Screen {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, line: &str) -> std::io::Result<()> {
+            self.write_str(line)
+        }
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.0.lock().expect("a lock").push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_progress_bar_shows_the_cost() {
+        let screen = Screen::default();
+        let mut bar = progress_bar(2);
+        bar.set_draw_target(indicatif::ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        let history = train(&mut driven(), &Follow::default(), &options(2), &mut bar).expect("trained");
+        bar.abandon();
+        let shown = screen.0.lock().expect("a lock").clone();
+        assert!(shown.contains("2/2") && shown.contains(&format!("cost {:.4e}", history[1].cost)), "{shown}");
+    }
 }

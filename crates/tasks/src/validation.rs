@@ -15,12 +15,12 @@ pub struct Validation {
     pub trials: usize,
     /// Mean score from which on the level rises.
     pub rise_at: f64,
-    /// Mean score below which it falls again. The last level is not left any more.
+    /// Mean score below which it falls again, as it does for a score of NaN. The last level is not left any more.
     pub fall_below: f64,
     /// Whether earlier parameters are gone back to: training by noisy gradients now and then crosses a bifurcation from where
     /// it is a long way back. A network whose score falls below `fall_below` becomes what it was when the level last rose, at the
     /// level at which it was good enough for that. At the last level it becomes the best one, where its score falls by more than
-    /// this number below that one's.
+    /// this number below that one's, or is NaN; as long as there is no best one, what it was when the level last rose.
     pub go_back: Option<f64>,
     /// By how much the level changes, on the way from the first, 0, to the last, 1.
     pub rise: f64,
@@ -60,21 +60,32 @@ impl Validation {
     }
 }
 
-/// What a validation found.
+/// What a validation found. Whatever is not a number is worse than every number: a score of NaN is reached by nothing, falls
+/// below everything and is never the best.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Validated {
-    /// Mean score over the validation trials.
+    /// Mean score over the validation trials; NaN if one of them has none, because its state became non-finite.
     pub score: f64,
-    /// Their mean cost.
+    /// Their mean cost; NaN likewise.
     pub cost: f64,
 }
 
 impl Validated {
+    /// Whether the score is at least `least`.
+    pub fn reaches(&self, least: f64) -> bool {
+        self.score >= least
+    }
+
     /// Whether this is at least as good: a higher score, or the same one at no higher cost.
-    fn beats(&self, other: &Self) -> bool {
-        self.score > other.score || (self.score == other.score && self.cost <= other.cost)
+    pub fn beats(&self, other: &Self) -> bool {
+        let rank = |x: f64| if x.is_nan() { f64::NEG_INFINITY } else { x };
+        let [this, that] = [self, other].map(|found| (rank(found.score), rank(-found.cost)));
+        !self.score.is_nan() && this >= that
     }
 }
+
+/// What no validation has found yet, and every number beats.
+const NONE: Validated = Validated { score: f64::NEG_INFINITY, cost: f64::INFINITY };
 
 /// What training does after a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,10 +146,10 @@ impl Course {
         found: Validated,
         parameters: &mut [T],
     ) -> Next {
-        if found.score >= validation.rise_at {
+        if found.reaches(validation.rise_at) {
             self.good = Some((self.steps, values(parameters)));
             self.steps += 1;
-        } else if found.score < validation.fall_below {
+        } else if !found.reaches(validation.fall_below) {
             if let Some((steps, good)) = self.good.as_ref().filter(|_| validation.go_back.is_some()) {
                 // Below the level that they were good at, earlier parameters may be bad again.
                 self.steps = *steps;
@@ -157,20 +168,26 @@ impl Course {
         found: Validated,
         parameters: &mut [T],
     ) -> Next {
-        let Some((best, good)) = self.best.as_ref().filter(|(best, _)| !found.beats(best)) else {
+        // Without a best one every number will do.
+        let best = self.best.as_ref().map_or(NONE, |(best, _)| *best);
+        if found.beats(&best) {
             self.best = Some((found, values(parameters)));
             self.waited = 0;
             return Next::GoOn;
-        };
+        }
         self.waited += 1;
         if self.waited >= validation.patience {
             return Next::End;
         }
-        if validation.go_back.is_some_and(|margin| found.score < best.score - margin) {
-            restore(good, parameters);
-            return Next::GoBack;
+        let earlier = self.best.as_ref().map(|(_, values)| values);
+        let earlier = earlier.or(self.good.as_ref().map(|(_, values)| values));
+        match (validation.go_back, earlier) {
+            (Some(margin), Some(earlier)) if !found.reaches(best.score - margin) => {
+                restore(earlier, parameters);
+                Next::GoBack
+            }
+            _ => Next::GoOn,
         }
-        Next::GoOn
     }
 
     /// Whether training has not ended yet.
@@ -247,6 +264,58 @@ mod tests {
         assert_eq!(see(10.0, 0.98), (10.0, 1.0));
         assert_eq!(see(11.0, 0.7), (11.0, 1.0));
         assert_eq!(see(12.0, 0.6), (10.0, 1.0));
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_the_worst() {
+        let of = |score, cost| Validated { score, cost };
+        let nan = f64::NAN;
+        for worse in [of(nan, 0.0), of(nan, nan), of(0.5, nan), of(0.5, 2.0), of(-1e300, 0.0)] {
+            assert!(of(0.5, 1.0).beats(&worse) && !worse.beats(&of(0.5, 1.0)), "{worse:?}");
+        }
+        assert!(!of(nan, 0.0).beats(&of(nan, 0.0)) && !of(nan, 0.0).reaches(f64::NEG_INFINITY));
+
+        // The level rises to the last; what is found there first is no number.
+        for go_back in [None, Some(0.1)] {
+            let validation = Validation { go_back, rise: 1.0, ..STAIRS };
+            let mut course = Course::default();
+            let mut see = |parameter: f64, score| {
+                let mut parameters = [parameter];
+                let next = course.take(&validation, of(score, 0.0), &mut parameters);
+                (next, parameters[0])
+            };
+            assert_eq!(see(1.0, 0.95), (Next::GoOn, 1.0));
+            let back = |parameter: f64, to: f64| match go_back {
+                None => (Next::GoOn, parameter),
+                Some(_) => (Next::GoBack, to),
+            };
+            assert_eq!(see(2.0, nan), back(2.0, 1.0));
+            assert_eq!(see(3.0, 0.5), (Next::GoOn, 3.0));
+            assert_eq!(see(4.0, nan), back(4.0, 3.0));
+            assert_eq!(see(5.0, 0.99), (Next::GoOn, 5.0));
+            let mut best = [0.0];
+            course.apply_best(&mut best);
+            assert_eq!(best, [5.0]);
+        }
+
+        // On the way there as well, whatever score the level falls at.
+        let validation = Validation { go_back: Some(0.1), fall_below: f64::NEG_INFINITY, ..STAIRS };
+        let mut course = Course::default();
+        assert_eq!(course.take(&validation, of(0.9, 0.0), &mut [1.0]), Next::GoOn);
+        let mut parameters = [2.0];
+        assert_eq!(course.take(&validation, of(nan, nan), &mut parameters), Next::GoBack);
+        assert_eq!((parameters, course.level(Some(&validation))), ([1.0], 0.0));
+    }
+
+    #[test]
+    fn nothing_but_nan_at_the_last_level_ends_by_patience_without_a_best() {
+        let validation = Validation { rise: 1.0, patience: 3, ..STAIRS };
+        let mut course = Course::default();
+        let mut see = |score| course.take(&validation, Validated { score, cost: 0.0 }, &mut [0.0]);
+        assert_eq!([0.9, f64::NAN, f64::NAN, f64::NAN].map(&mut see).last(), Some(&Next::End));
+        let mut parameters = [7.0];
+        course.apply_best(&mut parameters);
+        assert_eq!(parameters, [7.0]);
     }
 
     #[test]

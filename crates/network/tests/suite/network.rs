@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use spikegrad_integrators::{EventLog, Step, StepVjp};
-use spikegrad_models::{GateShape, Lif, MorrisLecar, Nif, Theta};
+use spikegrad_models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta, for_each_neuron};
 use spikegrad_network::{
     Error, Group, Loss, Network, Parameters, Population, Sample, SampleBar, SplitStep, SplitTape, Trial,
 };
@@ -207,4 +207,81 @@ fn groups_that_the_network_does_not_have_are_not_frozen() {
         }
         assert!(network.freeze_entries(group, |_, _| true).is_err());
     }
+}
+
+/// A population of two neurons in which everything is trained.
+fn trained<N: NeuronVjp>(neuron: N, per_neuron: bool) -> Network<f64> {
+    let population = Population::new("cells", neuron, 2, GateShape::Box, 0.3);
+    let population = if per_neuron { population.per_neuron() } else { population };
+    let mut network =
+        Network::builder().population(population).synapse("slow", 10.0).build().expect("a network");
+    network.unfreeze_all();
+    network
+}
+
+const WIDTH: Group = Group::GateWidth(0);
+const THRESHOLD: Group = Group::Neuron { population: 0, parameter: 1 };
+const RESET: Group = Group::Neuron { population: 0, parameter: 2 };
+
+#[test]
+fn gates_resets_and_thresholds_are_projected_onto_what_they_may_be_together() {
+    let values = |network: &Network<f64>| [WIDTH, THRESHOLD, RESET].map(|g| network.parameters.group(g)[0]);
+    let close = |found: [f64; 3], expected: [f64; 3]| {
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?} {expected:?}");
+    };
+    // (width, threshold, reset) = (1.3, 1, 0) is 0.3 too wide: each gives a third of it, those that are frozen nothing.
+    let cases: [(&[Group], _); 4] = [
+        (&[], [1.2, 1.1, -0.1]),
+        (&[THRESHOLD, RESET], [1.0, 1.0, 0.0]),
+        (&[WIDTH], [1.3, 1.15, -0.15]),
+        (&[WIDTH, RESET], [1.3, 1.3, 0.0]),
+    ];
+    for (frozen, expected) in cases {
+        let mut network = trained(Lif::default(), false);
+        frozen.iter().for_each(|&group| network.freeze(group).expect("a group"));
+        network.project();
+        close(values(&network), [0.3, 1.0, 0.0]);
+        network.parameters.group_mut(WIDTH)[0] = 1.3;
+        assert!(matches!(network.validate(), Err(Error::GateWidth { .. })));
+        network.project();
+        network.validate().expect("projected");
+        close(values(&network), expected);
+    }
+    // Thresholds that fell below resets, by much.
+    let mut network = trained(Lif::default(), false);
+    network.parameters.group_mut(THRESHOLD)[0] = -3.0;
+    network.project();
+    network.validate().expect("projected");
+    // With parameters of each neuron, the one whose zone is too wide gives way, and the other stays to the bit.
+    let mut network = trained(Lif::default(), true);
+    network.freeze(WIDTH).expect("a group");
+    network.parameters.group_mut(THRESHOLD)[1] = 0.1;
+    network.project();
+    network.validate().expect("projected");
+    assert_eq!((network.parameters.group(THRESHOLD)[0], network.parameters.group(RESET)[0]), (1.0, 0.0));
+    // What is frozen entry by entry stays as well, and then nothing can help.
+    network.freeze_entries(THRESHOLD, |neuron, _| neuron == 1).expect("a group");
+    network.freeze(RESET).expect("a group");
+    network.parameters.group_mut(THRESHOLD)[1] = -5.0;
+    network.project();
+    assert_eq!(network.parameters.group(THRESHOLD)[1], -5.0);
+    assert!(network.validate().is_err());
+}
+
+#[test]
+fn every_model_is_projected_in_both_precisions() {
+    macro_rules! tests {
+        ($module:ident, $neuron:ty) => {
+            let mut network = trained(<$neuron>::default(), false);
+            // Wider than any zone, and far above any threshold.
+            network.parameters.group_mut(WIDTH)[0] = 200.0;
+            network.parameters.group_mut(Group::Initial)[1] = 150.0;
+            let mut single = network.to_f32();
+            network.project();
+            single.project();
+            network.validate().unwrap_or_else(|error| panic!("{}: {error}", stringify!($module)));
+            single.validate().unwrap_or_else(|error| panic!("{} in f32: {error}", stringify!($module)));
+        };
+    }
+    for_each_neuron!(tests);
 }

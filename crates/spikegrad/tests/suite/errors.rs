@@ -503,7 +503,9 @@ fn options_out_of_their_domain() {
     let with = |change: fn(&mut Options)| {
         let mut options = Options { iterations: 1, batch: 2, ..Options::default() };
         change(&mut options);
-        train(&mut network(), &task, &options, &mut ())
+        let mut network = network();
+        network.parameters.input_mut().fill(1e-3);
+        train(&mut network, &task, &options, &mut ())
     };
     assert!(with(|_| ()).is_ok());
     refused!(with(|o| o.batch = 0), TaskError::EmptyBatch, "the batch is empty: give at least one trial");

@@ -255,7 +255,7 @@ impl Case {
                 network.parameters.group_mut(group).iter_mut().for_each(|w| *w = current * normal(rng));
             }
         }
-        network.keep_signs();
+        network.project();
         for group in [Group::Input, Group::Bias, Group::Readout] {
             let values = network.parameters.group_mut(group);
             values.iter_mut().for_each(|x| *x = current * rng.random_range(0.5..2.0));

@@ -419,7 +419,7 @@ fn signs_turn_weights_and_are_kept_in_any_precision() {
     assert!(w.columns(0, 8).iter().all(|&w| w == 0.1) && w.columns(8, 2).iter().all(|&w| w == -0.1));
     let mut single = network.to_f32();
     single.parameters.recurrent_mut(0).fill(-0.1);
-    single.keep_signs();
+    single.project();
     let w = single.parameters.recurrent(0);
     assert!(w.column(0).iter().all(|&w| w == -0.1_f32) && w.columns(1, 7).iter().all(|&w| w == 0.0));
     assert!(w.columns(8, 2).iter().all(|&w| w == -0.1_f32));
