@@ -10,11 +10,11 @@ use spikegrad::prelude::*;
 
 const MIB: usize = 1 << 20;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     run(std::env::args().nth(1).map_or(Ok(100_000), |steps| steps.parse())?)
 }
 
-fn run(steps: usize) -> Result<(), Box<dyn std::error::Error>> {
+fn run(steps: usize) -> Result<(), Failure> {
     // Eighty theta neurons at about 15 Hz.
     let mut network = Network::builder()
         .population(Population::new("theta", Theta { tau_v: 25.0 }, 80, GateShape::RaisedCosine, 0.2))
@@ -60,13 +60,13 @@ fn run(steps: usize) -> Result<(), Box<dyn std::error::Error>> {
         println!("{name:>16}  {mib:>9.2}  {seconds:>7.3}  {again:>11.6}");
         let result = (cost?, again, gradient);
         if *stored.get_or_insert_with(|| result.clone()) != result {
-            return Err("not the gradient of the stored sweep".into());
+            return Err(std::io::Error::other("not the gradient of the stored sweep").into());
         }
     }
     Ok(())
 }
 
 #[test]
-fn a_long_trial_has_one_gradient() -> Result<(), Box<dyn std::error::Error>> {
+fn a_long_trial_has_one_gradient() -> Result<(), Failure> {
     run(3000)
 }

@@ -4,8 +4,6 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use std::error::Error;
-
 use spikegrad::prelude::*;
 
 /// `dx/dt = cos(t) - x`, an equation with a known solution; it is only run forwards here, and needs no transpose.
@@ -43,8 +41,8 @@ fn ssp3() -> Result<Tableau, spikegrad::integrators::Error> {
 
 // region: order
 /// The order of convergence, measured.
-fn order(method: Tableau) -> Result<f64, Box<dyn Error>> {
-    let error = |steps: usize| -> Result<f64, Box<dyn Error>> {
+fn order(method: Tableau) -> Result<f64, Failure> {
+    let error = |steps: usize| -> Result<f64, Failure> {
         let mut sweep = Sweep::new();
         sweep.run(
             &RungeKutta::new(method, Driven, vec![0.5], 2.0 / steps as f64, steps, NoCost)?,
@@ -58,7 +56,7 @@ fn order(method: Tableau) -> Result<f64, Box<dyn Error>> {
 // endregion
 
 /// A small network whose neurons are stepped by `method`, under the gradient check.
-fn check_network(method: Tableau) -> Result<GradientReport, Box<dyn Error>> {
+fn check_network(method: Tableau) -> Result<GradientReport, Failure> {
     let mut network = Network::builder()
         .population(Population::new("theta", Theta::default(), 4, GateShape::RaisedCosine, 0.3))
         .synapse("slow", 20.0)
@@ -143,7 +141,7 @@ impl StepVjp<f64> for Symplectic {
 }
 // endregion
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Failure> {
     let method = ssp3()?;
     println!("{}: order {} stated, {:.2} measured\n", method.name(), method.order(), order(method)?);
     println!("a network whose neurons are stepped by it:\n{}\n", check_network(method)?);
@@ -160,7 +158,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn the_new_integrators_run() -> Result<(), Box<dyn Error>> {
+fn the_new_integrators_run() -> Result<(), Failure> {
     assert!((order(ssp3()?)? - 3.0).abs() < 0.3);
     main()
 }

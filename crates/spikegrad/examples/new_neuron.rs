@@ -3,8 +3,6 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use std::error::Error;
-
 // region: model
 use spikegrad::prelude::*;
 
@@ -98,7 +96,7 @@ impl NeuronVjp for TermanWang {
 
 // region: network
 /// Eight of them behind slow synapses, each with a drive of its own, and the trial that they are run on.
-fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Box<dyn Error>> {
+fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Failure> {
     let mut network = Network::builder()
         .population(Population::new("excitable", neuron, 8, GateShape::RaisedCosine, 1.5))
         .synapse("slow", 20.0)
@@ -120,7 +118,7 @@ fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Box<dy
 const LOSS: Quadratic<f64> = Quadratic { lambda: 0.01 };
 const H: f64 = 0.25;
 
-fn check<N: NeuronVjp>(neuron: N) -> Result<GradientReport, Box<dyn Error>> {
+fn check<N: NeuronVjp>(neuron: N) -> Result<GradientReport, Failure> {
     // region: check
     let (network, trial) = problem(neuron)?;
     let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::default(), H);
@@ -197,7 +195,7 @@ impl NeuronVjp for Mistaken {
     fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 2]) {}
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Failure> {
     let neuron = TermanWang { tau_v: 4.0, epsilon: 0.25 };
     println!("{}\n", check(neuron)?);
     println!("With the wrong sign in the derivative by epsilon:\n{}\n", check(Mistaken(neuron))?);
@@ -225,12 +223,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn the_new_neuron_runs() -> Result<(), Box<dyn Error>> {
+fn the_new_neuron_runs() -> Result<(), Failure> {
     main()
 }
 
 #[test]
-fn the_gradient_is_proved_and_the_mistake_is_found() -> Result<(), Box<dyn Error>> {
+fn the_gradient_is_proved_and_the_mistake_is_found() -> Result<(), Failure> {
     use spikegrad::adjoint::Error as Wrong;
     let neuron = TermanWang { tau_v: 4.0, epsilon: 0.25 };
     check(neuron)?.verdict()?;

@@ -80,7 +80,7 @@ fn pendulum<T: RealField + Copy, C>(
     RungeKutta::new(tableau::RK4, field, p[2..].to_vec(), h, STEPS, cost)
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     // What is observed: the true pendulum.
     let truth = [4.0, 0.3, 1.5, 0.0];
     let silent = vec![0.0; STEPS];
@@ -95,9 +95,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut discrete, mut continuous) = ([0.0; 4], [0.0; 4]);
     let cost = Sweep::new().gradient(&step, &mut discrete)?;
     ContinuousAdjoint::new(tableau::RK4).gradient(&step, &mut continuous)?;
-    let program = |p: &[Dual64]| -> Result<Dual64, Box<dyn std::error::Error>> {
-        Ok(Sweep::new().cost(&pendulum(p, misfit())?)?)
-    };
+    let program =
+        |p: &[Dual64]| -> Result<Dual64, Failure> { Ok(Sweep::new().cost(&pendulum(p, misfit())?)?) };
     let (_, forward) = forward_sensitivity(&guess, program)?;
     println!("cost {cost:.6} at the first guess, and its gradient\n");
     println!("{:10} {:>18} {:>18} {:>18}", "", "discrete adjoint", "dual numbers", "continuous adjoint");
@@ -143,6 +142,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[test]
-fn the_pendulum_runs() -> Result<(), Box<dyn std::error::Error>> {
+fn the_pendulum_runs() -> Result<(), Failure> {
     main()
 }

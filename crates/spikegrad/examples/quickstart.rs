@@ -5,7 +5,7 @@
 // region: quickstart
 use spikegrad::prelude::*;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     // Ten theta neurons behind slow synapses; gates are open over the last 0.3 below threshold.
     let mut network = Network::builder()
         .population(Population::new("theta", Theta { tau_v: 25.0 }, 10, GateShape::RaisedCosine, 0.3))
@@ -35,6 +35,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 // endregion
 
 #[test]
-fn the_quickstart_runs() -> Result<(), Box<dyn std::error::Error>> {
+fn the_quickstart_runs() -> Result<(), Failure> {
     main()
 }

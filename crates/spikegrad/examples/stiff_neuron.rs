@@ -3,8 +3,6 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use std::error::Error;
-
 // region: model
 use spikegrad::prelude::*;
 
@@ -123,7 +121,7 @@ impl NeuronVjp for SodiumPotassium {
 // endregion
 
 /// Six of them behind slow synapses, each with a drive of its own, and the trial that they are run on.
-fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Box<dyn Error>> {
+fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Failure> {
     let mut network = Network::builder()
         .population(Population::new("cell", neuron, 6, GateShape::RaisedCosine, 40.0))
         .synapse("slow", 20.0)
@@ -146,7 +144,7 @@ const H: f64 = 0.05;
 
 // region: spikes
 /// How many spikes a run has.
-fn spikes(method: Method, h: f64) -> Result<usize, Box<dyn Error>> {
+fn spikes(method: Method, h: f64) -> Result<usize, Failure> {
     let (network, trial) = problem(SodiumPotassium { g_na: 20.0, tau: [0.01, 1.0] })?;
     let scheme = SplitStep::with_method(&network, h, method)?;
     Ok(scheme.run(&trial, &LOSS)?.record()?.spikes.len())
@@ -154,7 +152,7 @@ fn spikes(method: Method, h: f64) -> Result<usize, Box<dyn Error>> {
 // endregion
 
 // region: check
-fn check<N: NeuronVjp>(neuron: N, method: Method) -> Result<GradientReport, Box<dyn Error>> {
+fn check<N: NeuronVjp>(neuron: N, method: Method) -> Result<GradientReport, Failure> {
     let (network, trial) = problem(neuron)?;
     let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::Split(Some(method)), H);
     Ok(GradientCheck::default().run(&mut objective)?)
@@ -231,7 +229,7 @@ impl NeuronVjp for Mistaken {
     fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 3]) {}
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Failure> {
     let neuron = SodiumPotassium { g_na: 20.0, tau: [0.01, 1.0] };
     for (method, h) in [
         (tableau::RK4.into(), H / 20.0),
@@ -247,12 +245,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn the_stiff_neuron_runs() -> Result<(), Box<dyn Error>> {
+fn the_stiff_neuron_runs() -> Result<(), Failure> {
     main()
 }
 
 #[test]
-fn exponential_methods_stand_where_an_explicit_one_is_lost() -> Result<(), Box<dyn Error>> {
+fn exponential_methods_stand_where_an_explicit_one_is_lost() -> Result<(), Failure> {
     let fine = spikes(tableau::RK4.into(), H / 20.0)?;
     assert!(spikes(tableau::RK4.into(), H)? < fine / 2);
     assert!(spikes(Exponential::Midpoint.into(), H)?.abs_diff(fine) <= fine / 8);
@@ -260,7 +258,7 @@ fn exponential_methods_stand_where_an_explicit_one_is_lost() -> Result<(), Box<d
 }
 
 #[test]
-fn a_relaxation_without_its_derivative_is_found() -> Result<(), Box<dyn Error>> {
+fn a_relaxation_without_its_derivative_is_found() -> Result<(), Failure> {
     use spikegrad::adjoint::Error as Wrong;
     let neuron = SodiumPotassium { g_na: 20.0, tau: [0.01, 1.0] };
     for method in Exponential::ALL {

@@ -61,7 +61,7 @@ fn network() -> Result<Network<f64>, spikegrad::network::Error> {
 }
 // endregion
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     // region: train
     let task = LeakyIntegrator { memory: 60.0, loss: Quadratic { lambda: 0.01 } };
     let mut network = network()?;
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     println!("error on held-out trials before training: {:5.1} %", 100.0 * score(&network)?);
 
-    let mut bar = spikegrad::indicatif::ProgressBar::new(options.iterations as u64);
+    let mut bar = progress_bar(options.iterations);
     let history = train(&mut network, &task, &options, &mut bar)?;
     bar.finish_and_clear();
 
@@ -98,6 +98,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[test]
-fn training_runs() -> Result<(), Box<dyn std::error::Error>> {
+fn training_runs() -> Result<(), Failure> {
     main()
 }

@@ -52,6 +52,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod failure;
+
+pub use failure::Failure;
 #[doc(no_inline)]
 pub use {indicatif, nalgebra, rand, rand_chacha};
 pub use {
@@ -64,6 +67,7 @@ pub use {
 /// Errors stay in their modules, since each crate has one of its own, and so does [`adjoint::Group`],
 /// whose name the [`Group`](crate::network::Group) of a network has.
 pub mod prelude {
+    pub use crate::Failure;
     #[doc(no_inline)]
     pub use nalgebra::RealField;
     #[doc(no_inline)]
@@ -90,6 +94,6 @@ pub mod prelude {
     pub use spikegrad_tasks::{
         Batch, Clip, Iteration, NetworkObjective, Observer, Optimiser, Options, Purpose, Quadratic, Rate,
         Rule, Schedule, Scheme, Stage, Sum, Task, VoltageFloor, evaluate, generator, predictive_coding,
-        train,
+        progress_bar, train,
     };
 }
