@@ -18,7 +18,7 @@ use spikegrad_benches::{Problem, Size};
 use self::machine::Bandwidth;
 use crate::cli::Verdict;
 use crate::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION};
-use crate::report::Report;
+use crate::report::{Report, largest, least};
 use crate::{Error, pool};
 
 /// Seed of all problems.
@@ -353,8 +353,8 @@ fn parallel(report: &mut Report, quick: bool, most: usize) -> Result<(), Error> 
         }
         if *threads == 2 {
             let full = || batches.iter().enumerate().filter(|(_, batch)| **batch >= FULL_BATCH);
-            let least = full().map(|(row, _)| gain[row]).fold(f64::INFINITY, f64::min);
-            let more = full().map(|(row, _)| 1.0 / quotients[row][1]).fold(0.0, f64::max);
+            let least = least(full().map(|(row, _)| gain[row]));
+            let more = largest(full().map(|(row, _)| 1.0 / quotients[row][1]));
             // On a machine with one core there is nothing to gain.
             let band = (most >= 2).then_some([1.8, 4.0]);
             report

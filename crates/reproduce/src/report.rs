@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::{Error, file};
 pub(crate) use html::{STYLE, settings_table, verdict};
-pub(crate) use numbers::{band, minutes, value};
+pub(crate) use numbers::{band, largest, least, minutes, value};
 use numbers::{plain, plain_band};
 
 /// One number of a report.

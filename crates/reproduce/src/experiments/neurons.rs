@@ -329,7 +329,7 @@ impl<N: NeuronVjp> Bench<N> {
         let history = train(&mut network, &signal, &options, &mut best).map_err(Error::experiment)?;
         bar.finish_and_clear();
         let mut last = record(&network)?;
-        if last.cost > best.cost {
+        if !(last.cost <= best.cost) {
             last = record(&best.network)?;
         }
         Ok(Trained {

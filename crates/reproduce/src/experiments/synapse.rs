@@ -12,7 +12,7 @@ use super::naive::{self, NaiveNetwork};
 use super::{Activity, Context};
 use crate::Error;
 use crate::plot::{BLACK, BLUE, Panel, Plot, Style, VERMILLION, cycle};
-use crate::report::Report;
+use crate::report::{Report, largest};
 
 /// Width of the gate in the traces.
 const WIDTH: f64 = 0.3;
@@ -155,7 +155,7 @@ fn other_gates(report: &mut Report) -> Result<(), Error> {
     let mut rows = Vec::new();
     let mut shapes = Panel::new("Gates").x_label("v").y_label("g(v)");
     let mut slow = Panel::new("Synapse, slow full depolarisation").x_label("time (ms)").y_label("s (1/ms)");
-    let mut largest: f64 = 0.0;
+    let mut errors = Vec::new();
     for (k, shape) in GateShape::ALL.into_iter().enumerate() {
         let gate = Gate { shape, width: WIDTH, threshold: 1.0 };
         let v: Vec<f64> = (0..=600).map(|i| 0.6 + 0.45 * f64::from(i) / 600.0).collect();
@@ -168,11 +168,10 @@ fn other_gates(report: &mut Report) -> Result<(), Error> {
                 .chain(charges.iter().map(|q| format!("{q:.4}")))
                 .collect(),
         );
-        for (&(_, u, _), q) in DEPOLARISATIONS.iter().zip(&charges) {
-            largest = largest.max((q - shape.charge(u)).abs());
-        }
+        let wanted = DEPOLARISATIONS.iter().map(|&(_, u, _)| shape.charge(u));
+        errors.extend(charges.iter().zip(wanted).map(|(q, wanted)| (q - wanted).abs()));
     }
-    report.figure("charge, all gates: largest error", largest, "", Some([0.0, EXACT]));
+    report.figure("charge, all gates: largest error", largest(errors), "", Some([0.0, EXACT]));
     let header: Vec<&str> = std::iter::once("gate").chain(DEPOLARISATIONS.iter().map(|d| d.0)).collect();
     report.table("Charge delivered with each gate.", &header, rows);
     let plot = Plot::new(2).letters().panel(shapes).panel(slow);
@@ -268,7 +267,7 @@ fn charge_against_step(report: &mut Report) -> Result<(), Error> {
         split.push(one.split(h)?.0);
         naive.push(one.naive(h)?.0);
     }
-    let worst = split.iter().map(|q| (q - 1.0).abs()).fold(0.0, f64::max);
+    let worst = largest(split.iter().map(|q| (q - 1.0).abs()));
     report.figure(
         "charge a spike, charge coordinates, h 0.02-5 ms: largest error",
         worst,
