@@ -80,7 +80,8 @@ fn check_split_step<N: NeuronVjp + Default>() {
     let model = Model::of::<N>();
     // Input samples so short that their quarter resolves an upstroke or an action potential by Euler's method.
     let (interval, duration) = match () {
-        () if N::LOCATED || N::RELAXES => (0.2, 40.0),
+        () if N::LOCATED => (0.1, 30.0),
+        () if N::RELAXES => (0.2, 40.0),
         () if model.action_potential => (0.5, 60.0),
         () => (1.0, 60.0),
     };
