@@ -118,7 +118,7 @@ pub enum ProblemError {
         found: Vec<usize>,
     },
     /// An initial voltage that is not on the circle.
-    #[error("array `v0` has {value} at index {index}: initial voltages lie in [0, 1)")]
+    #[error("array `v0` has {value:?} at index {index}: initial voltages lie in [0, 1)")]
     Voltage {
         /// Where, in C order.
         index: usize,

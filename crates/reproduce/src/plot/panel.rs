@@ -550,7 +550,7 @@ impl Panel {
         if !self.marks.iter().any(Mark::shows) {
             let reason = self.empty.as_deref().unwrap_or("nothing to show");
             let centre = ((rect.left + rect.right) / 2.0, (rect.top + rect.bottom) / 2.0);
-            let size = text::fit(reason, LABEL, rect.right - rect.left);
+            let size = text::fit(reason, LABEL, rect.right - rect.left - 2.0 * LABEL);
             canvas.text(reason, centre, Lettering::new(size, HPos::Center, VPos::Center))?;
         }
         if let Some(note) = &self.note {
