@@ -10,6 +10,16 @@ pub enum Error {
         /// The value given.
         h: f64,
     },
+    /// An initial state that has not one entry for each variable of the equation.
+    #[error(
+        "the initial state has {found} entries, the equation {expected} variables: give one entry for each"
+    )]
+    StateLength {
+        /// Variables of the equation.
+        expected: usize,
+        /// Entries given.
+        found: usize,
+    },
     /// A table whose rows do not have the lengths of an explicit method.
     #[error(
         "tableau {name}: {stages} weights need {stages} nodes and rows of a with 0, 1, ..., {stages} - 1 entries"

@@ -130,7 +130,7 @@ impl<T: RealField + Copy, F: VectorField<T>, C> RungeKutta<T, F, C> {
     /// Integrates `field` from `initial` over `steps` steps of `h`.
     ///
     /// # Errors
-    /// If `h` is not positive and finite.
+    /// If `h` is not positive and finite, or `initial` has not [`VectorField::dim`] entries.
     pub fn new(
         tableau: Tableau,
         field: F,
@@ -141,6 +141,10 @@ impl<T: RealField + Copy, F: VectorField<T>, C> RungeKutta<T, F, C> {
     ) -> Result<Self, Error> {
         if !(h > T::zero() && h.is_finite()) {
             return Err(Error::StepSize { h: h.to_subset_unchecked() });
+        }
+        let (expected, found) = (field.dim(), initial.len());
+        if found != expected {
+            return Err(Error::StateLength { expected, found });
         }
         Ok(Self { field, cost, initial, tableau, h, steps })
     }

@@ -100,6 +100,14 @@ fn single_precision_is_the_same_code() {
 }
 
 #[test]
+fn an_initial_state_of_another_length_is_refused() {
+    for len in [0, 1, 3] {
+        let step = RungeKutta::new(tableau::RK4, Pendulum([0.0, 1.0]), vec![0.0; len], 0.1, 1, HalfSquare);
+        assert!(matches!(step, Err(Error::StateLength { expected: 2, found }) if found == len), "{len}");
+    }
+}
+
+#[test]
 fn a_bad_step_size_is_refused() {
     for h in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         let step = RungeKutta::new(tableau::RK4, Pendulum([0.0, 1.0]), vec![0.0; 2], h, 1, HalfSquare);
