@@ -62,11 +62,12 @@ fn gradient(scheme: &SplitStep<'_, f64>, trial: &Trial<f64>) -> (f64, Vec<f64>) 
 }
 
 fn both_paths_agree<N: NeuronVjp>(neuron: N, n: usize, seed: u64) -> Result<(), TestCaseError> {
-    let (network, mut trial, h) = random(neuron, n, false, seed);
+    let (mut network, mut trial, h) = random(neuron, n, false, seed);
     for with_synapses in [false, true] {
         if with_synapses {
             let x = network.parameters.group(Group::Initial).to_vec();
             trial.initial = Some(InitialState { x, s: (0..2 * n).map(|i| 0.01 * i as f64).collect() });
+            network.freeze(Group::Initial).expect("an initial state");
         }
         let sparse = SplitStep::new(&network, h).expect("a scheme");
         let dense = sparse.clone().dense();
