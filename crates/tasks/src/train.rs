@@ -478,7 +478,7 @@ impl<T: RealField + Copy> Trainer<T> {
             }
             Ok(log.spikes() > 0)
         };
-        if !undriven && !(unread && fires()?) {
+        if !(undriven || unread && fires()?) {
             return Ok(());
         }
         let weights = |e: &&spikegrad_network::Entry| {
