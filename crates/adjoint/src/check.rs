@@ -10,7 +10,7 @@ use std::ops::Range;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use spikegrad_integrators::{EventLog, StepVjp};
+use spikegrad_integrators::{EventLog, StepVjp, norm};
 
 use crate::report::{Comparison, GradientReport, GroupReport, Limits};
 use crate::{BoxError, Error, Sweep};
@@ -331,12 +331,6 @@ impl GradientCheck {
 /// ([`Error::TooManyDiscarded`], [`Error::NothingCompared`]), or if the check could not be run: see [`GradientCheck::run`].
 pub fn assert_gradient<O: Objective + ?Sized>(objective: &mut O) -> Result<GradientReport, Error> {
     GradientCheck::default().assert(objective)
-}
-
-fn norm(x: &[f64]) -> f64 {
-    // Scaled, so that gradients near the ends of the range keep their norm.
-    let largest = x.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    if largest == 0.0 { 0.0 } else { largest * x.iter().map(|x| (x / largest).powi(2)).sum::<f64>().sqrt() }
 }
 
 /// A derivative along a direction, from central differences.

@@ -1,9 +1,11 @@
 //! The discrete adjoint: one sweep forwards over the steps of a program, one backwards over their transposes (equation
 //! (37)). It is the exact gradient of the discretised program, to rounding.
 
+use std::ops::Range;
+
 use aligned_vec::AVec;
 use simba::scalar::RealField;
-use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp};
+use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total};
 
 use crate::checkpoint::Plan;
 use crate::{Error, Memory};
@@ -156,13 +158,27 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         step: &S,
         parameters_bar: &mut [T],
     ) -> Result<T, Error> {
+        self.watched_gradient(step, parameters_bar, |_, _| ())
+    }
+
+    /// The same, and shows `watch` every step once on the way forwards: some steps, in order, and the tape whose last ones they
+    /// are.
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient); the steps of a run that does not stay finite are shown before.
+    pub fn watched_gradient<S: StepVjp<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        parameters_bar: &mut [T],
+        watch: impl FnMut(Range<usize>, &Tape),
+    ) -> Result<T, Error> {
         let (expected, found) = (step.n_parameters(), parameters_bar.len());
         if found != expected {
             return Err(Error::ParametersLength { expected, found });
         }
         self.make_room(step)?;
         let mut state = std::mem::replace(&mut self.state, AVec::new(0));
-        let cost = self.forwards(step, self.plan.segments(), &mut state);
+        let cost = self.forwards(step, self.plan.segments(), &mut state, watch);
         self.state = state;
         let cost = self.check(step, cost)?;
 
@@ -171,7 +187,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         for segment in (0..self.plan.segments()).rev() {
             if segment + 1 < self.plan.segments() {
                 let mut again = std::mem::replace(&mut self.again, AVec::new(0));
-                self.forwards(step, segment + 1, &mut again);
+                self.forwards(step, segment + 1, &mut again, |_, _| ());
                 self.again = again;
             }
             let steps = self.plan.steps_of(segment);
@@ -216,7 +232,13 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
 
     /// Runs `x` from the last state that is held, or from the start, to the start of segment `end` and keeps states on the
     /// way; only the last segment is on the tape. Returns what the steps add to the cost.
-    fn forwards<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S, end: usize, x: &mut AVec<T>) -> T {
+    fn forwards<S: Step<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        end: usize,
+        x: &mut AVec<T>,
+        mut watch: impl FnMut(Range<usize>, &Tape),
+    ) -> T {
         let Self { memory, tape, plan, held, states, .. } = self;
         let dim = step.dim();
         x.clear();
@@ -235,13 +257,14 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         if *memory != Memory::Stored {
             step.reserve(plan.tape(), tape);
         }
-        let mut cost = T::zero();
+        let mut cost = Total::default();
         while at + 1 < end {
             let next = plan.next(at, end, held.len());
             // The tape has room for a segment; to rewind it at every step would cost time.
             for segment in at..next {
                 step.rewind(x, tape);
                 step.advance(plan.steps_of(segment), x, tape, &mut cost);
+                watch(plan.steps_of(segment), tape);
             }
             at = next;
             if at + 1 < end {
@@ -250,8 +273,10 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             }
         }
         step.rewind(x, tape);
-        step.advance(plan.first(at)..plan.first(end), x, tape, &mut cost);
-        cost
+        let last = plan.first(at)..plan.first(end);
+        step.advance(last.clone(), x, tape, &mut cost);
+        watch(last, tape);
+        cost.value()
     }
 
     fn start<S: Step<T, Tape = Tape> + ?Sized>(&mut self, step: &S) {
@@ -268,15 +293,15 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         mut visit: impl FnMut(usize, &[T], T, &Tape),
     ) -> T {
         self.start(step);
-        let mut cost = T::zero();
+        let mut cost = Total::default();
         for n in 0..step.steps() {
             if n > 0 {
                 step.rewind(&self.state, &mut self.tape);
             }
             cost += step.step(n, &mut self.state, &mut self.tape);
-            visit(n, &self.state, cost, &self.tape);
+            visit(n, &self.state, cost.value(), &self.tape);
         }
-        cost
+        cost.value()
     }
 
     /// What is not finite stays so: one look at the end of a run is enough, and only a run that went wrong is repeated

@@ -15,7 +15,10 @@ pub struct EventLog {
     grazing: u64,
     crossings: u64,
     short_crossings: u64,
-    dwell: Vec<u32>,
+    /// Number of the step that is logged, over all runs; no two runs have steps that follow each other.
+    now: u64,
+    /// How many steps in a row each neuron touched the zone, and the last one.
+    dwell: Vec<(u32, u64)>,
 }
 
 impl EventLog {
@@ -34,13 +37,20 @@ impl EventLog {
         self.signature = self.signature.rotate_left(23);
     }
 
+    /// Begins step `n` of a run: a neuron that [`zone`](Self::zone) does not report in a step did not touch the zone in it.
+    pub fn step(&mut self, n: usize) {
+        self.now += 1 + u64::from(n == 0);
+    }
+
     /// Reports a step of `neuron`: whether it touched the active zone and how many spikes it completed.
     pub fn zone(&mut self, neuron: usize, touched: bool, spikes: u64) {
         if self.dwell.len() <= neuron {
-            self.dwell.resize(neuron + 1, 0);
+            self.dwell.resize(neuron + 1, (0, 0));
         }
-        let dwell = &mut self.dwell[neuron];
-        *dwell = if touched { dwell.saturating_add(1) } else { 0 };
+        let (dwell, last) = &mut self.dwell[neuron];
+        let goes_on = touched && *last + 1 >= self.now;
+        *dwell = if goes_on { dwell.saturating_add(1) } else { u32::from(touched) };
+        *last = self.now;
         if spikes > 0 {
             // A voltage that goes round more often than can be counted is counted as often as can be.
             self.spikes = self.spikes.saturating_add(spikes);
@@ -114,5 +124,32 @@ mod tests {
             log.zone(0, step >= 2, if step == 3 { 2 } else { 0 });
         }
         assert_eq!((log.spikes(), log.crossings(), log.short_crossings()), (3, 3, 2));
+    }
+
+    #[test]
+    fn a_neuron_that_fires_without_end_is_counted_as_far_as_numbers_go() {
+        let mut log = EventLog::default();
+        (0..2).for_each(|_| log.zone(0, true, u64::MAX));
+        assert_eq!((log.spikes(), log.crossings(), log.short_crossings()), (u64::MAX, u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn a_neuron_that_is_not_reported_has_left_the_zone() {
+        let mut log = EventLog::default();
+        let mut crossing = |steps: &[usize]| {
+            let before = log.short_crossings();
+            for &n in steps {
+                log.step(n);
+                if n != 5 {
+                    log.zone(0, true, u64::from(n == 7));
+                }
+            }
+            log.short_crossings() - before
+        };
+        assert_eq!(crossing(&[4, 5, 6, 7]), 1);
+        assert_eq!(crossing(&[1, 2, 3]), 0);
+        // Three steps, but of two runs.
+        assert_eq!(crossing(&[0, 7]), 1);
+        assert_eq!(crossing(&[6, 7, 8]), 1);
     }
 }

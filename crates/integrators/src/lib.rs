@@ -9,7 +9,8 @@
 //! - [`Affine`]: the closed-form step with a hard reset, [`Decay`]: the exact step of a synapse;
 //! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
 //! - [`EventLog`]: what makes a program only piecewise smooth;
-//! - [`Divergence`]: where a run stopped being finite.
+//! - [`Divergence`]: where a run stopped being finite;
+//! - [`Total`] and [`norm`]: sums that keep what plain ones lose.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
@@ -23,6 +24,7 @@ mod field;
 mod hermite;
 mod located;
 mod step;
+mod sum;
 pub mod tableau;
 
 pub use affine::{Affine, AffineBar, HardReset, Spike};
@@ -34,4 +36,5 @@ pub use exponential::{Exponential, Method};
 pub use field::{VectorField, VectorFieldVjp};
 pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};
 pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};
+pub use sum::{Total, norm};
 pub use tableau::Tableau;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use simba::scalar::RealField;
 
 use crate::tableau::MAX_STAGES;
-use crate::{Error, EventLog, Tableau, VectorField, VectorFieldVjp};
+use crate::{Error, EventLog, Tableau, Total, VectorField, VectorFieldVjp};
 
 /// A discrete-time program `x_{n+1} = step(n, x_n)`, `n = 0 .. steps`, that adds to a cost as it goes.
 pub trait Step<T: RealField + Copy> {
@@ -48,7 +48,7 @@ pub trait Step<T: RealField + Copy> {
 
     /// Takes some [`step`](Self::step)s one after the other and adds to `cost` what they do, with the same bits. A program whose
     /// steps have preparations in common makes them once.
-    fn advance(&self, steps: Range<usize>, x: &mut [T], tape: &mut Self::Tape, cost: &mut T) {
+    fn advance(&self, steps: Range<usize>, x: &mut [T], tape: &mut Self::Tape, cost: &mut Total<T>) {
         for n in steps {
             *cost += self.step(n, x, tape);
         }

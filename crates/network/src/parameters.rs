@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use aligned_vec::{AVec, avec};
 use nalgebra::{DMatrixView, DMatrixViewMut, RealField, Scalar};
+use spikegrad_integrators::norm;
 
 use crate::Error;
 
@@ -311,8 +312,8 @@ impl<T: RealField + Copy> Parameters<T> {
         Self { layout: Arc::clone(&self.layout), values: avec![T::zero(); self.layout.len()] }
     }
 
-    /// The Euclidean norm of a group.
+    /// The Euclidean norm of a group, as [`norm`] forms it.
     pub fn norm(&self, group: Group) -> T {
-        self.group(group).iter().fold(T::zero(), |sum, &x| sum + x * x).sqrt()
+        norm(self.group(group))
     }
 }

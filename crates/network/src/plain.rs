@@ -350,7 +350,8 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
         self.run.cost(n, self.run.read(s, output), s, &x[..self.network().membrane])
     }
 
-    fn events(&self, _: usize, tape: &Self::Tape, log: &mut EventLog) {
+    fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
+        log.step(n);
         let network = self.network();
         let points = tape.steps.points(&self.scheme.tableau);
         let Some(start) = points.first() else { return };

@@ -470,6 +470,21 @@ pub(crate) trait Dynamics<T>: Debug + Send + Sync {
         visit: &mut dyn FnMut(T),
     );
 
+    /// Logs what a neuron did in a step that took it from `before` to `after` and released `charge`: whether it touched the zone,
+    /// its spikes, which are returned, and whether they grazed the threshold. `neuron` is where the population begins and which of its
+    /// neurons this is.
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
+    fn log_crossing(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: T,
+        neuron: (usize, usize),
+        charge: T,
+        log: &mut EventLog,
+    ) -> u64;
+
     /// Logs the events of a step; `charge_of` is zero for neurons that released nothing.
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the step")]
     fn events(
@@ -1511,6 +1526,9 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         let spikes: f64 = if let Reset::Latch { .. } = reset {
             let full = |latch: T| f64::from(latch >= T::one());
             if charge > T::zero() { full(after.latch[i]) - full(before.latch[i]) } else { 0.0 }
+        } else if charge < real(0.5) && after.v[i] >= before.v[i] {
+            // A spike that does not leave the voltage lower has released at least 1.
+            return 0;
         } else {
             (charge - gate.charge(after.v[i]) + gate.charge(before.v[i])).to_subset_unchecked()
         };
@@ -1550,6 +1568,38 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
         }
     }
 
+    fn log_crossing(
+        &self,
+        at: &Setting<'_, T>,
+        before: Block<'_, T>,
+        after: Block<'_, T>,
+        current: T,
+        (offset, i): (usize, usize),
+        charge: T,
+        log: &mut EventLog,
+    ) -> u64 {
+        let p = params_at::<N, T>(at, before.v.len(), i);
+        let (gate, reset) = gate_of::<N, T>(at, &p);
+        let spikes = self.spikes(at, before, after, i, charge);
+        let mut touched = spikes > 0 || charge != T::zero();
+        match reset {
+            Reset::Latch { .. } => {}
+            Reset::To { threshold, value } => {
+                touched |= after.v[i] > gate.lower() && after.v[i] < gate.threshold;
+                let speed = affine::<N, T>(&p, current).rhs(threshold).abs() * at.h;
+                if spikes > 0 && N::LOCATED {
+                    located::log_grazing::<N, T>(at, before, current, i, log);
+                } else if spikes > 0 && speed < real::<T>(GRAZING) * (threshold - value) {
+                    log.grazing();
+                }
+            }
+            // A step that leaves the zone downwards has left it.
+            Reset::Periodic | Reset::Subtract => touched &= spikes > 0 || after.v[i] > gate.lower(),
+        }
+        log.zone(offset + i, touched, spikes);
+        spikes
+    }
+
     fn events(
         &self,
         at: &Setting<'_, T>,
@@ -1564,31 +1614,18 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
             let p = params_at::<N, T>(at, before.v.len(), i);
             let (gate, reset) = gate_of::<N, T>(at, &p);
             let charge = charge_of(offset + i);
-            let spikes = self.spikes(at, before, after, i, charge);
-            let in_zone = |v: T| v > gate.lower() && v < gate.threshold;
             let mut piece = u64::from(gate.shape.piece(gate.position(after.v[i])));
-            let mut touched = spikes > 0 || charge != T::zero();
             match reset {
                 Reset::Latch { .. } => {
                     // Which branch of the maximum was taken, and whether the latch was restarted.
                     piece |= u64::from(charge > T::zero()) << 2 | u64::from(after.latch[i] == T::zero()) << 3;
                 }
-                Reset::To { threshold, value } => {
-                    touched |= in_zone(after.v[i]);
-                    // Whether the neuron is refractory at the end.
-                    piece |= u64::from(latch_at(after.latch, i) > T::zero()) << 2;
-                    let speed = affine::<N, T>(&p, current[i]).rhs(threshold).abs() * at.h;
-                    if spikes > 0 && N::LOCATED {
-                        located::log_grazing::<N, T>(at, before, current[i], i, log);
-                    } else if spikes > 0 && speed < real::<T>(GRAZING) * (threshold - value) {
-                        log.grazing();
-                    }
-                }
-                // A step that leaves the zone downwards has left it.
-                Reset::Periodic | Reset::Subtract => touched &= spikes > 0 || after.v[i] > gate.lower(),
+                // Whether the neuron is refractory at the end.
+                Reset::To { .. } => piece |= u64::from(latch_at(after.latch, i) > T::zero()) << 2,
+                Reset::Periodic | Reset::Subtract => {}
             }
+            let spikes = self.log_crossing(at, before, after, current[i], (offset, i), charge, log);
             log.piece(piece | spikes << 4);
-            log.zone(offset + i, touched, spikes);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Recordings: the traces and spikes of a run, for plots and analyses.
 
 use nalgebra::RealField;
-use spikegrad_integrators::Step;
+use spikegrad_integrators::{EventLog, Step};
 
 use crate::split::SplitRun;
 use crate::{Error, memory};
@@ -41,6 +41,8 @@ pub struct Recording<T> {
     pub output: Vec<T>,
     /// Spikes in order of time. [`spike_counts`](Self::spike_counts) and [`spike_times`](Self::spike_times) sort them by neuron.
     pub spikes: Vec<Spike>,
+    /// How well the active zone was resolved: spikes, grazing ones, crossings of the zone.
+    pub events: EventLog,
     /// The cost.
     pub cost: T,
 }
@@ -91,6 +93,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             current: trace(n)?,
             output: trace(outputs)?,
             spikes: Vec::new(),
+            events: EventLog::default(),
             cost: T::zero(),
         };
         let mut fits = Ok(());
@@ -103,6 +106,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             }
             recording.current.extend_from_slice(self.last_current(tape));
             recording.output.extend_from_slice(self.last_output(tape));
+            self.log_crossings(step..step + 1, tape, &mut recording.events);
             let spikes = &mut recording.spikes;
             let first = spikes.len();
             let most = n.saturating_mul(Spike::EACH as usize);

@@ -300,10 +300,12 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         self.readout.values
     }
 
-    /// What step `n`, ending with synapses `s` and membrane state `x`, adds to the cost (equation (21)).
+    /// What step `n`, ending with synapses `s` and membrane state `x`, adds to the cost (equation (21)): nothing where the
+    /// sample's weight is zero, whatever the loss is.
     #[inline(always)]
     pub(crate) fn cost(&self, n: usize, read: Read<'_, T>, s: &[T], x: &[T]) -> T {
-        self.weight * self.loss.value(&self.sample(n, read, s, x))
+        let sample = self.sample(n, read, s, x);
+        if sample.weight == T::zero() { T::zero() } else { self.weight * self.loss.value(&sample) }
     }
 
     /// Its transpose.
@@ -320,6 +322,10 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
+        let sample = self.sample(n, read, s, x);
+        if sample.weight == T::zero() {
+            return;
+        }
         match output_bar {
             // To call the library for one would take longer.
             [output_bar] => *output_bar = T::zero(),
@@ -327,7 +333,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         }
         let mut square_bar = T::zero();
         let mut bar = SampleBar { output: output_bar, s: s_bar, square: &mut square_bar, x: x_bar };
-        self.loss.vjp(&self.sample(n, read, s, x), self.weight * cost_bar, &mut bar);
+        self.loss.vjp(&sample, self.weight * cost_bar, &mut bar);
         let by_s = square_bar + square_bar;
         let (o, o_bar) = (self.readout.values, self.readout.of(parameters_bar));
         if let [output_bar] = output_bar {

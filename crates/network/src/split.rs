@@ -11,7 +11,7 @@ use std::ops::Range;
 use aligned_vec::AVec;
 use nalgebra::RealField;
 use num_dual::Dual64;
-use spikegrad_integrators::{Decay, Divergence, EventLog, Method, Step, StepVjp};
+use spikegrad_integrators::{Decay, Divergence, EventLog, Method, Step, StepVjp, Total};
 
 use crate::bursts::Waiting;
 use crate::columns::{self, Charges, Columns, Reading, columns};
@@ -433,15 +433,15 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     /// [`Error::Diverged`] after the first step whose state or cost is not finite, which is not shown.
     pub fn watch(&self, mut visit: impl FnMut(usize, &[T], &SplitTape<T>)) -> Result<T, Error> {
         let (mut x, mut tape) = (vec![T::zero(); self.dim()], SplitTape::default());
-        let mut cost = T::zero();
+        let mut cost = Total::default();
         self.start(&mut x);
         for n in 0..self.steps() {
             self.rewind(&x, &mut tape);
             cost += self.step(n, &mut x, &mut tape);
-            Divergence::check(self, n, &x, cost)?;
+            Divergence::check(self, n, &x, cost.value())?;
             visit(n, &x, &tape);
         }
-        Ok(cost)
+        Ok(cost.value())
     }
 
     /// Calls `visit(neuron, spikes)` for every neuron that completed spikes in the last step of the tape.
@@ -483,6 +483,28 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                     if count > 0 {
                         visit(Firing { place, at, before, after, current, i, count });
                     }
+                }
+            }
+        }
+    }
+
+    /// Logs what the neurons in the active zone did in `steps`, the last ones of the tape: spikes, grazing ones, crossings of the
+    /// zone. It goes over these neurons only and leaves out the signature, for which [`Step::events`] goes over all of them.
+    pub fn log_crossings(&self, steps: Range<usize>, tape: &SplitTape<T>, log: &mut EventLog) {
+        let (network, first) = (self.scheme.network, tape.steps - steps.len().min(tape.steps));
+        for (n, index) in steps.zip(first..tape.steps) {
+            log.step(n);
+            let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
+            let (neurons, charges) = tape.released.part(&tape.part(index));
+            let mut active = neurons.iter().map(|&i| i as usize).zip(charges).peekable();
+            // Neurons are released in ascending order, population by population.
+            for (place, at) in self.scheme.places() {
+                let end = place.offset + place.size;
+                let (before, after) =
+                    (block(place, network.membrane, before), block(place, network.membrane, after));
+                while let Some((neuron, &charge)) = active.next_if(|&(neuron, _)| neuron < end) {
+                    let at_neuron = (place.offset, neuron - place.offset);
+                    place.dynamics.log_crossing(at, before, after, current[neuron], at_neuron, charge, log);
                 }
             }
         }
@@ -536,7 +558,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
     /// Some steps, to be inlined into code for the widest vectors of the machine. What is the same in all of them is looked up
     /// before the first: at small networks, to find where vectors lie takes as long as what is done to them.
     #[inline(always)]
-    fn forward(&self, steps: Range<usize>, x: &mut [T], tape: &mut SplitTape<T>, cost: &mut T) {
+    fn forward(&self, steps: Range<usize>, x: &mut [T], tape: &mut SplitTape<T>, cost: &mut Total<T>) {
         let (scheme, network, run) = (self.scheme, self.scheme.network, &self.run);
         let (size, len, all) = (network.neurons, scheme.membrane, scheme.classes.len() * network.neurons);
         let (stride, state) = (scheme.stride, scheme.state);
@@ -1095,7 +1117,7 @@ pub(crate) struct Forward<'s, 'a, T: 'static> {
     steps: Range<usize>,
     x: &'s mut [T],
     tape: &'s mut SplitTape<T>,
-    cost: &'s mut T,
+    cost: &'s mut Total<T>,
 }
 
 impl<T: RealField + Copy> pulp::NullaryFnOnce for Forward<'_, '_, T> {
@@ -1211,17 +1233,18 @@ impl<T: RealField + Copy> Step<T> for SplitRun<'_, T> {
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        let mut cost = T::zero();
+        let mut cost = Total::default();
         self.advance(n..n + 1, x, tape, &mut cost);
-        cost
+        cost.value()
     }
 
-    fn advance(&self, steps: Range<usize>, x: &mut [T], tape: &mut Self::Tape, cost: &mut T) {
+    fn advance(&self, steps: Range<usize>, x: &mut [T], tape: &mut Self::Tape, cost: &mut Total<T>) {
         self.scheme.network.steps.forward(Forward { run: self, steps, x, tape, cost });
     }
 
     fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
+        log.step(n);
         let network = self.scheme.network;
         let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
         let (neurons, charges) = tape.released.part(&tape.part(index));

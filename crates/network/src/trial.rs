@@ -61,7 +61,9 @@ pub struct Trial<T> {
     pub inputs: Vec<T>,
     /// Desired outputs `o_d`, `samples x outputs`, one sample after the other; empty where the loss needs none.
     pub targets: Vec<T>,
-    /// Weight of each sample in the loss, `samples`; empty for 1 everywhere.
+    /// Weight of each sample in the loss, `samples`; empty for 1 everywhere. A sample of weight 0 adds nothing to the cost,
+    /// whatever the loss: padding at the end of a trial changes neither cost nor gradient. What another weight multiplies is for
+    /// the loss to say.
     pub weights: Vec<T>,
     /// Where the run starts; `None` for the network's own initial state.
     pub initial: Option<InitialState<T>>,
@@ -123,7 +125,7 @@ pub struct Sample<'a, T> {
     pub output: &'a [T],
     /// Desired readout, `outputs`; empty if the trial has none.
     pub target: &'a [T],
-    /// The sample's weight.
+    /// The sample's weight, which is not zero: no loss is asked about a sample of weight 0.
     pub weight: T,
     /// The synapses that are read out, `N`.
     pub s: &'a [T],

@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use spikegrad::adjoint::{BoxError, Error};
-use spikegrad::integrators::Divergence;
+use spikegrad::integrators::{Divergence, Total};
 use spikegrad::models::for_each_neuron;
 use spikegrad::prelude::*;
 
@@ -22,7 +22,7 @@ fn bits<T: RealField + Copy, S: StepVjp<T>>(
 
 /// The same of steps that are taken one by one.
 fn one_by_one<T: RealField + Copy, S: StepVjp<T>>(step: &S) -> Vec<u64> {
-    let (mut x, mut tape, mut cost) = (vec![T::zero(); step.dim()], S::Tape::default(), T::zero());
+    let (mut x, mut tape, mut cost) = (vec![T::zero(); step.dim()], S::Tape::default(), Total::default());
     step.start(&mut x);
     step.rewind(&x, &mut tape);
     for n in 0..step.steps() {
@@ -33,7 +33,7 @@ fn one_by_one<T: RealField + Copy, S: StepVjp<T>>(step: &S) -> Vec<u64> {
         step.step_vjp(n, &mut tape, T::one(), &mut x_bar, &mut gradient);
     }
     step.start_vjp(&mut x_bar, &mut gradient);
-    all(cost, &gradient, &x, &x_bar)
+    all(cost.value(), &gradient, &x, &x_bar)
 }
 
 fn all<T: RealField + Copy>(cost: T, gradient: &[T], x: &[T], x_bar: &[T]) -> Vec<u64> {
