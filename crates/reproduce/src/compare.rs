@@ -8,7 +8,7 @@ use std::time::Instant;
 use cpu_time::ProcessTime;
 use nalgebra::RealField;
 use serde_json::{Map, Value, json};
-use spikegrad::integrators::{Divergence, Step};
+use spikegrad::integrators::{Divergence, Step, norm};
 use spikegrad::models::{Gate, GateShape};
 use spikegrad::network::{Group, Network, SplitStep, SplitTape, Trial};
 use spikegrad::tasks::{Batch, Quadratic};
@@ -195,15 +195,6 @@ pub fn compare<T: RealField + Copy>(
         grad_norms,
         relative_difference: relative,
     })
-}
-
-/// The Euclidean norm, which overflows only where an entry does.
-fn norm(x: &[f64]) -> f64 {
-    let largest = x.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
-    if largest == 0.0 {
-        return 0.0;
-    }
-    x.iter().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt() * largest
 }
 
 /// The norm of the difference over that of what is stored, or of what was computed where that is zero. JSON has no word for

@@ -7,10 +7,11 @@ use aligned_vec::AVec;
 use nalgebra::RealField;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
+use spikegrad_integrators::{EventLog, Total};
 use spikegrad_network::kernels::wide::axpy;
-use spikegrad_network::{Loss, Parameters, SplitStep, SplitTape, Trial};
+use spikegrad_network::{Entry, Loss, Parameters, SplitStep, SplitTape, Trial};
 
-use crate::Error;
+use crate::{Error, Events, clip_norm};
 
 /// Lanes unless said otherwise.
 pub const DEFAULT_LANES: usize = 8;
@@ -33,8 +34,9 @@ struct Lane<T> {
     sum: AVec<T>,
     /// One trial's gradient, which becomes the sum if it is the lane's first.
     trial: AVec<T>,
-    cost: T,
     results: Vec<TrialResult<T>>,
+    log: EventLog,
+    events: Events,
 }
 
 /// What became of one trial of a batch.
@@ -51,6 +53,9 @@ pub struct TrialResult<T> {
 pub struct BatchResult<T> {
     /// Mean cost over the finite trials.
     pub cost: T,
+    /// What was counted in the finite trials of each lane up to the first one with a spike. Where there are no spikes here, no
+    /// neuron fired in the whole batch.
+    pub events: Events,
     /// The trials, in order.
     pub trials: Vec<TrialResult<T>>,
 }
@@ -87,12 +92,12 @@ impl<T: RealField + Copy> Batch<T> {
 
     /// Writes the mean gradient over the batch to `gradient`.
     ///
-    /// `clip` holds a largest norm for each group of the layout (`None` for a group that is not clipped); each trial's
-    /// gradient is scaled down to it before it is added. A trial that becomes non-finite is left out and counted.
+    /// `clip` holds a largest norm for each group of the layout; each trial's gradient is scaled down to it before it is added,
+    /// by [`clip_norm`], for which `None` and zero clip nothing. A trial that becomes non-finite is left out and counted.
     ///
     /// # Errors
-    /// If the batch is empty, a trial does not fit the network, `gradient` is not one of this network, or the memory does
-    /// not suffice for a trial.
+    /// If the batch is empty, a trial does not fit the network, `gradient` is not one of this network, `clip` has not one norm for
+    /// each group or one that is negative or not a number, or the memory does not suffice for a trial.
     pub fn gradient(
         &mut self,
         scheme: &SplitStep<'_, T>,
@@ -109,14 +114,18 @@ impl<T: RealField + Copy> Batch<T> {
             let found = gradient.values().len();
             return Err(Error::Length { what: "the gradient", expected: layout.len(), found });
         }
+        if let Some(clip) = clip {
+            check_clip(layout.entries(), clip)?;
+        }
         let count = self.count.min(trials.len());
         if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
             let lane = || Lane {
                 sweep: Sweep::new().memory(self.memory),
                 sum: AVec::new(0),
                 trial: AVec::new(0),
-                cost: T::zero(),
                 results: Vec::new(),
+                log: EventLog::default(),
+                events: Events::default(),
             };
             self.lanes.clear();
             self.lanes.resize_with(count, lane);
@@ -128,11 +137,13 @@ impl<T: RealField + Copy> Batch<T> {
         let mut lanes: Vec<_> = self.lanes.iter_mut().map(|lane| lane.results.drain(..)).collect();
         let results: Vec<_> = (0..trials.len()).filter_map(|b| lanes[b % count].next()).collect();
         drop(lanes);
-        let finite = results.iter().filter(|t| t.cost.is_ok()).count();
-        let mean = T::one() / T::from_subset(&(finite.max(1) as f64));
-
-        let mut costs: Vec<T> = self.lanes.iter().map(|lane| lane.cost).collect();
-        add_in_tree(&mut costs, |low, high| *low += *high);
+        let (mut cost, mut finite) = (Total::default(), 0);
+        for &trial in results.iter().filter_map(|trial| trial.cost.as_ref().ok()) {
+            cost += trial;
+            finite += 1;
+        }
+        let events = self.lanes.iter().map(|lane| lane.events).sum();
+        let mean = T::one() / T::from_subset(&f64::from(finite.max(1)));
         // Piece by piece, so that what one level of the tree writes is still in a cache when the next one reads it.
         let mut rest: Vec<_> = self.lanes.iter_mut().map(|lane| lane.sum.chunks_mut(PIECE)).collect();
         let pieces: Vec<_> = gradient
@@ -146,8 +157,22 @@ impl<T: RealField + Copy> Batch<T> {
                 *target = mean * sum;
             }
         });
-        Ok(BatchResult { cost: mean * costs[0], trials: results })
+        Ok(BatchResult { cost: mean * cost.value(), events, trials: results })
     }
+}
+
+/// Whether the largest norms are those of these groups, and none is negative or not a number.
+fn check_clip<T: RealField + Copy>(groups: &[Entry], clip: &[Option<T>]) -> Result<(), Error> {
+    let (expected, found) = (groups.len(), clip.len());
+    if found != expected {
+        return Err(Error::ClipLength { expected, found });
+    }
+    for (entry, largest) in groups.iter().zip(clip) {
+        if let Some(largest) = largest.filter(|&largest| !(largest >= T::zero())) {
+            return Err(Error::Clip { group: entry.group, value: largest.to_subset_unchecked() });
+        }
+    }
+    Ok(())
 }
 
 /// Adds all items to the first, in a tree that depends on nothing but their number.
@@ -175,14 +200,20 @@ impl<T: RealField + Copy> Lane<T> {
             // The last batch's sum is not needed any more: a lane with a single trial needs one gradient's memory.
             std::mem::swap(&mut self.sum, &mut self.trial);
         }
-        self.cost = T::zero();
         self.results.clear();
+        self.events = Events::default();
         for trial in trials {
             let run = scheme.run(trial, loss)?;
             // Each trial has a place of its own, so that one that fails half-way leaves nothing behind.
             self.trial.resize(layout.len(), T::zero());
             self.trial.fill(T::zero());
-            let cost = self.sweep.gradient(&run, &mut self.trial);
+            let (looks, log) = (self.events.spikes == 0, &mut self.log);
+            log.clear();
+            let cost = self.sweep.watched_gradient(&run, &mut self.trial, |steps, tape| {
+                if looks {
+                    run.log_crossings(steps, tape, log);
+                }
+            });
             if let Err(
                 error @ (SweepError::Budget { .. } | SweepError::TapeSize | SweepError::OutOfMemory { .. }),
             ) = cost
@@ -190,23 +221,17 @@ impl<T: RealField + Copy> Lane<T> {
                 return Err(error.into());
             }
             let mut norms = Vec::new();
-            if let Ok(cost) = cost {
-                self.cost += cost;
+            if cost.is_ok() {
+                if looks {
+                    self.events += Events::from(&self.log);
+                }
                 for (g, entry) in layout.entries().iter().enumerate() {
                     let part = &mut self.trial[entry.range.clone()];
-                    let mut factor = T::one();
                     if let Some(clip) = clip {
-                        let norm = part.iter().fold(T::zero(), |sum, &x| sum + x * x).sqrt();
-                        norms.push(norm);
-                        match clip.get(g).copied().flatten() {
-                            Some(largest) if norm > largest => factor = largest / norm,
-                            _ => {}
-                        }
+                        norms.push(clip_norm(part, clip[g]));
                     }
                     if !is_first {
-                        axpy(&mut self.sum[entry.range.clone()], factor, part);
-                    } else if factor != T::one() {
-                        part.iter_mut().for_each(|x| *x *= factor);
+                        axpy(&mut self.sum[entry.range.clone()], T::one(), part);
                     }
                 }
                 if is_first {

@@ -21,7 +21,7 @@ use crate::validation::Course;
 use crate::{Iteration, file};
 
 const MAGIC: [u8; 8] = *b"spikegrd";
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 /// Magic number, version, checksum and length.
 const HEADER: usize = MAGIC.len() + 16;
 

@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Theta};
 use spikegrad_network::{Group, Loss, Network, Population, Recording, Trial};
 
-use crate::task::{Purpose, Stage, Task, generator};
+use crate::task::{MOST_NUMBERS, Purpose, Stage, Task, generator};
 use crate::{Clip, Error, Options, Quadratic, Rate, Rule, Schedule, Validation};
 
 /// Trials over which the pairs of pulses are dealt out.
@@ -161,9 +161,10 @@ impl Curriculum {
 /// let task = DelayedXor::<f64>::default();
 /// let mut rng = generator(1, Purpose::Training, 0);
 /// let episodes = task.episodes(3, &mut rng);
-/// let trial = task.trial_of(&episodes);
+/// let trial = task.trial_of(&episodes)?;
 /// let answers: Vec<Answer> = task.cues(&trial).into_iter().map(|cue| cue.answer).collect();
 /// assert_eq!(answers, episodes.iter().map(|e| e.answer()).collect::<Vec<_>>());
+/// # Ok::<(), spikegrad_tasks::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DelayedXor<T> {
@@ -235,8 +236,9 @@ impl<T: RealField + Copy> DelayedXor<T> {
     /// to the others is trained.
     ///
     /// # Errors
-    /// If the gate's width is out of its domain.
+    /// If one of the task's own numbers, or the gate's width, is out of its domain.
     pub fn network(&self, width: f64, seed: u64) -> Result<Network<f64>, Error> {
+        self.check()?;
         let theta = Population::new("theta", Theta { tau_v: 25.0 }, NEURONS, GateShape::RaisedCosine, width);
         let builder = Network::builder().population(theta).synapse("slow", 20.0).synapse("fast", 5.0);
         let mut network = builder.inputs(2).outputs(1).build()?;
@@ -296,7 +298,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
         let signs = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         for (index, episode) in episodes.iter_mut().enumerate() {
             let shift = if index == 0 { 0 } else { rng.random_range(0..PATTERNS) };
-            let k = stage.trial + stage.iteration + shift;
+            let k = stage.trial.wrapping_add(stage.iteration).wrapping_add(shift);
             let single = ((k % PATTERNS) as f64) < self.single * PATTERNS as f64;
             let pair = k / PATTERNS + k % PATTERNS;
             (episode.first, episode.second) = (signs(pair), if single { 0.0 } else { signs(pair / 2) });
@@ -349,65 +351,99 @@ impl<T: RealField + Copy> DelayedXor<T> {
         }
     }
 
+    /// The nearest whole number of samples.
+    fn samples(&self, time: f64) -> usize {
+        (time / self.interval).round() as usize
+    }
+
+    /// Samples of an episode.
+    fn length(&self, episode: &Episode) -> usize {
+        let parts = [episode.lead, self.pulse, episode.memory(self), self.latency, self.response];
+        parts.iter().map(|&time| self.samples(time)).sum()
+    }
+
     /// The trial that presents these episodes in a row.
-    pub fn trial_of(&self, episodes: &[Episode]) -> Trial<T> {
-        let samples = |time: f64| (time / self.interval).round() as usize;
-        let length = |e: &Episode| e.lead + self.pulse + e.memory(self) + self.latency + self.response;
-        let total = samples(episodes.iter().map(length).sum::<f64>() + self.tail);
+    ///
+    /// # Errors
+    /// If a time of an episode or one of the task's own numbers is out of its domain.
+    pub fn trial_of(&self, episodes: &[Episode]) -> Result<Trial<T>, Error> {
+        self.check()?;
+        let mut time = self.tail;
+        for e in episodes {
+            for (option, value) in
+                [("episode.lead", e.lead), ("episode.gap", e.gap), ("episode.delay", e.delay)]
+            {
+                Error::unless(value >= 0.0 && value.is_finite(), option, value, NOT_NEGATIVE)?;
+            }
+            time += e.lead + self.pulse + e.memory(self) + self.latency + self.response;
+        }
+        self.check_length(time)?;
+        let total = episodes.iter().map(|e| self.length(e)).sum::<usize>() + self.samples(self.tail);
         let mut trial = Trial::silent(total, self.interval, 2);
         trial.targets = vec![T::zero(); total];
         let mut at = 0;
         for episode in episodes {
             let mut present = |from: usize, time: f64, channel: usize, value: f64| {
-                for n in from..from + samples(time) {
+                let to = from + self.samples(time);
+                // A cue may last longer than the trial.
+                for n in from..to.min(total) {
                     trial.inputs[2 * n + channel] = T::from_subset(&value);
                 }
-                from + samples(time)
+                to
             };
-            let end = present(at + samples(episode.lead), self.pulse, 0, episode.first);
-            let cue = end + samples(episode.memory(self));
+            let end = present(at + self.samples(episode.lead), self.pulse, 0, episode.first);
+            let cue = end + self.samples(episode.memory(self));
             if episode.second != 0.0 {
-                present(end + samples(episode.gap), self.pulse, 0, episode.second);
+                present(end + self.samples(episode.gap), self.pulse, 0, episode.second);
             }
             present(cue, self.cue, 1, 1.0);
-            at = cue + samples(self.latency);
+            at = cue + self.samples(self.latency);
             for (n, &shape) in self.response_pulse::<T>().iter().enumerate() {
                 trial.targets[at + n] = shape * T::from_subset(&episode.answer().sign());
             }
-            at += samples(self.response);
+            at += self.samples(self.response);
         }
         trial.scale = trial.duration();
-        trial
+        Ok(trial)
+    }
+
+    /// Whether a trial of so many ms can be made.
+    fn check_length(&self, time: f64) -> Result<(), Error> {
+        // Two inputs, a target and a weight for each sample.
+        let numbers = 4.0 * time / self.interval;
+        let expected = "there may be at most 2^26: take fewer or shorter episodes, or a longer interval";
+        Error::unless(numbers <= MOST_NUMBERS, "inputs and targets of a trial", numbers, expected)
     }
 
     /// The response pulse, sample by sample: a raised cosine of height 1.
     fn response_pulse<U: RealField + Copy>(&self) -> Vec<U> {
-        let samples = (self.response / self.interval).round() as usize;
+        let samples = self.samples(self.response);
         let phase = |n: usize| (n as f64 + 0.5) / samples as f64;
         (0..samples).map(|n| U::from_subset(&(0.5 - 0.5 * (TAU * phase(n)).cos()))).collect()
     }
 
-    /// The cues of a trial, found in its inputs and targets.
+    /// The cues of a trial, found in its inputs and targets; none in a trial of another task, which lacks either.
     pub fn cues(&self, trial: &Trial<T>) -> Vec<Cue> {
         let half = T::from_subset(&0.5);
-        let (latency, response) = (self.latency / self.interval, self.response / self.interval);
-        let on = |n: usize| trial.inputs[2 * n + 1] > half;
-        let onsets = (0..trial.samples).filter(|&n| on(n) && (n == 0 || !on(n - 1)));
+        let on: Vec<bool> = trial.inputs.chunks_exact(2).map(|input| input[1] > half).collect();
+        let onsets = (0..on.len()).filter(|&n| on[n] && (n == 0 || !on[n - 1]));
         let windows = onsets.map(|n| {
-            let start = n + latency.round() as usize;
-            start..start + response.round() as usize
+            let start = n.saturating_add(self.samples(self.latency));
+            start..start.saturating_add(self.samples(self.response))
         });
         let cue = |window: Range<usize>| {
             let answer = Answer::of(self.projection(&trial.targets, &window));
             Cue { window, answer }
         };
-        windows.filter(|w| w.end <= trial.samples).map(cue).collect()
+        windows.filter(|w| w.end <= trial.targets.len()).map(cue).collect()
     }
 
-    /// The projection of an output, one value a sample, on the response pulse in a window: 1 for the pulse itself.
+    /// The projection of an output, one value a sample, on the response pulse in a window: 1 for the pulse itself. Not a number
+    /// where the output ends before the window.
     pub fn projection(&self, output: &[T], window: &Range<usize>) -> f64 {
         let (mut product, mut power) = (0.0, 0.0);
-        for (&o, shape) in output[window.clone()].iter().zip(self.response_pulse::<f64>()) {
+        for (&o, shape) in output.get(window.clone()).unwrap_or(&[]).iter().zip(self.response_pulse::<f64>())
+        {
             let o: f64 = o.to_subset_unchecked();
             product += o * shape;
             power += shape * shape;
@@ -465,8 +501,58 @@ fn uniform(range: &Range<f64>, rng: &mut impl Rng) -> f64 {
     range.start + (range.end - range.start) * rng.random::<f64>()
 }
 
+/// What a time or a weight must be that may be zero.
+const NOT_NEGATIVE: &str = "it must be zero or positive, and finite";
+
 impl<T: RealField + Copy> Task<T> for DelayedXor<T> {
+    fn check(&self) -> Result<(), Error> {
+        for (option, value) in [
+            ("interval", self.interval),
+            ("pulse", self.pulse),
+            ("cue", self.cue),
+            ("response", self.response),
+            ("curriculum.shorten", self.curriculum.shorten),
+            ("curriculum.outside.0", self.curriculum.outside.0),
+            ("curriculum.outside.1", self.curriculum.outside.1),
+        ] {
+            Error::unless_positive(option, value)?;
+        }
+        for (option, value) in [
+            ("lead.start", self.lead.start),
+            ("gap.start", self.gap.start),
+            ("delay.start", self.delay.start),
+            ("latency", self.latency),
+            ("tail", self.tail),
+        ] {
+            Error::unless(value >= 0.0 && value.is_finite(), option, value, NOT_NEGATIVE)?;
+        }
+        for (option, range) in [("lead.end", &self.lead), ("gap.end", &self.gap), ("delay.end", &self.delay)]
+        {
+            let valid = range.end >= range.start && range.end.is_finite();
+            Error::unless(valid, option, range.end, "it must be finite and not below the start")?;
+        }
+        for (option, value) in [("single", self.single), ("controlled", self.controlled)] {
+            Error::unless((0.0..=1.0).contains(&value), option, value, "it must lie in [0, 1]")?;
+        }
+        let stretched = self.curriculum.stretched;
+        let valid = stretched > 0.0 && stretched < 1.0;
+        Error::unless(valid, "curriculum.stretched", stretched, "it must lie in (0, 1)")?;
+        let (least, most) = self.stream;
+        Error::unless(least > 0, "stream.0", least as f64, "a stream has at least one episode")?;
+        Error::unless(most >= least, "stream.1", most as f64, "it must not be below `stream.0`")?;
+        let samples = self.response / self.interval;
+        Error::unless(samples >= 0.5, "samples of a response", samples, "take a shorter interval")?;
+        let ends = self.lead.end + self.gap.end + self.delay.end;
+        let episode = ends + 2.0 * self.pulse + self.cue + self.latency + self.response;
+        self.check_length(most as f64 * episode + self.tail)
+    }
+
     fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<T> {
+        // A task that was checked has its trials. Another one has an empty trial, which no scheme takes.
+        let none = || Trial::silent(0, self.interval, 2);
+        if self.check().is_err() {
+            return none();
+        }
         let (least, most) = self.stream;
         let (stretch, outside) = self.curriculum.at(stage.level);
         let count = if least < most { rng.random_range(least..=most) } else { least };
@@ -474,7 +560,7 @@ impl<T: RealField + Copy> Task<T> for DelayedXor<T> {
         if stage.iteration < stage.iterations {
             self.balance(&mut episodes, stage, rng);
         }
-        let mut trial = self.trial_of(&episodes);
+        let mut trial = self.trial_of(&episodes).unwrap_or_else(|_| none());
         if outside != 1.0 {
             trial.weights = vec![T::from_subset(&outside); trial.samples];
             for cue in self.cues(&trial) {
@@ -498,6 +584,8 @@ impl<T: RealField + Copy> Task<T> for DelayedXor<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::predictive_coding::tests::any;
+    use proptest::prelude::*;
 
     fn task(controlled: f64) -> DelayedXor<f64> {
         DelayedXor { controlled, ..DelayedXor::default() }
@@ -570,7 +658,7 @@ mod tests {
             let (mut before, mut after) = (0.0, 0.0);
             for index in 0..10 {
                 let mut rng = generator(1, Purpose::Test, index);
-                let trial = task.trial_of(&task.episodes(1, &mut rng));
+                let trial = task.trial_of(&task.episodes(1, &mut rng)).expect("a trial");
                 let recording = scheme.run(&trial, task.loss()).expect("a run").record().expect("finite");
                 let cue = task.cues(&trial)[0].window.start - 20;
                 let sum = |n: usize| recording.s[0][n * NEURONS..][..NEURONS].iter().sum::<f64>();
@@ -589,6 +677,75 @@ mod tests {
             let window = &task.cues(&trial)[0].window;
             let right = |(n, &weight): (usize, &f64)| weight == if window.contains(&n) { 1.0 } else { 0.4 };
             assert!(trial.weights.iter().enumerate().all(right));
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_their_domain_are_refused() {
+        let refused = |task: DelayedXor<f64>| {
+            let error = task.check().expect_err("a number out of its domain").to_string();
+            assert_eq!(task.network(0.3, 1).expect_err("no network").to_string(), error);
+            assert_eq!(task.trial_of(&[]).expect_err("no trial").to_string(), error);
+            let rng = &mut generator(1, Purpose::Training, 0);
+            assert_eq!(task.trial(Stage::held_out(0), rng).samples, 0);
+            error
+        };
+        let fine = || DelayedXor::<f64>::default();
+        assert!(fine().check().is_ok());
+        let error = refused(DelayedXor { interval: 0.0, ..fine() });
+        assert_eq!(error, "interval = 0: it must be positive and finite");
+        let error = refused(DelayedXor { gap: 100.0..50.0, ..fine() });
+        assert_eq!(error, "gap.end = 50: it must be finite and not below the start");
+        let error = refused(DelayedXor { stream: (2, 1), ..fine() });
+        assert_eq!(error, "stream.1 = 1: it must not be below `stream.0`");
+        let error = refused(DelayedXor { stream: (1, usize::MAX), ..fine() });
+        assert!(error.starts_with("inputs and targets of a trial = "), "{error}");
+        let episode = Episode {
+            lead: 30.0,
+            first: 1.0,
+            gap: -1.0,
+            second: 1.0,
+            delay: 100.0,
+            timing: Timing::Standard,
+        };
+        let error = fine().trial_of(&[episode]).expect_err("a gap before the pulse").to_string();
+        assert_eq!(error, "episode.gap = -1: it must be zero or positive, and finite");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_numbers_there_is_a_trial_or_an_error(
+            times in (any(1.0), any(20.0), any(30.5), any(20.0), any(40.0), any(10.0), any(25.0)),
+            more in (any(50.5), any(20.0), any(60.7), any(30.3)),
+            (single, controlled, shorten, stretched, outside) in
+                (any(0.25), any(0.5), any(0.15), any(0.6), any(0.4)),
+            (least, most, iteration, level) in (0..4_usize, 0..4_usize, 0..4_usize, any(0.5)),
+        ) {
+            let task = DelayedXor::<f64> {
+                interval: times.0,
+                lead: times.1..times.2,
+                gap: times.3..times.4,
+                delay: times.5..times.6,
+                pulse: more.0,
+                cue: more.1,
+                response: more.2,
+                latency: more.3,
+                stream: (least, most),
+                single,
+                controlled,
+                curriculum: Curriculum { shorten, outside: (outside, 0.4), stretched },
+                ..DelayedXor::default()
+            };
+            let rng = &mut generator(1, Purpose::Training, 0);
+            let stage = Stage { iteration, iterations: 3, trial: usize::MAX, level };
+            let trial = task.trial(stage, rng);
+            prop_assert_eq!(trial.samples > 0, task.check().is_ok());
+            let answers = task.answers(&trial, &trial.targets);
+            prop_assert!(answers.iter().all(|(answered, right)| answered == right));
+            prop_assert!(task.check().is_err() || (least..=most).contains(&answers.len()));
+            // Of another task, or cut short.
+            let _ = (task.answers(&Trial::silent(7, 1.0, 1), &[]), task.answers(&trial, &[]));
+            let _ = task.network(0.3, 1);
         }
     }
 }

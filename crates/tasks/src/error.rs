@@ -1,6 +1,6 @@
 //! What can go wrong in training and evaluation.
 
-use spikegrad_integrators::Divergence;
+use spikegrad_integrators::{Divergence, RESOLVED_STEPS};
 
 /// Why a batch, a check or a training run was refused or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,36 @@ pub enum Error {
     /// A batch without trials.
     #[error("the batch is empty: give at least one trial")]
     EmptyBatch,
+    /// A batch that does not fit into memory.
+    #[error(
+        "a batch of {trials} trials takes {bytes} bytes, more than there are: take a smaller batch or shorter trials"
+    )]
+    BatchMemory {
+        /// Trials in the batch.
+        trials: usize,
+        /// What they take.
+        bytes: u128,
+    },
+    /// Steps that do not resolve the active zone.
+    #[error(
+        "{:.0} % of {crossings} crossings of the active zone in iteration {iteration} take fewer than {RESOLVED_STEPS} steps of \
+         {h} ms, at most {:.0} % may: the gradient is not that of the equations; take a smaller step h or a wider gate, or raise \
+         `short_crossings` to train the program as it is",
+        100.0 * share,
+        100.0 * allowed
+    )]
+    ShortCrossings {
+        /// The iteration.
+        iteration: usize,
+        /// Step size, ms.
+        h: f64,
+        /// Crossings of the zone that were counted.
+        crossings: u64,
+        /// The share of them that was short.
+        share: f64,
+        /// The largest share allowed.
+        allowed: f64,
+    },
     /// Every trial of a batch became non-finite.
     #[error("all {trials} trials of iteration {iteration} became non-finite, first of all: {first}")]
     NoFiniteTrial {
@@ -100,6 +130,26 @@ pub enum Error {
         /// What it must be.
         expected: &'static str,
     },
+    /// A largest norm that nothing can be clipped at.
+    #[error(
+        "the largest norm of {group} is {value}: give a number above zero, or `None` for a group that is not clipped"
+    )]
+    Clip {
+        /// The group.
+        group: spikegrad_network::Group,
+        /// Its largest norm.
+        value: f64,
+    },
+    /// Largest norms of another network.
+    #[error(
+        "there are {found} largest norms for {expected} groups of parameters: give one for each group of the layout"
+    )]
+    ClipLength {
+        /// Number of the network's groups.
+        expected: usize,
+        /// Number of largest norms.
+        found: usize,
+    },
     /// A gradient, or a set of parameters, of another network.
     #[error("{what} has {found} entries, the network {expected} parameters: use one made for this network")]
     Length {
@@ -110,4 +160,21 @@ pub enum Error {
         /// Length of the argument.
         found: usize,
     },
+}
+
+impl Error {
+    /// Refuses the value of an option unless it is within its domain.
+    pub(crate) fn unless(
+        valid: bool,
+        option: &'static str,
+        value: f64,
+        expected: &'static str,
+    ) -> Result<(), Self> {
+        if valid { Ok(()) } else { Err(Self::Option { option, value, expected }) }
+    }
+
+    /// Refuses the value of an option unless it is positive and finite.
+    pub(crate) fn unless_positive(option: &'static str, value: f64) -> Result<(), Self> {
+        Self::unless(value > 0.0 && value.is_finite(), option, value, "it must be positive and finite")
+    }
 }

@@ -6,6 +6,7 @@
 //! - losses: [`Quadratic`], [`VoltageFloor`], [`Sum`];
 //! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
 //! - [`train`]: [`Options`], [`Optimiser`], [`Schedule`], [`Clip`];
+//! - [`Events`] and [`Finding`]: whether what was trained can be trusted;
 //! - [`save`], [`load`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
 //! - [`NetworkObjective`]: a network for the gradient check.
 //!
@@ -17,6 +18,7 @@ mod clip;
 pub mod delayed_xor;
 mod error;
 mod file;
+mod findings;
 mod loss;
 mod objective;
 mod optimiser;
@@ -27,12 +29,13 @@ mod validation;
 
 pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
 pub use checkpoint::{Checkpoint, CheckpointError, load, save};
-pub use clip::{Clip, RunningQuantile};
+pub use clip::{Clip, RunningQuantile, clip_norm};
 pub use error::Error;
 pub use file::write_whole;
+pub use findings::{Events, Finding, GRAZING_SPIKES, SHORT_CROSSINGS};
 pub use loss::{Quadratic, Sum, VoltageFloor};
 pub use objective::{NetworkObjective, Scheme};
 pub use optimiser::{Optimiser, Rate, Rule, Schedule};
 pub use task::{Purpose, Stage, Task, generator};
-pub use train::{Iteration, Observer, Options, evaluate, progress_bar, train};
+pub use train::{Iteration, JUDGED_CROSSINGS, Observer, Options, evaluate, progress_bar, train};
 pub use validation::{Course, Next, Validated, Validation};

@@ -1,4 +1,4 @@
-//! Losses (equations (5), (44)). A pair of losses is their sum.
+//! Losses (equations (5), (44)). A pair of losses is their sum. No loss is asked about a sample of weight 0.
 
 use nalgebra::RealField;
 use spikegrad_network::{Loss, Sample, SampleBar};

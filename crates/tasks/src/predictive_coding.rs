@@ -10,8 +10,11 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Nif};
 use spikegrad_network::{Group, InitialState, Loss, Network, Population, Recording, Trial};
 
-use crate::task::{Purpose, Stage, Task, generator};
+use crate::task::{MOST_NUMBERS, Purpose, Stage, Task, generator};
 use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Sum, VoltageFloor};
+
+/// Time constants of the filters that pass before a trial, so that it starts in their stationary state.
+const WARM_UP: f64 = 10.0;
 
 /// A linear dynamical system that the readout is to follow: `do_d/dt = A o_d + B i`.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,14 +32,35 @@ impl LinearSystem {
         Self { a: -&identity, b: identity }
     }
 
-    /// The exact step with the input held: `o' = e^{A h} o + (int_0^h e^{A t} dt) B i`. For the auto-encoder it is the
-    /// discretisation of the slow synapse, so that there is no bias between the two.
-    fn step(&self, h: f64) -> (DMatrix<f64>, DMatrix<f64>) {
+    /// `A` and `B` over a step `h`, with the rows that hold the input.
+    fn block(&self, h: f64) -> DMatrix<f64> {
         let (n, m) = self.b.shape();
         let mut block = DMatrix::zeros(n + m, n + m);
         block.view_mut((0, 0), (n, n)).copy_from(&(&self.a * h));
         block.view_mut((0, n), (n, m)).copy_from(&(&self.b * h));
-        let exponential = block.exp();
+        block
+    }
+
+    /// Whether the system can be stepped by `h`.
+    fn check(&self, h: f64) -> Result<(), Error> {
+        let (n, m) = self.b.shape();
+        Error::unless(n > 0, "rows of system.b", n as f64, "give at least one output")?;
+        Error::unless(m > 0, "columns of system.b", m as f64, "give at least one input")?;
+        let (rows, columns) = self.a.shape();
+        let expected = "it must be a square matrix with as many rows as `system.b`";
+        Error::unless(rows == n, "rows of system.a", rows as f64, expected)?;
+        Error::unless(columns == n, "columns of system.a", columns as f64, expected)?;
+        // The exponential of the block must not leave the range of numbers.
+        let size: f64 = self.block(h).iter().map(|x| x.abs()).sum();
+        let expected = "it must be at most 500: take a smaller step, or a system in units of its own size";
+        Error::unless(size <= 500.0, "the sum of |system.a h| and |system.b h|", size, expected)
+    }
+
+    /// The exact step with the input held: `o' = e^{A h} o + (int_0^h e^{A t} dt) B i`. For the auto-encoder it is the
+    /// discretisation of the slow synapse, so that there is no bias between the two.
+    fn step(&self, h: f64) -> (DMatrix<f64>, DMatrix<f64>) {
+        let (n, m) = self.b.shape();
+        let exponential = self.block(h).exp();
         (exponential.view((0, 0), (n, n)).into_owned(), exponential.view((0, n), (n, m)).into_owned())
     }
 }
@@ -101,12 +125,23 @@ impl PredictiveCoding {
         self.system == LinearSystem::autoencoder(n, self.tau)
     }
 
+    /// Whether a trial of `duration` ms can be made.
+    fn check_length(&self, duration: f64) -> Result<(), Error> {
+        Error::unless_positive("the duration of a trial", duration)?;
+        let (outputs, inputs) = self.system.b.shape();
+        let numbers = (duration + WARM_UP * self.input_tau) / self.h * (outputs + inputs) as f64;
+        let expected =
+            "there may be at most 2^26: take a shorter trial, shorter time constants or a longer step";
+        Error::unless(numbers <= MOST_NUMBERS, "inputs and targets of a trial", numbers, expected)
+    }
+
     /// The network to be trained: input weights of random directions and norm 1, spread evenly over the circle for two
     /// inputs; small random readout and fast weights; no slow recurrent weights for auto-encoding.
     ///
     /// # Errors
-    /// If the task's own numbers do not make a network.
+    /// If one of the task's own numbers is out of its domain, or they do not make a network.
     pub fn network(&self, shape: GateShape, width: f64, seed: u64) -> Result<Network<f64>, Error> {
+        self.check()?;
         let (outputs, inputs) = self.system.b.shape();
         let mut network = Network::builder()
             .population(Population::new("nif", Nif, self.neurons, shape, width))
@@ -152,8 +187,21 @@ impl PredictiveCoding {
 
     /// The weights that theory gives for the input weights that the network has (equation (45)): `O` the transposed
     /// input directions, `W_f = -U O` without its diagonal, `W = U (tau A + 1) O`.
-    pub fn set_analytic_weights(&self, network: &mut Network<f64>) {
-        let n = self.neurons;
+    ///
+    /// # Errors
+    /// If one of the task's own numbers is out of its domain, or the network is not one of this task.
+    pub fn set_analytic_weights(&self, network: &mut Network<f64>) -> Result<(), Error> {
+        self.check()?;
+        let (n, (outputs, inputs)) = (self.neurons, self.system.b.shape());
+        let sizes = [
+            ("neurons of the network", network.neurons(), n),
+            ("inputs of the network", network.inputs(), inputs),
+            ("outputs of the network", network.outputs(), outputs),
+            ("synapse classes of the network", network.classes().len(), 2),
+        ];
+        for (what, found, expected) in sizes {
+            Error::unless(found == expected, what, found as f64, "take a network that this task made")?;
+        }
         let u: DMatrix<f64> = network.parameters.input().into_owned();
         // Input enters as U (tau B i): the columns of U seen by the readout are those of u (tau B)^+.
         let gain = &self.system.b * self.tau;
@@ -169,12 +217,12 @@ impl PredictiveCoding {
         fast.fill_diagonal(0.0);
         network.parameters.recurrent_mut(1).copy_from(&fast);
         if !self.is_autoencoder() {
-            let outputs = self.system.a.nrows();
             let slow =
                 &encoder * (&self.system.a * self.tau + DMatrix::identity(outputs, outputs)) * &readout;
             network.parameters.recurrent_mut(0).copy_from(&slow);
         }
         network.parameters.readout_mut().copy_from(&readout);
+        Ok(())
     }
 
     /// The recipe: Adam at 0.015 with cosine decay, a tenth of it for input weights and tonic currents, batches of 20.
@@ -203,7 +251,12 @@ impl PredictiveCoding {
     }
 
     /// A trial of `duration` ms.
-    pub fn trial_of(&self, duration: f64, rng: &mut ChaCha8Rng) -> Trial<f64> {
+    ///
+    /// # Errors
+    /// If the duration or one of the task's own numbers is out of its domain.
+    pub fn trial_of(&self, duration: f64, rng: &mut ChaCha8Rng) -> Result<Trial<f64>, Error> {
+        self.check()?;
+        self.check_length(duration)?;
         let samples = (duration / self.h).round().max(1.0) as usize;
         let (outputs, inputs) = self.system.b.shape();
         let mut trial = Trial::silent(samples, self.h, inputs);
@@ -212,8 +265,7 @@ impl PredictiveCoding {
         let variance = (1.0 - a).powi(4) * (1.0 + a * a) / (1.0 - a * a).powi(3);
         let scale = self.input_std / variance.sqrt();
         let (mut x, mut y) = (vec![0.0; inputs], vec![0.0; inputs]);
-        // Ten time constants of the filters before the trial, so that it starts in their stationary state.
-        let warm_up = (10.0 * self.input_tau / self.h) as usize;
+        let warm_up = (WARM_UP * self.input_tau / self.h) as usize;
         for n in 0..warm_up + samples {
             for k in 0..inputs {
                 let noise: f64 = StandardNormal.sample(rng);
@@ -235,11 +287,36 @@ impl PredictiveCoding {
         let voltages = (0..self.neurons).map(|_| low + (high - low) * rng.random::<f64>()).collect();
         trial.initial = Some(InitialState { x: voltages, s: Vec::new() });
         trial.scale = trial.duration();
-        trial
+        Ok(trial)
     }
 }
 
 impl Task<f64> for PredictiveCoding {
+    fn check(&self) -> Result<(), Error> {
+        let (low, high) = self.initial_v;
+        for (option, value) in [
+            ("h", self.h),
+            ("tau", self.tau),
+            ("tau_fast", self.tau_fast),
+            ("input_tau", self.input_tau),
+            ("duration.0", self.duration.0),
+            ("duration.1", self.duration.1),
+            ("growth", self.growth),
+            ("test_duration", self.test_duration),
+        ] {
+            Error::unless_positive(option, value)?;
+        }
+        for (option, value) in [("input_std", self.input_std), ("initial_v.0", low), ("initial_v.1", high)] {
+            Error::unless(value.is_finite(), option, value, "it must be finite")?;
+        }
+        Error::unless(self.neurons > 0, "neurons", self.neurons as f64, "give at least one")?;
+        self.system.check(self.h)?;
+        for duration in [self.duration.0, self.duration.1, self.test_duration] {
+            self.check_length(duration)?;
+        }
+        Ok(())
+    }
+
     fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<f64> {
         let (short, long) = self.duration;
         let duration = if stage.iteration >= stage.iterations {
@@ -247,7 +324,8 @@ impl Task<f64> for PredictiveCoding {
         } else {
             short + (long - short) * (stage.progress() / self.growth).min(1.0)
         };
-        self.trial_of(duration, rng)
+        // A task that was checked has its trials. Another one has an empty trial, which no scheme takes.
+        self.trial_of(duration, rng).unwrap_or_else(|_| Trial::silent(0, self.h, 0))
     }
 
     fn loss(&self) -> &dyn Loss<f64> {
@@ -262,8 +340,89 @@ impl Task<f64> for PredictiveCoding {
 
 /// `sqrt(sum |o - o_d|^2 / sum |o_d|^2)`, equation (46).
 pub fn nrmse<T: RealField + Copy>(output: &[T], target: &[T]) -> f64 {
-    let square = |x: T| -> f64 { (x * x).to_subset_unchecked() };
+    let square = |x: T| -> f64 {
+        let x: f64 = x.to_subset_unchecked();
+        x * x
+    };
     let error: f64 = output.iter().zip(target).map(|(&o, &d)| square(o - d)).sum();
     let power: f64 = target.iter().map(|&d| square(d)).sum();
     (error / power).sqrt()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refused(task: &PredictiveCoding) -> String {
+        let rng = &mut generator(1, Purpose::Training, 0);
+        let error = task.check().expect_err("a number out of its domain").to_string();
+        let again = task.network(GateShape::RaisedCosine, 0.3, 1).expect_err("no network");
+        assert_eq!(again.to_string(), error);
+        assert_eq!(task.trial_of(100.0, rng).expect_err("no trial").to_string(), error);
+        assert_eq!(task.trial(Stage::held_out(0), rng).samples, 0);
+        error
+    }
+
+    #[test]
+    fn numbers_out_of_their_domain_are_refused() {
+        let fine = PredictiveCoding::autoencoder(4);
+        assert!(fine.check().is_ok());
+        let no_step = PredictiveCoding { h: 0.0, ..fine.clone() };
+        assert_eq!(refused(&no_step), "h = 0: it must be positive and finite");
+        let system = LinearSystem { a: DMatrix::identity(2, 2), b: DMatrix::zeros(2, 0) };
+        let no_input = PredictiveCoding { system, ..fine.clone() };
+        assert_eq!(refused(&no_input), "columns of system.b = 0: give at least one input");
+        let system = LinearSystem { a: DMatrix::identity(3, 2), b: DMatrix::identity(2, 2) };
+        let not_square = PredictiveCoding { system, ..fine.clone() };
+        assert!(refused(&not_square).starts_with("rows of system.a = 3"));
+        let steep = PredictiveCoding { system: LinearSystem::autoencoder(2, 1e-9), ..fine.clone() };
+        assert!(refused(&steep).starts_with("the sum of |system.a h|"));
+        let endless = PredictiveCoding { test_duration: 1e12, ..fine.clone() };
+        assert!(refused(&endless).starts_with("inputs and targets of a trial"));
+
+        let mut other = PredictiveCoding::autoencoder(5).network(GateShape::Box, 0.3, 1).expect("a network");
+        let error = fine.set_analytic_weights(&mut other).expect_err("five neurons").to_string();
+        assert_eq!(error, "neurons of the network = 5: take a network that this task made");
+    }
+
+    /// Numbers that break formulas, beside one that is fine.
+    pub(crate) fn any(fine: f64) -> impl Strategy<Value = f64> {
+        let bad = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1e-300, 1e300, f64::MAX];
+        prop_oneof![6 => Just(fine), 1 => proptest::sample::select(bad.to_vec())]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_numbers_there_is_a_trial_or_an_error(
+            times in (any(0.5), any(10.0), any(1.0), any(20.0), any(50.0), any(80.0), any(60.0)),
+            (deviation, growth, low, high) in (any(0.3), any(0.6), any(0.0), any(1.0)),
+            (sizes, entry) in ((0..4_usize, 0..4_usize, 0..4_usize, 0..4_usize, 0..4_usize), any(0.1)),
+            (iteration, duration) in (0..4_usize, any(30.0)),
+        ) {
+            let (rows, columns, outputs, inputs, neurons) = sizes;
+            let task = PredictiveCoding {
+                system: LinearSystem {
+                    a: DMatrix::from_element(rows, columns, entry),
+                    b: DMatrix::from_element(outputs, inputs, entry),
+                },
+                h: times.0,
+                tau: times.1,
+                tau_fast: times.2,
+                input_tau: times.3,
+                duration: (times.4, times.5),
+                test_duration: times.6,
+                input_std: deviation,
+                growth,
+                initial_v: (low, high),
+                neurons,
+                ..PredictiveCoding::autoencoder(1)
+            };
+            let rng = &mut generator(1, Purpose::Training, 0);
+            let trial = task.trial(Stage { iteration, iterations: 3, trial: 0, level: 1.0 }, rng);
+            prop_assert_eq!(trial.samples > 0, task.check().is_ok());
+            prop_assert!(task.trial_of(duration, rng).is_ok_and(|trial| trial.samples > 0) || !(duration > 0.0 && duration < 1e6 && task.check().is_ok()));
+            let _ = task.network(GateShape::Triangular, 0.3, 1);
+        }
+    }
 }

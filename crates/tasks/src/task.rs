@@ -5,6 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use spikegrad_network::{Loss, Recording, Trial};
 
+use crate::Error;
+
+/// The most numbers, inputs and targets, that a trial of the tasks of this crate has: 512 MiB in f64.
+pub(crate) const MOST_NUMBERS: f64 = (1_u64 << 26) as f64;
+
 /// How far training has come, for tasks that grow harder on the way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stage {
@@ -59,6 +64,14 @@ impl Stage {
 /// }
 /// ```
 pub trait Task<T: RealField + Copy>: Sync {
+    /// Whether trials can be made of the task's own numbers. Training and evaluation ask before they make the first one.
+    ///
+    /// # Errors
+    /// The number that is out of its domain.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// A random trial; the same generator state gives the same trial.
     fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<T>;
 
@@ -84,7 +97,47 @@ pub enum Purpose {
 
 /// The generator of trial `index` of a seed: portable, and independent of every other index and purpose.
 pub fn generator(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream((purpose as u64) << 60 | index);
+    // A stream has 60 bits for the index. The others go into the key, where they can meet no other purpose.
+    let mut key = ChaCha8Rng::seed_from_u64(seed).get_seed();
+    key[0] ^= (index >> STREAM_BITS) as u8;
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream((purpose as u64) << STREAM_BITS | index & (u64::MAX >> (64 - STREAM_BITS)));
     rng
+}
+
+/// Bits of a stream's number that belong to the index; those above them are the purpose.
+const STREAM_BITS: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+
+    #[test]
+    fn no_two_streams_are_the_same() {
+        let purposes = [Purpose::Initialisation, Purpose::Training, Purpose::Validation, Purpose::Test];
+        let one = 1 << STREAM_BITS;
+        let indices = [0, 1, 2, 100, one - 1, one, one + 1, 2 * one, 3 * one, 15 * one, u64::MAX];
+        let mut first = std::collections::HashMap::new();
+        for seed in [0, 1, 2, u64::MAX] {
+            for purpose in purposes {
+                for index in indices {
+                    let mut rng = generator(seed, purpose, index);
+                    let key = (rng.next_u64(), rng.next_u64());
+                    let other = first.insert(key, (seed, purpose, index));
+                    assert_eq!(other, None, "{:?}", (seed, purpose, index));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn streams_keep_their_bits() {
+        let of = |purpose, index| generator(1, purpose, index).next_u64();
+        let mut plain = ChaCha8Rng::seed_from_u64(1);
+        assert_eq!(of(Purpose::Initialisation, 0), plain.next_u64());
+        plain.set_stream(1 << 60 | 7);
+        plain.set_word_pos(0);
+        assert_eq!(of(Purpose::Training, 7), plain.next_u64());
+    }
 }

@@ -1,5 +1,6 @@
 //! Training: batches of fresh trials, clipped gradients, an optimiser, a history; watched and interruptible.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
 use nalgebra::RealField;
@@ -14,8 +15,12 @@ use crate::clip::RunningQuantile;
 use crate::task::{Purpose, Stage, generator};
 use crate::validation::{Course, Next};
 use crate::{
-    Batch, Clip, DEFAULT_LANES, Error, Optimiser, Rate, Rule, Schedule, Task, Validated, Validation, file,
+    Batch, Clip, DEFAULT_LANES, Error, Events, Finding, Optimiser, Rate, Rule, Schedule, Task, Validated,
+    Validation, file,
 };
+
+/// Crossings of the active zone that an iteration counts before [`Options::short_crossings`] ends a training.
+pub const JUDGED_CROSSINGS: u64 = 20;
 
 /// How a network is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +54,11 @@ pub struct Options {
     pub unclipped: Vec<Group>,
     /// Lanes of a batch: at most so many threads work at once.
     pub lanes: usize,
+    /// The largest share of crossings of the active zone that may take too few steps
+    /// ([`Events::short_crossing_share`](crate::Events::short_crossing_share)). Where an iteration counts at least
+    /// [`JUDGED_CROSSINGS`] and the share is larger, the gradient is no longer that of the equations, and training ends with an
+    /// error; 1 to train the program as it is.
+    pub short_crossings: f64,
     /// How much each lane keeps of the trial that it works on. Weights do not depend on it.
     pub memory: Memory,
     /// Steering by held-out trials: levels of difficulty, the best network, the end. `None` for training at the last level
@@ -76,6 +86,7 @@ impl Default for Options {
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
             unclipped: vec![Group::Readout],
             lanes: DEFAULT_LANES,
+            short_crossings: 0.5,
             memory: Memory::Stored,
             validation: None,
             checkpoint: None,
@@ -84,8 +95,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What must be the same for training to go on, option by option: all but how long it goes on, where it is kept and how
-    /// much memory it has.
+    /// What must be the same for training to go on, option by option: all but how long it goes on, what ends it, where it is kept
+    /// and how much memory it has.
     fn identity(&self) -> Vec<String> {
         let Self {
             h,
@@ -101,6 +112,7 @@ impl Options {
             clip,
             unclipped,
             lanes,
+            short_crossings: _,
             memory: _,
             validation,
             checkpoint: _,
@@ -135,12 +147,38 @@ pub struct Iteration {
     pub cost: f64,
     /// Trials that became non-finite and were left out.
     pub skipped: usize,
+    /// What was counted in some of the others ([`BatchResult::events`](crate::BatchResult::events)), and in all held-out trials if
+    /// it was time for these.
+    pub events: Events,
     /// Factor on all step sizes.
     pub factor: f64,
     /// Level of difficulty.
     pub level: f64,
     /// What was found on held-out trials after the step, if it was time for that.
     pub validation: Option<Validated>,
+}
+
+impl Iteration {
+    /// What makes this iteration's numbers worth little, and what to change.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.events.findings()
+    }
+}
+
+/// The cost, then the shares of short crossings and of grazing spikes, then the findings.
+impl fmt::Display for Iteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |share: f64| 100.0 * share;
+        let (short, grazing) = (self.events.short_crossing_share(), self.events.grazing_share());
+        write!(
+            f,
+            "cost {:.4e}, {:.0} % short, {:.0} % grazing",
+            self.cost,
+            percent(short),
+            percent(grazing)
+        )?;
+        self.findings().iter().try_for_each(|finding| write!(f, "; {finding}"))
+    }
 }
 
 /// Watches training; may end it.
@@ -156,12 +194,12 @@ impl<T: 'static> Observer<T> for () {
     }
 }
 
-/// Moves a progress bar, and makes the cost its message. [`progress_bar`] makes one that shows messages;
-/// `ProgressBar::new` makes one that does not. The bar decides where it is drawn.
+/// Moves a progress bar, and makes what an [`Iteration`] displays its message: the cost and what there is to find.
+/// [`progress_bar`] makes one that shows messages; `ProgressBar::new` makes one that does not. The bar decides where it is drawn.
 impl<T: 'static> Observer<T> for indicatif::ProgressBar {
     fn iteration(&mut self, done: &Iteration, _: &Network<T>) -> ControlFlow<()> {
         self.set_position(done.iteration as u64 + 1);
-        self.set_message(format!("cost {:.4e}", done.cost));
+        self.set_message(done.to_string());
         ControlFlow::Continue(())
     }
 }
@@ -197,8 +235,8 @@ pub fn progress_bar(iterations: usize) -> indicatif::ProgressBar {
 /// # Errors
 /// If an option is out of its domain, the checkpoint cannot be written, or is that of another network, task or start or of
 /// other options: all this before the first iteration. If the network was never given weights that a signal could go
-/// through, a trial does not fit, every trial of a batch becomes non-finite, or a step would take a parameter out of its
-/// domain; the network, and the checkpoint, then hold the last good parameters.
+/// through, a trial does not fit, every trial of a batch becomes non-finite, a step would take a parameter out of its
+/// domain, or most crossings of the active zone take too few steps; the network, and the checkpoint, then hold the last good parameters.
 pub fn train<T: RealField + Copy>(
     network: &mut Network<T>,
     task: &dyn Task<T>,
@@ -228,6 +266,9 @@ impl<T: RealField + Copy> Trainer<T> {
             validation.check()?;
         }
         options.schedule.check()?;
+        let expected = "a share must lie in [0, 1]";
+        let is_share = (0.0..=1.0).contains(&options.short_crossings);
+        Error::unless(is_share, "short_crossings", options.short_crossings, expected)?;
         if options.batch == 0 {
             return Err(Error::EmptyBatch);
         }
@@ -251,6 +292,7 @@ impl<T: RealField + Copy> Trainer<T> {
         options: &Options,
         observer: &mut dyn Observer<T>,
     ) -> Result<Vec<Iteration>, Error> {
+        task.check()?;
         let mut history = self.resume(network, task, options)?;
         let start = history.len();
         // A run that ended early is not gone on with.
@@ -375,17 +417,24 @@ impl<T: RealField + Copy> Trainer<T> {
     ) -> Result<(Iteration, Next), Error> {
         let validation = options.validation.as_ref();
         let level = self.course.level(validation);
-        let first = (iteration * options.batch) as u64;
+        let first = (iteration as u64).wrapping_mul(options.batch as u64);
         self.trials.clear();
-        self.trials.extend((0..options.batch).map(|trial| {
+        for trial in 0..options.batch {
             let stage = Stage { iteration, iterations: options.iterations, trial, level };
-            task.trial(stage, &mut generator(options.seed, Purpose::Training, first + trial as u64))
-        }));
-        if options.clip.is_some() && iteration == 0 {
-            // No norm has been seen yet: the first batch is run twice, the first time for its norms only.
-            self.sweep(network, task, options)?;
+            let index = first.wrapping_add(trial as u64);
+            let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, index));
+            if self.trials.capacity() < options.batch {
+                make_room(&mut self.trials, options.batch, &trial)?;
+            }
+            self.trials.push(trial);
         }
-        let result = self.sweep(network, task, options)?;
+        let unseen = |quantiles: &[RunningQuantile]| quantiles.iter().filter(|q| q.is_empty()).count();
+        let before = unseen(&self.quantiles);
+        let mut result = self.sweep(network, task, options)?;
+        if options.clip.is_some() && unseen(&self.quantiles) < before {
+            // A group's first norms, at the start or after a silence, clip the batch that they come from.
+            result = self.sweep(network, task, options)?;
+        }
         let skipped = result.skipped();
         if skipped == options.batch {
             // Under the parameters before there was a finite one.
@@ -395,6 +444,11 @@ impl<T: RealField + Copy> Trainer<T> {
                 Some(first) => Error::NoFiniteTrial { iteration, trials: skipped, first },
                 None => Error::EmptyBatch,
             });
+        }
+        let (crossings, share) = (result.events.crossings, result.events.short_crossing_share());
+        if crossings >= JUDGED_CROSSINGS && share > options.short_crossings {
+            let (h, allowed) = (options.h, options.short_crossings);
+            return Err(Error::ShortCrossings { iteration, h, crossings, share, allowed });
         }
         if iteration == 0 {
             self.check_weights(network, task, options)?;
@@ -406,11 +460,12 @@ impl<T: RealField + Copy> Trainer<T> {
             self.optimiser.undo(network);
             return Err(self.optimiser.refusal(reason));
         }
-        let (mut found, mut next) = (None, Next::GoOn);
+        let (mut found, mut next, mut events) = (None, Next::GoOn, result.events);
         if let Some(validation) = validation.filter(|v| (iteration + 1).is_multiple_of(v.every)) {
             let mut averaged = network.clone();
             self.average(&mut averaged);
-            let validated = validate(&averaged, task, options, validation.trials, level)?;
+            let (validated, seen) = validate(&averaged, task, options, validation.trials, level)?;
+            events += seen;
             next = self.course.take(validation, validated, averaged.parameters.values_mut());
             if next == Next::GoBack {
                 self.optimiser.go_on_from(averaged.parameters.values());
@@ -419,7 +474,7 @@ impl<T: RealField + Copy> Trainer<T> {
             found = Some(validated);
         }
         let cost = result.cost.to_subset_unchecked();
-        Ok((Iteration { iteration, cost, skipped, factor, level, validation: found }, next))
+        Ok((Iteration { iteration, cost, skipped, events, factor, level, validation: found }, next))
     }
 
     /// Looks at what the last step has made of the network, before it is kept or returned: one trial of its batch has to be
@@ -498,14 +553,17 @@ impl<T: RealField + Copy> Trainer<T> {
         options: &Options,
     ) -> Result<crate::BatchResult<T>, Error> {
         let entries = network.parameters.layout().entries();
-        let clip: Option<Vec<Option<T>>> = options.clip.map(|clip| {
-            let largest = |(quantile, group): (&RunningQuantile, Group)| {
-                let quantile =
-                    quantile.quantile(clip.quantile).filter(|_| !options.unclipped.contains(&group));
-                quantile.map(|q| T::from_subset(&(q * clip.factor)))
-            };
-            self.quantiles.iter().zip(entries.iter().map(|e| e.group)).map(largest).collect()
-        });
+        let largest = |clip: Clip| -> Result<Vec<Option<T>>, Error> {
+            let groups = self.quantiles.iter().zip(entries.iter().map(|e| e.group));
+            groups
+                .map(|(quantile, group)| {
+                    let quantile =
+                        quantile.quantile(clip.quantile)?.filter(|_| !options.unclipped.contains(&group));
+                    Ok(quantile.map(|q| T::from_subset(&(q * clip.factor))))
+                })
+                .collect()
+        };
+        let clip = options.clip.map(largest).transpose()?;
         let scheme = SplitStep::with_method(network, options.h, options.method)?;
         let result =
             self.batch.gradient(&scheme, &self.trials, task.loss(), clip.as_deref(), &mut self.gradient)?;
@@ -556,6 +614,19 @@ fn origin<T: RealField + Copy>(network: &Network<T>, task: &dyn Task<T>, options
     }
 }
 
+/// Makes room for a batch of trials like this one, before memory is taken trial by trial.
+fn make_room<T>(trials: &mut Vec<Trial<T>>, batch: usize, like: &Trial<T>) -> Result<(), Error> {
+    let initial = like.initial.as_ref().map_or(0, |initial| initial.x.len() + initial.s.len());
+    let numbers = like.inputs.len() + like.targets.len() + like.weights.len() + initial;
+    let bytes = batch as u128 * (size_of::<Trial<T>>() + numbers * size_of::<T>()) as u128;
+    let refused = Error::BatchMemory { trials: batch, bytes };
+    // What the system would not give at once, it would not give piece by piece either.
+    let mut room = Vec::<u8>::new();
+    let fits = usize::try_from(bytes).is_ok_and(|bytes| room.try_reserve_exact(bytes).is_ok());
+    std::hint::black_box(&room);
+    if fits && trials.try_reserve_exact(batch).is_ok() { Ok(()) } else { Err(refused) }
+}
+
 /// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
 ///
 /// # Errors
@@ -579,20 +650,22 @@ fn validate<T: RealField + Copy>(
     options: &Options,
     trials: usize,
     level: f64,
-) -> Result<Validated, Error> {
+) -> Result<(Validated, Events), Error> {
     let look = |trial: &Trial<T>, recording: &Recording<T>| {
         let cost: f64 = recording.cost.to_subset_unchecked();
-        (task.score(trial, recording), cost)
+        (task.score(trial, recording), cost, Events::from(&recording.events))
     };
     let held_out = |index| Stage { level, ..Stage::held_out(index) };
     let found = run_held_out(network, task, options, Purpose::Validation, trials, held_out, look)?;
     // A network that diverges on a trial has no score, which is the worst one.
-    let found: Vec<_> = found.into_iter().map(|found| found.unwrap_or((f64::NAN, f64::NAN))).collect();
+    let found: Vec<_> =
+        found.into_iter().map(|found| found.unwrap_or((f64::NAN, f64::NAN, Events::default()))).collect();
     let mean = |sum: f64| sum / trials as f64;
-    Ok(Validated {
+    let validated = Validated {
         score: mean(found.iter().map(|f| f.0).sum()),
         cost: mean(found.iter().map(|f| f.1).sum()),
-    })
+    };
+    Ok((validated, found.iter().map(|f| f.2).sum()))
 }
 
 /// What `look` makes of each trial that stays finite.
@@ -606,6 +679,7 @@ fn run_held_out<T: RealField + Copy, R: Send>(
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<Result<R, Divergence>>, Error> {
     use rayon::prelude::*;
+    task.check()?;
     let scheme = SplitStep::with_method(network, options.h, options.method)?;
     (0..trials)
         .into_par_iter()

@@ -8,7 +8,8 @@ use spikegrad::adjoint::Sweep;
 use spikegrad::network::Trial;
 use spikegrad::tasks::delayed_xor::DelayedXor;
 use spikegrad::tasks::{
-    Course, Next, Purpose, RunningQuantile, Schedule, Stage, Task, Validated, Validation, generator,
+    Course, Next, Purpose, RunningQuantile, Schedule, Stage, Task, Validated, Validation, clip_norm,
+    generator,
 };
 
 use super::{Group, Model};
@@ -102,8 +103,9 @@ fn validate<M: Model>(model: &M, task: &DelayedXor<f32>, training: &Training, le
             let Ok((output, _)) = model.respond(&trial) else { return (f64::NAN, 0, f64::NAN) };
             let answers = task.answers(&trial, &output);
             let right = answers.iter().filter(|(answered, right)| answered == right).count();
-            let error: f32 = output.iter().zip(&trial.targets).map(|(o, d)| (o - d) * (o - d)).sum();
-            (right as f64, answers.len(), f64::from(error) / output.len() as f64)
+            let square = |(o, d): (&f32, &f32)| f64::from((o - d) * (o - d));
+            let error: f64 = output.iter().zip(&trial.targets).map(square).sum();
+            (right as f64, answers.len(), error / output.len() as f64)
         })
         .collect();
     let (right, all) = looks.iter().fold((0.0, 0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
@@ -132,11 +134,11 @@ impl<Tape: Default + Send + Sync> Work<Tape> {
     fn gradient(&mut self, model: &impl Model<Tape = Tape>, trials: &[Trial<f32>]) -> (f32, usize) {
         let Self { groups, quantiles, lanes } = self;
         // The readout is not clipped: its gradient is tame, and clipping would bias it.
-        let clip: Vec<f32> = quantiles
+        let clip: Vec<Option<f32>> = quantiles
             .iter()
             .take(groups.len() - 1)
-            .map(|q| q.quantile(QUANTILE).map_or(f32::INFINITY, |q| q as f32))
-            .chain([f32::INFINITY])
+            .map(|q| q.quantile(QUANTILE).ok().flatten().map(|q| q as f32))
+            .chain([None])
             .collect();
         lanes.par_iter_mut().enumerate().for_each(|(k, lane)| lane.run(model, groups, &clip, trials, k));
         for b in 0..trials.len() {
@@ -157,7 +159,7 @@ struct Lane<Tape> {
     sweep: Sweep<f32, Tape>,
     sum: Vec<f32>,
     trial: Vec<f32>,
-    cost: f32,
+    cost: f64,
     finite: usize,
     /// Norms of each trial's gradient by group.
     norms: Vec<Vec<f32>>,
@@ -173,7 +175,7 @@ impl<Tape: Default + Send> Lane<Tape> {
         &mut self,
         model: &M,
         groups: &[Group],
-        clip: &[f32],
+        clip: &[Option<f32>],
         trials: &[Trial<f32>],
         lane: usize,
     ) {
@@ -186,15 +188,13 @@ impl<Tape: Default + Send> Lane<Tape> {
                 self.norms.push(vec![f32::NAN; groups.len()]);
                 continue;
             };
-            self.cost += cost;
+            self.cost += f64::from(cost);
             self.finite += 1;
             let mut norms = Vec::with_capacity(groups.len());
             for (group, &clip) in groups.iter().zip(clip) {
-                let part = &self.trial[group.range.clone()];
-                let norm = part.iter().map(|x| x * x).sum::<f32>().sqrt();
-                let factor = if norm > clip { clip / norm } else { 1.0 };
-                self.sum[group.range.clone()].iter_mut().zip(part).for_each(|(sum, x)| *sum += factor * x);
-                norms.push(norm);
+                let part = &mut self.trial[group.range.clone()];
+                norms.push(clip_norm(part, clip));
+                self.sum[group.range.clone()].iter_mut().zip(part).for_each(|(sum, x)| *sum += *x);
             }
             self.norms.push(norms);
         }
@@ -209,7 +209,7 @@ fn add_up<Tape>(lanes: &mut [Lane<Tape>]) -> (f32, usize) {
         first.cost += lane.cost;
         first.finite += lane.finite;
     }
-    (first.cost / first.finite as f32, first.finite)
+    ((first.cost / first.finite as f64) as f32, first.finite)
 }
 
 /// Adam, equation (41), with a step size for each group.

@@ -75,7 +75,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     // spikes for ever.
     let theory_task = PredictiveCoding { initial_v: (0.5, 0.5), ..first.task.clone() };
     let analytic = analytic(&theory_task, &first.options, context.seed)?;
-    let greedy = greedy(&theory_task, &analytic, held_out, context.seed);
+    let greedy = greedy(&theory_task, &analytic, held_out, context.seed)?;
     let on_analytic = Trained {
         network: analytic,
         seed: first.seed,
@@ -291,21 +291,27 @@ fn smooth(x: &[f64], h: f64) -> Vec<f64> {
 /// The network of theory: evenly spread unit directions, `O = U^T / |U|^2`, `W_f = -U O`.
 fn analytic(task: &PredictiveCoding, options: &Options, seed: u64) -> Result<Network<f64>, Error> {
     let mut network = task.network(GateShape::RaisedCosine, WIDTH, seed).map_err(Error::experiment)?;
-    task.set_analytic_weights(&mut network);
+    task.set_analytic_weights(&mut network).map_err(Error::experiment)?;
     SplitStep::new(&network, options.h).map_err(Error::experiment)?;
     Ok(network)
 }
 
 /// The same weights with instantaneous fast synapses and one spike at a time, the one furthest above threshold:
 /// normalised RMSE and mean rate, Hz.
-fn greedy(task: &PredictiveCoding, network: &Network<f64>, trials: usize, seed: u64) -> (f64, f64) {
+fn greedy(
+    task: &PredictiveCoding,
+    network: &Network<f64>,
+    trials: usize,
+    seed: u64,
+) -> Result<(f64, f64), Error> {
     let (u, o) = (network.parameters.input().into_owned(), network.parameters.readout().into_owned());
     let kick: DMatrix<f64> = &u * &o;
     let a = (-task.h / task.tau).exp();
     let sums: Vec<(f64, f64, usize)> = (0..trials as u64)
         .into_par_iter()
         .map(|index| {
-            let trial = task.trial_of(task.test_duration, &mut generator(seed, Purpose::Test, index));
+            let rng = &mut generator(seed, Purpose::Test, index);
+            let trial = task.trial_of(task.test_duration, rng).map_err(Error::experiment)?;
             let mut v = trial.initial.as_ref().map_or_else(Vec::new, |i| i.x.clone());
             let (mut readout, mut spikes, mut error, mut power) =
                 (DVector::zeros(network.outputs()), 0, 0.0, 0.0);
@@ -326,17 +332,18 @@ fn greedy(task: &PredictiveCoding, network: &Network<f64>, trials: usize, seed: 
                 error += readout.iter().zip(target).map(|(o, d)| (o - d).powi(2)).sum::<f64>();
                 power += target.iter().map(|d| d * d).sum::<f64>();
             }
-            (error, power, spikes)
+            Ok((error, power, spikes))
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     let total = |f: fn(&(f64, f64, usize)) -> f64| sums.iter().map(f).sum::<f64>();
     let seconds = trials as f64 * task.test_duration * 1e-3;
-    ((total(|s| s.0) / total(|s| s.1)).sqrt(), total(|s| s.2 as f64) / (NEURONS as f64 * seconds))
+    Ok(((total(|s| s.0) / total(|s| s.1)).sqrt(), total(|s| s.2 as f64) / (NEURONS as f64 * seconds)))
 }
 
 fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     let (task, network) = (&trained.task, &trained.network);
-    let trial = task.trial_of(task.test_duration, &mut generator(trained.seed, Purpose::Test, 0));
+    let rng = &mut generator(trained.seed, Purpose::Test, 0);
+    let trial = task.trial_of(task.test_duration, rng).map_err(Error::experiment)?;
     let scheme = SplitStep::new(network, trained.options.h).map_err(Error::experiment)?;
     let recording =
         scheme.run(&trial, task.loss()).and_then(|run| run.record()).map_err(Error::experiment)?;
@@ -517,7 +524,8 @@ fn linear_system(context: &Context, report: &mut Report, iterations: usize) -> R
          as well.",
     );
     report.figure("linear system: normalised RMSE", mean(&scores), "", None);
-    let trial = task.trial_of(task.test_duration, &mut generator(context.seed, Purpose::Test, 0));
+    let rng = &mut generator(context.seed, Purpose::Test, 0);
+    let trial = task.trial_of(task.test_duration, rng).map_err(Error::experiment)?;
     let scheme = SplitStep::new(&trained.network, trained.options.h).map_err(Error::experiment)?;
     let recording =
         scheme.run(&trial, task.loss()).and_then(|run| run.record()).map_err(Error::experiment)?;

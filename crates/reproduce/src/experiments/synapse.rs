@@ -3,7 +3,7 @@
 
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad::adjoint::Sweep;
-use spikegrad::integrators::{RungeKutta, Step, tableau};
+use spikegrad::integrators::{RungeKutta, Step, norm, tableau};
 use spikegrad::models::{Gate, GateShape, Nif, Theta};
 use spikegrad::network::{Group, InitialState, Network, NoLoss, PlainStep, Population, SplitStep, Trial};
 use spikegrad::tasks::{Purpose, Quadratic, generator};
@@ -363,10 +363,10 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     let mut truth = network.parameters.zeros_like();
     let run = reference.run(&trial, &loss).map_err(Error::experiment)?;
     Sweep::new().gradient(&run, truth.values_mut()).map_err(Error::experiment)?;
-    let norm = truth.norm(Group::Recurrent(0));
+    let length = truth.norm(Group::Recurrent(0));
     let off = |w: &[f64]| -> f64 {
-        let squares = w.iter().zip(truth.group(Group::Recurrent(0))).map(|(a, b)| (a - b).powi(2));
-        squares.sum::<f64>().sqrt() / norm
+        let difference = w.iter().zip(truth.group(Group::Recurrent(0))).map(|(a, b)| a - b);
+        norm(&difference.collect::<Vec<_>>()) / length
     };
 
     let steps = [1.0, 0.5, 0.2, 0.1, 0.05];
@@ -394,7 +394,7 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
         let mut values = vec![0.0; problem.dim() + network.parameters.layout().len()];
         Sweep::new().gradient(&problem, &mut values).map_err(Error::experiment)?;
         let w = &values[network.parameters.layout().range(Group::Recurrent(0))];
-        let naive_norm = w.iter().map(|w| w * w).sum::<f64>().sqrt();
+        let naive_norm = norm(w);
 
         split.push(off(gradient.group(Group::Recurrent(0))));
         naive.push(off(w));
@@ -413,7 +413,7 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     report.heading("What the discretisation does to a network's gradient");
     report.prose(format!(
         "A random network of {n} theta neurons over 200 ms. The truth is the plain field in charge coordinates under \
-         RK4 with h = 0.02 ms, |dC/dW| = {norm:.4}. From h = {} to {} ms the gradient's relative error goes from {:.3} to {:.3} \
+         RK4 with h = 0.02 ms, |dC/dW| = {length:.4}. From h = {} to {} ms the gradient's relative error goes from {:.3} to {:.3} \
          in charge coordinates, from {:.3} to {:.3} by naive stepping.",
         steps[0],
         steps[steps.len() - 1],

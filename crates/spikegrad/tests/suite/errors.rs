@@ -480,6 +480,35 @@ fn batches_and_gradients_of_the_wrong_size() {
     );
 }
 
+#[test]
+fn largest_norms_that_nothing_can_be_clipped_at() {
+    let (network, loss) = (network(), Quadratic { lambda: 1.0 });
+    let step = SplitStep::new(&network, 1.0).expect("a step");
+    let mut gradient = network.parameters.zeros_like();
+    let mut with =
+        |clip: &[Option<f64>]| Batch::default().gradient(&step, &[trial()], &loss, Some(clip), &mut gradient);
+    let groups = network.parameters.layout().entries().len();
+    assert!(with(&vec![Some(0.0); groups]).is_ok() && with(&vec![Some(f64::INFINITY); groups]).is_ok());
+    refused!(
+        with(&[Some(1.0)]),
+        TaskError::ClipLength { .. },
+        "there are 1 largest norms for 10 groups of parameters: give one for each group of the layout"
+    );
+    let mut clip = vec![None; groups];
+    clip[1] = Some(f64::NAN);
+    refused!(
+        with(&clip),
+        TaskError::Clip { .. },
+        "the largest norm of W[1] is NaN: give a number above zero, or `None` for a group that is not clipped"
+    );
+    clip[1] = Some(-0.5);
+    refused!(
+        with(&clip),
+        TaskError::Clip { .. },
+        "the largest norm of W[1] is -0.5: give a number above zero, or `None` for a group that is not clipped"
+    );
+}
+
 /// Trials whose inputs are what the iteration says.
 struct Push(Quadratic<f64>, fn(usize) -> f64);
 
@@ -509,6 +538,16 @@ fn options_out_of_their_domain() {
     };
     assert!(with(|_| ()).is_ok());
     refused!(with(|o| o.batch = 0), TaskError::EmptyBatch, "the batch is empty: give at least one trial");
+    for batch in [usize::MAX, usize::MAX / 2, 1 << 50] {
+        let mut options = Options { iterations: 2, batch, ..Options::default() };
+        let refused = train(&mut network(), &task, &options, &mut ());
+        assert!(
+            matches!(refused, Err(TaskError::BatchMemory { trials, .. }) if trials == batch),
+            "{refused:?}"
+        );
+        options.iterations = 0;
+        assert!(train(&mut network(), &task, &options, &mut ()).is_ok());
+    }
     refused!(
         with(|o| o.clip = Some(Clip { quantile: 1.0, factor: 1.0 })),
         TaskError::Option { .. },
@@ -694,7 +733,8 @@ fn training_counts_what_it_skips_and_stops_when_nothing_is_left() {
     let mut start = network();
     // A weight that turns a large input into an overflow.
     start.parameters.input_mut().fill(1e-3);
-    let options = Options { iterations: 4, batch: 3, clip: None, ..Options::default() };
+    // What is tested are inputs far beyond those that the steps resolve.
+    let options = Options { iterations: 4, batch: 3, clip: None, short_crossings: 1.0, ..Options::default() };
     let calm = Push(Quadratic { lambda: 1.0 }, |_| 1.0);
     let history = train(&mut start.clone(), &calm, &options, &mut ()).expect("training");
     assert!(history.iter().all(|i| i.skipped == 0) && history.len() == 4);

@@ -48,7 +48,8 @@ pub(super) fn rates(
 ) -> Result<Vec<f64>, Error> {
     let n = gated.network.neurons();
     let counts = (0..trials).into_par_iter().map(|index| {
-        let trial = task.trial_of(&task.episodes(1, &mut generator(seed, Purpose::Test, index)));
+        let episodes = task.episodes(1, &mut generator(seed, Purpose::Test, index));
+        let trial = task.trial_of(&episodes).map_err(Error::experiment)?;
         Ok((record(gated, &trial)?.spike_counts(), trial.duration()))
     });
     let counts: Vec<(Vec<u64>, f64)> = counts.collect::<Result<_, Error>>()?;
@@ -96,9 +97,10 @@ pub(super) fn decoding(
         let sign = |bit: u64| if index >> bit & 1 == 0 { 1.0 } else { -1.0 };
         let lead = episodes[at].lead;
         episodes[at] = Episode { lead, ..episode(sign(0), sign(1), Timing::Standard) };
-        let start = if at == 0 { 0 } else { task.trial_of(&episodes[..at]).samples - task.tail as usize };
+        let trial_of = |episodes: &[Episode]| task.trial_of(episodes).map_err(Error::experiment);
+        let start = if at == 0 { 0 } else { trial_of(&episodes[..at])?.samples - task.tail as usize };
         let first = start + lead as usize;
-        let s = &record(gated, &task.trial_of(&episodes))?.s[0];
+        let s = &record(gated, &trial_of(&episodes)?)?.s[0];
         // Whatever happened before the trial began was silence.
         let row = |time: usize| match (first + time).checked_sub(before + 1) {
             Some(step) => s[step * n..][..n].iter().map(|&s| f64::from(s)).collect(),
@@ -325,7 +327,7 @@ mod tests {
     #[test]
     fn adjoint_adds_up_to_the_gradient() {
         let (network, task, loss) = (network(), DelayedXor::<f64>::default(), Quadratic { lambda: 0.0 });
-        let trial = task.trial_of(&[episode(1.0, -1.0, Timing::Standard)]);
+        let trial = task.trial_of(&[episode(1.0, -1.0, Timing::Standard)]).unwrap();
         let all = adjoint(&network, 1.0, &trial, &loss).unwrap();
         assert!(all.spikes.len() > 20 && all.active_share() > 0.02, "{} spikes", all.spikes.len());
         let scheme = SplitStep::new(&network, 1.0).unwrap();

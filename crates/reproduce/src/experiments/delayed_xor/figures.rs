@@ -1,5 +1,6 @@
 //! The figures and tables of the experiment.
 
+use spikegrad::integrators::norm;
 use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor, Timing};
 
@@ -28,7 +29,8 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
     let (mut inputs, mut outputs, mut rasters) = (Vec::new(), Vec::new(), Vec::new());
     let mut given = Vec::new();
     for (at, (first, second, name)) in KINDS.into_iter().enumerate() {
-        let trial = task.trial_of(&[analysis::episode(first, second, Timing::Controlled)]);
+        let episode = analysis::episode(first, second, Timing::Controlled);
+        let trial = task.trial_of(&[episode]).map_err(Error::experiment)?;
         let recording = analysis::record(gated, &trial)?;
         given.extend(task.answers(&trial, &recording.output).into_iter().map(|pair| (name, pair)));
         let column = |k: usize| -> Vec<f64> {
@@ -362,7 +364,8 @@ fn told(before: &Decoding, after: &Decoding, times: [(&str, f64); 2]) -> String 
 fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
     let network = one.gated.network.to_f64();
     let task = DelayedXor::<f64>::default();
-    let trial = task.trial_of(&[analysis::episode(1.0, -1.0, Timing::Standard)]);
+    let episode = analysis::episode(1.0, -1.0, Timing::Standard);
+    let trial = task.trial_of(&[episode]).map_err(Error::experiment)?;
     let all = analysis::adjoint(&network, one.gated.h, &trial, &task.loss)?;
     let n = all.neurons;
     let column = |x: &[f64], i: usize| -> Vec<f64> { x.iter().skip(i).step_by(n).copied().collect() };
@@ -376,9 +379,7 @@ fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
         panel.span(LEAD, LEAD + task.pulse).span(second, second + task.pulse).span(cue, cue + task.cue)
     };
     let traces = |title: &str, label: &str| spans(Panel::new(title)).y_label(label);
-    let norm = |x: &[f64]| -> Vec<f64> {
-        x.chunks_exact(n).map(|row| row.iter().map(|x| x * x).sum::<f64>().sqrt()).collect()
-    };
+    let norms = |x: &[f64]| -> Vec<f64> { x.chunks_exact(n).map(norm).collect() };
     let reach = 30;
     let lags: Vec<f64> = (0..=2 * reach).map(|lag| lag as f64 - reach as f64).collect();
     let profile = |x: &[f64]| all.around_spikes(x, reach);
@@ -391,7 +392,7 @@ fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
         ))
         .panel(traces("All neurons", "|p_{v}|").hide_x().log_y().line(
             &all.time,
-            &norm(&all.p_v),
+            &norms(&all.p_v),
             Style::new(BLUE),
         ))
         .panel(traces("Its adjoint of the voltage", "p_{v}").hide_x().hline(0.0).line(
@@ -403,8 +404,8 @@ fn adjoint(report: &mut Report, one: &Trained) -> Result<(), Error> {
             traces("All neurons", "|p_{s}|")
                 .x_label("time (ms)")
                 .log_y()
-                .line(&all.time, &norm(&all.p_s[0]), Style::new(VERMILLION).label("slow"))
-                .line(&all.time, &norm(&all.p_s[1]), Style::new(cycle(2)).label("fast")),
+                .line(&all.time, &norms(&all.p_s[0]), Style::new(VERMILLION).label("slow"))
+                .line(&all.time, &norms(&all.p_s[1]), Style::new(cycle(2)).label("fast")),
         )
         .panel(
             traces("Its adjoint of the synapses", "p_{s}")

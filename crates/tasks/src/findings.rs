@@ -1,0 +1,164 @@
+//! What training and evaluation find about the runs that they make: whether the neurons fire, and whether the steps resolve how
+//! they do.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use spikegrad_integrators::{EventLog, RESOLVED_STEPS};
+
+/// The share of short crossings above which a run is not trusted: [`Finding::ShortCrossings`]. Training ends with an error above
+/// another one, [`Options::short_crossings`](crate::Options::short_crossings).
+pub const SHORT_CROSSINGS: f64 = 0.25;
+
+/// The share of grazing spikes above which a run is not trusted: [`Finding::GrazingSpikes`].
+pub const GRAZING_SPIKES: f64 = 0.1;
+
+/// What was counted in the runs of some trials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Events {
+    /// Trials that were looked at.
+    pub trials: u64,
+    /// Spikes.
+    pub spikes: u64,
+    /// Spikes whose threshold crossing was all but tangential.
+    pub grazing_spikes: u64,
+    /// Full crossings of an active zone.
+    pub crossings: u64,
+    /// Crossings that took fewer than [`RESOLVED_STEPS`] steps.
+    pub short_crossings: u64,
+}
+
+impl From<&EventLog> for Events {
+    /// Of one trial.
+    fn from(log: &EventLog) -> Self {
+        Self {
+            trials: 1,
+            spikes: log.spikes(),
+            grazing_spikes: log.grazing_spikes(),
+            crossings: log.crossings(),
+            short_crossings: log.short_crossings(),
+        }
+    }
+}
+
+impl AddAssign for Events {
+    fn add_assign(&mut self, other: Self) {
+        for (count, other) in [
+            (&mut self.trials, other.trials),
+            (&mut self.spikes, other.spikes),
+            (&mut self.grazing_spikes, other.grazing_spikes),
+            (&mut self.crossings, other.crossings),
+            (&mut self.short_crossings, other.short_crossings),
+        ] {
+            *count = count.saturating_add(other);
+        }
+    }
+}
+
+impl std::iter::Sum for Events {
+    fn sum<I: Iterator<Item = Self>>(events: I) -> Self {
+        events.fold(Self::default(), |mut sum, events| {
+            sum += events;
+            sum
+        })
+    }
+}
+
+impl Events {
+    /// The share of crossings that took too few steps; 0 where there are none.
+    pub fn short_crossing_share(&self) -> f64 {
+        self.short_crossings as f64 / self.crossings.max(1) as f64
+    }
+
+    /// The share of spikes that grazed the threshold; 0 where there are none.
+    pub fn grazing_share(&self) -> f64 {
+        self.grazing_spikes as f64 / self.spikes.max(1) as f64
+    }
+
+    /// What is wrong with these runs, and what to change.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if self.trials > 0 && self.spikes == 0 {
+            findings.push(Finding::Silence { trials: self.trials });
+        }
+        if self.short_crossing_share() > SHORT_CROSSINGS {
+            let (share, crossings) = (self.short_crossing_share(), self.crossings);
+            findings.push(Finding::ShortCrossings { share, crossings });
+        }
+        if self.grazing_share() > GRAZING_SPIKES {
+            findings.push(Finding::GrazingSpikes { share: self.grazing_share(), spikes: self.spikes });
+        }
+        findings
+    }
+}
+
+/// Something that makes a result worth little although every number in it is finite. It prints as what was found and what to
+/// change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// No neuron fired.
+    Silence {
+        /// Trials in which none did.
+        trials: u64,
+    },
+    /// More than [`SHORT_CROSSINGS`] of the crossings of the active zone took too few steps.
+    ShortCrossings {
+        /// The share that did.
+        share: f64,
+        /// Crossings in all.
+        crossings: u64,
+    },
+    /// More than [`GRAZING_SPIKES`] of the spikes crossed the threshold all but tangentially.
+    GrazingSpikes {
+        /// The share that did.
+        share: f64,
+        /// Spikes in all.
+        spikes: u64,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silence { trials } => write!(
+                f,
+                "no neuron fires in {trials} trials: raise the tonic currents, the input weights or the inputs"
+            ),
+            Self::ShortCrossings { share, crossings } => write!(
+                f,
+                "{:.0} % of {crossings} crossings of the active zone take fewer than {RESOLVED_STEPS} steps: the gradient is not \
+                 that of the equations; take a smaller step h or a wider gate",
+                100.0 * share
+            ),
+            Self::GrazingSpikes { share, spikes } => write!(
+                f,
+                "{:.0} % of {spikes} spikes graze the threshold, where the cost has no derivative: move the currents away from \
+                 the edge of firing, or take a smaller step h",
+                100.0 * share
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_say_what_to_change() {
+        let said =
+            |events: Events| -> Vec<String> { events.findings().iter().map(Finding::to_string).collect() };
+        assert!(said(Events::default()).is_empty());
+        let fine = Events { trials: 2, spikes: 40, grazing_spikes: 4, crossings: 40, short_crossings: 10 };
+        assert!(said(fine).is_empty());
+        let silent = Events { trials: 3, ..Events::default() };
+        let message =
+            "no neuron fires in 3 trials: raise the tonic currents, the input weights or the inputs";
+        assert_eq!(said(silent), [message]);
+        let coarse = said(Events { grazing_spikes: 5, short_crossings: 11, ..fine });
+        assert!(coarse[0].starts_with("28 % of 40 crossings of the active zone take fewer than 3 steps"));
+        assert!(coarse[1].starts_with("12 % of 40 spikes graze the threshold"));
+        assert_eq!(said([fine, silent].into_iter().sum()).len(), 0);
+    }
+}
