@@ -10,7 +10,7 @@ use spikegrad_reproduce::plot::{
 use spikegrad_reproduce::report::Report;
 use spikegrad_reproduce::{Error, index};
 
-fn main() -> Result<(), Error> {
+fn main() -> Result<(), spikegrad::Failure> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "target/gallery".to_owned()));
     for (name, quick) in [("gallery", false), ("gallery-quick", true)] {
         let mut report = Report::new(name, "A gallery of every kind of plot", 1, quick);
