@@ -777,6 +777,8 @@ mod tests {
                 mutate(&mut contents, rng);
                 bytes = sealed(&contents);
             }
+            // A file that is written over is flushed to the disk at once, a new one is not.
+            fs::remove_file(&path).expect("removed");
             fs::write(&path, &bytes).expect("written");
             let mut target = network.clone();
             let mut result = None;
