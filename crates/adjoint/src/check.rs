@@ -117,15 +117,16 @@ where
 /// [`scale_floor`](Self::scale_floor), if that is more.
 ///
 /// - Two neighbouring steps whose four runs have the event signature of the unperturbed run give one extrapolated value. Its
-///   error is estimated by its distance from the values before and after it, plus rounding; the value with the least
-///   estimated error wins.
+///   error is estimated by twice its distance from the values before and after it, plus rounding; the value with the least
+///   estimated error wins, unless a finer step contradicts it by more than the errors of both: then the ladder goes on below.
 /// - The *rounding floor* of a value is `3 noise / e`, where `noise` is 8 units of rounding of the cost or 4 standard
 ///   deviations of its measured noise (fourth differences of runs a hair's breadth apart; Hamming 1973, Moré & Wild
 ///   2011), whichever is more: the noise of a sensitive program is far above a rounding unit of its cost. More than `1e-8`
 ///   of the cost is not believed to be noise.
 /// - A direction agrees if `|numerical - analytic| <= tolerance |g| + floor`, `g` the group's gradient. It is *discarded* if
 ///   no steps are comparable, if the estimated error is above `1e-4 |g|`, or if it is above the disagreement. A gradient
-///   that agrees and is itself no more than rounding passes as zero: it belongs to a frozen or an unused parameter.
+///   that agrees and is itself no more than rounding passes as zero: it belongs to an unused parameter, or to a run in which
+///   nothing happens. Such a direction is *flat*; a check in which all of them are proves nothing and fails.
 /// - The Taylor remainder, the larger of those along `d` and `-d`, is fitted over steps between `1e-3` and `1e-5`, and over
 ///   smaller ones where these are too large for the quadratic term to lead; the order must exceed 1.8. A remainder that is
 ///   lost in rounding has no order, and passes.
@@ -178,6 +179,8 @@ const LARGEST_NOISE: f64 = 1e-8;
 const ABOVE_NOISE: f64 = 30.0;
 /// The ladder's halvings between two remainders of a fit: steps fall by 4.
 const TAYLOR_STRIDE: usize = 2;
+/// The ladder's halvings between two steps that confirm an estimate: they fall by 16.
+const CONFIRMING_STRIDE: usize = 4;
 
 impl GradientCheck {
     /// Checks the gradient of `objective`. A wrong gradient is not an error here but stands in the report: ask
@@ -266,29 +269,29 @@ impl GradientCheck {
             }
             report.directions += 1;
             let tolerance = self.limits.tolerance * norm;
-            let Some(estimate) = line.estimate(self, 0.01 * tolerance) else {
+            let Some(estimate) = line.estimate(self, norm) else {
                 report.discarded += 1;
                 continue;
             };
             let error = (estimate.value - analytic).abs();
             let allowed = tolerance + estimate.floor;
             let agrees = error <= allowed;
-            let decided = if agrees {
-                // Measured noise cannot vouch for a zero: it may be that of a jump that was not logged.
-                estimate.error <= UNDECIDED * norm || norm <= line.floor(line.rounding(), estimate.step)
-            } else {
-                error > estimate.error
-            };
+            // Measured noise cannot vouch for a zero: it may be that of a jump that was not logged.
+            let step = self.relative(estimate.level);
+            let flat = agrees && norm <= line.floor(line.rounding(), step);
+            let decided =
+                if agrees { flat || estimate.error <= UNDECIDED * norm } else { error > estimate.error };
             if !decided {
                 report.discarded += 1;
                 continue;
             }
+            report.flat += usize::from(flat);
             report.compare(Comparison {
                 analytic,
                 numerical: estimate.value,
                 floor: estimate.floor,
                 excess: if error > 0.0 { error / allowed } else { 0.0 },
-                step: estimate.step,
+                step,
             });
             if norm > estimate.floor {
                 report.taylor(line.taylor_order(self, analytic));
@@ -328,7 +331,8 @@ impl GradientCheck {
 ///
 /// # Errors
 /// If the gradient is wrong ([`Error::GradientMismatch`], [`Error::TaylorOrder`]), if too little could be compared
-/// ([`Error::TooManyDiscarded`], [`Error::NothingCompared`]), or if the check could not be run: see [`GradientCheck::run`].
+/// ([`Error::TooManyDiscarded`], [`Error::NothingCompared`], [`Error::FlatCost`]), or if the check could not be run: see
+/// [`GradientCheck::run`].
 pub fn assert_gradient<O: Objective + ?Sized>(objective: &mut O) -> Result<GradientReport, Error> {
     GradientCheck::default().assert(objective)
 }
@@ -340,8 +344,8 @@ struct Estimate {
     error: f64,
     /// The part of it that is rounding.
     floor: f64,
-    /// The larger of the two relative steps.
-    step: f64,
+    /// The level of the ladder with the larger of the two steps.
+    level: usize,
 }
 
 /// The cost along one direction of one group.
@@ -399,10 +403,25 @@ impl<O: Objective + ?Sized> Line<'_, O> {
         Some((plus - minus) / (2.0 * check.relative(level) * self.scale))
     }
 
-    /// The extrapolated difference with the least estimated error, its distance from both of its neighbours: from one
-    /// alone it may be small by chance. A value with one neighbour is taken if there is none with two. The ladder ends
-    /// where rounding alone exceeds the best error, or where that is `good_enough`.
-    fn estimate(&mut self, check: &GradientCheck, good_enough: f64) -> Option<Estimate> {
+    /// The extrapolated difference where the ladder settles, if no finer step contradicts it. A cost with a small feature on a
+    /// fine scale looks smooth to steps that pass over the feature: there the ladder settles on the slope of all the rest. Such
+    /// steps are left, and the ladder goes on below them.
+    fn estimate(&mut self, check: &GradientCheck, norm: f64) -> Option<Estimate> {
+        let good_enough = 0.01 * check.limits.tolerance * norm;
+        let mut first = 0;
+        loop {
+            let estimate = self.settle(check, first, good_enough)?;
+            if !self.is_contradicted(check, &estimate, norm) {
+                return Some(estimate);
+            }
+            first = estimate.level + 1;
+        }
+    }
+
+    /// The extrapolated difference with the least estimated error, of steps from the level `first` on. The error is twice the
+    /// distance from both of its neighbours: from one alone it may be small by chance. A value with one neighbour is taken if
+    /// there is none with two. The ladder ends where rounding alone exceeds the best error, or where that is `good_enough`.
+    fn settle(&mut self, check: &GradientCheck, first: usize, good_enough: f64) -> Option<Estimate> {
         let (mut best, mut fallback) = (None::<Estimate>, None::<Estimate>);
         let keep_better = |best: &mut Option<Estimate>, new: Estimate| {
             if best.as_ref().is_none_or(|best| new.error < best.error) {
@@ -411,14 +430,14 @@ impl<O: Objective + ?Sized> Line<'_, O> {
         };
         // The value before, with its floor and its distance from the one before it.
         let mut previous = None::<(Estimate, Option<f64>)>;
-        for level in check.levels().skip(1) {
-            let step = check.relative(level - 1);
-            let floor = self.floor(self.rounding().max(self.noise), step);
+        for fine in check.levels().skip(first + 1) {
+            let level = fine - 1;
+            let floor = self.floor(self.rounding().max(self.noise), check.relative(level));
             if best.as_ref().is_some_and(|best| best.error <= floor.max(good_enough)) {
                 break;
             }
-            let coarse = self.central_difference(check, level - 1);
-            let fine = if coarse.is_some() { self.central_difference(check, level) } else { None };
+            let coarse = self.central_difference(check, level);
+            let fine = if coarse.is_some() { self.central_difference(check, fine) } else { None };
             let (Some(coarse), Some(fine)) = (coarse, fine) else {
                 previous = None;
                 continue;
@@ -429,13 +448,34 @@ impl<O: Objective + ?Sized> Line<'_, O> {
                 let between = (value - previous.value).abs();
                 distance = Some(between);
                 let target = if before.is_some() { &mut best } else { &mut fallback };
-                let error = previous.floor + between.max(before.unwrap_or(0.0));
+                let error = previous.floor + 2.0 * between.max(before.unwrap_or(0.0));
                 keep_better(target, Estimate { error, ..previous });
-                keep_better(&mut fallback, Estimate { value, error: floor + between, floor, step });
+                keep_better(&mut fallback, Estimate { value, error: floor + between, floor, level });
             }
-            previous = Some((Estimate { value, error: f64::INFINITY, floor, step }, distance));
+            previous = Some((Estimate { value, error: f64::INFINITY, floor, level }, distance));
         }
         best.or(fallback)
+    }
+
+    /// Whether a plain central difference of a finer step is further from an estimate than both their errors allow. Steps whose
+    /// rounding is above the gradient's norm tell nothing.
+    fn is_contradicted(&mut self, check: &GradientCheck, estimate: &Estimate, norm: f64) -> bool {
+        let Some(coarse) = self.central_difference(check, estimate.level) else { return false };
+        // The error of a difference falls with the square of the step.
+        let truncation = (coarse - estimate.value).abs() / check.relative(estimate.level).powi(2);
+        for level in check.levels().skip(estimate.level + 2).step_by(CONFIRMING_STRIDE) {
+            let step = check.relative(level);
+            let floor = self.floor(self.rounding().max(self.noise), step);
+            if floor > norm {
+                break;
+            }
+            if let Some(difference) = self.central_difference(check, level)
+                && (difference - estimate.value).abs() > estimate.error + floor + truncation * step * step
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// The order with which the Taylor remainder falls, if it stands above rounding.
@@ -607,8 +647,12 @@ mod tests {
         let alone = |gradient: f64, weight: f64| {
             check(&[0.3], move |p| (0, 1.0 + weight * p[0].sin()), move |_, g| g[0] = gradient)
         };
-        assert!(alone(0.0, 0.0).passed());
-        assert!(alone(1e-18, 0.0).passed());
+        // With nothing beside it nothing was compared.
+        for nothing in [alone(0.0, 0.0), alone(1e-18, 0.0)] {
+            assert!(nothing.agreement().is_ok() && nothing.compared() == 0, "{nothing}");
+            assert!(matches!(nothing.verdict(), Err(Error::FlatCost { directions: 1 })), "{nothing}");
+            assert!(nothing.to_string().contains("not compared: zero to rounding"), "{nothing}");
+        }
         let forgotten = alone(0.0, 1e-8);
         assert!(matches!(forgotten.verdict(), Err(Error::GradientMismatch { .. })), "{forgotten}");
         let small = check(&[1.0, 0.0], cost, |p, g| g[0] = p[0].exp());
@@ -653,6 +697,25 @@ mod tests {
         assert!(right.passed(), "{right}");
         let wrong = check(&[1.0], noisy, |p, g| g[0] = p[0].exp() * (1.0 + 1e-5));
         assert!(!wrong.passed(), "{wrong}");
+    }
+
+    /// A small sine on a fine scale vanishes at all steps that are multiples of its half-wave: they agree on the slope of the
+    /// rest, to the last digit. Finer steps tell.
+    #[test]
+    fn a_feature_on_a_fine_scale_is_not_passed_over() {
+        for (halvings, slope) in [(6, 0.05), (6, 0.4), (8, 0.05), (8, 0.4)] {
+            // The largest step is a hundredth of the parameter.
+            let k = f64::from(1 << halvings) * std::f64::consts::PI / 0.003;
+            let cost = move |p: &[f64]| (0, 1.0 + 0.02 * p[0].sin() + slope / k * (k * (p[0] - 0.3)).sin());
+            let report = check(&[0.3], cost, move |p, g| g[0] = 0.02 * p[0].cos() + slope);
+            assert!(report.passed(), "{halvings}, {slope}: {report}");
+            // Neither what the coarse steps see nor an error of one part in a thousand is a gradient.
+            let coarse = check(&[0.3], cost, |p, g| g[0] = 0.02 * p[0].cos());
+            let spoilt = check(&[0.3], cost, move |p, g| g[0] = 1.001 * (0.02 * p[0].cos() + slope));
+            for wrong in [coarse, spoilt] {
+                assert!(matches!(wrong.verdict(), Err(Error::GradientMismatch { .. })), "{wrong}");
+            }
+        }
     }
 
     #[test]

@@ -128,6 +128,16 @@ pub enum Error {
         /// The share allowed.
         share: f64,
     },
+    /// A check in which no direction told a right gradient from a wrong one.
+    #[error(
+        "nothing was compared: of {directions} directions none changes the cost by more than rounding, and the gradient is \
+         zero as well, so that a wrong derivative would pass; check at parameters and on a trial at which neurons fire and \
+         the cost depends on what is trained"
+    )]
+    FlatCost {
+        /// Directions tried.
+        directions: usize,
+    },
     /// A group without a single direction that could be compared.
     #[error(
         "nothing is known of the gradient by {group}: none of its directions could be compared; use fewer steps or \

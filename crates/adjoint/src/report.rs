@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use spikegrad_integrators::EventLog;
+use spikegrad_integrators::{EventLog, RESOLVED_UPSTROKE};
 
 use crate::Error;
 
@@ -60,6 +60,9 @@ pub struct GroupReport {
     pub directions: usize,
     /// Directions that could not be compared.
     pub discarded: usize,
+    /// Directions along which gradient and differences are both zero to rounding. They agree, and prove nothing: a derivative
+    /// that is zero by mistake agrees as well.
+    pub flat: usize,
     /// Directions that disagree.
     pub mismatches: usize,
 }
@@ -75,8 +78,14 @@ impl GroupReport {
             taylor_order: None,
             directions: 0,
             discarded: 0,
+            flat: 0,
             mismatches: 0,
         }
+    }
+
+    /// Directions along which the gradient was put to the proof.
+    pub fn compared(&self) -> usize {
+        self.directions - self.discarded - self.flat
     }
 
     pub(crate) fn compare(&mut self, comparison: Comparison) {
@@ -105,6 +114,7 @@ impl GroupReport {
         self.taylor(other.taylor_order);
         self.directions += other.directions;
         self.discarded += other.discarded;
+        self.flat += other.flat;
         self.mismatches += other.mismatches;
         if let Some(theirs) = other.worst
             && self.worst.is_none_or(|ours| ours.excess < theirs.excess)
@@ -128,6 +138,9 @@ pub struct GradientReport {
     /// Crossings that took fewer than [`RESOLVED_STEPS`](spikegrad_integrators::RESOLVED_STEPS) steps: the gradient of the
     /// program is exact, but no longer that of the equation it stands for.
     pub short_crossings: u64,
+    /// The steepest upstroke, `h df/dv` at the threshold of a located spike: above
+    /// [`RESOLVED_UPSTROKE`] the gradient of the program is exact, but no longer that of the equation.
+    pub upstroke: f64,
     /// What must be met to pass.
     pub limits: Limits,
 }
@@ -140,6 +153,7 @@ impl GradientReport {
             grazing_spikes: log.grazing_spikes(),
             crossings: log.crossings(),
             short_crossings: log.short_crossings(),
+            upstroke: log.steepest_upstroke(),
             limits,
         }
     }
@@ -152,6 +166,16 @@ impl GradientReport {
     /// Directions discarded, over all groups.
     pub fn discarded(&self) -> usize {
         self.groups.iter().map(|g| g.discarded).sum()
+    }
+
+    /// Directions along which the gradient was put to the proof, over all groups.
+    pub fn compared(&self) -> usize {
+        self.groups.iter().map(GroupReport::compared).sum()
+    }
+
+    /// The groups of which nothing is known: no direction of theirs was compared.
+    pub fn not_compared(&self) -> impl Iterator<Item = &GroupReport> {
+        self.groups.iter().filter(|group| group.compared() == 0)
     }
 
     /// Share of directions discarded, over all groups.
@@ -181,6 +205,7 @@ impl GradientReport {
         self.grazing_spikes += other.grazing_spikes;
         self.crossings += other.crossings;
         self.short_crossings += other.short_crossings;
+        self.upstroke = self.upstroke.max(other.upstroke);
         for group in other.groups {
             match self.groups.iter_mut().find(|ours| ours.name == group.name) {
                 Some(ours) => ours.merge(group),
@@ -215,11 +240,13 @@ impl GradientReport {
         Ok(())
     }
 
-    /// Whether the gradient is proved: all that was compared agrees, something was compared in every group, and no more
-    /// than the allowed share of all directions was discarded.
+    /// Whether the gradient is proved: all that was compared agrees, something was compared, and no more than the allowed
+    /// share of all directions, and not all of a group's, was discarded. Of a group whose gradient and differences are zero to
+    /// rounding nothing is proved; it passes beside groups that were compared, and the printed report names it.
     ///
     /// # Errors
-    /// [`Error::GradientMismatch`], [`Error::TaylorOrder`], [`Error::TooManyDiscarded`] or [`Error::NothingCompared`].
+    /// [`Error::GradientMismatch`], [`Error::TaylorOrder`], [`Error::TooManyDiscarded`], [`Error::NothingCompared`] or
+    /// [`Error::FlatCost`].
     pub fn verdict(&self) -> Result<(), Error> {
         self.agreement()?;
         if self.discarded_share() > self.limits.discarded {
@@ -231,6 +258,7 @@ impl GradientReport {
         }
         match self.groups.iter().find(|g| g.size > 0 && g.discarded == g.directions) {
             Some(group) => Err(Error::NothingCompared { group: group.name.clone() }),
+            None if self.compared() == 0 => Err(Error::FlatCost { directions: self.directions() }),
             None => Ok(()),
         }
     }
@@ -251,7 +279,13 @@ impl fmt::Display for GradientReport {
                 Some(order) => write!(f, "  {order:>6.2}")?,
                 None => write!(f, "  {:>6}", "-")?,
             }
-            writeln!(f, "  {:>10}  {:>9}", g.directions, g.discarded)?;
+            let remark = match g.compared() {
+                0 if g.size == 0 => "  nothing to vary",
+                0 if g.flat > 0 => "  not compared: zero to rounding",
+                0 => "  not compared",
+                _ => "",
+            };
+            writeln!(f, "  {:>10}  {:>9}{remark}", g.directions, g.discarded)?;
         }
         writeln!(
             f,
@@ -262,8 +296,23 @@ impl fmt::Display for GradientReport {
             self.short_crossings,
             100.0 * self.short_crossing_share()
         )?;
+        if self.upstroke > RESOLVED_UPSTROKE {
+            writeln!(
+                f,
+                "h df/dv is {:.1} at threshold, above {RESOLVED_UPSTROKE}: the gradient is that of the program, but may be far \
+                 from that of the equation; take steps shorter by this factor, or cut the upstroke off lower",
+                self.upstroke
+            )?;
+        }
         match self.verdict() {
-            Ok(()) => write!(f, "passed"),
+            Ok(()) => {
+                let unknown: Vec<_> = self.not_compared().map(|group| group.name.as_str()).collect();
+                write!(f, "passed")?;
+                if !unknown.is_empty() {
+                    write!(f, "; nothing is known of the gradient by {}", unknown.join(", "))?;
+                }
+                Ok(())
+            }
             Err(error) => write!(f, "failed: {error}"),
         }
     }

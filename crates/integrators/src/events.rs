@@ -1,20 +1,25 @@
 //! The log of what makes a program only piecewise smooth: which piece every event function lies in, spikes, crossings.
 //!
 //! Two runs can be compared by finite differences if their signatures agree. The counts tell how far a gradient can be
-//! trusted: grazing spikes have no derivative, and a zone crossed in fewer than three steps keeps its charge but not
-//! the gradient of the equation that the program stands for.
+//! trusted: grazing spikes have no derivative, and a zone crossed in fewer than three steps, or an upstroke that outruns the
+//! step, keeps its charge but not the gradient of the equation that the program stands for.
 
 /// Crossings of the active zone in fewer steps than this are counted as short.
 pub const RESOLVED_STEPS: u32 = 3;
 
+/// The steepest upstroke, `h df/dv` at threshold, at which a step still finds a spike so well that the gradient of the program
+/// is that of the equation to a tenth or better.
+pub const RESOLVED_UPSTROKE: f64 = 1.0;
+
 /// What [`Step::events`](crate::Step::events) writes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventLog {
     signature: u64,
     spikes: u64,
     grazing: u64,
     crossings: u64,
     short_crossings: u64,
+    upstroke: f64,
     /// Number of the step that is logged, over all runs; no two runs have steps that follow each other.
     now: u64,
     /// How many steps in a row each neuron touched the zone, and the last one.
@@ -67,6 +72,12 @@ impl EventLog {
         self.grazing += 1;
     }
 
+    /// Reports a spike that is located inside a step of `h`, with `h df/dv` at threshold: by how many e-foldings in a step a
+    /// disturbance grows on the upstroke.
+    pub fn upstroke(&mut self, growth: f64) {
+        self.upstroke = self.upstroke.max(growth);
+    }
+
     /// A number that is equal for runs with the same pieces.
     pub fn signature(&self) -> u64 {
         self.signature
@@ -90,6 +101,12 @@ impl EventLog {
     /// Full crossings of an active zone that took fewer than [`RESOLVED_STEPS`] steps.
     pub fn short_crossings(&self) -> u64 {
         self.short_crossings
+    }
+
+    /// The steepest [`upstroke`](Self::upstroke) of all spikes, 0 if none was steep. Above [`RESOLVED_UPSTROKE`] the time of a
+    /// spike depends on where in its step the spike falls, and the gradient of the program is that of this error.
+    pub fn steepest_upstroke(&self) -> f64 {
+        self.upstroke
     }
 }
 

@@ -31,7 +31,7 @@ pub use affine::{Affine, AffineBar, HardReset, Spike};
 pub use decay::Decay;
 pub use divergence::Divergence;
 pub use error::Error;
-pub use events::{EventLog, RESOLVED_STEPS};
+pub use events::{EventLog, RESOLVED_STEPS, RESOLVED_UPSTROKE};
 pub use exponential::{Exponential, Method};
 pub use field::{VectorField, VectorFieldVjp};
 pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};

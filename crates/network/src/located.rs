@@ -143,7 +143,8 @@ pub(crate) fn spike_times<N: NeuronVjp, T: RealField + Copy>(
     step(at).spikes(&Cell::<N, T>::new(p, current), &x, wait, |time, _| visit(time));
 }
 
-/// Counts the spikes of a step whose crossing is tangential or nearly so.
+/// Logs what a step with spikes tells of them: how many cross the threshold tangentially or nearly so, and how steep the
+/// upstroke is there.
 pub(crate) fn log_grazing<N: NeuronVjp, T: RealField + Copy>(
     at: &Setting<'_, T>,
     before: Block<'_, T>,
@@ -160,4 +161,10 @@ pub(crate) fn log_grazing<N: NeuronVjp, T: RealField + Copy>(
             log.grazing();
         }
     });
+    let mut at_threshold = x;
+    at_threshold.as_mut()[0] = reset.threshold;
+    let (mut f_bar, mut x_bar) = (zeros::<T, N::State<T>>(), zeros::<T, N::State<T>>());
+    f_bar.as_mut()[0] = T::one();
+    N::rhs_vjp(&p, &at_threshold, current, &f_bar, &mut x_bar, &mut zeros::<T, N::Params<T>>());
+    log.upstroke((at.h * x_bar.as_ref()[0]).to_subset_unchecked());
 }

@@ -11,8 +11,8 @@ use spikegrad::adjoint::{
     BoxError, Error, GradientCheck, GradientReport, Group as CheckGroup, Objective, Sweep,
 };
 use spikegrad::integrators::{EventLog, Exponential, Step, StepVjp, tableau};
-use spikegrad::models::{GateShape, Lif, for_each_neuron};
-use spikegrad::network::{Group, PlainStep, SplitRun, SplitStep, SplitTape};
+use spikegrad::models::{GateShape, Lif, Theta, for_each_neuron};
+use spikegrad::network::{Group, InitialState, PlainStep, SplitRun, SplitStep, SplitTape};
 use spikegrad::tasks::{NetworkObjective, Scheme};
 
 /// Checks random networks of `models`, case by case under the schemes and gates that `deal` gives to it, and judges all
@@ -51,6 +51,7 @@ fn prove(name: &str, models: &[&Model], deal: impl Fn(usize) -> Vec<(Scheme, Gat
     println!("{name}, {:.1} s\n{report}", started.elapsed().as_secs_f64());
     assert!(report.passed(), "{name}: {report}");
     assert!(report.spikes > 0 && report.crossings > 0, "{name}: nothing fires\n{report}");
+    assert!(report.not_compared().all(|group| group.size == 0), "{name}: a group is unproved\n{report}");
 }
 
 /// Gates in turn, so that every method meets every gate.
@@ -333,6 +334,31 @@ fn catch_planted_errors(model: &Model) {
             assert!(report.groups.iter().any(|g| g.mismatches > 0), "{}, {flaw:?}: {report}", model.name);
         }
     }
+}
+
+/// Where nothing fires, all gradients are zero, that of a wrong transpose too: such a check must not pass.
+#[test]
+fn a_check_that_compared_nothing_is_no_pass() {
+    let mut problem = problem(&[&Model::of::<Theta>()], GateShape::RaisedCosine, &example());
+    let neurons = problem.network.neurons();
+    for group in [Group::Recurrent(0), Group::Recurrent(1), Group::Input] {
+        problem.network.parameters.group_mut(group).fill(0.0);
+    }
+    problem.network.parameters.bias_mut().fill(-0.02);
+    problem.network.parameters.group_mut(Group::Initial).fill(0.3);
+    problem.loss.membrane.fill(0.0);
+    for flaw in [Flaw::None, Flaw::StateSign(0..neurons), Flaw::StateDropped(0..neurons)] {
+        let report = GradientCheck::default().run(&mut Spoilt::new(&problem, flaw)).expect("a check");
+        assert!(report.agreement().is_ok() && report.spikes == 0 && report.compared() == 0, "{report}");
+        assert!(matches!(report.verdict(), Err(Error::FlatCost { directions: 1.. })), "{report}");
+    }
+    // Charged synapses are read out: the readout's gradient is compared, and the report says of what nothing is known.
+    let x = problem.network.parameters.group(Group::Initial).to_vec();
+    problem.network.freeze(Group::Initial).expect("a group");
+    problem.trial.initial = Some(InitialState { x, s: vec![0.02; 2 * neurons] });
+    let report = GradientCheck::default().run(&mut Spoilt::new(&problem, Flaw::None)).expect("a check");
+    assert!(report.passed() && report.not_compared().any(|group| group.name == "I_o"), "{report}");
+    assert!(report.to_string().contains("nothing is known of the gradient by"), "{report}");
 }
 
 /// Leaving the jump of the adjoint at a reset out is wrong by far more than any tolerance.
