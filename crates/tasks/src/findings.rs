@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-use spikegrad_integrators::{EventLog, RESOLVED_STEPS};
+use spikegrad_integrators::{EventLog, RESOLVED_STEPS, RESOLVED_UPSTROKE};
 
 /// The share of short crossings above which a run is not trusted: [`Finding::ShortCrossings`]. Training ends with an error above
 /// another one, [`Options::short_crossings`](crate::Options::short_crossings).
@@ -14,7 +14,7 @@ pub const SHORT_CROSSINGS: f64 = 0.25;
 pub const GRAZING_SPIKES: f64 = 0.1;
 
 /// What was counted in the runs of some trials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Events {
     /// Trials that were looked at.
     pub trials: u64,
@@ -26,6 +26,8 @@ pub struct Events {
     pub crossings: u64,
     /// Crossings that took fewer than [`RESOLVED_STEPS`] steps.
     pub short_crossings: u64,
+    /// The steepest upstroke of a located spike, `h df/dv` at threshold.
+    pub upstroke: f64,
 }
 
 impl From<&EventLog> for Events {
@@ -37,6 +39,7 @@ impl From<&EventLog> for Events {
             grazing_spikes: log.grazing_spikes(),
             crossings: log.crossings(),
             short_crossings: log.short_crossings(),
+            upstroke: log.steepest_upstroke(),
         }
     }
 }
@@ -52,6 +55,7 @@ impl AddAssign for Events {
         ] {
             *count = count.saturating_add(other);
         }
+        self.upstroke = self.upstroke.max(other.upstroke);
     }
 }
 
@@ -88,6 +92,9 @@ impl Events {
         if self.grazing_share() > GRAZING_SPIKES {
             findings.push(Finding::GrazingSpikes { share: self.grazing_share(), spikes: self.spikes });
         }
+        if self.upstroke > RESOLVED_UPSTROKE {
+            findings.push(Finding::SteepUpstroke { growth: self.upstroke });
+        }
         findings
     }
 }
@@ -116,6 +123,11 @@ pub enum Finding {
         /// Spikes in all.
         spikes: u64,
     },
+    /// The upstroke of a located spike grows by more than [`RESOLVED_UPSTROKE`] e-foldings in a step.
+    SteepUpstroke {
+        /// `h df/dv` at threshold.
+        growth: f64,
+    },
 }
 
 impl fmt::Display for Finding {
@@ -137,6 +149,11 @@ impl fmt::Display for Finding {
                  the edge of firing, or take a smaller step h",
                 100.0 * share
             ),
+            Self::SteepUpstroke { growth } => write!(
+                f,
+                "h df/dv is {growth:.1} at the threshold of a spike, above {RESOLVED_UPSTROKE}: the gradient is not that of the \
+                 equations; take steps h shorter by this factor, or cut the upstroke off lower"
+            ),
         }
     }
 }
@@ -150,15 +167,26 @@ mod tests {
         let said =
             |events: Events| -> Vec<String> { events.findings().iter().map(Finding::to_string).collect() };
         assert!(said(Events::default()).is_empty());
-        let fine = Events { trials: 2, spikes: 40, grazing_spikes: 4, crossings: 40, short_crossings: 10 };
+        let fine = Events {
+            trials: 2,
+            spikes: 40,
+            grazing_spikes: 4,
+            crossings: 40,
+            short_crossings: 10,
+            upstroke: 1.0,
+        };
         assert!(said(fine).is_empty());
         let silent = Events { trials: 3, ..Events::default() };
         let message =
             "no neuron fires in 3 trials: raise the tonic currents, the input weights or the inputs";
         assert_eq!(said(silent), [message]);
-        let coarse = said(Events { grazing_spikes: 5, short_crossings: 11, ..fine });
+        let coarse = said(Events { grazing_spikes: 5, short_crossings: 11, upstroke: 7.6, ..fine });
         assert!(coarse[0].starts_with("28 % of 40 crossings of the active zone take fewer than 3 steps"));
         assert!(coarse[1].starts_with("12 % of 40 spikes graze the threshold"));
-        assert_eq!(said([fine, silent].into_iter().sum()).len(), 0);
+        assert!(
+            coarse[2].starts_with("h df/dv is 7.6 at the threshold of a spike, above 1: the gradient is not")
+        );
+        let sum: Events = [fine, silent].into_iter().sum();
+        assert!(said(sum).is_empty() && sum.upstroke == 1.0);
     }
 }

@@ -95,7 +95,7 @@ fn check_full_depolarisations<N: NeuronVjp + Default>() {
         ([1.0, 1.5, 2.0, 4.0], [0.1, 0.5, 1.0].map(|part| part * model.h).to_vec())
     } else {
         // From a spike now and then to hundreds in one step.
-        ([1.0, 4.0, 50.0, 2000.0], vec![0.01, 0.1, 0.5, 1.0, 5.0])
+        ([1.0, 4.0, 50.0, 1000.0], vec![0.01, 0.1, 0.5, 1.0, 5.0])
     };
     let mut worst = (0.0_f64, 0);
     for shape in GateShape::ALL {

@@ -25,4 +25,5 @@ mod recordings;
 mod resume;
 mod rtrl;
 mod training;
+mod upstroke;
 mod wiring;

@@ -183,9 +183,9 @@ fn late<N: NeuronVjp>(neuron: N, current: f64, spikes: usize, h: f64) -> [f64; 2
 #[test]
 fn models_are_right_by_the_method_that_they_name_where_euler_is_late() {
     let of = [
-        ("AdEx", late(AdEx::tonic(), 500.0, 41, 0.1), 0.1),
+        ("AdEx", late(AdEx::tonic(), 500.0, 81, 0.25), 0.25),
         ("Izhikevich", late(Izhikevich::default(), 10.0, 23, 0.25), 0.25),
-        ("EIF", late(Eif::default(), 0.5, 31, 0.1), 0.1),
+        ("EIF", late(Eif::default(), 0.5, 31, 0.25), 0.25),
         ("QIF", late(Quadratic::default(), 20.0, 52, 0.5), 0.5),
         ("ALIF", late(AdaptiveLif::default(), 0.1, 10, 1.0), 1.0),
     ];

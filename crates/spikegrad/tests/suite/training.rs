@@ -207,7 +207,14 @@ fn training_finds_steps_too_coarse_for_the_gate_and_neurons_that_are_silent() {
 
 #[test]
 fn a_progress_bar_shows_what_there_is_to_find() {
-    let events = Events { trials: 1, spikes: 10, grazing_spikes: 1, crossings: 10, short_crossings: 5 };
+    let events = Events {
+        trials: 1,
+        spikes: 10,
+        grazing_spikes: 1,
+        crossings: 10,
+        short_crossings: 5,
+        ..Events::default()
+    };
     let done =
         Iteration { iteration: 4, cost: 0.25, skipped: 0, events, factor: 1.0, level: 1.0, validation: None };
     let mut bar = spikegrad::indicatif::ProgressBar::hidden();
