@@ -42,6 +42,10 @@ pub struct ReproduceArgs {
     /// Seed of all random numbers
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Repeat on so many consecutive seeds, from --seed on, what is repeated on seeds (1 to 1000) [default: 3 for
+    /// predictive-coding, 20 for predictive-coding-seeds, 6 for delayed-xor-seeds, at most 2 with --quick]
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub seeds: Option<usize>,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
@@ -55,6 +59,9 @@ pub struct ReproduceArgs {
     #[arg(long)]
     pub fresh: bool,
 }
+
+/// Seeds of a quick run.
+const QUICK_SEEDS: usize = 2;
 
 /// What the run as a whole came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,19 +124,39 @@ fn choose(names: &[String], known: &'static [Experiment]) -> Result<Vec<&'static
     Ok(known.iter().filter(wanted).collect())
 }
 
+/// The seeds that an experiment is made with.
+fn seeds_of(
+    experiment: &Experiment,
+    args: &ReproduceArgs,
+    known: &'static [Experiment],
+) -> Result<Vec<u64>, Error> {
+    if args.seeds.is_some() && experiment.seeds == 1 {
+        let repeated =
+            known.iter().filter(|experiment| experiment.seeds > 1).map(|experiment| experiment.name);
+        return Err(Error::OneSeed { name: experiment.name, repeated: repeated.collect() });
+    }
+    let usual = if args.quick { experiment.seeds.min(QUICK_SEEDS) } else { experiment.seeds };
+    let seeds = args.seeds.unwrap_or(usual);
+    let seed = |k: usize| args.seed.checked_add(k as u64);
+    (0..seeds).map(seed).collect::<Option<_>>().ok_or(Error::LastSeed { seed: args.seed, seeds })
+}
+
 fn reproduce(
     args: &ReproduceArgs,
     known: &'static [Experiment],
     out: &mut impl Write,
 ) -> Result<Verdict, Error> {
     let experiments = choose(&args.names, known)?;
+    let seeds = experiments.iter().map(|experiment| seeds_of(experiment, args, known));
+    let seeds = seeds.collect::<Result<Vec<_>, _>>()?;
     let threads = pool::threads(args.threads);
     let pool = pool::pool(threads)?;
     let mut verdict = Verdict::Fine;
     let mut failures = Vec::new();
-    for experiment in experiments {
+    for (experiment, seeds) in experiments.into_iter().zip(seeds) {
         let context = Context {
             seed: args.seed,
+            seeds,
             threads,
             quick: args.quick,
             progress: MultiProgress::new(),
@@ -208,10 +235,11 @@ mod tests {
         named("broken", |_, _| Err(Error::Missing { what: "broken" })),
         named("long", in_two_halves),
         named("trained", trained),
+        Experiment { seeds: 4, on_request: true, ..named("many", tell_seeds) },
     ];
 
     const fn named(name: &'static str, run: fn(&Context, &mut Report) -> Result<(), Error>) -> Experiment {
-        Experiment { name, title: name, on_request: false, claims: &[], settings, run }
+        Experiment { name, title: name, on_request: false, seeds: 1, claims: &[], settings, run }
     }
 
     fn settings(_: &Context, report: &mut Report) {
@@ -221,6 +249,14 @@ mod tests {
     fn fake(context: &Context, report: &mut Report, value: f64) -> Result<(), Error> {
         assert_eq!(rayon::current_num_threads(), context.threads);
         report.figure("f", value, "ms", Some([0.0, 1.0]));
+        Ok(())
+    }
+
+    /// A figure for every seed.
+    fn tell_seeds(context: &Context, report: &mut Report) -> Result<(), Error> {
+        for seed in &context.seeds {
+            report.figure(format!("seed {seed}"), 1.0, "", None);
+        }
         Ok(())
     }
 
@@ -285,6 +321,12 @@ mod tests {
         };
         assert_eq!((args.dtype, args.json), (compare::Dtype::F32, true));
         assert!(Cli::try_parse_from(["x", "reproduce", "--threads", "0"]).is_err());
+        for (seeds, fits) in
+            [("0", false), ("1", true), ("1000", true), ("1001", false), ("-1", false), ("x", false)]
+        {
+            let parsed = Cli::try_parse_from(["x", "reproduce", "--seeds", seeds]);
+            assert_eq!(parsed.is_ok(), fits, "--seeds {seeds}");
+        }
     }
 
     #[test]
@@ -305,11 +347,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_repeated_is_repeated_on_consecutive_seeds() {
+        let seeds = |words: &str| -> Vec<String> {
+            let (result, printed, _dir) = run_fakes(words);
+            assert_eq!(result.unwrap(), Verdict::Fine);
+            let named = printed.lines().filter_map(|line| line.trim().strip_prefix("seed "));
+            named.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(seeds("many"), ["1", "2", "3", "4"]);
+        assert_eq!(seeds("many --seed 5 --seeds 3"), ["5", "6", "7"]);
+        assert_eq!(seeds("many --quick"), ["1", "2"]);
+        assert_eq!(seeds("many --quick --seeds 1"), ["1"]);
+        assert_eq!(seeds(&format!("many --seeds 1 --seed {}", u64::MAX)), [u64::MAX.to_string()]);
+    }
+
+    #[test]
+    fn seeds_that_nothing_is_repeated_on_are_refused() {
+        // Before anything is run: what comes first on the command line has no report.
+        let (result, _, dir) = run_fakes("good many --seeds 2");
+        assert_eq!(
+            result.unwrap_err().to_string(),
+            "`good` is made with one seed; name with --seeds only what is repeated: many"
+        );
+        assert!(!dir.path().join("many").exists() && !dir.path().join("good").exists());
+        let error = run_fakes(&format!("many --seed {}", u64::MAX)).0.unwrap_err();
+        assert!(error.to_string().contains("choose a smaller --seed"), "{error}");
+    }
+
+    #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = run_fakes("good god").0.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `god`; choose from: good, bad, broken, long, trained"
+            "there is no experiment `god`; choose from: good, bad, broken, long, trained, many"
         );
     }
 

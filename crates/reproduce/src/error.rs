@@ -49,6 +49,22 @@ pub enum Error {
         /// What there is.
         known: Vec<&'static str>,
     },
+    /// `--seeds` was given to an experiment that is made with one seed.
+    #[error("`{name}` is made with one seed; name with --seeds only what is repeated: {}", repeated.join(", "))]
+    OneSeed {
+        /// The experiment.
+        name: &'static str,
+        /// The experiments that are repeated on seeds.
+        repeated: Vec<&'static str>,
+    },
+    /// There are not so many seeds after the first.
+    #[error("there are no {seeds} seeds from {seed} on; choose a smaller --seed")]
+    LastSeed {
+        /// The first seed.
+        seed: u64,
+        /// How many were asked for.
+        seeds: usize,
+    },
     /// The thread pool could not be built.
     #[error("cannot start {threads} threads; ask for fewer with --threads")]
     Threads {
@@ -100,6 +116,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a training, or a held-out trial, became non-finite: a result about its seed, unlike a full disk.
+    pub(crate) fn diverged(&self) -> bool {
+        use spikegrad::tasks::Error as Training;
+        let Self::Experiment(source) = self else { return false };
+        let of_the_numbers = |error: &Training| {
+            matches!(
+                error,
+                Training::NoFiniteTrial { .. } | Training::HeldOut { .. } | Training::StepRefused { .. }
+            )
+        };
+        source.downcast_ref().is_some_and(of_the_numbers)
+    }
+
     /// Wraps an error of another crate, for `map_err(Error::experiment)` in experiments.
     pub fn experiment(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Experiment(Box::new(source))
@@ -127,4 +156,20 @@ fn list(failures: &[(&'static str, Error)]) -> String {
     let each: Vec<String> =
         failures.iter().map(|(name, error)| format!("{name}: {}", crate::cli::explain(error))).collect();
     each.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_training_that_diverged_is_told_from_a_full_disk() {
+        let why = spikegrad::integrators::Divergence::State { step: 1, time: 0.1, neuron: 2 };
+        let training = spikegrad::tasks::Error::NoFiniteTrial { iteration: 3, trials: 20, first: why.into() };
+        assert!(Error::experiment(training).diverged());
+        assert!(Error::experiment(spikegrad::tasks::Error::HeldOut { trial: 5, why }).diverged());
+        assert!(!Error::experiment(std::io::Error::other("the disk is full")).diverged());
+        assert!(!Error::experiment(spikegrad::tasks::Error::EmptyBatch).diverged());
+        assert!(!Error::Missing { what: "power" }.diverged());
+    }
 }

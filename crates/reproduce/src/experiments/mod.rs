@@ -4,6 +4,7 @@ mod delayed_xor;
 mod naive;
 mod neurons;
 mod predictive_coding;
+mod seeds;
 mod synapse;
 
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use crate::report::Report;
 pub struct Context {
     /// Seed of every generator in the experiment.
     pub seed: u64,
+    /// The seeds of an experiment that is repeated, `seed` first; that one alone for any other.
+    pub seeds: Vec<u64>,
     /// Threads of the rayon pool that the experiment already runs in.
     pub threads: usize,
     /// Whether to do little: the same code on fewer trials, no band is judged.
@@ -86,6 +89,8 @@ pub struct Experiment {
     pub title: &'static str,
     /// Whether it is run only if it is named: it explains or repeats a result, and is none.
     pub on_request: bool,
+    /// On how many consecutive seeds it is repeated, if the command line does not say; 1 for an experiment that has one seed.
+    pub seeds: usize,
     /// What it reproduces.
     pub claims: &'static [Claim],
     /// Writes the settings, all of them: a report with the same ones, seed and version is not made again.
@@ -100,6 +105,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         name: "synapse",
         title: "The differentiable synapse: unit charge at any speed",
         on_request: false,
+        seeds: 1,
         claims: &[Claim {
             says: "Figure 1: a synapse that follows the voltage through an active zone delivers its whole charge when the \
                    neuron depolarises fully, at any speed, a part of it when it depolarises partly, and nothing below.",
@@ -112,6 +118,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         name: "neurons",
         title: "Any neuron: every model alone, and trained in a network",
         on_request: false,
+        seeds: 1,
         claims: &[],
         settings: neurons::settings,
         run: neurons::run,
@@ -120,6 +127,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         name: "predictive-coding",
         title: "Predictive coding: a balanced network learned by gradient descent",
         on_request: false,
+        seeds: 3,
         claims: &[
             Claim {
                 says: "Figure 2: a network trained by gradient descent alone represents its input by precisely timed spikes: \
@@ -142,6 +150,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         name: "delayed-xor",
         title: "Delayed-memory XOR: spiking neurons that keep two pulses in mind",
         on_request: false,
+        seeds: 1,
         claims: &[Claim {
             says: "Figure 3: spiking neurons whose time constants are tens of milliseconds keep two pulses in mind for hundreds \
                    and answer the cue with their exclusive-or, in all six kinds of trials.",
@@ -151,9 +160,19 @@ pub const EXPERIMENTS: &[Experiment] = &[
         run: delayed_xor::run,
     },
     Experiment {
-        name: "delayed-xor-seeds",
-        title: "Delayed-memory XOR: the same figures on three seeds",
+        name: "predictive-coding-seeds",
+        title: "Predictive coding: the same figures on many seeds",
         on_request: true,
+        seeds: 20,
+        claims: &[],
+        settings: predictive_coding::settings,
+        run: predictive_coding::seeds::run,
+    },
+    Experiment {
+        name: "delayed-xor-seeds",
+        title: "Delayed-memory XOR: the same figures on many seeds",
+        on_request: true,
+        seeds: 6,
         claims: &[],
         settings: delayed_xor::seeds::settings,
         run: delayed_xor::seeds::run,
@@ -162,6 +181,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         name: "delayed-xor-ablation",
         title: "Delayed-memory XOR: what each part of the training recipe does",
         on_request: true,
+        seeds: 1,
         claims: &[],
         settings: delayed_xor::ablation::settings,
         run: delayed_xor::ablation::run,
@@ -177,6 +197,52 @@ mod tests {
         for (at, experiment) in EXPERIMENTS.iter().enumerate() {
             assert_eq!(experiment.name, crate::file::safe_name(experiment.name));
             assert!(EXPERIMENTS[..at].iter().all(|earlier| earlier.name != experiment.name));
+        }
+    }
+
+    fn context(state: &std::path::Path, seeds: &[u64]) -> Context {
+        Context {
+            seed: seeds[0],
+            seeds: seeds.to_vec(),
+            threads: 1,
+            quick: true,
+            progress: MultiProgress::new(),
+            state: state.to_owned(),
+        }
+    }
+
+    #[test]
+    fn other_seeds_are_another_run() {
+        for experiment in EXPERIMENTS.iter().filter(|experiment| experiment.seeds > 1) {
+            let settings = |seeds: &[u64]| {
+                let context = context(std::path::Path::new("unused"), seeds);
+                let mut report = context.report(experiment.name, experiment.title);
+                (experiment.settings)(&context, &mut report);
+                report.metrics()
+            };
+            assert!(settings(&[1, 2]).is_same_run(&settings(&[1, 2])), "{}", experiment.name);
+            assert!(!settings(&[1, 2]).is_same_run(&settings(&[1, 2, 3])), "{}", experiment.name);
+        }
+    }
+
+    #[test]
+    fn many_seeds_in_short_are_never_a_pass() {
+        let many = EXPERIMENTS.iter().filter(|experiment| experiment.on_request && experiment.seeds > 1);
+        for experiment in many {
+            let dir = tempfile::tempdir().unwrap();
+            let context = context(dir.path(), &[3, 4]);
+            let mut report = context.report(experiment.name, experiment.title);
+            (experiment.run)(&context, &mut report).unwrap();
+            assert_eq!(report.pass(), None, "{}", experiment.name);
+            let met = report
+                .figures()
+                .iter()
+                .find(|figure| figure.name.contains("seeds that meet every band, of 2"));
+            assert!(
+                met.is_some_and(|figure| figure.band.is_some() && figure.value < 2.0),
+                "{}",
+                experiment.name
+            );
         }
     }
 }

@@ -13,6 +13,7 @@ mod training;
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor};
 
 use super::Context;
+use super::seeds::Measure;
 use crate::Error;
 use crate::report::Report;
 use scoring::{Responder, Scores, score, wilson};
@@ -195,7 +196,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     }
     bar.finish_and_clear();
 
-    judge(report, "", &ours.tests, &trained);
+    judge(report, &ours.tests, &trained);
     explain(report);
     figures::trials(report, &serving(&trained, &TESTS[0]).gated)?;
     figures::by_class(report, &ours);
@@ -210,36 +211,54 @@ fn serving<'a>(trained: &'a [Trained], test: &Test) -> &'a Trained {
     trained.iter().find(|one| one.tests.contains(&test.key)).unwrap_or(&trained[0])
 }
 
-/// The figures that have a band, of scores in the order of [`TESTS`]; `who` stands before their names.
-fn judge(report: &mut Report, who: &str, scores: &[Scores], trained: &[Trained]) {
-    let [standard, controlled, stream, controlled_stream] = [0, 1, 2, 3].map(|k| &scores[k]);
-    let at_least = |low: f64| Some([low, 1.0]);
-    for (name, value, unit, band) in [
-        ("standard: accuracy", standard.accuracy(), "", at_least(0.97)),
-        ("standard: accuracy of the worst class", standard.worst_class(), "", at_least(0.94)),
-        ("timing-controlled: accuracy", controlled.accuracy(), "", at_least(0.94)),
-        ("timing-controlled: accuracy of the worst class", controlled.worst_class(), "", at_least(0.90)),
-        ("streams of five: accuracy", stream.accuracy(), "", at_least(0.94)),
-        ("streams of five, timing-controlled: accuracy", controlled_stream.accuracy(), "", None),
-        (
-            "standard: squared error of the whole trial over that of silence",
-            standard.error_ratio(),
-            "",
-            Some([0.0, 0.35]),
-        ),
-        (
-            "timing-controlled: squared error of the whole trial over that of silence",
-            controlled.error_ratio(),
-            "",
-            None,
-        ),
-        ("mean rate", standard.rate(), "Hz", Some([0.0, 40.0])),
-    ] {
-        report.figure(format!("{who}{name}"), value, unit, band);
+/// A figure of single episodes, or of streams.
+type Judged = (Measure, fn(&[Scores]) -> f64);
+
+const fn judged(
+    name: &'static str,
+    unit: &'static str,
+    band: Option<[f64; 2]>,
+    of: fn(&[Scores]) -> f64,
+) -> Judged {
+    (Measure { name, unit, band }, of)
+}
+
+/// A band that a part of 1 meets from `low` on.
+const fn from(low: f64) -> Option<[f64; 2]> {
+    Some([low, 1.0])
+}
+
+/// The figures of single episodes, of scores in the order of [`TESTS`], and their bands.
+const SINGLE: [Judged; 7] = [
+    judged("standard: accuracy", "", from(0.97), |s| s[0].accuracy()),
+    judged("standard: accuracy of the worst class", "", from(0.94), |s| s[0].worst_class()),
+    judged("timing-controlled: accuracy", "", from(0.94), |s| s[1].accuracy()),
+    judged("timing-controlled: accuracy of the worst class", "", from(0.90), |s| s[1].worst_class()),
+    judged("standard: squared error of the whole trial over that of silence", "", Some([0.0, 0.35]), |s| {
+        s[0].error_ratio()
+    }),
+    judged("timing-controlled: squared error of the whole trial over that of silence", "", None, |s| {
+        s[1].error_ratio()
+    }),
+    judged("mean rate", "Hz", Some([0.0, 40.0]), |s| s[0].rate()),
+];
+
+/// The same of streams.
+const STREAMS: [Judged; 2] = [
+    judged("streams of five: accuracy", "", from(0.94), |s| s[2].accuracy()),
+    judged("streams of five, timing-controlled: accuracy", "", None, |s| s[3].accuracy()),
+];
+
+/// The longest training that meets its band, min.
+const WALL_TIME: f64 = 20.0;
+
+/// The figures that have a band, of scores in the order of [`TESTS`].
+fn judge(report: &mut Report, scores: &[Scores], trained: &[Trained]) {
+    for (measure, of) in SINGLE.iter().chain(&STREAMS) {
+        report.figure(measure.name, of(scores), measure.unit, measure.band);
     }
     for one in trained {
-        let name = format!("{who}training, {}: wall time", one.name);
-        report.figure(name, one.seconds / 60.0, "min", Some([0.0, 20.0]));
+        report.figure(one.wall_time(), one.seconds / 60.0, "min", Some([0.0, WALL_TIME]));
         report.add_seconds(one.seconds_before);
     }
 }

@@ -7,8 +7,8 @@ use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::DelayedXor;
 use spikegrad::tasks::{Iteration, Observer, Options, train};
 
-use super::Amounts;
 use super::scoring::Gated;
+use super::{Amounts, TESTS, Test};
 use crate::Error;
 use crate::experiments::Context;
 use crate::file;
@@ -44,6 +44,27 @@ pub(super) struct Trained {
     pub(super) task: DelayedXor<f32>,
     /// Which tests it is judged by.
     pub(super) tests: &'static [&'static str],
+}
+
+impl Trained {
+    /// What its wall time is called.
+    pub(super) fn wall_time(&self) -> String {
+        format!("training, {}: wall time", self.name)
+    }
+
+    /// The best validation at the last level of difficulty, which is that of the network, and the iteration it was at; none
+    /// if that level was never reached.
+    pub(super) fn best_validation(&self) -> Option<(usize, f64)> {
+        best_at_last_level(&self.level, &self.validation)
+    }
+}
+
+/// The validation with the highest score, the last of equal ones, among those at level 1. `level` has an entry for every
+/// iteration; iterations of validations are counted from 1. A score that is not a number is no score.
+fn best_at_last_level(level: &[f64], validation: &[(usize, f64)]) -> Option<(usize, f64)> {
+    let last =
+        |&&(at, score): &&(usize, f64)| level.get(at - 1).is_some_and(|&l| l >= 1.0) && !score.is_nan();
+    validation.iter().filter(last).copied().max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 /// A network to be trained.
@@ -95,7 +116,13 @@ impl Plan {
         Options { batch: amounts.batch.unwrap_or(options.batch), ..options }
     }
 
-    fn train(&self, context: &Context, amounts: &Amounts) -> Result<Trained, Error> {
+    /// The tests that judge the network, with their places in [`TESTS`].
+    pub(super) fn tests(&self) -> impl Iterator<Item = (usize, &'static Test)> {
+        TESTS.iter().enumerate().filter(|(_, test)| self.tests.contains(&test.key))
+    }
+
+    /// Trains the network, or goes on where an earlier run was interrupted.
+    pub(super) fn train(&self, context: &Context, amounts: &Amounts) -> Result<Trained, Error> {
         let task = self.task();
         let initial = task.network(GATE.1, context.seed).map_err(Error::experiment)?.to_f32();
         let mut network = initial.clone();
@@ -168,5 +195,20 @@ impl Clock {
     /// Writes them down. A clock that cannot be written is no reason to stop training.
     fn keep(&self) {
         let _ = file::write(&self.path, &self.seconds().to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_validation_is_one_at_the_last_level() {
+        let level = [0.5, 0.5, 1.0, 1.0, 1.0, 1.0];
+        let validation = [(2, 0.99), (3, 0.7), (4, 0.9), (5, 0.9), (6, f64::NAN)];
+        assert_eq!(best_at_last_level(&level, &validation), Some((5, 0.9)));
+        // On the way up a high score is one on easier trials.
+        assert_eq!(best_at_last_level(&level[..2], &validation[..1]), None);
+        assert_eq!(best_at_last_level(&[], &[]), None);
     }
 }

@@ -8,9 +8,12 @@ use rayon::prelude::*;
 use spikegrad::models::GateShape;
 use spikegrad::network::{Group, Network, Recording, SplitStep, Trial};
 use spikegrad::tasks::predictive_coding::{LinearSystem, PredictiveCoding};
-use spikegrad::tasks::{Checkpoint, Iteration, Options, Purpose, Task, evaluate, generator, train};
+use spikegrad::tasks::{Iteration, Options, Purpose, Task, evaluate, generator, train};
+
+pub(super) mod seeds;
 
 use super::Context;
+use super::seeds::Measure;
 use crate::Error;
 use crate::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION, cycle};
 use crate::report::Report;
@@ -49,26 +52,46 @@ struct Figures {
     hard: f64,
 }
 
-/// How much is done: iterations of training, held-out trials, seeds.
-fn amounts(context: &Context) -> (usize, usize, usize) {
-    if context.quick { (12, 2, 1) } else { (1500, 20, 3) }
+/// The figures of a network, and the bands that they must meet.
+const MEASURES: [(Measure, fn(&Figures) -> f64); 10] = [
+    (measure("normalised RMSE of the readout", "", [0.0, 0.06]), |f| f.nrmse),
+    (measure("W_f against -U O: correlation", "", [0.985, 1.0]), |f| f.correlation),
+    (measure("W_f against -U O: slope", "", [0.88, 1.12]), |f| f.slope),
+    (measure("O against U^T: mean cosine", "", [0.96, 1.0]), |f| f.cosine),
+    (measure("balance, smoothed", "", [0.98, 1.0]), |f| f.balance),
+    (measure("balance, raw", "", [0.92, 1.0]), |f| f.balance_raw),
+    (measure("total over input current, smoothed", "", [0.0, 0.22]), |f| f.residual),
+    (measure("silent neurons", "", [0.0, 0.0]), |f| f.silent),
+    (measure("mean rate", "Hz", [0.0, 45.0]), |f| f.rate),
+    (measure("as hard spikes: normalised RMSE", "", [0.0, 0.09]), |f| f.hard),
+];
+
+const fn measure(name: &'static str, unit: &'static str, band: [f64; 2]) -> Measure {
+    Measure { name, unit, band: Some(band) }
+}
+
+/// How much is done: iterations of training, held-out trials.
+fn amounts(context: &Context) -> (usize, usize) {
+    if context.quick { (12, 2) } else { (1500, 20) }
 }
 
 /// Runs the experiment.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
-    let (iterations, held_out, seeds) = amounts(context);
+    let (iterations, held_out) = amounts(context);
     let task = PredictiveCoding::autoencoder(NEURONS);
-    let bar = context.bar((seeds * iterations) as u64, "predictive coding");
+    let bar = context.bar((context.seeds.len() * iterations) as u64, "predictive coding");
     let mut trained = Vec::new();
-    for seed in (0..seeds as u64).map(|k| context.seed + k) {
-        let kept = context.checkpoint(&format!("seed-{seed}"), 50);
-        trained.push(train_network(&task, iterations, seed, kept, &bar)?);
+    for &seed in &context.seeds {
+        trained.push(train_network(context, &seed_key(seed), &task, iterations, seed, &bar)?);
     }
     bar.finish_and_clear();
 
     for (k, one) in trained.iter().enumerate() {
         let figures = one.figures(held_out)?;
-        judge(report, &figures, k);
+        for (measure, of) in MEASURES {
+            let name = if k == 0 { measure.name.to_owned() } else { format!("{}, seed + {k}", measure.name) };
+            report.figure(name, of(&figures), measure.unit, measure.band);
+        }
     }
     let first = &trained[0];
     // Theory puts every voltage half-way; two opposite neurons that both start near threshold would answer each other's
@@ -95,7 +118,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
 
 /// What stays the same over the experiment.
 pub(super) fn settings(context: &Context, report: &mut Report) {
-    let (iterations, held_out, _) = amounts(context);
+    let (iterations, held_out) = amounts(context);
     let task = PredictiveCoding::autoencoder(NEURONS);
     let options = task.options(iterations, 0);
     report
@@ -111,18 +134,26 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
             "step sizes",
             options.rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>(),
         )
-        .setting("held-out trials", format!("{held_out} of {} ms", task.test_duration));
+        .setting("clipping of trials", options.clip.map(|c| vec![c.quantile, c.factor]))
+        .setting("held-out trials", format!("{held_out} of {} ms", task.test_duration))
+        .setting("seeds", context.seeds.clone());
+}
+
+/// The name that the training of a seed is kept under.
+fn seed_key(seed: u64) -> String {
+    format!("seed-{seed}")
 }
 
 fn train_network(
+    context: &Context,
+    key: &str,
     task: &PredictiveCoding,
     iterations: usize,
     seed: u64,
-    kept: Checkpoint,
     bar: &ProgressBar,
 ) -> Result<Trained, Error> {
     let mut network = task.network(GateShape::RaisedCosine, WIDTH, seed).map_err(Error::experiment)?;
-    let options = Options { checkpoint: Some(kept), ..task.options(iterations, seed) };
+    let options = Options { checkpoint: Some(context.checkpoint(key, 50)), ..task.options(iterations, seed) };
     let mut watch = Watch { bar, start: bar.position() };
     let history = train(&mut network, task, &options, &mut watch).map_err(Error::experiment)?;
     Ok(Trained { seed, task: task.clone(), options, network, history })
@@ -140,21 +171,6 @@ impl spikegrad::tasks::Observer<f64> for Watch<'_> {
         self.bar.set_message(format!("cost {:.2e}", done.cost));
         std::ops::ControlFlow::Continue(())
     }
-}
-
-fn judge(report: &mut Report, figures: &Figures, k: usize) {
-    let name = |what: &str| if k == 0 { what.to_owned() } else { format!("{what}, seed + {k}") };
-    report
-        .figure(name("normalised RMSE of the readout"), figures.nrmse, "", Some([0.0, 0.06]))
-        .figure(name("W_f against -U O: correlation"), figures.correlation, "", Some([0.985, 1.0]))
-        .figure(name("W_f against -U O: slope"), figures.slope, "", Some([0.88, 1.12]))
-        .figure(name("O against U^T: mean cosine"), figures.cosine, "", Some([0.96, 1.0]))
-        .figure(name("balance, smoothed"), figures.balance, "", Some([0.98, 1.0]))
-        .figure(name("balance, raw"), figures.balance_raw, "", Some([0.92, 1.0]))
-        .figure(name("total over input current, smoothed"), figures.residual, "", Some([0.0, 0.22]))
-        .figure(name("silent neurons"), figures.silent, "", Some([0.0, 0.0]))
-        .figure(name("mean rate"), figures.rate, "Hz", Some([0.0, 45.0]))
-        .figure(name("as hard spikes: normalised RMSE"), figures.hard, "", Some([0.0, 0.09]));
 }
 
 /// What one held-out trial adds to the figures.
@@ -368,8 +384,11 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     report.plot(
         "readout",
         "Readout and spikes.",
-        "A held-out trial four times as long as those trained on: the readout of the learned network, its target, and \
-         the spikes that carry it.",
+        format!(
+            "A held-out trial of {} ms, of a network that was trained on at most {} ms: its readout, the target, and the \
+             spikes that carry it.",
+            task.test_duration, task.duration.1
+        ),
         traces.render()?,
     );
 
@@ -510,8 +529,7 @@ fn linear_system(context: &Context, report: &mut Report, iterations: usize) -> R
     };
     let task = PredictiveCoding::linear_system(NEURONS, system);
     let bar = context.bar(iterations as u64, "linear system");
-    let kept = context.checkpoint("linear-system", 50);
-    let trained = train_network(&task, iterations, context.seed, kept, &bar)?;
+    let trained = train_network(context, "linear-system", &task, iterations, context.seed, &bar)?;
     bar.finish_and_clear();
     let scores = evaluate(&trained.network, &task, &trained.options, 10, |trial, recording| {
         task.score(trial, recording)
