@@ -4,7 +4,7 @@
 use rand::RngExt;
 use spikegrad::adjoint::{GradientCheck, Sweep};
 use spikegrad::integrators::{EventLog, RESOLVED_UPSTROKE, tableau};
-use spikegrad::models::{AdEx, Eif, GateShape, Neuron, NeuronVjp};
+use spikegrad::models::{AdEx, Eif, GateShape, NeuronVjp};
 use spikegrad::network::{Group, Network, Population, SplitStep, Trial};
 use spikegrad::tasks::{NetworkObjective, Purpose, Quadratic, Scheme, generator};
 
