@@ -30,15 +30,13 @@ pub enum Error {
     },
     /// Steps that do not resolve the active zone.
     #[error(
-        "{:.0} % of {crossings} crossings of the active zone in iteration {iteration} take fewer than {RESOLVED_STEPS} steps of \
+        "{:.0} % of {crossings} crossings of the active zone in the first batch take fewer than {RESOLVED_STEPS} steps of \
          {h} ms, at most {:.0} % may: the gradient is not that of the equations; take a smaller step h or a wider gate, or raise \
          `short_crossings` to train the program as it is",
         100.0 * share,
         100.0 * allowed
     )]
     ShortCrossings {
-        /// The iteration.
-        iteration: usize,
         /// Step size, ms.
         h: f64,
         /// Crossings of the zone that were counted.

@@ -251,9 +251,6 @@ impl PredictiveCoding {
             schedule: Schedule::Cosine { last: 0.01 },
             clip: Some(Clip { quantile: 0.5, factor }),
             unclipped: Vec::new(),
-            // In the first iterations, before the fast weights balance the input, they can drive the network to rates at which
-            // hardly a crossing is resolved. Clipped gradients lead out of that again.
-            short_crossings: 1.0,
             ..Options::default()
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     Validation, file,
 };
 
-/// Crossings of the active zone that an iteration counts before [`Options::short_crossings`] ends a training.
+/// Crossings of the active zone in the first batch from which on [`Options::short_crossings`] is asked.
 pub const JUDGED_CROSSINGS: u64 = 20;
 
 /// How a network is trained.
@@ -54,10 +54,11 @@ pub struct Options {
     pub unclipped: Vec<Group>,
     /// Lanes of a batch: at most so many threads work at once.
     pub lanes: usize,
-    /// The largest share of crossings of the active zone that may take too few steps
-    /// ([`Events::short_crossing_share`](crate::Events::short_crossing_share)). Where an iteration counts at least
-    /// [`JUDGED_CROSSINGS`] and the share is larger, the gradient is no longer that of the equations, and training ends with an
-    /// error; 1 to train the program as it is.
+    /// The largest share of crossings of the active zone that may take too few steps in the first batch
+    /// ([`Events::short_crossing_share`](crate::Events::short_crossing_share)). Where that batch counts at least
+    /// [`JUDGED_CROSSINGS`] and the share is larger, the step is too coarse for the gate, the gradient is not that of the equations,
+    /// and training ends with an error; 1 to train the program as it is. Later batches are reported only
+    /// ([`Iteration::findings`]): a network may run away for some iterations and come back.
     pub short_crossings: f64,
     /// How much each lane keeps of the trial that it works on. Weights do not depend on it.
     pub memory: Memory,
@@ -445,12 +446,12 @@ impl<T: RealField + Copy> Trainer<T> {
                 None => Error::EmptyBatch,
             });
         }
-        let (crossings, share) = (result.events.crossings, result.events.short_crossing_share());
-        if crossings >= JUDGED_CROSSINGS && share > options.short_crossings {
-            let (h, allowed) = (options.h, options.short_crossings);
-            return Err(Error::ShortCrossings { iteration, h, crossings, share, allowed });
-        }
         if iteration == 0 {
+            let (crossings, share) = (result.events.crossings, result.events.short_crossing_share());
+            if crossings >= JUDGED_CROSSINGS && share > options.short_crossings {
+                let (h, allowed) = (options.h, options.short_crossings);
+                return Err(Error::ShortCrossings { h, crossings, share, allowed });
+            }
             self.check_weights(network, task, options)?;
         }
         let factor = options.schedule.factor(iteration, options.iterations) * self.course.factor(validation);

@@ -530,7 +530,7 @@ fn options() -> impl Strategy<Value = Options> {
 }
 
 #[test]
-fn any_options_train_or_are_refused() {
+fn any_options_train_or_are_refused_and_never_ruin_the_network() {
     let population = Population::new("theta", Theta::default(), 3, GateShape::RaisedCosine, 0.3);
     let builder = Network::builder().population(population).synapse("slow", 10.0).inputs(1).outputs(1);
     let mut start = builder.build().expect("a network");
@@ -550,6 +550,7 @@ fn any_options_train_or_are_refused() {
             }
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
+        prop_assert!(network.validate().is_ok(), "{:?}", network.validate());
         Ok(())
     });
     println!("{} trained", trained.get());
