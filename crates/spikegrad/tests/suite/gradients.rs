@@ -51,7 +51,10 @@ fn prove(name: &str, models: &[&Model], deal: impl Fn(usize) -> Vec<(Scheme, Gat
     println!("{name}, {:.1} s\n{report}", started.elapsed().as_secs_f64());
     assert!(report.passed(), "{name}: {report}");
     assert!(report.spikes > 0 && report.crossings > 0, "{name}: nothing fires\n{report}");
-    assert!(report.not_compared().all(|group| group.size == 0), "{name}: a group is unproved\n{report}");
+    // In a mixed network not every model need fire: each has all of its groups compared where it stands alone.
+    if models.len() == 1 {
+        assert!(report.not_compared().all(|group| group.size == 0), "{name}: a group is unproved\n{report}");
+    }
 }
 
 /// Gates in turn, so that every method meets every gate.

@@ -52,8 +52,11 @@ struct Figures {
     hard: f64,
 }
 
+/// A measure, and which of the figures it is of.
+type Judged = (Measure, fn(&Figures) -> f64);
+
 /// The figures of a network, and the bands that they must meet.
-const MEASURES: [(Measure, fn(&Figures) -> f64); 10] = [
+const MEASURES: [Judged; 10] = [
     (measure("normalised RMSE of the readout", "", [0.0, 0.06]), |f| f.nrmse),
     (measure("W_f against -U O: correlation", "", [0.985, 1.0]), |f| f.correlation),
     (measure("W_f against -U O: slope", "", [0.88, 1.12]), |f| f.slope),
