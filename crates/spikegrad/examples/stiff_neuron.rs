@@ -237,7 +237,10 @@ fn main() -> Result<(), Failure> {
         (Exponential::Euler.into(), H),
         (Exponential::Midpoint.into(), H),
     ] {
-        println!("{} spikes by {}, h = {h} ms", spikes(method, h)?, method.name());
+        match spikes(method, h) {
+            Ok(spikes) => println!("{spikes} spikes by {}, h = {h} ms", method.name()),
+            Err(failure) => println!("{}, h = {h} ms: {failure}", method.name()),
+        }
     }
     println!("\n{}\n", check(neuron, Exponential::Midpoint.into())?);
     println!("With an empty relaxation_vjp:\n{}", check(Mistaken(neuron), Exponential::Midpoint.into())?);
@@ -252,7 +255,8 @@ fn the_stiff_neuron_runs() -> Result<(), Failure> {
 #[test]
 fn exponential_methods_stand_where_an_explicit_one_is_lost() -> Result<(), Failure> {
     let fine = spikes(tableau::RK4.into(), H / 20.0)?;
-    assert!(spikes(tableau::RK4.into(), H)? < fine / 2);
+    let lost = spikes(tableau::RK4.into(), H).expect_err("lost").to_string();
+    assert!(lost.contains("is not finite after step 14"), "{lost}");
     assert!(spikes(Exponential::Midpoint.into(), H)?.abs_diff(fine) <= fine / 8);
     Ok(())
 }
