@@ -7,7 +7,7 @@ use simba::scalar::RealField;
 pub(crate) struct Dense<X> {
     pub(crate) x0: X,
     pub(crate) x1: X,
-    /// Those at both ends, for the cubic; without any it is the chord.
+    /// The slopes at both ends, which make the dense output the cubic; `None` makes it the chord.
     // The end of a step of order 1 may lie anywhere, far above a threshold too, and its slope says nothing of the step.
     pub(crate) slopes: Option<[X; 2]>,
 }

@@ -67,7 +67,7 @@ impl AdEx {
         Self { capacitance, g_l, e_l, v_t, delta_t, tau_w, a, b, v_theta: 0.0, v_reset }.cut_off_at(CUT)
     }
 
-    /// The same neuron with its upstroke cut off at `V_T + cut Delta_T`.
+    /// This neuron with the upstroke cut off at `V_T + cut Delta_T`: `v_theta` is set, all else is kept.
     #[must_use]
     pub fn cut_off_at(self, cut: f64) -> Self {
         Self { v_theta: self.v_t + cut * self.delta_t, ..self }

@@ -71,7 +71,7 @@ impl Default for Eif {
 }
 
 impl Eif {
-    /// The same neuron with its upstroke cut off at `V_T + cut Delta_T`.
+    /// This neuron with the upstroke cut off at `V_T + cut Delta_T`: `v_theta` is set, all else is kept.
     #[must_use]
     pub fn cut_off_at(self, cut: f64) -> Self {
         Self { v_theta: self.v_t + cut * self.delta_t, ..self }

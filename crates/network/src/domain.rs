@@ -58,8 +58,8 @@ impl<T: RealField + Copy> Network<T> {
     /// of their neurons (equation (69)); threshold, reset voltage, gate width and initial voltage to where the zone fits between
     /// reset and threshold and a neuron starts below its threshold (equation (73)). An optimiser does this after every step.
     ///
-    /// What is not trained stays as it is, to the bit, and so does all that obeys already. Parameters that no projection can
-    /// help, such as one that is not finite, are left to [`validate`](Self::validate).
+    /// Parameters that are not trained, and parameters that obey already, keep their bits. A parameter that no projection can
+    /// help, such as one that is not finite, is left to [`validate`](Self::validate).
     pub fn project(&mut self) {
         self.keep_signs();
         for population in 0..self.places.len() {

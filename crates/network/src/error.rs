@@ -120,7 +120,7 @@ pub enum Error {
     Steps {
         /// Samples of the trial.
         samples: usize,
-        /// Their interval, ms.
+        /// The interval between two samples, ms.
         interval: f64,
         /// The step, ms.
         h: f64,

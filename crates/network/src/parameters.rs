@@ -88,7 +88,7 @@ pub struct Entry {
 pub struct Layout {
     entries: Vec<Entry>,
     len: usize,
-    /// The same as it was asked for, where `len` is only as large as numbers of this machine go.
+    /// The number of parameters that was asked for, where `len` ends at the largest number of this machine.
     asked: u128,
     /// Ranges that every step asks for, so that it need not search.
     recurrent: Vec<Range<usize>>,

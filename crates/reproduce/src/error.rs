@@ -89,7 +89,7 @@ pub enum Error {
     State {
         /// The directory.
         state: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: Box<Error>,
     },
     /// A part of the program that is not in this version.

@@ -81,7 +81,7 @@ pub enum ProblemError {
     Array {
         /// The array.
         name: String,
-        /// What is wrong with it.
+        /// The reason.
         source: ArrayError,
     },
     /// A file of the archive that is no array of the format.

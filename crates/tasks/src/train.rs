@@ -65,7 +65,8 @@ pub struct Options {
     /// Steering by held-out trials: levels of difficulty, the best network, the end. `None` for training at the last level
     /// for all iterations.
     pub validation: Option<Validation>,
-    /// Where training is kept and gone on with; `None` for nowhere. The file is tried before the first iteration.
+    /// The file that keeps the training run and that a later run goes on from; `None` for no file. Whether it can be written is
+    /// tried before the first iteration.
     pub checkpoint: Option<Checkpoint>,
 }
 

@@ -259,7 +259,7 @@ fn gates_resets_and_thresholds_are_projected_onto_what_they_may_be_together() {
     network.project();
     network.validate().expect("projected");
     assert_eq!((network.parameters.group(THRESHOLD)[0], network.parameters.group(RESET)[0]), (1.0, 0.0));
-    // What is frozen entry by entry stays as well, and then nothing can help.
+    // Entries frozen one by one keep their values too, and then no projection can help.
     network.freeze_entries(THRESHOLD, |neuron, _| neuron == 1).expect("a group");
     network.freeze(RESET).expect("a group");
     network.parameters.group_mut(THRESHOLD)[1] = -5.0;

@@ -352,7 +352,7 @@ mod tests {
         let [first, second, product] = cross_validated(&x, &y);
         assert!(second > 0.98, "{second}");
         assert!((first - 0.5).abs() < 0.1 && (product - 0.5).abs() < 0.1, "{first} {product}");
-        // Of a network that is silent nothing can be told, which is no worse than a guess.
+        // A readout of a silent network tells nothing, and counts as a guess.
         assert_eq!(cross_validated(&DMatrix::zeros(400, 10), &y), [0.5; 3]);
     }
 }
