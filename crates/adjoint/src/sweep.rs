@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use aligned_vec::AVec;
 use simba::scalar::RealField;
-use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total};
+use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total, is_granted};
 
 use crate::checkpoint::Plan;
 use crate::{Error, Memory};
@@ -322,12 +322,6 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             Divergence::State { step: 0, time: step.time(0), neuron: step.neuron(component) }
         })))
     }
-}
-
-/// Whether the system has so many bytes, which are asked for and given back untouched. A system that promises more than it has
-/// may say yes to too much, but not to more than all of its memory.
-fn is_granted(bytes: f64) -> bool {
-    bytes < isize::MAX as f64 && Vec::<u8>::new().try_reserve_exact(bytes as usize).is_ok()
 }
 
 /// The first of many numbers that is not finite. Blocks are looked at as a whole first, which goes without branches.

@@ -10,7 +10,7 @@
 //! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
 //! - [`EventLog`]: what makes a program only piecewise smooth;
 //! - [`Divergence`]: where a run stopped being finite;
-//! - [`Total`] and [`norm`]: sums that keep what plain ones lose.
+//! - [`Total`] and [`norm`]: sums that keep what plain ones lose; [`is_granted`]: whether there is memory.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
@@ -23,6 +23,7 @@ mod exponential;
 mod field;
 mod hermite;
 mod located;
+mod memory;
 mod step;
 mod sum;
 pub mod tableau;
@@ -35,6 +36,7 @@ pub use events::{EventLog, RESOLVED_STEPS, RESOLVED_UPSTROKE};
 pub use exponential::{Exponential, Method};
 pub use field::{VectorField, VectorFieldVjp};
 pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};
+pub use memory::is_granted;
 pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};
 pub use sum::{Total, norm};
 pub use tableau::Tableau;

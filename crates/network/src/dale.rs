@@ -89,16 +89,15 @@ impl<T: RealField + Copy> Network<T> {
     /// # Errors
     /// The first weight that has.
     pub fn check_signs(&self) -> Result<(), Error> {
-        let mut kept = self.clone();
         for class in 0..self.classes.len() {
-            kept.each_signed(class, |_, sign, w| *w = sign.project(*w));
             let group = Group::Recurrent(class);
-            let (found, kept) = (self.parameters.group(group), kept.parameters.group(group));
-            if let Some(index) = found.iter().zip(kept).position(|(found, kept)| found != kept) {
-                let neuron = index / self.neurons;
-                let sign = self.sign(neuron).map_or("", Sign::name);
-                let value = found[index].to_subset_unchecked();
-                return Err(Error::WrongSign { group, index, value, neuron, sign });
+            let columns = self.parameters.group(group).chunks_exact(self.neurons);
+            for ((neuron, column), sign) in columns.enumerate().zip(&self.signs) {
+                let Some(sign) = *sign else { continue };
+                if let Some(row) = column.iter().position(|&w| sign.project(w) != w) {
+                    let (index, value) = (neuron * self.neurons + row, column[row].to_subset_unchecked());
+                    return Err(Error::WrongSign { group, index, value, neuron, sign: sign.name() });
+                }
             }
         }
         Ok(())

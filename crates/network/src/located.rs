@@ -145,7 +145,7 @@ pub(crate) fn spike_times<N: NeuronVjp, T: RealField + Copy>(
 
 /// Logs what a step with spikes tells of them: how many cross the threshold tangentially or nearly so, and how steep the
 /// upstroke is there.
-pub(crate) fn log_grazing<N: NeuronVjp, T: RealField + Copy>(
+pub(crate) fn log_spike<N: NeuronVjp, T: RealField + Copy>(
     at: &Setting<'_, T>,
     before: Block<'_, T>,
     current: T,

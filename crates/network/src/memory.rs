@@ -1,5 +1,7 @@
 //! Sizes, counted before any memory is taken: what does not fit is an error that says how much it would need.
 
+use spikegrad_integrators::is_granted;
+
 use crate::Error;
 
 /// The most bytes that one large vector of a network takes, unless
@@ -25,6 +27,11 @@ pub(crate) fn room<T>(what: &str, len: usize) -> Result<Vec<T>, Error> {
         Ok(()) => Ok(room),
         Err(_) => Err(Error::OutOfMemory { what: what.into(), bytes: bytes::<T>(&[len]) }),
     }
+}
+
+/// Refuses as many bytes as the system does not give.
+pub(crate) fn ask(what: &str, bytes: f64) -> Result<(), Error> {
+    if is_granted(bytes) { Ok(()) } else { Err(Error::OutOfMemory { what: what.into(), bytes }) }
 }
 
 /// A vector of so many values that may not be there.

@@ -1588,7 +1588,7 @@ impl<N: NeuronVjp, T: RealField + Copy> Dynamics<T> for Model<N> {
                 touched |= after.v[i] > gate.lower() && after.v[i] < gate.threshold;
                 let speed = affine::<N, T>(&p, current).rhs(threshold).abs() * at.h;
                 if spikes > 0 && N::LOCATED {
-                    located::log_grazing::<N, T>(at, before, current, i, log);
+                    located::log_spike::<N, T>(at, before, current, i, log);
                 } else if spikes > 0 && speed < real::<T>(GRAZING) * (threshold - value) {
                     log.grazing();
                 }

@@ -195,7 +195,10 @@ impl<'n, T: RealField + Copy> SplitStep<'n, T> {
         };
         scheme.lay_out(dense)?;
         // Every run takes a state. To ask for its memory now turns what would abort later into an error.
-        memory::room::<T>("the state, with all charge on its way behind delays,", scheme.way)?;
+        memory::ask(
+            "the state, with all charge on its way behind delays,",
+            memory::bytes::<T>(&[scheme.way]),
+        )?;
         Ok(scheme)
     }
 

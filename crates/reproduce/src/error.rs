@@ -123,7 +123,10 @@ impl Error {
         let of_the_numbers = |error: &Training| {
             matches!(
                 error,
-                Training::NoFiniteTrial { .. } | Training::HeldOut { .. } | Training::StepRefused { .. }
+                Training::NoFiniteTrial { .. }
+                    | Training::HeldOut { .. }
+                    | Training::Step { .. }
+                    | Training::StepRefused { .. }
             )
         };
         source.downcast_ref().is_some_and(of_the_numbers)
@@ -168,6 +171,9 @@ mod tests {
         let training = spikegrad::tasks::Error::NoFiniteTrial { iteration: 3, trials: 20, first: why.into() };
         assert!(Error::experiment(training).diverged());
         assert!(Error::experiment(spikegrad::tasks::Error::HeldOut { trial: 5, why }).diverged());
+        let (what, value) = ("W".to_owned(), f64::INFINITY);
+        let step = spikegrad::tasks::Error::Step { iteration: 3, what, index: 0, value, rate: 0.1 };
+        assert!(Error::experiment(step).diverged());
         assert!(!Error::experiment(std::io::Error::other("the disk is full")).diverged());
         assert!(!Error::experiment(spikegrad::tasks::Error::EmptyBatch).diverged());
         assert!(!Error::Missing { what: "power" }.diverged());

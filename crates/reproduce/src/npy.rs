@@ -1,7 +1,8 @@
 //! Arrays in NumPy's file format, of the kind that a stored problem is made of: C order, float64 or float32, little-endian.
 //!
 //! A header says how many numbers follow. That is checked against the size of the file before any memory is taken, and
-//! what the file has besides the numbers is refused.
+//! what the file has besides the numbers is refused. The crate `npyz` multiplies the sides of a shape without a check, so
+//! that sides of 2^32 panic or come to nothing; it writes the arrays that this reader is tested with.
 
 use std::io::{self, Read};
 

@@ -396,9 +396,9 @@ pub(crate) fn check<T: RealField + Copy>(
     }
     // Any of these may become the network's parameters.
     let kept = [training.last.as_slice(), &training.start, &training.mean].into_iter();
+    let mut network = network.clone();
     for kept in kept.chain(training.course.kept()) {
         if !kept.is_empty() {
-            let mut network = network.clone();
             if kept.len() != network.parameters.values().len() {
                 return contradiction("the number of its kept parameters");
             }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use nalgebra::RealField;
 use spikegrad_adjoint::{Memory, Sweep};
-use spikegrad_integrators::{Divergence, EventLog, Method};
+use spikegrad_integrators::{Divergence, EventLog, Method, is_granted};
 use spikegrad_network::{
     Error as NetworkError, Group, Network, Parameters, Recording, Sample, SplitStep, Trial,
 };
@@ -623,10 +623,8 @@ fn make_room<T>(trials: &mut Vec<Trial<T>>, batch: usize, like: &Trial<T>) -> Re
     let bytes = batch as u128 * (size_of::<Trial<T>>() + numbers * size_of::<T>()) as u128;
     let refused = Error::BatchMemory { trials: batch, bytes };
     // What the system would not give at once, it would not give piece by piece either.
-    let mut room = Vec::<u8>::new();
-    let fits = usize::try_from(bytes).is_ok_and(|bytes| room.try_reserve_exact(bytes).is_ok());
-    std::hint::black_box(&room);
-    if fits && trials.try_reserve_exact(batch).is_ok() { Ok(()) } else { Err(refused) }
+    let fits = is_granted(bytes as f64) && trials.try_reserve_exact(batch).is_ok();
+    if fits { Ok(()) } else { Err(refused) }
 }
 
 /// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
