@@ -11,7 +11,8 @@ use spikegrad_integrators::{EventLog, Total};
 use spikegrad_network::kernels::wide::axpy;
 use spikegrad_network::{Entry, Loss, Parameters, SplitStep, SplitTape, Trial};
 
-use crate::{Error, Events, clip_norm};
+use crate::clip::clip_factor;
+use crate::{Error, Events};
 
 /// Lanes unless said otherwise.
 pub const DEFAULT_LANES: usize = 8;
@@ -93,7 +94,7 @@ impl<T: RealField + Copy> Batch<T> {
     /// Writes the mean gradient over the batch to `gradient`.
     ///
     /// `clip` holds a largest norm for each group of the layout; each trial's gradient is scaled down to it before it is added,
-    /// by [`clip_norm`], for which `None` and zero clip nothing. A trial that becomes non-finite is left out and counted.
+    /// as by [`clip_norm`](crate::clip_norm), for which `None` and zero clip nothing. A trial that becomes non-finite is left out and counted.
     ///
     /// # Errors
     /// If the batch is empty, a trial does not fit the network, `gradient` is not one of this network, `clip` has not one norm for
@@ -227,11 +228,16 @@ impl<T: RealField + Copy> Lane<T> {
                 }
                 for (g, entry) in layout.entries().iter().enumerate() {
                     let part = &mut self.trial[entry.range.clone()];
+                    let mut factor = T::one();
                     if let Some(clip) = clip {
-                        norms.push(clip_norm(part, clip[g]));
+                        let norm;
+                        (norm, factor) = clip_factor(part, clip[g]);
+                        norms.push(norm);
                     }
                     if !is_first {
-                        axpy(&mut self.sum[entry.range.clone()], T::one(), part);
+                        axpy(&mut self.sum[entry.range.clone()], factor, part);
+                    } else if factor != T::one() {
+                        part.iter_mut().for_each(|x| *x *= factor);
                     }
                 }
                 if is_first {

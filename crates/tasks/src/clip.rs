@@ -79,19 +79,28 @@ impl RunningQuantile {
 /// Scales a gradient down to the norm `largest` if it is longer, and returns the norm that it had. `None` and zero clip nothing:
 /// a gradient is never multiplied by zero.
 pub fn clip_norm<T: RealField + Copy>(gradient: &mut [T], largest: Option<T>) -> T {
+    let (norm, factor) = clip_factor(gradient, largest);
+    if factor != T::one() {
+        gradient.iter_mut().for_each(|x| *x *= factor);
+    }
+    norm
+}
+
+/// The norm of a gradient, and the factor that [`clip_norm`] multiplies it by, for callers that have another pass over the
+/// gradient to make. Where no single factor will do, the gradient is scaled here first.
+pub(crate) fn clip_factor<T: RealField + Copy>(gradient: &mut [T], largest: Option<T>) -> (T, T) {
     let found = norm(gradient);
     let Some(largest) = largest.filter(|&largest| largest > T::zero() && found > largest) else {
-        return found;
+        return (found, T::one());
     };
-    let mut factor = largest / found;
+    let factor = largest / found;
     let is_rounded = !(factor * T::default_epsilon() > T::zero());
     if is_rounded || T::max_value().is_some_and(|most| found >= most) {
         // The factor is below the range of the float type, or the norm was above it: in two steps.
         gradient.iter_mut().for_each(|x| *x /= found);
-        factor = largest / norm(gradient);
+        return (found, largest / norm(gradient));
     }
-    gradient.iter_mut().for_each(|x| *x *= factor);
-    found
+    (found, factor)
 }
 
 #[cfg(test)]

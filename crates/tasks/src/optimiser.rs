@@ -33,21 +33,13 @@ impl Rule {
 
     fn check(&self) -> Result<(), Error> {
         let part = |option, value: f64| {
-            if (0.0..1.0).contains(&value) {
-                Ok(())
-            } else {
-                Err(Error::Option { option, value, expected: "it must lie in [0, 1)" })
-            }
+            Error::unless((0.0..1.0).contains(&value), option, value, "it must lie in [0, 1)")
         };
         match *self {
             Self::Adam { beta_1, beta_2, epsilon } => {
                 part("beta_1", beta_1)?;
                 part("beta_2", beta_2)?;
-                if !(epsilon > 0.0) {
-                    let expected = "it must be positive";
-                    return Err(Error::Option { option: "epsilon", value: epsilon, expected });
-                }
-                Ok(())
+                Error::unless(epsilon > 0.0, "epsilon", epsilon, "it must be positive")
             }
             Self::Sgd { momentum } => part("momentum", momentum),
         }
@@ -81,26 +73,22 @@ pub enum Schedule {
 
 impl Schedule {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let (hold, last, least) = match *self {
-            Self::Constant => (0.0, 1.0, 0.0),
-            Self::Cosine { last } => (0.0, last, 0.0),
-            Self::HeldCosine { hold, last } => (hold, last, 0.0),
+        let expected = "the last factor must lie in [0, 1]";
+        let cosine = |last| Error::unless((0.0..=1.0).contains(&last), "schedule.last", last, expected);
+        match *self {
+            Self::Constant => Ok(()),
+            Self::Cosine { last } => cosine(last),
+            Self::HeldCosine { hold, last } => {
+                let expected = "the part of training that is held must lie in [0, 1)";
+                Error::unless((0.0..1.0).contains(&hold), "schedule.hold", hold, expected)?;
+                cosine(last)
+            }
             // A geometric way to zero has no end.
-            Self::Exponential { last } => (0.0, last, f64::MIN_POSITIVE),
-        };
-        if !(0.0..1.0).contains(&hold) {
-            let expected = "the part of training that is held must lie in [0, 1)";
-            return Err(Error::Option { option: "schedule.hold", value: hold, expected });
+            Self::Exponential { last } => {
+                let expected = "the last factor must lie in (0, 1]";
+                Error::unless(last > 0.0 && last <= 1.0, "schedule.last", last, expected)
+            }
         }
-        if !(least..=1.0).contains(&last) {
-            let expected = if least > 0.0 {
-                "the last factor must lie in (0, 1]"
-            } else {
-                "the last factor must lie in [0, 1]"
-            };
-            return Err(Error::Option { option: "schedule.last", value: last, expected });
-        }
-        Ok(())
     }
 
     /// The factor of iteration `n` of `total`.
@@ -214,9 +202,8 @@ impl<T: RealField + Copy> Optimiser<T> {
     /// If a rate is not in [0, 1], or its group does not exist, is frozen or is named twice.
     pub fn pull(mut self, network: &Network<T>, pulls: &[Rate]) -> Result<Self, Error> {
         check_rates(network, "pulls", pulls)?;
-        if let Some(bad) = pulls.iter().find(|p| p.rate > 1.0) {
-            let expected = "a pull must lie in [0, 1]";
-            return Err(Error::Option { option: "pull", value: bad.rate, expected });
+        for pull in pulls {
+            Error::unless(pull.rate <= 1.0, "pull", pull.rate, "a pull must lie in [0, 1]")?;
         }
         self.pulls = pulls.to_vec();
         self.state.start = if pulls.is_empty() { Vec::new() } else { network.parameters.values().to_vec() };
@@ -229,10 +216,7 @@ impl<T: RealField + Copy> Optimiser<T> {
     /// # Errors
     /// If `steps` is 0.
     pub fn average(mut self, network: &Network<T>, steps: usize) -> Result<Self, Error> {
-        if steps == 0 {
-            let expected = "it must be at least 1, which is no average";
-            return Err(Error::Option { option: "average", value: 0.0, expected });
-        }
+        Error::unless(steps > 0, "average", 0.0, "it must be at least 1, which is no average")?;
         self.average = steps;
         self.state.mean = if steps == 1 { Vec::new() } else { network.parameters.values().to_vec() };
         Ok(self)
@@ -291,10 +275,8 @@ impl<T: RealField + Copy> Optimiser<T> {
                 return Err(Error::Length { what, expected, found });
             }
         }
-        if !(factor >= 0.0 && factor.is_finite()) {
-            let expected = "the factor on all step sizes must be zero or positive, and finite";
-            return Err(Error::Option { option: "factor", value: factor, expected });
-        }
+        let expected = "the factor on all step sizes must be zero or positive, and finite";
+        Error::unless(factor >= 0.0 && factor.is_finite(), "factor", factor, expected)?;
         self.next.follow(&self.state);
         self.values.clear();
         self.values.extend_from_slice(network.parameters.values());
@@ -454,9 +436,9 @@ fn check_rates<T: RealField + Copy>(
     what: &'static str,
     rates: &[Rate],
 ) -> Result<(), Error> {
-    if let Some(bad) = rates.iter().find(|r| !(r.rate >= 0.0 && r.rate.is_finite())) {
+    for &Rate { rate, .. } in rates {
         let expected = "a step size must be zero or positive, and finite";
-        return Err(Error::Option { option: "rate", value: bad.rate, expected });
+        Error::unless(rate >= 0.0 && rate.is_finite(), "rate", rate, expected)?;
     }
     for (at, &Rate { group, .. }) in rates.iter().enumerate() {
         let why = match network.parameters.layout().entry(group) {

@@ -32,31 +32,20 @@ pub struct Validation {
 
 impl Validation {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let count = |option, value: usize| match value {
-            0 => Err(Error::Option { option, value: 0.0, expected: "it must be at least 1" }),
-            _ => Ok(()),
-        };
+        let count = |option, value: usize| Error::unless(value > 0, option, 0.0, "it must be at least 1");
         count("validation.every", self.every)?;
         count("validation.trials", self.trials)?;
         count("validation.patience", self.patience)?;
         let part = |option, value: f64| {
-            if value > 0.0 && value <= 1.0 {
-                Ok(())
-            } else {
-                Err(Error::Option { option, value, expected: "it must lie in (0, 1]" })
-            }
+            Error::unless(value > 0.0 && value <= 1.0, option, value, "it must lie in (0, 1]")
         };
         part("validation.rise", self.rise)?;
         part("validation.slow", self.slow)?;
-        if let Some(margin) = self.go_back.filter(|margin| !(*margin >= 0.0)) {
-            let expected = "it must be zero or positive";
-            return Err(Error::Option { option: "validation.go_back", value: margin, expected });
+        if let Some(margin) = self.go_back {
+            Error::unless(margin >= 0.0, "validation.go_back", margin, "it must be zero or positive")?;
         }
-        if !(self.fall_below <= self.rise_at) {
-            let expected = "the score to fall at must not be above the one to rise at, `rise_at`";
-            return Err(Error::Option { option: "validation.fall_below", value: self.fall_below, expected });
-        }
-        Ok(())
+        let expected = "the score to fall at must not be above the one to rise at, `rise_at`";
+        Error::unless(self.fall_below <= self.rise_at, "validation.fall_below", self.fall_below, expected)
     }
 }
 
