@@ -172,27 +172,32 @@ impl NeuronVjp for Mistaken {
     }
 
     fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &mut [T; 2],
-        _: &mut [T; 2],
+        params: &[T; 2],
+        x: &[T; 2],
+        relaxation_bar: &[T; 2],
+        x_bar: &mut [T; 2],
+        params_bar: &mut [T; 2],
     ) {
+        TermanWang::relaxation_vjp(params, x, relaxation_bar, x_bar, params_bar);
     }
 
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 2]) {}
+    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 2]) {
+        TermanWang::reset_vjp(threshold_bar, value_bar, params_bar);
+    }
 
     fn jump_vjp<T: RealField + Copy>(
-        _: &[T; 2],
-        _: &[T; 2],
+        params: &[T; 2],
+        before: &[T; 2],
         after_bar: &[T; 2],
         before_bar: &mut [T; 2],
-        _: &mut [T; 2],
+        params_bar: &mut [T; 2],
     ) {
-        before_bar[1] += after_bar[1];
+        TermanWang::jump_vjp(params, before, after_bar, before_bar, params_bar);
     }
 
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 2]) {}
+    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut [T; 2]) {
+        TermanWang::refractory_vjp(refractory_bar, params_bar);
+    }
 }
 
 fn main() -> Result<(), Failure> {

@@ -213,20 +213,23 @@ impl NeuronVjp for Mistaken {
     ) {
     }
 
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 3]) {}
-
-    fn jump_vjp<T: RealField + Copy>(
-        _: &[T; 3],
-        _: &[T; 3],
-        after_bar: &[T; 3],
-        before_bar: &mut [T; 3],
-        _: &mut [T; 3],
-    ) {
-        before_bar[1] += after_bar[1];
-        before_bar[2] += after_bar[2];
+    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 3]) {
+        SodiumPotassium::reset_vjp(threshold_bar, value_bar, params_bar);
     }
 
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 3]) {}
+    fn jump_vjp<T: RealField + Copy>(
+        params: &[T; 3],
+        before: &[T; 3],
+        after_bar: &[T; 3],
+        before_bar: &mut [T; 3],
+        params_bar: &mut [T; 3],
+    ) {
+        SodiumPotassium::jump_vjp(params, before, after_bar, before_bar, params_bar);
+    }
+
+    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut [T; 3]) {
+        SodiumPotassium::refractory_vjp(refractory_bar, params_bar);
+    }
 }
 
 fn main() -> Result<(), Failure> {

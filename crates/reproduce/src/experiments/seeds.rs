@@ -21,6 +21,19 @@ impl Measure {
     }
 }
 
+/// A measure, and what it is among the figures `F` of a seed.
+pub(super) type Judged<F> = (Measure, fn(&F) -> f64);
+
+/// An entry of a table of measures.
+pub(super) const fn judged<F: ?Sized>(
+    name: &'static str,
+    unit: &'static str,
+    band: Option<[f64; 2]>,
+    of: fn(&F) -> f64,
+) -> Judged<F> {
+    (Measure { name, unit, band }, of)
+}
+
 /// What is said of how a figure spreads.
 const SPREAD: [&str; 3] = ["least", "median", "largest"];
 

@@ -13,7 +13,7 @@ mod training;
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor};
 
 use super::Context;
-use super::seeds::Measure;
+use super::seeds::{Judged, judged};
 use crate::Error;
 use crate::report::Report;
 use scoring::{Responder, Scores, score, wilson};
@@ -211,25 +211,13 @@ fn serving<'a>(trained: &'a [Trained], test: &Test) -> &'a Trained {
     trained.iter().find(|one| one.tests.contains(&test.key)).unwrap_or(&trained[0])
 }
 
-/// A figure of single episodes, or of streams.
-type Judged = (Measure, fn(&[Scores]) -> f64);
-
-const fn judged(
-    name: &'static str,
-    unit: &'static str,
-    band: Option<[f64; 2]>,
-    of: fn(&[Scores]) -> f64,
-) -> Judged {
-    (Measure { name, unit, band }, of)
-}
-
 /// A band that a part of 1 meets from `low` on.
 const fn from(low: f64) -> Option<[f64; 2]> {
     Some([low, 1.0])
 }
 
 /// The figures of single episodes, of scores in the order of [`TESTS`], and their bands.
-const SINGLE: [Judged; 7] = [
+const SINGLE: [Judged<[Scores]>; 7] = [
     judged("standard: accuracy", "", from(0.97), |s| s[0].accuracy()),
     judged("standard: accuracy of the worst class", "", from(0.94), |s| s[0].worst_class()),
     judged("timing-controlled: accuracy", "", from(0.94), |s| s[1].accuracy()),
@@ -244,7 +232,7 @@ const SINGLE: [Judged; 7] = [
 ];
 
 /// The same of streams.
-const STREAMS: [Judged; 2] = [
+const STREAMS: [Judged<[Scores]>; 2] = [
     judged("streams of five: accuracy", "", from(0.94), |s| s[2].accuracy()),
     judged("streams of five, timing-controlled: accuracy", "", None, |s| s[3].accuracy()),
 ];

@@ -5,11 +5,11 @@
 
 use super::scoring::{Scores, score};
 use super::training::{PLANS, Trained};
-use super::{Amounts, Judged, SINGLE, STREAMS, TESTS, gated_settings, percent};
+use super::{Amounts, SINGLE, STREAMS, TESTS, gated_settings, percent};
 use crate::Error;
 use crate::cli::explain;
 use crate::experiments::Context;
-use crate::experiments::seeds::{Measure, Seeds};
+use crate::experiments::seeds::{Judged, Measure, Seeds};
 use crate::file;
 use crate::report::Report;
 
@@ -44,12 +44,12 @@ struct Finding {
 }
 
 impl Finding {
-    fn of(seed: u64, trained: &Trained, judged: &[Judged]) -> Self {
+    fn of(seed: u64, trained: &Trained, judged: &[Judged<[Scores]>]) -> Self {
         Self { best: trained.best_validation().map(|(_, score)| score), ..Self::nothing(seed, judged) }
     }
 
     /// Of a training without a network.
-    fn nothing(seed: u64, judged: &[Judged]) -> Self {
+    fn nothing(seed: u64, judged: &[Judged<[Scores]>]) -> Self {
         let [low, _] = judged[0].0.band.unwrap_or_default();
         Self { seed, best: None, least: low }
     }
@@ -71,8 +71,9 @@ impl Finding {
 /// Runs the experiment.
 pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let amounts = amounts(context);
-    let measures =
-        |judged: &[Judged]| Seeds::new(judged.iter().map(|(measure, _)| *measure).chain([WALL_TIME]));
+    let measures = |judged: &[Judged<[Scores]>]| {
+        Seeds::new(judged.iter().map(|(measure, _)| *measure).chain([WALL_TIME]))
+    };
     let mut seeds = [measures(&SINGLE), measures(&STREAMS)];
     let mut findings = [Vec::new(), Vec::new()];
     let (mut accuracies, mut validations) = (Vec::new(), Vec::new());

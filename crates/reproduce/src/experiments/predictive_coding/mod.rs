@@ -13,7 +13,7 @@ use spikegrad::tasks::{Iteration, Options, Purpose, Task, evaluate, generator, t
 pub(super) mod seeds;
 
 use super::Context;
-use super::seeds::Measure;
+use super::seeds::{Judged, judged};
 use crate::Error;
 use crate::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION, cycle};
 use crate::report::Report;
@@ -52,26 +52,19 @@ struct Figures {
     hard: f64,
 }
 
-/// A measure, and which of the figures it is of.
-type Judged = (Measure, fn(&Figures) -> f64);
-
 /// The figures of a network, and the bands that they must meet.
-const MEASURES: [Judged; 10] = [
-    (measure("normalised RMSE of the readout", "", [0.0, 0.06]), |f| f.nrmse),
-    (measure("W_f against -U O: correlation", "", [0.985, 1.0]), |f| f.correlation),
-    (measure("W_f against -U O: slope", "", [0.88, 1.12]), |f| f.slope),
-    (measure("O against U^T: mean cosine", "", [0.96, 1.0]), |f| f.cosine),
-    (measure("balance, smoothed", "", [0.98, 1.0]), |f| f.balance),
-    (measure("balance, raw", "", [0.92, 1.0]), |f| f.balance_raw),
-    (measure("total over input current, smoothed", "", [0.0, 0.22]), |f| f.residual),
-    (measure("silent neurons", "", [0.0, 0.0]), |f| f.silent),
-    (measure("mean rate", "Hz", [0.0, 45.0]), |f| f.rate),
-    (measure("as hard spikes: normalised RMSE", "", [0.0, 0.09]), |f| f.hard),
+const MEASURES: [Judged<Figures>; 10] = [
+    judged("normalised RMSE of the readout", "", Some([0.0, 0.06]), |f| f.nrmse),
+    judged("W_f against -U O: correlation", "", Some([0.985, 1.0]), |f| f.correlation),
+    judged("W_f against -U O: slope", "", Some([0.88, 1.12]), |f| f.slope),
+    judged("O against U^T: mean cosine", "", Some([0.96, 1.0]), |f| f.cosine),
+    judged("balance, smoothed", "", Some([0.98, 1.0]), |f| f.balance),
+    judged("balance, raw", "", Some([0.92, 1.0]), |f| f.balance_raw),
+    judged("total over input current, smoothed", "", Some([0.0, 0.22]), |f| f.residual),
+    judged("silent neurons", "", Some([0.0, 0.0]), |f| f.silent),
+    judged("mean rate", "Hz", Some([0.0, 45.0]), |f| f.rate),
+    judged("as hard spikes: normalised RMSE", "", Some([0.0, 0.09]), |f| f.hard),
 ];
-
-const fn measure(name: &'static str, unit: &'static str, band: [f64; 2]) -> Measure {
-    Measure { name, unit, band: Some(band) }
-}
 
 /// How much is done: iterations of training, held-out trials.
 fn amounts(context: &Context) -> (usize, usize) {
