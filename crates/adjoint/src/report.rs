@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use spikegrad_integrators::{EventLog, RESOLVED_UPSTROKE};
+use spikegrad_integrators::{EventCounts, EventLog, RESOLVED_UPSTROKE};
 
 use crate::Error;
 
@@ -129,33 +129,15 @@ impl GroupReport {
 pub struct GradientReport {
     /// One entry for each group of parameters.
     pub groups: Vec<GroupReport>,
-    /// Spikes in the unperturbed run.
-    pub spikes: u64,
-    /// Spikes whose threshold crossing was all but tangential: there the cost has no derivative.
-    pub grazing_spikes: u64,
-    /// Full crossings of an active zone.
-    pub crossings: u64,
-    /// Crossings that took fewer than [`RESOLVED_STEPS`](spikegrad_integrators::RESOLVED_STEPS) steps: the gradient of the
-    /// program is exact, but no longer that of the equation it stands for.
-    pub short_crossings: u64,
-    /// The steepest upstroke, `h df/dv` at the threshold of a located spike: above
-    /// [`RESOLVED_UPSTROKE`] the gradient of the program is exact, but no longer that of the equation.
-    pub upstroke: f64,
+    /// Spikes, crossings and upstrokes of the unperturbed run: how far the gradient of the program is that of the equation.
+    pub events: EventCounts,
     /// What must be met to pass.
     pub limits: Limits,
 }
 
 impl GradientReport {
     pub(crate) fn new(limits: Limits, log: &EventLog) -> Self {
-        Self {
-            groups: Vec::new(),
-            spikes: log.spikes(),
-            grazing_spikes: log.grazing_spikes(),
-            crossings: log.crossings(),
-            short_crossings: log.short_crossings(),
-            upstroke: log.steepest_upstroke(),
-            limits,
-        }
+        Self { groups: Vec::new(), events: log.counts(), limits }
     }
 
     /// Directions tried, over all groups.
@@ -183,11 +165,6 @@ impl GradientReport {
         share(self.discarded() as f64, self.directions() as f64)
     }
 
-    /// Share of crossings that took too few steps.
-    pub fn short_crossing_share(&self) -> f64 {
-        share(self.short_crossings as f64, self.crossings as f64)
-    }
-
     /// The largest error of a group, relative to the norm of its gradient.
     pub fn error(&self) -> f64 {
         self.groups.iter().fold(0.0, |worst, g| worst.max(g.error))
@@ -201,11 +178,7 @@ impl GradientReport {
     /// Adds the findings of another check, groups of the same name to each other: how several small checks are judged as
     /// one. Keeps its own limits.
     pub fn merge(&mut self, other: Self) {
-        self.spikes += other.spikes;
-        self.grazing_spikes += other.grazing_spikes;
-        self.crossings += other.crossings;
-        self.short_crossings += other.short_crossings;
-        self.upstroke = self.upstroke.max(other.upstroke);
+        self.events += other.events;
         for group in other.groups {
             match self.groups.iter_mut().find(|ours| ours.name == group.name) {
                 Some(ours) => ours.merge(group),
@@ -290,18 +263,18 @@ impl fmt::Display for GradientReport {
         writeln!(
             f,
             "{} spikes, {} grazing; {} zone crossings, {} in too few steps ({:.1} %)",
-            self.spikes,
-            self.grazing_spikes,
-            self.crossings,
-            self.short_crossings,
-            100.0 * self.short_crossing_share()
+            self.events.spikes,
+            self.events.grazing_spikes,
+            self.events.crossings,
+            self.events.short_crossings,
+            100.0 * self.events.short_crossing_share()
         )?;
-        if self.upstroke > RESOLVED_UPSTROKE {
+        if self.events.upstroke > RESOLVED_UPSTROKE {
             writeln!(
                 f,
                 "h df/dv is {:.1} at threshold, above {RESOLVED_UPSTROKE}: the gradient is that of the program, but may be far \
                  from that of the equation; take steps shorter by this factor, or cut the upstroke off lower",
-                self.upstroke
+                self.events.upstroke
             )?;
         }
         match self.verdict() {

@@ -4,6 +4,9 @@
 //! trusted: grazing spikes have no derivative, and a zone crossed in fewer than three steps, or an upstroke that outruns the
 //! step, keeps its charge but not the gradient of the equation that the program stands for.
 
+use std::iter::Sum;
+use std::ops::AddAssign;
+
 /// Crossings of the active zone in fewer steps than this are counted as short.
 pub const RESOLVED_STEPS: u32 = 3;
 
@@ -11,15 +14,69 @@ pub const RESOLVED_STEPS: u32 = 3;
 /// is that of the equation to a tenth or better.
 pub const RESOLVED_UPSTROKE: f64 = 1.0;
 
+/// What an [`EventLog`] counts. Counts of several logs are added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct EventCounts {
+    /// Runs whose first step was logged by [`EventLog::step`].
+    pub runs: u64,
+    /// Spikes.
+    pub spikes: u64,
+    /// Spikes whose threshold crossing was all but tangential: there the cost has no derivative.
+    pub grazing_spikes: u64,
+    /// Full crossings of an active zone.
+    pub crossings: u64,
+    /// Full crossings of an active zone that took fewer than [`RESOLVED_STEPS`] steps: the gradient of the program is exact, but no
+    /// longer that of the equation that the program stands for.
+    pub short_crossings: u64,
+    /// The steepest [`upstroke`](EventLog::upstroke) of all spikes, `h df/dv` at threshold, 0 if none was steep. Above
+    /// [`RESOLVED_UPSTROKE`] the time of a spike depends on where in its step the spike falls, and the gradient of the program is
+    /// that of this error.
+    pub upstroke: f64,
+}
+
+impl EventCounts {
+    /// The share of crossings that took too few steps; 0 where there are none.
+    pub fn short_crossing_share(&self) -> f64 {
+        self.short_crossings as f64 / self.crossings.max(1) as f64
+    }
+
+    /// The share of spikes that grazed the threshold; 0 where there are none.
+    pub fn grazing_share(&self) -> f64 {
+        self.grazing_spikes as f64 / self.spikes.max(1) as f64
+    }
+}
+
+impl AddAssign for EventCounts {
+    fn add_assign(&mut self, other: Self) {
+        // A voltage that goes round more often than can be counted is counted as often as can be.
+        for (count, other) in [
+            (&mut self.runs, other.runs),
+            (&mut self.spikes, other.spikes),
+            (&mut self.grazing_spikes, other.grazing_spikes),
+            (&mut self.crossings, other.crossings),
+            (&mut self.short_crossings, other.short_crossings),
+        ] {
+            *count = count.saturating_add(other);
+        }
+        self.upstroke = self.upstroke.max(other.upstroke);
+    }
+}
+
+impl Sum for EventCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut sum, counts| {
+            sum += counts;
+            sum
+        })
+    }
+}
+
 /// What [`Step::events`](crate::Step::events) writes to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventLog {
     signature: u64,
-    spikes: u64,
-    grazing: u64,
-    crossings: u64,
-    short_crossings: u64,
-    upstroke: f64,
+    counts: EventCounts,
     /// Number of the step that is logged, over all runs; no two runs have steps that follow each other.
     now: u64,
     /// How many steps in a row each neuron touched the zone, and the last one.
@@ -45,6 +102,7 @@ impl EventLog {
     /// Begins step `n` of a run: a neuron that [`zone`](Self::zone) does not report in a step did not touch the zone in it.
     pub fn step(&mut self, n: usize) {
         self.now += 1 + u64::from(n == 0);
+        self.counts.runs += u64::from(n == 0);
     }
 
     /// Reports a step of `neuron`: whether it touched the active zone and how many spikes it completed.
@@ -57,25 +115,23 @@ impl EventLog {
         *dwell = if goes_on { dwell.saturating_add(1) } else { u32::from(touched) };
         *last = self.now;
         if spikes > 0 {
-            // A voltage that goes round more often than can be counted is counted as often as can be.
-            self.spikes = self.spikes.saturating_add(spikes);
-            self.crossings = self.crossings.saturating_add(spikes);
             // All but the first of several spikes in one step cross the zone within it.
-            let short = spikes - u64::from(*dwell >= RESOLVED_STEPS);
-            self.short_crossings = self.short_crossings.saturating_add(short);
+            let short_crossings = spikes - u64::from(*dwell >= RESOLVED_STEPS);
+            self.counts +=
+                EventCounts { spikes, crossings: spikes, short_crossings, ..EventCounts::default() };
             *dwell = 0;
         }
     }
 
     /// Counts a threshold crossing that is tangential to rounding or nearly so.
     pub fn grazing(&mut self) {
-        self.grazing += 1;
+        self.counts.grazing_spikes += 1;
     }
 
     /// Reports a spike that is located inside a step of `h`, with `h df/dv` at threshold: by how many e-foldings in a step a
     /// disturbance grows on the upstroke.
     pub fn upstroke(&mut self, growth: f64) {
-        self.upstroke = self.upstroke.max(growth);
+        self.counts.upstroke = self.counts.upstroke.max(growth);
     }
 
     /// A number that is equal for runs with the same pieces.
@@ -83,30 +139,9 @@ impl EventLog {
         self.signature
     }
 
-    /// Spikes seen.
-    pub fn spikes(&self) -> u64 {
-        self.spikes
-    }
-
-    /// Grazing spikes seen.
-    pub fn grazing_spikes(&self) -> u64 {
-        self.grazing
-    }
-
-    /// Full crossings of an active zone.
-    pub fn crossings(&self) -> u64 {
-        self.crossings
-    }
-
-    /// Full crossings of an active zone that took fewer than [`RESOLVED_STEPS`] steps.
-    pub fn short_crossings(&self) -> u64 {
-        self.short_crossings
-    }
-
-    /// The steepest [`upstroke`](Self::upstroke) of all spikes, 0 if none was steep. Above [`RESOLVED_UPSTROKE`] the time of a
-    /// spike depends on where in its step the spike falls, and the gradient of the program is that of this error.
-    pub fn steepest_upstroke(&self) -> f64 {
-        self.upstroke
+    /// What was counted.
+    pub fn counts(&self) -> EventCounts {
+        self.counts
     }
 }
 
@@ -130,7 +165,10 @@ mod tests {
     fn more_spikes_than_can_be_counted_do_not_overflow() {
         let mut log = EventLog::default();
         (0..3).for_each(|_| log.zone(0, true, u64::MAX));
-        assert_eq!((log.spikes(), log.crossings(), log.short_crossings()), (u64::MAX, u64::MAX, u64::MAX));
+        assert_eq!(
+            (log.counts().spikes, log.counts().crossings, log.counts().short_crossings),
+            (u64::MAX, u64::MAX, u64::MAX)
+        );
     }
 
     #[test]
@@ -140,21 +178,21 @@ mod tests {
             log.zone(1, true, u64::from(step == 3));
             log.zone(0, step >= 2, if step == 3 { 2 } else { 0 });
         }
-        assert_eq!((log.spikes(), log.crossings(), log.short_crossings()), (3, 3, 2));
+        assert_eq!((log.counts().spikes, log.counts().crossings, log.counts().short_crossings), (3, 3, 2));
     }
 
     #[test]
     fn a_neuron_that_is_not_reported_has_left_the_zone() {
         let mut log = EventLog::default();
         let mut crossing = |steps: &[usize]| {
-            let before = log.short_crossings();
+            let before = log.counts().short_crossings;
             for &n in steps {
                 log.step(n);
                 if n != 5 {
                     log.zone(0, true, u64::from(n == 7));
                 }
             }
-            log.short_crossings() - before
+            log.counts().short_crossings - before
         };
         assert_eq!(crossing(&[4, 5, 6, 7]), 1);
         assert_eq!(crossing(&[1, 2, 3]), 0);

@@ -8,7 +8,7 @@
 //! - [`Exponential`]: methods that follow what relaxes by an exponential, with the step and its transpose;
 //! - [`Affine`]: the closed-form step with a hard reset, [`Decay`]: the exact step of a synapse;
 //! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
-//! - [`EventLog`]: what makes a program only piecewise smooth;
+//! - [`EventLog`] and [`EventCounts`]: what makes a program only piecewise smooth;
 //! - [`Divergence`]: where a run stopped being finite;
 //! - [`Total`] and [`norm`]: sums that keep what plain ones lose; [`is_granted`]: whether there is memory.
 //!
@@ -32,7 +32,7 @@ pub use affine::{Affine, AffineBar, HardReset, Spike};
 pub use decay::Decay;
 pub use divergence::Divergence;
 pub use error::Error;
-pub use events::{EventLog, RESOLVED_STEPS, RESOLVED_UPSTROKE};
+pub use events::{EventCounts, EventLog, RESOLVED_STEPS, RESOLVED_UPSTROKE};
 pub use exponential::{Exponential, Method};
 pub use field::{VectorField, VectorFieldVjp};
 pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};

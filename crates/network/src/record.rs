@@ -1,7 +1,7 @@
 //! Recordings: the traces and spikes of a run, for plots and analyses.
 
 use nalgebra::RealField;
-use spikegrad_integrators::{EventLog, Step};
+use spikegrad_integrators::{EventCounts, EventLog, Step};
 
 use crate::split::SplitRun;
 use crate::{Error, memory};
@@ -42,7 +42,7 @@ pub struct Recording<T> {
     /// Spikes in order of time. [`spike_counts`](Self::spike_counts) and [`spike_times`](Self::spike_times) sort them by neuron.
     pub spikes: Vec<Spike>,
     /// How well the active zone was resolved: spikes, grazing ones, crossings of the zone.
-    pub events: EventLog,
+    pub events: EventCounts,
     /// The cost.
     pub cost: T,
 }
@@ -93,10 +93,10 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             current: trace(n)?,
             output: trace(outputs)?,
             spikes: Vec::new(),
-            events: EventLog::default(),
+            events: EventCounts::default(),
             cost: T::zero(),
         };
-        let mut fits = Ok(());
+        let (mut log, mut fits) = (EventLog::default(), Ok(()));
         recording.cost = self.watch(|step, x, tape| {
             recording.time.push(self.time(step + 1));
             recording.v.extend_from_slice(&x[..n]);
@@ -106,7 +106,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
             }
             recording.current.extend_from_slice(self.last_current(tape));
             recording.output.extend_from_slice(self.last_output(tape));
-            self.log_crossings(step..step + 1, tape, &mut recording.events);
+            self.log_crossings(step..step + 1, tape, &mut log);
             let spikes = &mut recording.spikes;
             let first = spikes.len();
             let most = n.saturating_mul(Spike::EACH as usize);
@@ -119,6 +119,7 @@ impl<T: RealField + Copy> SplitRun<'_, T> {
                 spikes[first..].sort_by(|a, b| a.time.total_cmp(&b.time));
             }
         })?;
+        recording.events = log.counts();
         fits.map(|()| recording)
     }
 }

@@ -271,7 +271,7 @@ fn a_relaxation_without_its_derivative_is_found() -> Result<(), Failure> {
     for method in Exponential::ALL {
         let report = check(neuron, method.into())?;
         report.verdict()?;
-        assert!(report.spikes > 20 && report.short_crossings == 0, "{report}");
+        assert!(report.events.spikes > 20 && report.events.short_crossings == 0, "{report}");
         let verdict = check(Mistaken(neuron), method.into())?.verdict();
         assert!(matches!(verdict, Err(Wrong::GradientMismatch { .. })));
     }

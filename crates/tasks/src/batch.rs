@@ -7,12 +7,12 @@ use aligned_vec::AVec;
 use nalgebra::RealField;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
-use spikegrad_integrators::{EventLog, Total};
+use spikegrad_integrators::{EventCounts, EventLog, Total};
 use spikegrad_network::kernels::wide::axpy;
 use spikegrad_network::{Entry, Loss, Parameters, SplitStep, SplitTape, Trial};
 
+use crate::Error;
 use crate::clip::clip_factor;
-use crate::{Error, Events};
 
 /// Lanes unless said otherwise.
 pub const DEFAULT_LANES: usize = 8;
@@ -37,7 +37,7 @@ struct Lane<T> {
     trial: AVec<T>,
     results: Vec<TrialResult<T>>,
     log: EventLog,
-    events: Events,
+    events: EventCounts,
 }
 
 /// What became of one trial of a batch.
@@ -56,7 +56,7 @@ pub struct BatchResult<T> {
     pub cost: T,
     /// What was counted in the finite trials of each lane up to the first one with a spike. Where there are no spikes here, no
     /// neuron fired in the whole batch.
-    pub events: Events,
+    pub events: EventCounts,
     /// The trials, in order.
     pub trials: Vec<TrialResult<T>>,
 }
@@ -126,7 +126,7 @@ impl<T: RealField + Copy> Batch<T> {
                 trial: AVec::new(0),
                 results: Vec::new(),
                 log: EventLog::default(),
-                events: Events::default(),
+                events: EventCounts::default(),
             };
             self.lanes.clear();
             self.lanes.resize_with(count, lane);
@@ -202,7 +202,7 @@ impl<T: RealField + Copy> Lane<T> {
             std::mem::swap(&mut self.sum, &mut self.trial);
         }
         self.results.clear();
-        self.events = Events::default();
+        self.events = EventCounts::default();
         for trial in trials {
             let run = scheme.run(trial, loss)?;
             // Each trial has a place of its own, so that one that fails half-way leaves nothing behind.
@@ -224,7 +224,7 @@ impl<T: RealField + Copy> Lane<T> {
             let mut norms = Vec::new();
             if cost.is_ok() {
                 if looks {
-                    self.events += Events::from(&self.log);
+                    self.events += self.log.counts();
                 }
                 for (g, entry) in layout.entries().iter().enumerate() {
                     let part = &mut self.trial[entry.range.clone()];

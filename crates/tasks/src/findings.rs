@@ -2,9 +2,8 @@
 //! they do.
 
 use std::fmt;
-use std::ops::AddAssign;
 
-use spikegrad_integrators::{EventLog, RESOLVED_STEPS, RESOLVED_UPSTROKE};
+use spikegrad_integrators::{EventCounts, RESOLVED_STEPS, RESOLVED_UPSTROKE};
 
 /// The share of short crossings above which a run is not trusted: [`Finding::ShortCrossings`]. Training ends with an error above
 /// another one, [`Options::short_crossings`](crate::Options::short_crossings).
@@ -12,92 +11,6 @@ pub const SHORT_CROSSINGS: f64 = 0.25;
 
 /// The share of grazing spikes above which a run is not trusted: [`Finding::GrazingSpikes`].
 pub const GRAZING_SPIKES: f64 = 0.1;
-
-/// What was counted in the runs of some trials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Events {
-    /// Trials that were looked at.
-    pub trials: u64,
-    /// Spikes.
-    pub spikes: u64,
-    /// Spikes whose threshold crossing was all but tangential.
-    pub grazing_spikes: u64,
-    /// Full crossings of an active zone.
-    pub crossings: u64,
-    /// Crossings that took fewer than [`RESOLVED_STEPS`] steps.
-    pub short_crossings: u64,
-    /// The steepest upstroke of a located spike, `h df/dv` at threshold.
-    pub upstroke: f64,
-}
-
-impl From<&EventLog> for Events {
-    /// Of one trial.
-    fn from(log: &EventLog) -> Self {
-        Self {
-            trials: 1,
-            spikes: log.spikes(),
-            grazing_spikes: log.grazing_spikes(),
-            crossings: log.crossings(),
-            short_crossings: log.short_crossings(),
-            upstroke: log.steepest_upstroke(),
-        }
-    }
-}
-
-impl AddAssign for Events {
-    fn add_assign(&mut self, other: Self) {
-        for (count, other) in [
-            (&mut self.trials, other.trials),
-            (&mut self.spikes, other.spikes),
-            (&mut self.grazing_spikes, other.grazing_spikes),
-            (&mut self.crossings, other.crossings),
-            (&mut self.short_crossings, other.short_crossings),
-        ] {
-            *count = count.saturating_add(other);
-        }
-        self.upstroke = self.upstroke.max(other.upstroke);
-    }
-}
-
-impl std::iter::Sum for Events {
-    fn sum<I: Iterator<Item = Self>>(events: I) -> Self {
-        events.fold(Self::default(), |mut sum, events| {
-            sum += events;
-            sum
-        })
-    }
-}
-
-impl Events {
-    /// The share of crossings that took too few steps; 0 where there are none.
-    pub fn short_crossing_share(&self) -> f64 {
-        self.short_crossings as f64 / self.crossings.max(1) as f64
-    }
-
-    /// The share of spikes that grazed the threshold; 0 where there are none.
-    pub fn grazing_share(&self) -> f64 {
-        self.grazing_spikes as f64 / self.spikes.max(1) as f64
-    }
-
-    /// What is wrong with these runs, and what to change.
-    pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        if self.trials > 0 && self.spikes == 0 {
-            findings.push(Finding::Silence { trials: self.trials });
-        }
-        if self.short_crossing_share() > SHORT_CROSSINGS {
-            let (share, crossings) = (self.short_crossing_share(), self.crossings);
-            findings.push(Finding::ShortCrossings { share, crossings });
-        }
-        if self.grazing_share() > GRAZING_SPIKES {
-            findings.push(Finding::GrazingSpikes { share: self.grazing_share(), spikes: self.spikes });
-        }
-        if self.upstroke > RESOLVED_UPSTROKE {
-            findings.push(Finding::SteepUpstroke { growth: self.upstroke });
-        }
-        findings
-    }
-}
 
 /// Something that makes a result worth little although every number in it is finite. It prints as what was found and what to
 /// change.
@@ -128,6 +41,27 @@ pub enum Finding {
         /// `h df/dv` at threshold.
         growth: f64,
     },
+}
+
+impl Finding {
+    /// What is wrong with these runs, and what to change.
+    pub fn of(events: &EventCounts) -> Vec<Self> {
+        let mut findings = Vec::new();
+        if events.runs > 0 && events.spikes == 0 {
+            findings.push(Self::Silence { trials: events.runs });
+        }
+        if events.short_crossing_share() > SHORT_CROSSINGS {
+            let (share, crossings) = (events.short_crossing_share(), events.crossings);
+            findings.push(Self::ShortCrossings { share, crossings });
+        }
+        if events.grazing_share() > GRAZING_SPIKES {
+            findings.push(Self::GrazingSpikes { share: events.grazing_share(), spikes: events.spikes });
+        }
+        if events.upstroke > RESOLVED_UPSTROKE {
+            findings.push(Self::SteepUpstroke { growth: events.upstroke });
+        }
+        findings
+    }
 }
 
 impl fmt::Display for Finding {
@@ -164,11 +98,12 @@ mod tests {
 
     #[test]
     fn findings_say_what_to_change() {
-        let said =
-            |events: Events| -> Vec<String> { events.findings().iter().map(Finding::to_string).collect() };
-        assert!(said(Events::default()).is_empty());
-        let fine = Events {
-            trials: 2,
+        let said = |events: EventCounts| -> Vec<String> {
+            Finding::of(&events).iter().map(Finding::to_string).collect()
+        };
+        assert!(said(EventCounts::default()).is_empty());
+        let fine = EventCounts {
+            runs: 2,
             spikes: 40,
             grazing_spikes: 4,
             crossings: 40,
@@ -176,17 +111,17 @@ mod tests {
             upstroke: 1.0,
         };
         assert!(said(fine).is_empty());
-        let silent = Events { trials: 3, ..Events::default() };
+        let silent = EventCounts { runs: 3, ..EventCounts::default() };
         let message =
             "no neuron fires in 3 trials: raise the tonic currents, the input weights or the inputs";
         assert_eq!(said(silent), [message]);
-        let coarse = said(Events { grazing_spikes: 5, short_crossings: 11, upstroke: 7.6, ..fine });
+        let coarse = said(EventCounts { grazing_spikes: 5, short_crossings: 11, upstroke: 7.6, ..fine });
         assert!(coarse[0].starts_with("28 % of 40 crossings of the active zone take fewer than 3 steps"));
         assert!(coarse[1].starts_with("12 % of 40 spikes graze the threshold"));
         assert!(
             coarse[2].starts_with("h df/dv is 7.6 at the threshold of a spike, above 1: the gradient is not")
         );
-        let sum: Events = [fine, silent].into_iter().sum();
+        let sum: EventCounts = [fine, silent].into_iter().sum();
         assert!(said(sum).is_empty() && sum.upstroke == 1.0);
     }
 }

@@ -1,226 +1,18 @@
 //! Training: batches of fresh trials, clipped gradients, an optimiser, a history; watched and interruptible.
 
-use std::fmt;
-use std::ops::ControlFlow;
-
 use nalgebra::RealField;
-use spikegrad_adjoint::{Memory, Sweep};
-use spikegrad_integrators::{Divergence, EventLog, Method, is_granted};
-use spikegrad_network::{
-    Error as NetworkError, Group, Network, Parameters, Recording, Sample, SplitStep, Trial,
-};
+use spikegrad_adjoint::Sweep;
+use spikegrad_integrators::{EventLog, is_granted};
+use spikegrad_network::{Group, Network, Parameters, Sample, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Origin, Training};
 use crate::clip::RunningQuantile;
+use crate::evaluate::validate;
 use crate::task::{Purpose, Stage, generator};
 use crate::validation::{Course, Next};
 use crate::{
-    Batch, Clip, DEFAULT_LANES, Error, Events, Finding, Optimiser, Rate, Rule, Schedule, Task, Validated,
-    Validation, file,
+    Batch, BatchResult, Clip, Error, Iteration, JUDGED_CROSSINGS, Observer, Optimiser, Options, Task, file,
 };
-
-/// Crossings of the active zone in the first batch from which on [`Options::short_crossings`] is asked.
-pub const JUDGED_CROSSINGS: u64 = 20;
-
-/// How a network is trained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// Step size of the split step, ms.
-    pub h: f64,
-    /// One method for all neurons without a closed form; `None` for that which each model names
-    /// ([`Neuron::METHOD`](spikegrad_models::Neuron::METHOD)).
-    pub method: Option<Method>,
-    /// Number of iterations. A training that has done fewer goes on from its checkpoint, also beyond what it was planned
-    /// for: from then on, the schedule and the stages of the task are those of the new number.
-    pub iterations: usize,
-    /// Trials in a batch.
-    pub batch: usize,
-    /// Seed of the trials.
-    pub seed: u64,
-    /// The optimiser's rule.
-    pub rule: Rule,
-    /// Step size of each group that is trained.
-    pub rates: Vec<Rate>,
-    /// What part of the way back to its initial values a group goes in each iteration, times the schedule's factor.
-    pub pulls: Vec<Rate>,
-    /// How step sizes change.
-    pub schedule: Schedule,
-    /// The network that is validated, and returned, has its parameters averaged over about so many iterations (equation
-    /// (72)); 1 for the network as the last iteration left it.
-    pub average: usize,
-    /// Clipping of each trial's gradient by group; `None` for none.
-    pub clip: Option<Clip>,
-    /// Groups that are not clipped. A readout's gradient is tame and would be biased by clipping.
-    pub unclipped: Vec<Group>,
-    /// Lanes of a batch: at most so many threads work at once.
-    pub lanes: usize,
-    /// The largest share of crossings of the active zone that may take too few steps in the first batch
-    /// ([`Events::short_crossing_share`](crate::Events::short_crossing_share)). Where that batch counts at least
-    /// [`JUDGED_CROSSINGS`] and the share is larger, the step is too coarse for the gate, the gradient is not that of the equations,
-    /// and training ends with an error; 1 to train the program as it is. Later batches are reported only
-    /// ([`Iteration::findings`]): a network may run away for some iterations and come back.
-    pub short_crossings: f64,
-    /// How much each lane keeps of the trial that it works on. Weights do not depend on it.
-    pub memory: Memory,
-    /// Steering by held-out trials: levels of difficulty, the best network, the end. `None` for training at the last level
-    /// for all iterations.
-    pub validation: Option<Validation>,
-    /// The file that keeps the training run and that a later run goes on from; `None` for no file. Whether it can be written is
-    /// tried before the first iteration.
-    pub checkpoint: Option<Checkpoint>,
-}
-
-impl Default for Options {
-    /// Adam at 1e-3 for weights, tonic currents and readout of one synapse class, 1000 iterations of 20 trials, `h` 1 ms.
-    fn default() -> Self {
-        let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
-        Self {
-            h: 1.0,
-            method: None,
-            iterations: 1000,
-            batch: 20,
-            seed: 1,
-            rule: Rule::ADAM,
-            rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
-            pulls: Vec::new(),
-            schedule: Schedule::Constant,
-            average: 1,
-            clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
-            unclipped: vec![Group::Readout],
-            lanes: DEFAULT_LANES,
-            short_crossings: 0.5,
-            memory: Memory::Stored,
-            validation: None,
-            checkpoint: None,
-        }
-    }
-}
-
-impl Options {
-    /// What must be the same for training to go on, option by option: all but how long it goes on, what ends it, where it is kept
-    /// and how much memory it has.
-    fn identity(&self) -> Vec<String> {
-        let Self {
-            h,
-            method,
-            iterations: _,
-            batch,
-            seed,
-            rule,
-            rates,
-            pulls,
-            schedule,
-            average,
-            clip,
-            unclipped,
-            lanes,
-            short_crossings: _,
-            memory: _,
-            validation,
-            checkpoint: _,
-        } = self;
-        let list = |rates: &[Rate]| {
-            rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>().join(", ")
-        };
-        vec![
-            format!("h = {h}"),
-            format!("method = {}", method.map_or("that of each model", |method| method.name())),
-            format!("batch = {batch}"),
-            format!("seed = {seed}"),
-            format!("rule = {rule:?}"),
-            format!("rates = {}", list(rates)),
-            format!("pulls = {}", list(pulls)),
-            format!("schedule = {schedule:?}"),
-            format!("average = {average}"),
-            format!("clip = {clip:?}"),
-            format!("unclipped = {unclipped:?}"),
-            format!("lanes = {lanes}"),
-            format!("validation = {validation:?}"),
-        ]
-    }
-}
-
-/// What an iteration did.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Iteration {
-    /// Which one, from 0.
-    pub iteration: usize,
-    /// Mean cost of the batch before the step.
-    pub cost: f64,
-    /// Trials that became non-finite and were left out.
-    pub skipped: usize,
-    /// What was counted in some of the others ([`BatchResult::events`](crate::BatchResult::events)), and in all held-out trials if
-    /// it was time for these.
-    pub events: Events,
-    /// Factor on all step sizes.
-    pub factor: f64,
-    /// Level of difficulty.
-    pub level: f64,
-    /// What was found on held-out trials after the step, if it was time for that.
-    pub validation: Option<Validated>,
-}
-
-impl Iteration {
-    /// What makes this iteration's numbers worth little, and what to change.
-    pub fn findings(&self) -> Vec<Finding> {
-        self.events.findings()
-    }
-}
-
-/// The cost, then the shares of short crossings and of grazing spikes, then the findings.
-impl fmt::Display for Iteration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = |share: f64| 100.0 * share;
-        let (short, grazing) = (self.events.short_crossing_share(), self.events.grazing_share());
-        write!(
-            f,
-            "cost {:.4e}, {:.0} % short, {:.0} % grazing",
-            self.cost,
-            percent(short),
-            percent(grazing)
-        )?;
-        self.findings().iter().try_for_each(|finding| write!(f, "; {finding}"))
-    }
-}
-
-/// Watches training; may end it.
-pub trait Observer<T: 'static> {
-    /// Called after every iteration with the network as it is now. `Break` ends training, and nothing is lost.
-    fn iteration(&mut self, done: &Iteration, network: &Network<T>) -> ControlFlow<()>;
-}
-
-/// Watches nothing.
-impl<T: 'static> Observer<T> for () {
-    fn iteration(&mut self, _: &Iteration, _: &Network<T>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
-/// Moves a progress bar, and makes what an [`Iteration`] displays its message: the cost and what there is to find.
-/// [`progress_bar`] makes one that shows messages; `ProgressBar::new` makes one that does not. The bar decides where it is drawn.
-impl<T: 'static> Observer<T> for indicatif::ProgressBar {
-    fn iteration(&mut self, done: &Iteration, _: &Network<T>) -> ControlFlow<()> {
-        self.set_position(done.iteration as u64 + 1);
-        self.set_message(done.to_string());
-        ControlFlow::Continue(())
-    }
-}
-
-/// A progress bar for [`train`] that shows the iteration, the time that is left, and the cost.
-///
-/// ```
-/// # use spikegrad_tasks::{Options, progress_bar};
-/// let options = Options::default();
-/// let mut bar = progress_bar(options.iterations);
-/// // train(&mut network, &task, &options, &mut bar)?;
-/// bar.finish_and_clear();
-/// ```
-pub fn progress_bar(iterations: usize) -> indicatif::ProgressBar {
-    let style = indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} (eta {eta}) {msg}");
-    // The template is a constant and does parse.
-    let style = style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
-    indicatif::ProgressBar::new(iterations as u64).with_style(style)
-}
 
 /// Trains `network` on `task` and returns what every iteration did.
 ///
@@ -533,7 +325,7 @@ impl<T: RealField + Copy> Trainer<T> {
                 // A trial that became non-finite has been counted, and says nothing here.
                 let _ = sweep.events(&scheme.run(trial, task.loss())?, &mut log);
             }
-            Ok(log.spikes() > 0)
+            Ok(log.counts().spikes > 0)
         };
         if !(undriven || unread && fires()?) {
             return Ok(());
@@ -553,7 +345,7 @@ impl<T: RealField + Copy> Trainer<T> {
         network: &Network<T>,
         task: &dyn Task<T>,
         options: &Options,
-    ) -> Result<crate::BatchResult<T>, Error> {
+    ) -> Result<BatchResult<T>, Error> {
         let entries = network.parameters.layout().entries();
         let largest = |clip: Clip| -> Result<Vec<Option<T>>, Error> {
             let groups = self.quantiles.iter().zip(entries.iter().map(|e| e.group));
@@ -627,85 +419,18 @@ fn make_room<T>(trials: &mut Vec<Trial<T>>, batch: usize, like: &Trial<T>) -> Re
     if fits { Ok(()) } else { Err(refused) }
 }
 
-/// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
-///
-/// # Errors
-/// If a trial does not fit the network, or [`Error::HeldOut`] for the first trial that does not stay finite.
-pub fn evaluate<T: RealField + Copy, R: Send>(
-    network: &Network<T>,
-    task: &dyn Task<T>,
-    options: &Options,
-    trials: usize,
-    look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
-) -> Result<Vec<R>, Error> {
-    let looks = run_held_out(network, task, options, Purpose::Test, trials, Stage::held_out, look)?;
-    let finite =
-        |(trial, look): (usize, Result<R, Divergence>)| look.map_err(|why| Error::HeldOut { trial, why });
-    looks.into_iter().enumerate().map(finite).collect()
-}
-
-fn validate<T: RealField + Copy>(
-    network: &Network<T>,
-    task: &dyn Task<T>,
-    options: &Options,
-    trials: usize,
-    level: f64,
-) -> Result<(Validated, Events), Error> {
-    let look = |trial: &Trial<T>, recording: &Recording<T>| {
-        let cost: f64 = recording.cost.to_subset_unchecked();
-        (task.score(trial, recording), cost, Events::from(&recording.events))
-    };
-    let held_out = |index| Stage { level, ..Stage::held_out(index) };
-    let found = run_held_out(network, task, options, Purpose::Validation, trials, held_out, look)?;
-    // A network that diverges on a trial has no score, which is the worst one.
-    let found: Vec<_> =
-        found.into_iter().map(|found| found.unwrap_or((f64::NAN, f64::NAN, Events::default()))).collect();
-    let mean = |sum: f64| sum / trials as f64;
-    let validated = Validated {
-        score: mean(found.iter().map(|f| f.0).sum()),
-        cost: mean(found.iter().map(|f| f.1).sum()),
-    };
-    Ok((validated, found.iter().map(|f| f.2).sum()))
-}
-
-/// What `look` makes of each trial that stays finite.
-fn run_held_out<T: RealField + Copy, R: Send>(
-    network: &Network<T>,
-    task: &dyn Task<T>,
-    options: &Options,
-    purpose: Purpose,
-    trials: usize,
-    stage: impl Fn(usize) -> Stage + Sync,
-    look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
-) -> Result<Vec<Result<R, Divergence>>, Error> {
-    use rayon::prelude::*;
-    task.check()?;
-    let scheme = SplitStep::with_method(network, options.h, options.method)?;
-    (0..trials)
-        .into_par_iter()
-        .map(|index| {
-            let rng = &mut generator(options.seed, purpose, index as u64);
-            let trial = task.trial(stage(index), rng);
-            match scheme.run(&trial, task.loss())?.record() {
-                Ok(recording) => Ok(Ok(look(&trial, &recording))),
-                Err(NetworkError::Diverged(why)) => Ok(Err(why)),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
     use std::path::Path;
     use std::time::Instant;
 
     use spikegrad_models::{GateShape, Lif, Theta};
-    use spikegrad_network::{Loss, Population};
+    use spikegrad_network::{Loss, Population, Recording};
 
     use super::*;
     use crate::predictive_coding::PredictiveCoding;
-    use crate::{Quadratic, load};
+    use crate::{Quadratic, Rate, Rule, Schedule, load, progress_bar};
 
     /// The readout is to follow an input of random height.
     #[derive(Clone)]

@@ -92,7 +92,7 @@ fn check<N: NeuronVjp>(neuron: N, n: usize, seed: u64, plain: bool) -> Result<u6
     let mut objective = NetworkObjective::new(network, &trial, &loss, scheme, h);
     let report = GradientCheck::default().run(&mut objective).expect("a report");
     prop_assert!(report.agreement().is_ok(), "{}\n{report}", N::NAME);
-    Ok(report.spikes)
+    Ok(report.events.spikes)
 }
 
 proptest! {

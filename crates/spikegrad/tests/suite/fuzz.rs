@@ -405,7 +405,7 @@ fn consistent<T: RealField + Copy>(
     let mut log = EventLog::default();
     prop_assert!(Sweep::new().events(run, &mut log).is_ok());
     let counted = recording.spike_counts().iter().fold(0_u64, |sum, &count| sum.saturating_add(count));
-    prop_assert_eq!(counted, log.spikes());
+    prop_assert_eq!(counted, log.counts().spikes);
     Ok(())
 }
 

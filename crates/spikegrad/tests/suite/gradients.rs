@@ -50,7 +50,7 @@ fn prove(name: &str, models: &[&Model], deal: impl Fn(usize) -> Vec<(Scheme, Gat
     let report = merged.into_inner().expect("at least one case");
     println!("{name}, {:.1} s\n{report}", started.elapsed().as_secs_f64());
     assert!(report.passed(), "{name}: {report}");
-    assert!(report.spikes > 0 && report.crossings > 0, "{name}: nothing fires\n{report}");
+    assert!(report.events.spikes > 0 && report.events.crossings > 0, "{name}: nothing fires\n{report}");
     // In a mixed network not every model need fire: each has all of its groups compared where it stands alone.
     if models.len() == 1 {
         assert!(report.not_compared().all(|group| group.size == 0), "{name}: a group is unproved\n{report}");
@@ -305,7 +305,7 @@ fn catch_planted_errors(model: &Model) {
     problem.loss.membrane.fill(0.1 / (model.voltage * model.voltage));
     let check = GradientCheck::default();
     let report = check.run(&mut Spoilt::new(&problem, Flaw::None)).expect("a check");
-    assert!(report.passed() && report.spikes > 0, "{}: {report}", model.name);
+    assert!(report.passed() && report.events.spikes > 0, "{}: {report}", model.name);
 
     let entries = problem.network.parameters.layout().entries();
     let of = |name: &str| entries.iter().find(|e| e.name == name).map(|e| e.range.clone());
@@ -352,7 +352,10 @@ fn a_check_that_compared_nothing_is_no_pass() {
     problem.loss.membrane.fill(0.0);
     for flaw in [Flaw::None, Flaw::StateSign(0..neurons), Flaw::StateDropped(0..neurons)] {
         let report = GradientCheck::default().run(&mut Spoilt::new(&problem, flaw)).expect("a check");
-        assert!(report.agreement().is_ok() && report.spikes == 0 && report.compared() == 0, "{report}");
+        assert!(
+            report.agreement().is_ok() && report.events.spikes == 0 && report.compared() == 0,
+            "{report}"
+        );
         assert!(matches!(report.verdict(), Err(Error::FlatCost { directions: 1.. })), "{report}");
     }
     // Charged synapses are read out: the readout's gradient is compared, and the report says of what nothing is known.

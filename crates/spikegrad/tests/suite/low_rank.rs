@@ -94,7 +94,7 @@ fn networks_of_low_rank_have_an_exact_gradient() {
     assert!(outcome.is_ok(), "{}", outcome.expect_err("a failure"));
     let report = merged.into_inner().expect("a report");
     println!("{report}");
-    assert!(report.passed() && report.spikes > 100, "{report}");
+    assert!(report.passed() && report.events.spikes > 100, "{report}");
 }
 
 /// The network with `W = L R` in place of both factors.

@@ -2,9 +2,10 @@
 
 use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
+use spikegrad::integrators::EventCounts;
 use spikegrad::network::Recording;
 use spikegrad::prelude::*;
-use spikegrad::tasks::{Error, Events, Finding, Validation};
+use spikegrad::tasks::{Error, Finding, Validation};
 
 use crate::common::real;
 
@@ -173,12 +174,12 @@ fn training_finds_steps_too_coarse_for_the_gate_and_neurons_that_are_silent() {
             }
         };
         // The same of held-out trials.
-        let look = |_: &Trial<f64>, recording: &Recording<f64>| Events::from(&recording.events);
-        let held_out: Events =
+        let look = |_: &Trial<f64>, recording: &Recording<f64>| recording.events;
+        let held_out: EventCounts =
             evaluate(&network(), &task, &options, 5, look).expect("an evaluation").into_iter().sum();
-        assert_eq!(held_out.findings().len(), history[0].findings().len());
+        assert_eq!(Finding::of(&held_out).len(), history[0].findings().len());
         // The batch has eight lanes.
-        assert!(history[0].events.trials >= 8 && history[1].events.trials >= 11);
+        assert!(history[0].events.runs >= 8 && history[1].events.runs >= 11);
         Ok(history)
     };
     let refused = run(20.0, 1.5, 0.5).expect_err("steps too coarse");
@@ -204,13 +205,13 @@ fn training_finds_steps_too_coarse_for_the_gate_and_neurons_that_are_silent() {
 
 #[test]
 fn a_progress_bar_shows_what_there_is_to_find() {
-    let events = Events {
-        trials: 1,
+    let events = EventCounts {
+        runs: 1,
         spikes: 10,
         grazing_spikes: 1,
         crossings: 10,
         short_crossings: 5,
-        ..Events::default()
+        ..EventCounts::default()
     };
     let done =
         Iteration { iteration: 4, cost: 0.25, skipped: 0, events, factor: 1.0, level: 1.0, validation: None };
@@ -232,10 +233,10 @@ fn crossings_of_the_tape_are_those_of_the_run() {
     let run = scheme.run(&trial, &task.loss).expect("a run");
     let mut log = EventLog::default();
     Sweep::new().events(&run, &mut log).expect("finite");
-    let expected = Events::from(&log);
+    let expected = log.counts();
     let is_mixed = expected.short_crossings > 0 && expected.short_crossings < expected.crossings;
     assert!(expected.spikes > 20 && is_mixed, "{expected:?}");
-    assert_eq!(Events::from(&run.record().expect("finite").events), expected);
+    assert_eq!(run.record().expect("finite").events, expected);
     for memory in [Memory::Stored, Memory::SqrtSteps, Memory::Every(7)] {
         let mut gradient = network.parameters.zeros_like();
         let mut batch = Batch::default().memory(memory);

@@ -57,8 +57,8 @@ fn error<N: NeuronVjp>(neuron: N, v_t: f64, drive: [f64; 2], gain: f64) -> (f64,
             if h == 0.25 {
                 let mut of_run = EventLog::default();
                 sweep.events(&run, &mut of_run).expect("finite");
-                assert!(of_run.spikes() > 6, "{}: {} spikes", N::NAME, of_run.spikes());
-                log.upstroke(of_run.steepest_upstroke());
+                assert!(of_run.counts().spikes > 6, "{}: {} spikes", N::NAME, of_run.counts().spikes);
+                log.upstroke(of_run.counts().upstroke);
             }
             gradient.group(Group::Recurrent(0)).to_vec()
         };
@@ -68,8 +68,8 @@ fn error<N: NeuronVjp>(neuron: N, v_t: f64, drive: [f64; 2], gain: f64) -> (f64,
         errors.push(distance / norm(&mut fine.iter().copied()));
     }
     errors.sort_by(f64::total_cmp);
-    println!("{}, {v_t}: upstroke {:.2}, errors {errors:.3?}", N::NAME, log.steepest_upstroke());
-    (errors[errors.len() / 2], log.steepest_upstroke())
+    println!("{}, {v_t}: upstroke {:.2}, errors {errors:.3?}", N::NAME, log.counts().upstroke);
+    (errors[errors.len() / 2], log.counts().upstroke)
 }
 
 /// The figures of "What is exact and what is not" on the page of equations.
@@ -99,8 +99,8 @@ fn a_check_reports_upstrokes_that_outrun_the_step() {
     };
     let (low, high) = (report(Eif::default()), report(Eif::default().cut_off_at(5.0)));
     let warning = "far from that of the equation; take steps shorter by this factor";
-    assert!(low.upstroke < RESOLVED_UPSTROKE && !low.to_string().contains(warning), "{low}");
-    assert!((3.6..3.8).contains(&high.upstroke) && high.to_string().contains(warning), "{high}");
+    assert!(low.events.upstroke < RESOLVED_UPSTROKE && !low.to_string().contains(warning), "{low}");
+    assert!((3.6..3.8).contains(&high.events.upstroke) && high.to_string().contains(warning), "{high}");
     // The gradient of the program is exact all the same.
     assert!(low.agreement().is_ok() && high.agreement().is_ok(), "{low}\n{high}");
 }

@@ -86,7 +86,7 @@ fn networks_with_delays_have_an_exact_gradient() {
     });
     assert!(outcome.is_ok(), "{}", outcome.expect_err("a failure"));
     let report = merged.into_inner().expect("a report");
-    assert!(report.passed() && report.spikes > 100, "{report}");
+    assert!(report.passed() && report.events.spikes > 100, "{report}");
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_th
     }
     let report = merged.expect("a report");
     println!("{report}");
-    assert!(report.passed() && report.spikes > 100, "{report}");
+    assert!(report.passed() && report.events.spikes > 100, "{report}");
 
     let (mut network, trial) = cortical(20, 800, 6);
     let groups = [
@@ -515,7 +515,7 @@ fn layers_with_recurrence_and_skip_connections_have_an_exact_gradient() {
     }
     let report = merged.expect("a report");
     println!("{report}");
-    assert!(report.passed() && report.spikes > 50, "{report}");
+    assert!(report.passed() && report.events.spikes > 50, "{report}");
 }
 
 /// What does not exist has a gradient that is zero to the bit, before and after the optimiser, and a first layer that

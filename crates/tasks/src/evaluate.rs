@@ -1,0 +1,78 @@
+//! Networks on held-out trials.
+
+use nalgebra::RealField;
+use spikegrad_integrators::{Divergence, EventCounts};
+use spikegrad_network::{Error as NetworkError, Network, Recording, SplitStep, Trial};
+
+use crate::task::{Purpose, Stage, generator};
+use crate::{Error, Options, Task, Validated};
+
+/// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
+///
+/// # Errors
+/// If a trial does not fit the network, or [`Error::HeldOut`] for the first trial that does not stay finite.
+pub fn evaluate<T: RealField + Copy, R: Send>(
+    network: &Network<T>,
+    task: &dyn Task<T>,
+    options: &Options,
+    trials: usize,
+    look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
+) -> Result<Vec<R>, Error> {
+    let looks = run_held_out(network, task, options, Purpose::Test, trials, Stage::held_out, look)?;
+    let finite =
+        |(trial, look): (usize, Result<R, Divergence>)| look.map_err(|why| Error::HeldOut { trial, why });
+    looks.into_iter().enumerate().map(finite).collect()
+}
+
+pub(crate) fn validate<T: RealField + Copy>(
+    network: &Network<T>,
+    task: &dyn Task<T>,
+    options: &Options,
+    trials: usize,
+    level: f64,
+) -> Result<(Validated, EventCounts), Error> {
+    let look = |trial: &Trial<T>, recording: &Recording<T>| {
+        let cost: f64 = recording.cost.to_subset_unchecked();
+        (task.score(trial, recording), cost, recording.events)
+    };
+    let held_out = |index| Stage { level, ..Stage::held_out(index) };
+    let found = run_held_out(network, task, options, Purpose::Validation, trials, held_out, look)?;
+    // A network that diverges on a trial has no score, which is the worst one.
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|found| found.unwrap_or((f64::NAN, f64::NAN, EventCounts::default())))
+        .collect();
+    let mean = |sum: f64| sum / trials as f64;
+    let validated = Validated {
+        score: mean(found.iter().map(|f| f.0).sum()),
+        cost: mean(found.iter().map(|f| f.1).sum()),
+    };
+    Ok((validated, found.iter().map(|f| f.2).sum()))
+}
+
+/// What `look` makes of each trial that stays finite.
+fn run_held_out<T: RealField + Copy, R: Send>(
+    network: &Network<T>,
+    task: &dyn Task<T>,
+    options: &Options,
+    purpose: Purpose,
+    trials: usize,
+    stage: impl Fn(usize) -> Stage + Sync,
+    look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
+) -> Result<Vec<Result<R, Divergence>>, Error> {
+    use rayon::prelude::*;
+    task.check()?;
+    let scheme = SplitStep::with_method(network, options.h, options.method)?;
+    (0..trials)
+        .into_par_iter()
+        .map(|index| {
+            let rng = &mut generator(options.seed, purpose, index as u64);
+            let trial = task.trial(stage(index), rng);
+            match scheme.run(&trial, task.loss())?.record() {
+                Ok(recording) => Ok(Ok(look(&trial, &recording))),
+                Err(NetworkError::Diverged(why)) => Ok(Err(why)),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .collect()
+}

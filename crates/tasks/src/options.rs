@@ -1,0 +1,128 @@
+//! How a network is trained, as data.
+
+use spikegrad_adjoint::Memory;
+use spikegrad_integrators::Method;
+use spikegrad_network::Group;
+
+use crate::{Checkpoint, Clip, DEFAULT_LANES, Rate, Rule, Schedule, Validation};
+
+/// Crossings of the active zone in the first batch from which on [`Options::short_crossings`] is asked.
+pub const JUDGED_CROSSINGS: u64 = 20;
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Step size of the split step, ms.
+    pub h: f64,
+    /// One method for all neurons without a closed form; `None` for that which each model names
+    /// ([`Neuron::METHOD`](spikegrad_models::Neuron::METHOD)).
+    pub method: Option<Method>,
+    /// Number of iterations. A training that has done fewer goes on from its checkpoint, also beyond what it was planned
+    /// for: from then on, the schedule and the stages of the task are those of the new number.
+    pub iterations: usize,
+    /// Trials in a batch.
+    pub batch: usize,
+    /// Seed of the trials.
+    pub seed: u64,
+    /// The optimiser's rule.
+    pub rule: Rule,
+    /// Step size of each group that is trained.
+    pub rates: Vec<Rate>,
+    /// What part of the way back to its initial values a group goes in each iteration, times the schedule's factor.
+    pub pulls: Vec<Rate>,
+    /// How step sizes change.
+    pub schedule: Schedule,
+    /// The network that is validated, and returned, has its parameters averaged over about so many iterations (equation
+    /// (72)); 1 for the network as the last iteration left it.
+    pub average: usize,
+    /// Clipping of each trial's gradient by group; `None` for none.
+    pub clip: Option<Clip>,
+    /// Groups that are not clipped. A readout's gradient is tame and would be biased by clipping.
+    pub unclipped: Vec<Group>,
+    /// Lanes of a batch: at most so many threads work at once.
+    pub lanes: usize,
+    /// The largest share of crossings of the active zone that may take too few steps in the first batch
+    /// ([`EventCounts::short_crossing_share`](spikegrad_integrators::EventCounts::short_crossing_share)). Where that batch counts at least
+    /// [`JUDGED_CROSSINGS`] and the share is larger, the step is too coarse for the gate, the gradient is not that of the equations,
+    /// and training ends with an error; 1 to train the program as it is. Later batches are reported only
+    /// ([`Iteration::findings`](crate::Iteration::findings)): a network may run away for some iterations and come back.
+    pub short_crossings: f64,
+    /// How much each lane keeps of the trial that it works on. Weights do not depend on it.
+    pub memory: Memory,
+    /// Steering by held-out trials: levels of difficulty, the best network, the end. `None` for training at the last level
+    /// for all iterations.
+    pub validation: Option<Validation>,
+    /// The file that keeps the training run and that a later run goes on from; `None` for no file. Whether it can be written is
+    /// tried before the first iteration.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl Default for Options {
+    /// Adam at 1e-3 for weights, tonic currents and readout of one synapse class, 1000 iterations of 20 trials, `h` 1 ms.
+    fn default() -> Self {
+        let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
+        Self {
+            h: 1.0,
+            method: None,
+            iterations: 1000,
+            batch: 20,
+            seed: 1,
+            rule: Rule::ADAM,
+            rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
+            pulls: Vec::new(),
+            schedule: Schedule::Constant,
+            average: 1,
+            clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
+            unclipped: vec![Group::Readout],
+            lanes: DEFAULT_LANES,
+            short_crossings: 0.5,
+            memory: Memory::Stored,
+            validation: None,
+            checkpoint: None,
+        }
+    }
+}
+
+impl Options {
+    /// What must be the same for training to go on, option by option: all but how long it goes on, what ends it, where it is kept
+    /// and how much memory it has.
+    pub(crate) fn identity(&self) -> Vec<String> {
+        let Self {
+            h,
+            method,
+            iterations: _,
+            batch,
+            seed,
+            rule,
+            rates,
+            pulls,
+            schedule,
+            average,
+            clip,
+            unclipped,
+            lanes,
+            short_crossings: _,
+            memory: _,
+            validation,
+            checkpoint: _,
+        } = self;
+        let list = |rates: &[Rate]| {
+            rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>().join(", ")
+        };
+        vec![
+            format!("h = {h}"),
+            format!("method = {}", method.map_or("that of each model", |method| method.name())),
+            format!("batch = {batch}"),
+            format!("seed = {seed}"),
+            format!("rule = {rule:?}"),
+            format!("rates = {}", list(rates)),
+            format!("pulls = {}", list(pulls)),
+            format!("schedule = {schedule:?}"),
+            format!("average = {average}"),
+            format!("clip = {clip:?}"),
+            format!("unclipped = {unclipped:?}"),
+            format!("lanes = {lanes}"),
+            format!("validation = {validation:?}"),
+        ]
+    }
+}
