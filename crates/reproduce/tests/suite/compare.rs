@@ -1,7 +1,5 @@
 //! The stored problem from an independent system, met to rounding; damaged problems refused with words that help.
 
-#![allow(clippy::expect_used, reason = "a step that fails fails the test")]
-
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
 

@@ -1,0 +1,6 @@
+//! What other systems computed, met to rounding.
+
+#![allow(clippy::expect_used, reason = "a step that fails fails the test")]
+
+mod compare;
+mod foreign;
