@@ -8,6 +8,7 @@ use spikegrad::models::math::{floor, half_angle};
 use spikegrad::models::{Gate, GateShape};
 use spikegrad::nalgebra::{DMatrix, RealField};
 use spikegrad::network::Group;
+use spikegrad::network::Scalar;
 
 use crate::problem::{LAMBDA, Problem, TAU, TAU_FAST, TAU_V, WIDTH};
 
@@ -67,7 +68,7 @@ fn gate<T: RealField>() -> Gate<T> {
     Gate { shape: GateShape::RaisedCosine, width: real(WIDTH), threshold: T::one() }
 }
 
-impl<T: RealField + Copy> Dense<T> {
+impl<T: Scalar> Dense<T> {
     /// The dense program of a problem.
     pub fn new(problem: &Problem<T>) -> Self {
         let (network, trials) = (&problem.network, &problem.trials);
@@ -172,7 +173,7 @@ impl<T: RealField + Copy> Dense<T> {
 }
 
 /// Equation (18) for all neurons and trials.
-fn flow<T: RealField + Copy>(current: &[T], before: &[T], v: &mut [T], charge: &mut [T]) {
+fn flow<T: Scalar>(current: &[T], before: &[T], v: &mut [T], charge: &mut [T]) {
     let (gate, rate) = (gate::<T>(), T::one() / real(TAU_V));
     pulp::Arch::new().dispatch(
         #[inline(always)]
@@ -189,7 +190,7 @@ fn flow<T: RealField + Copy>(current: &[T], before: &[T], v: &mut [T], charge: &
 }
 
 /// Equation (24): turns `v_bar` of the end into that of the start and writes `current_bar`.
-fn flow_vjp<T: RealField + Copy>(kept: &Kept<T>, charge_bar: &[T], v_bar: &mut [T], current_bar: &mut [T]) {
+fn flow_vjp<T: Scalar>(kept: &Kept<T>, charge_bar: &[T], v_bar: &mut [T], current_bar: &mut [T]) {
     let (gate, rate) = (gate::<T>(), T::one() / real(TAU_V));
     let (before, after) = (kept.before.as_slice(), kept.after.as_slice());
     let current = kept.current.as_slice();

@@ -3,10 +3,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench: Criterion's macro, and failures that end it")]
 
+use spikegrad::network::Scalar;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use spikegrad::nalgebra::RealField;
 use spikegrad::prelude::*;
 use spikegrad_benches::{Problem, Size};
 
@@ -16,7 +16,7 @@ const SIZES: [Size; 3] = [
     Size { neurons: 2048, batch: 8, steps: 200, rate: 15.0 },
 ];
 
-fn run<T: RealField + Copy>(c: &mut Criterion, dtype: &str, problem: &Problem<T>, size: Size) {
+fn run<T: Scalar>(c: &mut Criterion, dtype: &str, problem: &Problem<T>, size: Size) {
     let (scheme, loss) = (problem.scheme().unwrap(), problem.loss());
     let mut gradient = problem.network.parameters.zeros_like();
     let mut batch = Batch::default();

@@ -4,11 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench: it prints, and failures end it")]
 
-use spikegrad::nalgebra::RealField;
+use spikegrad::network::Scalar;
 use spikegrad::prelude::*;
 use spikegrad_benches::{Problem, Size};
 
-fn peak<T: RealField + Copy>(problem: &Problem<T>, memory: Memory) -> u64 {
+fn peak<T: Scalar>(problem: &Problem<T>, memory: Memory) -> u64 {
     let (scheme, loss) = (problem.scheme().unwrap(), problem.loss());
     let run = scheme.run(&problem.trials[0], &loss).unwrap();
     let mut gradient = problem.network.parameters.zeros_like();

@@ -4,11 +4,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench: Criterion's macro, and failures that end it")]
 
+use spikegrad::network::Scalar;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use spikegrad::models::{Lif, NeuronVjp, Nif, Theta};
-use spikegrad::nalgebra::RealField;
 use spikegrad::network::WorkCounters;
 use spikegrad::prelude::*;
 
@@ -38,7 +38,7 @@ fn network<N: NeuronVjp>(neuron: N, drive: f64, width: f64) -> Network<f64> {
     network
 }
 
-fn trials<T: RealField + Copy>() -> Vec<Trial<T>> {
+fn trials<T: Scalar>() -> Vec<Trial<T>> {
     let trial = |index: usize| {
         let mut trial = Trial::silent(STEPS, 1.0, 1);
         trial.targets = vec![T::zero(); STEPS];
@@ -59,7 +59,7 @@ fn columns(network: &Network<f64>) -> f64 {
     work.columns() as f64 / work.steps as f64
 }
 
-fn run<T: RealField + Copy>(c: &mut Criterion, dtype: &str, model: &str, network: &Network<T>) {
+fn run<T: Scalar>(c: &mut Criterion, dtype: &str, model: &str, network: &Network<T>) {
     let (scheme, loss) = (SplitStep::new(network, 1.0).unwrap(), Quadratic { lambda: T::zero() });
     let trials = trials();
     let mut gradient = network.parameters.zeros_like();

@@ -4,8 +4,9 @@
 use std::f64::consts::PI;
 
 use spikegrad::models::{GateShape, Theta};
-use spikegrad::nalgebra::RealField;
-use spikegrad::network::{Error, Group, InitialState, Network, Population, SplitStep, Trial, WorkCounters};
+use spikegrad::network::{
+    Error, Group, InitialState, Network, Population, Scalar, SplitStep, Trial, WorkCounters,
+};
 use spikegrad::rand::{RngExt as _, SeedableRng as _};
 use spikegrad::rand_chacha::ChaCha8Rng;
 use spikegrad::tasks::Quadratic;
@@ -132,7 +133,7 @@ impl Problem<f64> {
     }
 }
 
-impl<T: RealField + Copy> Problem<T> {
+impl<T: Scalar> Problem<T> {
     /// The loss.
     pub fn loss(&self) -> Quadratic<T> {
         Quadratic { lambda: T::from_subset(&LAMBDA) }

@@ -3,17 +3,17 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench: Criterion's macro, and failures that end it")]
 
+use spikegrad::network::Scalar;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use spikegrad::nalgebra::RealField;
 use spikegrad::network::SplitTape;
 use spikegrad::prelude::*;
 use spikegrad_benches::{Problem, Size};
 
 const STEPS: usize = 200;
 
-fn run<T: RealField + Copy>(c: &mut Criterion, dtype: &str, problem: &Problem<T>) {
+fn run<T: Scalar>(c: &mut Criterion, dtype: &str, problem: &Problem<T>) {
     let n = problem.network.neurons();
     let (scheme, loss) = (problem.scheme().unwrap(), problem.loss());
     let run = scheme.run(&problem.trials[0], &loss).unwrap();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use nalgebra::RealField;
+use crate::Scalar;
 
 use crate::{Error, Group, Network};
 
@@ -26,7 +26,7 @@ impl Sign {
     }
 
     /// The nearest weight of this sign: `w` or zero.
-    fn project<T: RealField + Copy>(self, w: T) -> T {
+    fn project<T: Scalar>(self, w: T) -> T {
         let fits = match self {
             Self::Excitatory => w > T::zero(),
             Self::Inhibitory => w < T::zero(),
@@ -35,7 +35,7 @@ impl Sign {
     }
 }
 
-impl<T: RealField + Copy> Network<T> {
+impl<T: Scalar> Network<T> {
     /// Says which neurons obey Dale's law, and with which sign, in all synapse classes; `None` for those that may do both.
     /// Weights of the other sign are turned, so that random ones keep their size. Populations have signs of their own,
     /// [`Population::excitatory`](crate::Population::excitatory), which this replaces.

@@ -4,10 +4,10 @@
 
 use std::ops::Range;
 
-use nalgebra::RealField;
+use crate::Scalar;
 use spikegrad_models::Reset;
 
-use crate::delay::Delayed;
+use crate::projections::Delayed;
 use crate::{Group, Network};
 
 /// How often the constraints of a population are gone through, since one that is met may break another.
@@ -16,7 +16,7 @@ const ROUNDS: usize = 32;
 /// What a constraint sees of a parameter: its group, its index in the group, and its coefficient.
 type Term<T> = (Group, usize, T);
 
-impl<T: RealField + Copy> Network<T> {
+impl<T: Scalar> Network<T> {
     /// The parts of the flat vector of parameters that are not trained: frozen groups, frozen entries and entries that a mask
     /// excludes. Some may be named more than once. An optimiser leaves them as they are, whatever it remembers of them.
     ///
@@ -91,7 +91,7 @@ impl<T: RealField + Copy> Network<T> {
     fn zone(&self, population: usize, set: usize) -> Option<(T, Vec<Term<T>>)> {
         let place = &self.places[population];
         let at = self.setting(place, T::one(), None);
-        let reset = place.dynamics.reset(&at, set);
+        let reset = place.loops.of::<T>().reset(&at, set);
         let (width, widest) = (at.width, reset.widest_zone()?);
         if width <= widest {
             return None;
@@ -107,7 +107,7 @@ impl<T: RealField + Copy> Network<T> {
         let place = &self.places[population];
         let set = if place.per_neuron { neuron } else { 0 };
         let at = self.setting(place, T::one(), None);
-        let reset = place.dynamics.reset(&at, set);
+        let reset = place.loops.of::<T>().reset(&at, set);
         let index = place.offset + neuron;
         let (v, threshold) = (self.parameters.group(Group::Initial)[index], reset.threshold());
         if !matches!(reset, Reset::Subtract | Reset::To { .. }) || v < threshold {
@@ -123,8 +123,8 @@ impl<T: RealField + Copy> Network<T> {
     /// The derivative of `a threshold + b value` by a neuron's parameters.
     fn reset_terms(&self, population: usize, set: usize, a: T, b: T) -> Vec<Term<T>> {
         let place = &self.places[population];
-        let mut bar = vec![T::zero(); place.dynamics.parameters().len()];
-        place.dynamics.reset_vjp(a, b, &mut bar);
+        let mut bar = vec![T::zero(); place.loops.of::<T>().parameters().len()];
+        place.loops.of::<T>().reset_vjp(a, b, &mut bar);
         let index = if place.per_neuron { set } else { 0 };
         let term = |(parameter, bar)| (Group::Neuron { population, parameter }, index, bar);
         bar.into_iter().enumerate().map(term).collect()
@@ -154,7 +154,7 @@ impl<T: RealField + Copy> Network<T> {
 }
 
 /// A few units in the last place of numbers of this size.
-fn rounding<T: RealField + Copy>(size: T) -> T {
+fn rounding<T: Scalar>(size: T) -> T {
     T::from_subset(&4.0) * T::default_epsilon() * size
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use nalgebra::RealField;
+use crate::Scalar;
 
 /// Partial sums of a dot product.
 pub(crate) const LANES: usize = 16;
@@ -13,7 +13,7 @@ pub(crate) const LANES: usize = 16;
 /// lanes first: from loops of a fixed length the compiler does not make long ones, for which there are too few neurons, with
 /// slow rests. A loop costs more to set up than what an entry of it does, so that what can be done in one is done in one.
 #[inline(always)]
-pub(crate) fn each<T: RealField + Copy, const W: usize, const R: usize>(
+pub(crate) fn each<T: Scalar, const W: usize, const R: usize>(
     written: [&mut [T]; W],
     read: [&[T]; R],
     f: impl Fn([T; W], [T; R]) -> [T; W],
@@ -77,7 +77,7 @@ pub(crate) fn each<T: RealField + Copy, const W: usize, const R: usize>(
 
 /// `y += factor x`, over the shorter of the two.
 #[inline(always)]
-pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
+pub fn axpy<T: Scalar>(y: &mut [T], factor: T, x: &[T]) {
     each(
         [y],
         [x],
@@ -88,7 +88,7 @@ pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
 
 /// `y = factor y`.
 #[inline(always)]
-pub(crate) fn scale<T: RealField + Copy>(y: &mut [T], factor: T) {
+pub(crate) fn scale<T: Scalar>(y: &mut [T], factor: T) {
     each(
         [y],
         [],
@@ -99,7 +99,7 @@ pub(crate) fn scale<T: RealField + Copy>(y: &mut [T], factor: T) {
 
 /// `y = x`, over the shorter of the two: for vectors so short that to call the library would take longer.
 #[inline(always)]
-pub(crate) fn copy<T: RealField + Copy>(y: &mut [T], x: &[T]) {
+pub(crate) fn copy<T: Scalar>(y: &mut [T], x: &[T]) {
     each(
         [y],
         [x],
@@ -110,7 +110,7 @@ pub(crate) fn copy<T: RealField + Copy>(y: &mut [T], x: &[T]) {
 
 /// `y = sum_k factor_k x_k`, term by term.
 #[inline(always)]
-pub(crate) fn combine<T: RealField + Copy, const K: usize>(y: &mut [T], terms: [(T, &[T]); K]) {
+pub(crate) fn combine<T: Scalar, const K: usize>(y: &mut [T], terms: [(T, &[T]); K]) {
     each(
         [y],
         terms.map(
@@ -147,7 +147,7 @@ pub(crate) fn prefetch<T>(x: &[T]) {
 
 /// Adds the lanes, a power of two of them, pairwise in a fixed tree, for which they are used up.
 #[inline(always)]
-pub(crate) fn tree<T: RealField + Copy>(lanes: &mut [T]) -> T {
+pub(crate) fn tree<T: Scalar>(lanes: &mut [T]) -> T {
     let mut width = lanes.len() / 2;
     while width > 0 {
         for i in 0..width {
@@ -162,7 +162,7 @@ pub(crate) fn tree<T: RealField + Copy>(lanes: &mut [T]) -> T {
 /// Writes the partial sums of `x . y`. A caller with many products keeps their lanes in memory and adds them up
 /// afterwards: stores of whole lanes are what makes the compiler keep them in vectors.
 #[inline(always)]
-pub(crate) fn dot_lanes<T: RealField + Copy>(x: &[T], y: &[T], lanes: &mut [T; LANES]) {
+pub(crate) fn dot_lanes<T: Scalar>(x: &[T], y: &[T], lanes: &mut [T; LANES]) {
     let (xs, x_rest) = x.as_chunks::<LANES>();
     let (ys, y_rest) = y.as_chunks::<LANES>();
     let mut sum = [T::zero(); LANES];
@@ -179,7 +179,7 @@ pub(crate) fn dot_lanes<T: RealField + Copy>(x: &[T], y: &[T], lanes: &mut [T; L
 
 /// `x . y`, over the shorter of the two, in 16 partial sums that are added up in a fixed tree.
 #[inline(always)]
-pub fn dot<T: RealField + Copy>(x: &[T], y: &[T]) -> T {
+pub fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
     let mut lanes = [T::zero(); LANES];
     dot_lanes(x, y, &mut lanes);
     tree(&mut lanes)
@@ -196,21 +196,26 @@ pub(crate) fn dispatch<F: pulp::WithSimd>(arch: pulp::Arch, f: F) -> F::Output {
     if matches!(arch, pulp::Arch::Scalar) { plain(f) } else { arch.dispatch(f) }
 }
 
+/// Runs `f`, compiled for every width of vectors, for scalars that gain from it, and once for others.
+#[inline(always)]
+pub(crate) fn vectorise<T: Scalar, F: pulp::NullaryFnOnce>(arch: pulp::Arch, f: F) -> F::Output {
+    if const { T::VECTORISES } { dispatch(arch, f) } else { f.call() }
+}
+
 /// The widest vectors of this machine, looked up once.
 pub(crate) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
 /// The same, compiled for the machine's widest vectors by itself: for callers that are not.
 pub mod wide {
-    use nalgebra::RealField;
+    use crate::Scalar;
 
-    use super::ARCH;
-    use crate::population::vectorise;
+    use super::{ARCH, vectorise};
 
     // A closure that only borrows reaches the wide vectors through a shim that is not inlined, and so never sees them; this
     // is a closure written out.
     struct Axpy<'a, T>(&'a mut [T], T, &'a [T]);
 
-    impl<T: RealField + Copy> pulp::NullaryFnOnce for Axpy<'_, T> {
+    impl<T: Scalar> pulp::NullaryFnOnce for Axpy<'_, T> {
         type Output = ();
 
         #[inline(always)]
@@ -220,7 +225,7 @@ pub mod wide {
     }
 
     /// `y += factor x`, over the shorter of the two.
-    pub fn axpy<T: RealField + Copy>(y: &mut [T], factor: T, x: &[T]) {
+    pub fn axpy<T: Scalar>(y: &mut [T], factor: T, x: &[T]) {
         vectorise::<T, _>(*ARCH, Axpy(y, factor, x));
     }
 }

@@ -11,38 +11,31 @@
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
-mod bursts;
-mod columns;
+mod builder;
 mod dale;
-mod delay;
 mod domain;
 mod error;
 pub mod kernels;
-mod located;
-mod low_rank;
 mod memory;
 mod network;
 mod parameters;
-mod plain;
-mod pontryagin;
-mod population;
-mod product;
-mod record;
-mod registry;
-mod run;
-mod split;
-mod taus;
+mod placed;
+mod populations;
+mod projections;
+mod scalar;
+mod schemes;
 mod trial;
-mod work;
+mod validate;
 
+pub use builder::NetworkBuilder;
 pub use dale::Sign;
 pub use error::Error;
-pub use network::{Network, NetworkBuilder};
+pub use network::Network;
 pub use parameters::{Entry, Group, Layout, Parameters};
-pub use plain::{PlainRun, PlainStep, PlainTape};
-pub use pontryagin::{Pontryagin, pontryagin};
-pub use population::Population;
-pub use record::{Recording, Spike};
-pub use split::{SplitRun, SplitStep, SplitTape};
+pub use populations::Population;
+pub use scalar::Scalar;
+pub use schemes::{
+    PlainRun, PlainStep, PlainTape, Pontryagin, Recording, Spike, SplitRun, SplitStep, SplitTape,
+    WorkCounters, pontryagin,
+};
 pub use trial::{InitialState, Loss, NoLoss, Sample, SampleBar, Trial};
-pub use work::WorkCounters;

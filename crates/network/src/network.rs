@@ -3,70 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use nalgebra::RealField;
 use num_dual::Dual64;
-use spikegrad_integrators::{Method, tableau};
-use spikegrad_models::{Integration, Reset};
+use spikegrad_integrators::Method;
 
 use crate::dale::Sign;
-use crate::delay::Delayed;
 use crate::kernels::ARCH;
-use crate::memory::{self, MEMORY_LIMIT};
-use crate::parameters::Layout;
-use crate::population::{Block, BlockMut, Dynamics, ParameterBar, Part, Setting, method_of};
-use crate::split::{self, Steps};
-use crate::{Error, Group, Parameters, Population};
-
-/// Where a population lies in the network's vectors.
-#[derive(Clone, Debug)]
-pub(crate) struct Place<T: 'static> {
-    pub(crate) name: String,
-    pub(crate) offset: usize,
-    pub(crate) size: usize,
-    /// Start of its other state variables, behind the `N` voltages.
-    pub(crate) rest: usize,
-    /// Start of its latches or refractory times, behind all membrane variables; empty for models that have neither.
-    pub(crate) latch: usize,
-    pub(crate) latches: usize,
-    pub(crate) dim: usize,
-    pub(crate) shape: spikegrad_models::GateShape,
-    pub(crate) per_neuron: bool,
-    pub(crate) dynamics: &'static dyn Dynamics<T>,
-    /// Start and length of the model's parameters in the flat vector.
-    pub(crate) parameters: std::ops::Range<usize>,
-    pub(crate) width: usize,
-    /// Whether any parameter of the neurons is trainable, which every step asks, and whether the gate's width is.
-    pub(crate) trains_neurons: bool,
-    pub(crate) trains_width: bool,
-}
-
-impl<T> Place<T> {
-    /// Where it lies, in a network whose voltages and other state variables are so many numbers.
-    #[inline(always)]
-    fn part(&self, membrane: usize) -> Part {
-        Part { offset: self.offset, size: self.size, rest: self.rest, latch: membrane + self.latch }
-    }
-
-    /// How many other state variables and how many latches it has.
-    #[inline(always)]
-    fn lengths(&self) -> (usize, usize) {
-        ((self.dim - 1) * self.size, self.latches)
-    }
-
-    /// The part of a gradient that its loops add to.
-    #[inline(always)]
-    pub(crate) fn parameter_bar<'a>(&self, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
-        // Most are not trained, and every step asks.
-        if !self.trains_neurons && !self.trains_width {
-            return ParameterBar { neuron: None, width: None };
-        }
-        let (neuron, rest) = gradient[self.parameters.start..].split_at_mut(self.parameters.len());
-        ParameterBar {
-            neuron: self.trains_neurons.then_some(neuron),
-            width: self.trains_width.then_some(&mut rest[0]),
-        }
-    }
-}
+use crate::memory;
+use crate::placed::Placed;
+use crate::populations::{Context, method_of};
+use crate::projections::Delayed;
+use crate::{Error, Group, Parameters, Scalar};
 
 /// A network of gated-synapse spiking neurons: its structure and its parameters.
 ///
@@ -89,12 +35,10 @@ impl<T> Place<T> {
 /// # Ok::<(), spikegrad_network::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Network<T: 'static> {
+pub struct Network<T> {
     /// Every parameter, and where it lies.
     pub parameters: Parameters<T>,
-    /// The loops that step it.
-    pub(crate) steps: &'static dyn Steps<T>,
-    pub(crate) places: Vec<Place<T>>,
+    pub(crate) places: Vec<Placed>,
     pub(crate) classes: Vec<String>,
     /// What each neuron does to its targets, where that is fixed.
     pub(crate) signs: Vec<Option<Sign>>,
@@ -115,337 +59,7 @@ pub struct Network<T: 'static> {
     pub(crate) memory_limit: usize,
 }
 
-/// Collects the parts of a [`Network`].
-#[derive(Clone, Debug, Default)]
-pub struct NetworkBuilder {
-    populations: Vec<Population>,
-    classes: Vec<(String, f64)>,
-    per_neuron: Vec<String>,
-    delays: Vec<(String, Delayed, f64)>,
-    ranks: Vec<(String, usize)>,
-    no_autapses: Vec<String>,
-    inputs: usize,
-    outputs: usize,
-    memory_limit: Option<usize>,
-}
-
-impl NetworkBuilder {
-    /// Adds a population; neurons are numbered population by population.
-    #[must_use]
-    pub fn population(mut self, population: Population) -> Self {
-        self.populations.push(population);
-        self
-    }
-
-    /// Adds a synapse class with its time constant in ms. The first class is the one that is read out and that the
-    /// loss sees as `s`.
-    #[must_use]
-    pub fn synapse(mut self, name: &str, tau: f64) -> Self {
-        self.classes.push((name.to_owned(), tau));
-        self
-    }
-
-    /// Gives each presynaptic neuron a time constant of its own in a synapse class, to be set and trained one by one.
-    /// Such a network takes the dense path of the split step.
-    #[must_use]
-    pub fn tau_per_neuron(mut self, class: &str) -> Self {
-        self.per_neuron.push(class.to_owned());
-        self
-    }
-
-    /// Gives each presynaptic neuron a delay in a synapse class, ms, to be set and trained one by one: its charge arrives so
-    /// much later, at trace and currents alike (equations (66), (67)). The gradient's cost still follows the spikes.
-    ///
-    /// ```
-    /// # use spikegrad_models::{GateShape, Theta};
-    /// # use spikegrad_network::{Group, Network, Population};
-    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
-    /// let mut network =
-    ///     Network::builder().population(population).synapse("slow", 20.0).axonal_delays("slow", 1.5).build()?;
-    /// network.parameters.group_mut(Group::Delay(0))[3] = 2.25;
-    /// network.unfreeze(Group::Delay(0))?;
-    /// # Ok::<(), spikegrad_network::Error>(())
-    /// ```
-    #[must_use]
-    pub fn axonal_delays(mut self, class: &str, delay: f64) -> Self {
-        self.delays.push((class.to_owned(), Delayed::Axonal, delay));
-        self
-    }
-
-    /// Gives each connection of a synapse class a delay, ms, to be set and trained one by one. Currents arrive so much later;
-    /// the trace, which is the presynaptic neuron's, does not. A spike costs `N` scattered additions instead of one product
-    /// over a column.
-    #[must_use]
-    pub fn connection_delays(mut self, class: &str, delay: f64) -> Self {
-        self.delays.push((class.to_owned(), Delayed::Connections, delay));
-        self
-    }
-
-    /// Makes the weights of a synapse class the product `W = L R` of two factors, `N x r` and `r x N`, to be set and trained in
-    /// place of `W` (equations (70), (71)): a network of low rank has few modes of activity by construction, and a step that
-    /// releases charge of `A` neurons costs `N r + r A` in place of `N A`. Where both factors are zero, so is their gradient:
-    /// start at least one of them at random.
-    ///
-    /// Masks, delays, Dale's law and time constants of each neuron need every weight by itself and do not go with it.
-    ///
-    /// ```
-    /// # use spikegrad_models::{GateShape, Theta};
-    /// # use spikegrad_network::{Network, Population};
-    /// # let population = Population::new("theta", Theta::default(), 100, GateShape::RaisedCosine, 0.3);
-    /// let mut network =
-    ///     Network::builder().population(population).synapse("slow", 20.0).low_rank("slow", 2).build()?;
-    /// assert_eq!(network.parameters.left(0).shape(), (100, 2));
-    /// network.parameters.right_mut(0).fill(0.01);
-    /// # Ok::<(), spikegrad_network::Error>(())
-    /// ```
-    #[must_use]
-    pub fn low_rank(mut self, class: &str, rank: usize) -> Self {
-        self.ranks.push((class.to_owned(), rank));
-        self
-    }
-
-    /// Masks the diagonal of a synapse class: no neuron connects to itself, as fast synapses must not.
-    #[must_use]
-    pub fn without_autapses(mut self, class: &str) -> Self {
-        self.no_autapses.push(class.to_owned());
-        self
-    }
-
-    /// Sets the number of inputs.
-    #[must_use]
-    pub fn inputs(mut self, inputs: usize) -> Self {
-        self.inputs = inputs;
-        self
-    }
-
-    /// Sets the number of outputs.
-    #[must_use]
-    pub fn outputs(mut self, outputs: usize) -> Self {
-        self.outputs = outputs;
-        self
-    }
-
-    /// Sets the most bytes that the parameters may take, and so what is on its way behind delays, and the traces of a recording:
-    /// 16 GiB unless said otherwise. No portable program can ask how much memory there is; the limit turns a network that was
-    /// never meant, or a trial of years, into an error.
-    #[must_use]
-    pub fn memory_limit(mut self, bytes: usize) -> Self {
-        self.memory_limit = Some(bytes);
-        self
-    }
-
-    /// The network, with all weights and tonic currents zero, neurons at rest, and weights, tonic currents and readout
-    /// trainable; time constants, neuron parameters, initial state and gate widths are frozen until
-    /// [`Network::unfreeze`] says otherwise.
-    ///
-    /// # Errors
-    /// If there is no population, neuron or synapse class, a name occurs twice, a value is out of its domain, or the parameters do
-    /// not fit into memory.
-    pub fn build(self) -> Result<Network<f64>, Error> {
-        let empty = |what| Err(Error::Empty { what });
-        if self.populations.is_empty() {
-            return empty("population");
-        }
-        if self.classes.is_empty() {
-            return empty("synapse class");
-        }
-        if self.populations.iter().any(|p| p.size == 0) {
-            return empty("neuron in one of the populations");
-        }
-        let duplicate = |what, names: &[&str]| {
-            let mut seen = HashSet::new();
-            match names.iter().find(|n| !seen.insert(**n)) {
-                Some(name) => Err(Error::Duplicate { what, name: (*name).to_owned() }),
-                None => Ok(()),
-            }
-        };
-        duplicate("population", &self.populations.iter().map(|p| p.name.as_str()).collect::<Vec<_>>())?;
-        duplicate("synapse class", &self.classes.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>())?;
-        let class = |name: &String| match self.classes.iter().position(|(n, _)| n == name) {
-            Some(index) => Ok(index),
-            None => {
-                let known: Vec<_> = self.classes.iter().map(|(n, _)| n.as_str()).collect();
-                Err(Error::UnknownClass { name: name.clone(), known: known.join(", ") })
-            }
-        };
-        let per_neuron = self.per_neuron.iter().map(class).collect::<Result<Vec<_>, _>>()?;
-        let mut delayed = vec![(Delayed::Not, 0.0); self.classes.len()];
-        for (name, whose, delay) in &self.delays {
-            delayed[class(name)?] = (*whose, *delay);
-        }
-        if let Some(class) = delayed.iter().position(|d| d.0 == Delayed::Connections)
-            && per_neuron.contains(&class)
-        {
-            return Err(Error::DenseDelays { class });
-        }
-        let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
-
-        // A sum that overflows is more than any memory, which is found below.
-        let n = self.populations.iter().fold(0_usize, |n, p| n.saturating_add(p.size));
-        let mut ranks = vec![None; self.classes.len()];
-        for (name, rank) in &self.ranks {
-            let class = class(name)?;
-            if *rank == 0 || *rank > n {
-                return Err(Error::Rank { class, rank: *rank, neurons: n });
-            }
-            for (is_there, what) in [
-                (no_autapses.contains(&class), "a mask"),
-                (delayed[class].0 != Delayed::Not, "delays"),
-                (!per_neuron.is_empty(), "a time constant for each neuron"),
-            ] {
-                if is_there {
-                    return Err(Error::LowRank { class, what });
-                }
-            }
-            ranks[class] = Some(*rank);
-        }
-        let mut layout = Layout::default();
-        for (k, (name, _)) in self.classes.iter().enumerate() {
-            match ranks[k] {
-                None => layout.push(Group::Recurrent(k), format!("W[{name}]"), n, n),
-                Some(rank) => {
-                    layout.push(Group::Left(k), format!("L[{name}]"), n, rank);
-                    layout.push(Group::Right(k), format!("R[{name}]"), rank, n);
-                }
-            }
-        }
-        layout.push(Group::Input, "U".into(), n, self.inputs);
-        layout.push(Group::Bias, "I_o".into(), n, 1);
-        layout.push(Group::Readout, "O".into(), self.outputs, n);
-        for (k, (name, _)) in self.classes.iter().enumerate() {
-            layout.push(
-                Group::Tau(k),
-                format!("tau[{name}]"),
-                if per_neuron.contains(&k) { n } else { 1 },
-                1,
-            );
-        }
-        for (k, (name, _)) in self.classes.iter().enumerate() {
-            let name = format!("delay[{name}]");
-            match delayed[k].0 {
-                Delayed::Not => {}
-                Delayed::Axonal => layout.push(Group::Delay(k), name, n, 1),
-                Delayed::Connections => layout.push(Group::Delay(k), name, n, n),
-            }
-        }
-        let mut places = Vec::new();
-        let (mut offset, mut rest, mut latch) = (0, n, 0);
-        for (index, p) in self.populations.iter().enumerate() {
-            let Some(dynamics) = p.dynamics else {
-                return Err(Error::ModelName { population: p.name.clone(), model: p.model });
-            };
-            let each = if p.per_neuron { p.size } else { 1 };
-            let start = layout.len();
-            for (parameter, info) in dynamics.parameters().iter().enumerate() {
-                let group = Group::Neuron { population: index, parameter };
-                layout.push(group, format!("{}.{}", p.name, info.name), each, 1);
-            }
-            let parameters = start..layout.len();
-            let width = layout.len();
-            layout.push(Group::GateWidth(index), format!("{}.gate_width", p.name), 1, 1);
-            let dim = dynamics.dim();
-            let probe = probe(p);
-            let reset = dynamics.reset(&probe, 0);
-            let (hard, located) = (matches!(reset, Reset::To { .. }), dynamics.is_located());
-            let closed = dynamics.integration() == Integration::ClosedForm;
-            if hard && !closed && !located {
-                return Err(Error::NoClosedForm { population: p.name.clone() });
-            }
-            if located && (!hard || closed) {
-                return Err(Error::Located { population: p.name.clone() });
-            }
-            if closed && !hard {
-                return Err(Error::NothingToLocate { population: p.name.clone() });
-            }
-            if closed && !is_affine(p, dynamics) {
-                return Err(Error::NotAffine { population: p.name.clone() });
-            }
-            let latches = if dynamics.keeps(&probe) { p.size } else { 0 };
-            places.push(Place {
-                name: p.name.clone(),
-                offset,
-                size: p.size,
-                rest,
-                latch,
-                latches,
-                dim,
-                shape: p.shape,
-                per_neuron: p.per_neuron,
-                dynamics,
-                parameters,
-                width,
-                trains_neurons: false,
-                trains_width: false,
-            });
-            offset = offset.saturating_add(p.size);
-            rest = rest.saturating_add(p.size.saturating_mul(dim - 1));
-            latch = latch.saturating_add(latches);
-        }
-        layout.push(Group::Initial, "x_0".into(), rest, 1);
-
-        let memory_limit = self.memory_limit.unwrap_or(MEMORY_LIMIT);
-        memory::check("the network's parameters", layout.bytes::<f64>(), memory_limit)?;
-        if n > u32::MAX as usize {
-            return Err(Error::TooManyNeurons { neurons: n });
-        }
-        let mut parameters = Parameters::zeros(Arc::new(layout))?;
-        for (k, (_, tau)) in self.classes.iter().enumerate() {
-            parameters.group_mut(Group::Tau(k)).fill(*tau);
-            parameters.group_mut(Group::Delay(k)).fill(delayed[k].1);
-        }
-        for (index, (place, p)) in places.iter().zip(&self.populations).enumerate() {
-            for (parameter, &value) in p.parameters.iter().enumerate() {
-                parameters.group_mut(Group::Neuron { population: index, parameter }).fill(value);
-            }
-            parameters.group_mut(Group::GateWidth(index))[0] = p.width;
-            let x = parameters.group_mut(Group::Initial);
-            x[place.offset..][..p.size].fill(p.rest[0]);
-            for (c, &value) in p.rest.iter().enumerate().skip(1) {
-                x[place.rest + (c - 1) * p.size..][..p.size].fill(value);
-            }
-        }
-        let frozen = parameters.layout().entries().iter().map(|e| e.group).filter(|g| {
-            let weights = matches!(g, Group::Recurrent(_) | Group::Left(_) | Group::Right(_));
-            !weights && !matches!(g, Group::Input | Group::Bias | Group::Readout)
-        });
-        let mut signs = memory::room("the neurons' signs", n)?;
-        for population in &self.populations {
-            signs.extend(std::iter::repeat_n(population.sign, population.size));
-        }
-        let mut network = Network {
-            frozen: frozen.collect(),
-            frozen_entries: Vec::new(),
-            parameters,
-            steps: split::DOUBLE,
-            places,
-            classes: self.classes.into_iter().map(|(name, _)| name).collect(),
-            signs,
-            delayed: delayed.into_iter().map(|(whose, _)| whose).collect(),
-            ranks,
-            masks: Vec::new(),
-            neurons: n,
-            membrane: rest,
-            latches: latch,
-            inputs: self.inputs,
-            outputs: self.outputs,
-            memory_limit,
-        };
-        for k in no_autapses {
-            network.set_mask(Group::Recurrent(k), |post, pre| post != pre)?;
-        }
-        network.validate()?;
-        Ok(network)
-    }
-}
-
-impl Network<f64> {
-    /// Starts a network.
-    pub fn builder() -> NetworkBuilder {
-        NetworkBuilder::default()
-    }
-}
-
-impl<T: RealField + Copy> Network<T> {
+impl<T: Scalar> Network<T> {
     /// Number of neurons `N`.
     pub fn neurons(&self) -> usize {
         self.neurons
@@ -479,8 +93,8 @@ impl<T: RealField + Copy> Network<T> {
     /// The structure, line by line: populations with their models and gates, then every group with its size. Two networks
     /// of one structure can have each other's parameters.
     pub fn structure(&self) -> Vec<String> {
-        let population = |p: &Place<T>| {
-            let (model, gate) = (p.dynamics.model(), p.shape.name());
+        let population = |p: &Placed| {
+            let (model, gate) = (p.loops.of::<T>().model(), p.shape.name());
             format!("population {}: {} {model} neurons, {gate} gate", p.name, p.size)
         };
         let entry = |e: &crate::Entry| {
@@ -574,7 +188,7 @@ impl<T: RealField + Copy> Network<T> {
     fn note_frozen(&mut self) {
         let Self { places, frozen, .. } = self;
         for (population, place) in places.iter_mut().enumerate() {
-            let mut neuron = (0..place.dynamics.parameters().len())
+            let mut neuron = (0..place.loops.of::<T>().parameters().len())
                 .map(|parameter| Group::Neuron { population, parameter });
             place.trains_neurons = neuron.any(|group| !frozen.contains(&group));
             place.trains_width = !frozen.contains(&Group::GateWidth(population));
@@ -592,7 +206,7 @@ impl<T: RealField + Copy> Network<T> {
             Group::Tau(_) | Group::Delay(_) | Group::GateWidth(_) => true,
             Group::Neuron { population, parameter } => {
                 let place = self.places.get(population);
-                place.and_then(|p| p.dynamics.parameters().get(parameter)).is_some_and(|p| p.positive)
+                place.and_then(|p| p.loops.of::<T>().parameters().get(parameter)).is_some_and(|p| p.positive)
             }
             _ => false,
         }
@@ -642,103 +256,10 @@ impl<T: RealField + Copy> Network<T> {
         self.masks.iter().find(|(g, _)| *g == group).map(|(_, mask)| mask.as_slice())
     }
 
-    /// Checks every parameter: finite, in its domain, zero where masked.
-    ///
-    /// # Errors
-    /// The first value that is not, with its name; signs of neurons whose weights are of low rank.
-    pub fn validate(&self) -> Result<(), Error> {
-        if self.signs.iter().any(Option::is_some) {
-            self.check_full_rank("Dale's law")?;
-        }
-        for entry in self.parameters.layout().entries() {
-            let values = &self.parameters.values()[entry.range.clone()];
-            if let Some(index) = values.iter().position(|x| !x.is_finite()) {
-                return Err(Error::NonFinite { what: entry.name.clone(), index });
-            }
-            let positive = self.is_positive(entry.group);
-            if let Some(&value) = values.iter().find(|&&x| positive && x <= T::zero()) {
-                return Err(Error::NotPositive {
-                    what: entry.name.clone(),
-                    value: value.to_subset_unchecked(),
-                });
-            }
-        }
-        for (group, mask) in &self.masks {
-            let values = self.parameters.group(*group);
-            if let Some(index) = mask.iter().zip(values).position(|(&exists, &x)| !exists && x != T::zero()) {
-                return Err(Error::Masked {
-                    group: *group,
-                    index,
-                    value: values[index].to_subset_unchecked(),
-                });
-            }
-        }
-        for place in &self.places {
-            let at = self.setting(place, T::one(), None);
-            for i in 0..if place.per_neuron { place.size } else { 1 } {
-                if let Some(widest) = place.dynamics.reset(&at, i).widest_zone()
-                    && !(at.width <= widest)
-                {
-                    return Err(Error::GateWidth {
-                        population: place.name.clone(),
-                        width: at.width.to_subset_unchecked(),
-                        widest: widest.to_subset_unchecked(),
-                    });
-                }
-            }
-        }
-        self.check_initial(self.parameters.group(Group::Initial))
-    }
-
-    /// Checks an initial membrane state: finite, below threshold where there is a reset.
-    pub(crate) fn check_initial(&self, x: &[T]) -> Result<(), Error> {
-        if x.len() != self.membrane {
-            return Err(Error::Shape {
-                what: "the initial membrane state".into(),
-                expected: self.membrane,
-                found: x.len(),
-            });
-        }
-        if let Some(index) = x.iter().position(|x| !x.is_finite()) {
-            return Err(Error::NonFinite { what: "the initial membrane state".into(), index });
-        }
-        for place in &self.places {
-            let at = self.setting(place, T::one(), None);
-            for i in 0..place.size {
-                let reset = place.dynamics.reset(&at, if place.per_neuron { i } else { 0 });
-                let v = x[place.offset + i];
-                if matches!(reset, Reset::Subtract | Reset::To { .. }) && !(v < reset.threshold()) {
-                    return Err(Error::AboveThreshold {
-                        neuron: place.offset + i,
-                        v: v.to_subset_unchecked(),
-                        threshold: reset.threshold().to_subset_unchecked(),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses delays on behalf of a scheme that has none.
-    pub(crate) fn check_undelayed(&self, scheme: &'static str) -> Result<(), Error> {
-        match self.delayed.iter().position(|&whose| whose != Delayed::Not) {
-            Some(class) => Err(Error::Delayed { class, scheme }),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses weights of low rank on behalf of what needs every weight by itself.
-    pub(crate) fn check_full_rank(&self, what: &'static str) -> Result<(), Error> {
-        match self.ranks.iter().position(Option::is_some) {
-            Some(class) => Err(Error::LowRank { class, what }),
-            None => Ok(()),
-        }
-    }
-
     /// What the loops over a population need to know, for a method or that which its model names.
-    pub(crate) fn setting<'a>(&'a self, place: &Place<T>, h: T, method: Option<Method>) -> Setting<'a, T> {
-        let method = method.unwrap_or_else(|| method_of(place.dynamics.integration()));
-        Setting {
+    pub(crate) fn setting<'a>(&'a self, place: &Placed, h: T, method: Option<Method>) -> Context<'a, T> {
+        let method = method.unwrap_or_else(|| method_of(place.loops.of::<T>().integration()));
+        Context {
             arch: *ARCH,
             h,
             tableau: method.explicit(),
@@ -748,36 +269,15 @@ impl<T: RealField + Copy> Network<T> {
             shape: place.shape,
             width: self.parameters.values()[place.width],
             growth: None,
-            part: place.part(self.membrane),
+            part: place.offsets(self.membrane),
         }
     }
 
-    fn convert<U: RealField + Copy>(
-        &self,
-        scalar: impl Fn(T) -> U,
-        dynamics: impl Fn(&'static dyn Dynamics<T>) -> &'static dyn Dynamics<U>,
-        steps: &'static dyn Steps<U>,
-    ) -> Network<U> {
-        let place = |p: &Place<T>| Place {
-            name: p.name.clone(),
-            offset: p.offset,
-            size: p.size,
-            rest: p.rest,
-            latch: p.latch,
-            latches: p.latches,
-            dim: p.dim,
-            shape: p.shape,
-            per_neuron: p.per_neuron,
-            dynamics: dynamics(p.dynamics),
-            parameters: p.parameters.clone(),
-            width: p.width,
-            trains_neurons: p.trains_neurons,
-            trains_width: p.trains_width,
-        };
+    /// The same network with another scalar.
+    fn convert<U: Scalar>(&self, scalar: impl Fn(T) -> U) -> Network<U> {
         Network {
             parameters: self.parameters.map(scalar),
-            steps,
-            places: self.places.iter().map(place).collect(),
+            places: self.places.clone(),
             classes: self.classes.clone(),
             signs: self.signs.clone(),
             delayed: self.delayed.clone(),
@@ -796,63 +296,17 @@ impl<T: RealField + Copy> Network<T> {
 
     /// The same network in single precision.
     pub fn to_f32(&self) -> Network<f32> {
-        self.convert(|x| x.to_subset_unchecked(), |d| d.single(), split::SINGLE)
+        self.convert(|x| x.to_subset_unchecked())
     }
 
     /// The same network in double precision.
     pub fn to_f64(&self) -> Network<f64> {
-        self.convert(|x| x.to_subset_unchecked(), |d| d.double(), split::DOUBLE)
+        self.convert(|x| x.to_subset_unchecked())
     }
 
     /// The same network over dual numbers with tangents zero: seed the parameters' tangents and run it for a forward
     /// sensitivity.
     pub fn to_dual(&self) -> Network<Dual64> {
-        self.convert(|x| Dual64::from_re(x.to_subset_unchecked()), |d| d.dual(), split::DUAL)
+        self.convert(|x| Dual64::from_re(x.to_subset_unchecked()))
     }
-}
-
-/// The setting of a population that is in no network yet, to ask its model with.
-fn probe(p: &Population) -> Setting<'_, f64> {
-    Setting {
-        arch: *ARCH,
-        h: 1.0,
-        tableau: tableau::EULER,
-        exponential: None,
-        parameters: &p.parameters,
-        per_neuron: false,
-        shape: p.shape,
-        width: p.width,
-        growth: None,
-        part: Part::default(),
-    }
-}
-
-/// Whether a model's `f` is affine in its only variable, at a rate that does not depend on the current, to rounding, between
-/// rest and threshold.
-fn is_affine(p: &Population, dynamics: &dyn Dynamics<f64>) -> bool {
-    let at = probe(p);
-    let f = |v: f64, current: f64| {
-        let mut f = [0.0];
-        let x = Block { v: &[v], rest: &[], latch: &[] };
-        dynamics.rhs(&at, x, &[current], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
-        f[0]
-    };
-    if dynamics.dim() != 1 {
-        return false;
-    }
-    let (low, rate) = (f(0.0, 0.1), f(1.0, 0.0) - f(0.0, 0.0));
-    let scale = low.abs().max(rate.abs()).max(f64::MIN_POSITIVE);
-    [0.25, 0.5, 1.0].iter().all(|&v| (f(v, 0.1) - low - v * rate).abs() <= 1e-12 * scale)
-}
-
-/// A population's part of a membrane state, of which voltages and other state variables are so many numbers.
-#[inline(always)]
-pub(crate) fn block<'a, T>(place: &Place<T>, membrane: usize, x: &'a [T]) -> Block<'a, T> {
-    place.part(membrane).block(x, place.lengths())
-}
-
-/// The same to be written.
-#[inline(always)]
-pub(crate) fn block_mut<'a, T>(place: &Place<T>, membrane: usize, x: &'a mut [T]) -> BlockMut<'a, T> {
-    place.part(membrane).block_mut(x, place.lengths())
 }

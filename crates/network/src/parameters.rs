@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aligned_vec::{AVec, avec};
-use nalgebra::{DMatrixView, DMatrixViewMut, RealField, Scalar};
+use nalgebra::{DMatrixView, DMatrixViewMut};
 use spikegrad_integrators::norm;
 
-use crate::Error;
+use crate::{Error, Scalar};
 
 /// A group of parameters that is trained, frozen, clipped and checked together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -162,7 +162,7 @@ pub struct Parameters<T> {
     values: AVec<T>,
 }
 
-impl<T: Scalar + Copy> Parameters<T> {
+impl<T: Scalar> Parameters<T> {
     /// The groups and their places.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -295,7 +295,7 @@ impl<T: Scalar + Copy> Parameters<T> {
     }
 }
 
-impl<T: RealField + Copy> Parameters<T> {
+impl<T: Scalar> Parameters<T> {
     /// Zeros, if there is memory for them.
     pub(crate) fn zeros(layout: Arc<Layout>) -> Result<Self, Error> {
         let mut values = AVec::new(0);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use nalgebra::RealField;
+use crate::Scalar;
 use rand::{Rng, RngExt};
 
 use crate::memory::MEMORY_LIMIT;
@@ -17,7 +17,7 @@ pub struct InitialState<T> {
     pub s: Vec<T>,
 }
 
-impl<T: RealField + Copy> InitialState<T> {
+impl<T: Scalar> InitialState<T> {
     /// Everything as the network's own initial state, which is at rest unless it was set or trained, except voltages:
     /// these are drawn uniformly from a range of voltages below threshold.
     ///
@@ -71,7 +71,7 @@ pub struct Trial<T> {
     pub scale: f64,
 }
 
-impl<T: RealField + Copy> Trial<T> {
+impl<T: Scalar> Trial<T> {
     /// A trial of silence with the given grid: no targets, equal weights, the integral of the loss as its cost.
     ///
     /// Inputs that do not fit into memory are left out, which every run refuses by the number of entries that it needs.
@@ -100,7 +100,7 @@ impl<T: RealField + Copy> Trial<T> {
     }
 
     /// The same trial with another scalar.
-    pub fn map<U: RealField + Copy>(&self, f: impl Fn(T) -> U) -> Trial<U> {
+    pub fn map<U: Scalar>(&self, f: impl Fn(T) -> U) -> Trial<U> {
         let all = |x: &[T]| x.iter().map(|&x| f(x)).collect();
         Trial {
             interval: self.interval,
@@ -154,13 +154,12 @@ pub struct SampleBar<'a, T> {
 /// contains what a jump adds to the integral when spikes move.
 ///
 /// ```
-/// use nalgebra::RealField;
-/// use spikegrad_network::{Loss, Sample, SampleBar};
+/// use spikegrad_network::{Loss, Sample, SampleBar, Scalar};
 ///
 /// /// Keeps the voltages of neurons without a reset near zero.
 /// struct Voltage;
 ///
-/// impl<T: RealField + Copy> Loss<T> for Voltage {
+/// impl<T: Scalar> Loss<T> for Voltage {
 ///     fn value(&self, at: &Sample<'_, T>) -> T {
 ///         at.x.iter().fold(T::zero(), |sum, &v| sum + v * v)
 ///     }
@@ -188,7 +187,7 @@ pub trait Loss<T>: Sync {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoLoss;
 
-impl<T: RealField + Copy> Loss<T> for NoLoss {
+impl<T: Scalar> Loss<T> for NoLoss {
     fn value(&self, _: &Sample<'_, T>) -> T {
         T::zero()
     }

@@ -5,11 +5,11 @@ mod fit;
 mod machine;
 mod measure;
 
+use spikegrad::network::Scalar;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use spikegrad::nalgebra::RealField;
 use spikegrad::network::WorkCounters;
 use spikegrad::tasks::Batch;
 use spikegrad_benches::dense::Dense;
@@ -96,7 +96,7 @@ impl Point {
     }
 }
 
-fn point<T: RealField + Copy>(problem: &Problem<T>, rounds: usize) -> Result<Point, Error> {
+fn point<T: Scalar>(problem: &Problem<T>, rounds: usize) -> Result<Point, Error> {
     let (work, rate) = measure::counted(problem)?;
     let seconds = measure::trial(problem, rounds)?;
     Ok(Point { neurons: problem.network.neurons(), work, rate, seconds })

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use cpu_time::ProcessTime;
-use nalgebra::RealField;
 use serde_json::{Map, Value, json};
 use spikegrad::integrators::{Divergence, Step, norm};
 use spikegrad::models::{Gate, GateShape};
-use spikegrad::network::{Group, Network, SplitStep, SplitTape, Trial};
+use spikegrad::network::{Group, Network, Scalar, SplitStep, SplitTape, Trial};
 use spikegrad::tasks::{Batch, Quadratic};
 
 use crate::problem::{GROUPS, H, LAMBDA, Problem};
@@ -145,7 +144,7 @@ impl Comparison {
 /// # Errors
 ///
 /// If the network or a trial is refused, or becomes non-finite.
-pub fn compare<T: RealField + Copy>(
+pub fn compare<T: Scalar>(
     problem: &Problem,
     network: &Network<T>,
     trials: &[Trial<T>],
@@ -206,7 +205,7 @@ fn difference(computed: &[f64], stored: &[f64]) -> f64 {
 }
 
 /// The voltages at the end with the turns of the circle added back, `B x N`, and the number of spikes.
-fn final_voltages<T: RealField + Copy>(
+fn final_voltages<T: Scalar>(
     network: &Network<T>,
     scheme: &SplitStep<'_, T>,
     trials: &[Trial<T>],

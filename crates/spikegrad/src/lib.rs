@@ -89,7 +89,7 @@ pub mod prelude {
     };
     pub use spikegrad_network::{
         Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Recording, Sample,
-        SampleBar, SplitStep, Trial, pontryagin,
+        SampleBar, Scalar, SplitStep, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
         Batch, Clip, Iteration, NetworkObjective, Observer, Optimiser, Options, Purpose, Quadratic, Rate,

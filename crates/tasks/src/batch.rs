@@ -4,12 +4,11 @@
 //! thread works on which lane does not matter, and memory does not grow with the batch.
 
 use aligned_vec::AVec;
-use nalgebra::RealField;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad_integrators::{EventCounts, EventLog, Total};
 use spikegrad_network::kernels::wide::axpy;
-use spikegrad_network::{Entry, Loss, Parameters, SplitStep, SplitTape, Trial};
+use spikegrad_network::{Entry, Loss, Parameters, Scalar, SplitStep, SplitTape, Trial};
 
 use crate::Error;
 use crate::clip::clip_factor;
@@ -68,13 +67,13 @@ impl<T> BatchResult<T> {
     }
 }
 
-impl<T: RealField + Copy> Default for Batch<T> {
+impl<T: Scalar> Default for Batch<T> {
     fn default() -> Self {
         Self::with_lanes(DEFAULT_LANES)
     }
 }
 
-impl<T: RealField + Copy> Batch<T> {
+impl<T: Scalar> Batch<T> {
     /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
     /// The result depends on the number of lanes (in its last bits) and on nothing else.
     pub fn with_lanes(lanes: usize) -> Self {
@@ -163,7 +162,7 @@ impl<T: RealField + Copy> Batch<T> {
 }
 
 /// Whether the largest norms are those of these groups, and none is negative or not a number.
-fn check_clip<T: RealField + Copy>(groups: &[Entry], clip: &[Option<T>]) -> Result<(), Error> {
+fn check_clip<T: Scalar>(groups: &[Entry], clip: &[Option<T>]) -> Result<(), Error> {
     let (expected, found) = (groups.len(), clip.len());
     if found != expected {
         return Err(Error::ClipLength { expected, found });
@@ -187,7 +186,7 @@ fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
     }
 }
 
-impl<T: RealField + Copy> Lane<T> {
+impl<T: Scalar> Lane<T> {
     fn run<'t>(
         &mut self,
         scheme: &SplitStep<'_, T>,

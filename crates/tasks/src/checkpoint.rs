@@ -11,9 +11,8 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use nalgebra::RealField;
 use serde::Deserialize;
-use spikegrad_network::{Group, Network, Sign};
+use spikegrad_network::{Group, Network, Scalar, Sign};
 
 use crate::clip::RunningQuantile;
 use crate::optimiser::OptimiserState;
@@ -154,7 +153,7 @@ pub(crate) struct Training {
 }
 
 impl Training {
-    pub(crate) fn new<T: RealField + Copy>(
+    pub(crate) fn new<T: Scalar>(
         options: Vec<String>,
         origin: Origin,
         last: &[T],
@@ -179,7 +178,7 @@ impl Training {
     }
 
     /// The same state with the optimiser's numbers rounded to `T`.
-    fn narrowed<T: RealField + Copy>(&self) -> Self {
+    fn narrowed<T: Scalar>(&self) -> Self {
         let optimiser = self.optimiser::<T>();
         Self {
             last: widen(&narrow::<T>(&self.last)),
@@ -191,7 +190,7 @@ impl Training {
         }
     }
 
-    pub(crate) fn optimiser<T: RealField + Copy>(&self) -> OptimiserState<T> {
+    pub(crate) fn optimiser<T: Scalar>(&self) -> OptimiserState<T> {
         OptimiserState {
             step: self.step,
             first: narrow(&self.first),
@@ -207,11 +206,11 @@ fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String
     Vec::<&str>::deserialize(deserializer).map(|texts| texts.into_iter().map(str::to_owned).collect())
 }
 
-fn widen<T: RealField + Copy>(x: &[T]) -> Vec<f64> {
+fn widen<T: Scalar>(x: &[T]) -> Vec<f64> {
     x.iter().map(|x| x.to_subset_unchecked()).collect()
 }
 
-fn narrow<T: RealField + Copy>(x: &[f64]) -> Vec<T> {
+fn narrow<T: Scalar>(x: &[f64]) -> Vec<T> {
     x.iter().map(T::from_subset).collect()
 }
 
@@ -239,7 +238,7 @@ fn narrow<T: RealField + Copy>(x: &[f64]) -> Vec<T> {
 /// # Errors
 /// If the file cannot be written, or a parameter is out of its domain, not zero where masked or of the wrong sign; an older
 /// file then stays as it was.
-pub fn save<T: RealField + Copy>(network: &Network<T>, path: &Path) -> Result<(), CheckpointError> {
+pub fn save<T: Scalar>(network: &Network<T>, path: &Path) -> Result<(), CheckpointError> {
     write(path, network, None)
 }
 
@@ -249,11 +248,11 @@ pub fn save<T: RealField + Copy>(network: &Network<T>, path: &Path) -> Result<()
 /// # Errors
 /// If the file cannot be read, is damaged, contradicts itself, or is of a network of another structure or float type;
 /// `network` then stays as it was.
-pub fn load<T: RealField + Copy>(network: &mut Network<T>, path: &Path) -> Result<(), CheckpointError> {
+pub fn load<T: Scalar>(network: &mut Network<T>, path: &Path) -> Result<(), CheckpointError> {
     read(network, path).map(|_| ())
 }
 
-pub(crate) fn save_training<T: RealField + Copy>(
+pub(crate) fn save_training<T: Scalar>(
     path: &Path,
     network: &Network<T>,
     training: &Training,
@@ -261,7 +260,7 @@ pub(crate) fn save_training<T: RealField + Copy>(
     write(path, network, Some(training))
 }
 
-pub(crate) fn load_training<T: RealField + Copy>(
+pub(crate) fn load_training<T: Scalar>(
     path: &Path,
     network: &mut Network<T>,
 ) -> Result<Training, CheckpointError> {
@@ -281,7 +280,7 @@ fn float<T>() -> String {
 }
 
 /// The contents of a file.
-fn encode<T: RealField + Copy>(
+fn encode<T: Scalar>(
     path: &Path,
     network: &Network<T>,
     training: Option<&Training>,
@@ -308,7 +307,7 @@ fn own_mask(group: &Group) -> bool {
 }
 
 /// The network of a file, with all that `target` has besides its structure replaced.
-fn restore<T: RealField + Copy>(
+fn restore<T: Scalar>(
     path: &Path,
     saved: &Saved<'_>,
     target: &Network<T>,
@@ -366,7 +365,7 @@ fn restore<T: RealField + Copy>(
 }
 
 /// Refuses what is no network or no state that a run can be in.
-pub(crate) fn check<T: RealField + Copy>(
+pub(crate) fn check<T: Scalar>(
     path: &Path,
     network: &Network<T>,
     training: Option<&Training>,
@@ -409,7 +408,7 @@ pub(crate) fn check<T: RealField + Copy>(
     Ok(())
 }
 
-fn write<T: RealField + Copy>(
+fn write<T: Scalar>(
     path: &Path,
     network: &Network<T>,
     training: Option<&Training>,
@@ -421,10 +420,7 @@ fn write<T: RealField + Copy>(
     file::write_whole(path, &[&MAGIC, &VERSION.to_le_bytes(), &checksum, &length, &contents])
 }
 
-fn read<T: RealField + Copy>(
-    network: &mut Network<T>,
-    path: &Path,
-) -> Result<Option<Training>, CheckpointError> {
+fn read<T: Scalar>(network: &mut Network<T>, path: &Path) -> Result<Option<Training>, CheckpointError> {
     let contents = contents(path)?;
     let corrupt = || CheckpointError::Corrupt { path: path.to_owned() };
     let decoded = bincode::serde::borrow_decode_from_slice(&contents, bincode::config::standard());
@@ -522,7 +518,7 @@ mod tests {
     }
 
     /// All that `save` writes of a network, which is all that there is besides the structure's code.
-    fn all<T: RealField + Copy>(network: &Network<T>) -> Vec<u8> {
+    fn all<T: Scalar>(network: &Network<T>) -> Vec<u8> {
         encode(Path::new("memory"), network, None).expect("encoded")
     }
 

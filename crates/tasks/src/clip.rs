@@ -4,9 +4,9 @@
 //! of a batch comes from earlier trials only and is updated after the batch, in trial order, so that it does not depend
 //! on how trials were spread over threads.
 
+use spikegrad_network::Scalar;
 use std::collections::VecDeque;
 
-use nalgebra::RealField;
 use spikegrad_integrators::norm;
 
 use crate::Error;
@@ -41,7 +41,7 @@ pub struct RunningQuantile {
 
 impl RunningQuantile {
     /// Adds the norm of one trial. Zero and numbers that are not finite are passed over.
-    pub fn push<T: RealField + Copy>(&mut self, norm: T) {
+    pub fn push<T: Scalar>(&mut self, norm: T) {
         let norm: f64 = norm.to_subset_unchecked();
         if norm > 0.0 && norm.is_finite() {
             if self.norms.len() == WINDOW {
@@ -78,7 +78,7 @@ impl RunningQuantile {
 
 /// Scales a gradient down to the norm `largest` if it is longer, and returns the norm that it had. `None` and zero clip nothing:
 /// a gradient is never multiplied by zero.
-pub fn clip_norm<T: RealField + Copy>(gradient: &mut [T], largest: Option<T>) -> T {
+pub fn clip_norm<T: Scalar>(gradient: &mut [T], largest: Option<T>) -> T {
     let (norm, factor) = clip_factor(gradient, largest);
     if factor != T::one() {
         gradient.iter_mut().for_each(|x| *x *= factor);
@@ -88,7 +88,7 @@ pub fn clip_norm<T: RealField + Copy>(gradient: &mut [T], largest: Option<T>) ->
 
 /// The norm of a gradient, and the factor that [`clip_norm`] multiplies it by, for callers that have another pass over the
 /// gradient to make. Where no single factor will do, the gradient is scaled here first.
-pub(crate) fn clip_factor<T: RealField + Copy>(gradient: &mut [T], largest: Option<T>) -> (T, T) {
+pub(crate) fn clip_factor<T: Scalar>(gradient: &mut [T], largest: Option<T>) -> (T, T) {
     let found = norm(gradient);
     let Some(largest) = largest.filter(|&largest| largest > T::zero() && found > largest) else {
         return (found, T::one());

@@ -6,12 +6,11 @@
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-use nalgebra::RealField;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Theta};
-use spikegrad_network::{Group, Loss, Network, Population, Recording, Trial};
+use spikegrad_network::{Group, Loss, Network, Population, Recording, Scalar, Trial};
 
 use crate::task::{MOST_NUMBERS, Purpose, Stage, Task, generator};
 use crate::{Clip, Error, Options, Quadratic, Rate, Rule, Schedule, Validation};
@@ -102,7 +101,7 @@ impl Episode {
     }
 
     /// For how long the first pulse has to be kept: from its end to the cue, ms.
-    pub fn memory(&self, task: &DelayedXor<impl RealField + Copy>) -> f64 {
+    pub fn memory(&self, task: &DelayedXor<impl Scalar>) -> f64 {
         if self.second == 0.0 && self.timing == Timing::Standard {
             self.delay
         } else {
@@ -198,7 +197,7 @@ pub struct DelayedXor<T> {
     pub loss: Quadratic<T>,
 }
 
-impl<T: RealField + Copy> Default for DelayedXor<T> {
+impl<T: Scalar> Default for DelayedXor<T> {
     /// Single episodes, pulses and cue of 50 ms, delays between 100 and 250 ms, a response of 100 ms, a quarter of
     /// episodes with one pulse, half the trials with controlled timing.
     fn default() -> Self {
@@ -221,7 +220,7 @@ impl<T: RealField + Copy> Default for DelayedXor<T> {
     }
 }
 
-impl<T: RealField + Copy> DelayedXor<T> {
+impl<T: Scalar> DelayedXor<T> {
     /// The network to be trained: 80 theta neurons (`tau_v` 25 ms) with slow (20 ms) and fast (5 ms) synapses.
     ///
     /// Every neuron is connected to itself strongly enough to be nearly bistable, silent or firing at some 60 Hz: it keeps a
@@ -416,7 +415,7 @@ impl<T: RealField + Copy> DelayedXor<T> {
     }
 
     /// The response pulse, sample by sample: a raised cosine of height 1.
-    fn response_pulse<U: RealField + Copy>(&self) -> Vec<U> {
+    fn response_pulse<U: Scalar>(&self) -> Vec<U> {
         let samples = self.samples(self.response);
         let phase = |n: usize| (n as f64 + 0.5) / samples as f64;
         (0..samples).map(|n| U::from_subset(&(0.5 - 0.5 * (TAU * phase(n)).cos()))).collect()
@@ -504,7 +503,7 @@ fn uniform(range: &Range<f64>, rng: &mut impl Rng) -> f64 {
 /// What a time or a weight must be that may be zero.
 const NOT_NEGATIVE: &str = "it must be zero or positive, and finite";
 
-impl<T: RealField + Copy> Task<T> for DelayedXor<T> {
+impl<T: Scalar> Task<T> for DelayedXor<T> {
     fn check(&self) -> Result<(), Error> {
         for (option, value) in [
             ("interval", self.interval),

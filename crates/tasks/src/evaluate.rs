@@ -1,8 +1,7 @@
 //! Networks on held-out trials.
 
-use nalgebra::RealField;
 use spikegrad_integrators::{Divergence, EventCounts};
-use spikegrad_network::{Error as NetworkError, Network, Recording, SplitStep, Trial};
+use spikegrad_network::{Error as NetworkError, Network, Recording, Scalar, SplitStep, Trial};
 
 use crate::task::{Purpose, Stage, generator};
 use crate::{Error, Options, Task, Validated};
@@ -11,7 +10,7 @@ use crate::{Error, Options, Task, Validated};
 ///
 /// # Errors
 /// If a trial does not fit the network, or [`Error::HeldOut`] for the first trial that does not stay finite.
-pub fn evaluate<T: RealField + Copy, R: Send>(
+pub fn evaluate<T: Scalar, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
     options: &Options,
@@ -24,7 +23,7 @@ pub fn evaluate<T: RealField + Copy, R: Send>(
     looks.into_iter().enumerate().map(finite).collect()
 }
 
-pub(crate) fn validate<T: RealField + Copy>(
+pub(crate) fn validate<T: Scalar>(
     network: &Network<T>,
     task: &dyn Task<T>,
     options: &Options,
@@ -51,7 +50,7 @@ pub(crate) fn validate<T: RealField + Copy>(
 }
 
 /// What `look` makes of each trial that stays finite.
-fn run_held_out<T: RealField + Copy, R: Send>(
+fn run_held_out<T: Scalar, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
     options: &Options,

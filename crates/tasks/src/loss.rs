@@ -1,7 +1,6 @@
 //! Losses (equations (5), (44)). A pair of losses is their sum. No loss is asked about a sample of weight 0.
 
-use nalgebra::RealField;
-use spikegrad_network::{Loss, Sample, SampleBar};
+use spikegrad_network::{Loss, Sample, SampleBar, Scalar};
 
 /// The quadratic loss `l = (w |o - o_d|^2 + lambda |s|^2) / 2`, `w` the sample's weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,7 +9,7 @@ pub struct Quadratic<T> {
     pub lambda: T,
 }
 
-impl<T: RealField + Copy> Loss<T> for Quadratic<T> {
+impl<T: Scalar> Loss<T> for Quadratic<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         let sum = at.output.iter().zip(at.target).fold(T::zero(), |sum, (&o, &d)| sum + (o - d) * (o - d));
         (at.weight * sum + self.lambda * at.square) * T::from_subset(&0.5)
@@ -37,7 +36,7 @@ pub struct VoltageFloor<T> {
     pub weight: T,
 }
 
-impl<T: RealField + Copy> Loss<T> for VoltageFloor<T> {
+impl<T: Scalar> Loss<T> for VoltageFloor<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         let square = |v: T| if v < T::zero() { v * v } else { T::zero() };
         let voltages = &at.x[..at.s.len()];
@@ -57,7 +56,7 @@ impl<T: RealField + Copy> Loss<T> for VoltageFloor<T> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sum<A, B>(pub A, pub B);
 
-impl<T: RealField + Copy, A: Loss<T>, B: Loss<T>> Loss<T> for Sum<A, B> {
+impl<T: Scalar, A: Loss<T>, B: Loss<T>> Loss<T> for Sum<A, B> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         self.0.value(at) + self.1.value(at)
     }

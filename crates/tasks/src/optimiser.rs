@@ -2,8 +2,7 @@
 
 use std::f64::consts::PI;
 
-use nalgebra::RealField;
-use spikegrad_network::{Group, Network, Parameters};
+use spikegrad_network::{Group, Network, Parameters, Scalar};
 
 use crate::Error;
 
@@ -169,7 +168,7 @@ impl<T: Copy> OptimiserState<T> {
     }
 }
 
-impl<T: RealField + Copy> Optimiser<T> {
+impl<T: Scalar> Optimiser<T> {
     /// An optimiser for the parameters of `network`.
     ///
     /// # Errors
@@ -431,11 +430,7 @@ impl<T: RealField + Copy> Optimiser<T> {
     }
 }
 
-fn check_rates<T: RealField + Copy>(
-    network: &Network<T>,
-    what: &'static str,
-    rates: &[Rate],
-) -> Result<(), Error> {
+fn check_rates<T: Scalar>(network: &Network<T>, what: &'static str, rates: &[Rate]) -> Result<(), Error> {
     for &Rate { rate, .. } in rates {
         let expected = "a step size must be zero or positive, and finite";
         Error::unless(rate >= 0.0 && rate.is_finite(), "rate", rate, expected)?;

@@ -3,12 +3,12 @@
 //!
 //! Sources: Boerlin, Machens & Deneve (2013); learned by gradient descent in Huh & Sejnowski (2018).
 
-use nalgebra::{DMatrix, DVector, RealField};
+use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Nif};
-use spikegrad_network::{Group, InitialState, Loss, Network, Population, Recording, Trial};
+use spikegrad_network::{Group, InitialState, Loss, Network, Population, Recording, Scalar, Trial};
 
 use crate::task::{MOST_NUMBERS, Purpose, Stage, Task, generator};
 use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Sum, VoltageFloor};
@@ -344,7 +344,7 @@ impl Task<f64> for PredictiveCoding {
 }
 
 /// `sqrt(sum |o - o_d|^2 / sum |o_d|^2)`, equation (46).
-pub fn nrmse<T: RealField + Copy>(output: &[T], target: &[T]) -> f64 {
+pub fn nrmse<T: Scalar>(output: &[T], target: &[T]) -> f64 {
     let square = |x: T| -> f64 {
         let x: f64 = x.to_subset_unchecked();
         x * x

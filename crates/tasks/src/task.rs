@@ -1,9 +1,8 @@
 //! Tasks: seeded trial generators with a score.
 
-use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use spikegrad_network::{Loss, Recording, Trial};
+use spikegrad_network::{Loss, Recording, Scalar, Trial};
 
 use crate::Error;
 
@@ -63,7 +62,7 @@ impl Stage {
 ///     }
 /// }
 /// ```
-pub trait Task<T: RealField + Copy>: Sync {
+pub trait Task<T: Scalar>: Sync {
     /// Whether trials can be made of the task's own numbers. Training and evaluation ask before they make the first one.
     ///
     /// # Errors

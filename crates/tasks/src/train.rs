@@ -1,9 +1,8 @@
 //! Training: batches of fresh trials, clipped gradients, an optimiser, a history; watched and interruptible.
 
-use nalgebra::RealField;
 use spikegrad_adjoint::Sweep;
 use spikegrad_integrators::{EventLog, is_granted};
-use spikegrad_network::{Group, Network, Parameters, Sample, SplitStep, Trial};
+use spikegrad_network::{Group, Network, Parameters, Sample, Scalar, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Origin, Training};
 use crate::clip::RunningQuantile;
@@ -31,7 +30,7 @@ use crate::{
 /// other options: all this before the first iteration. If the network was never given weights that a signal could go
 /// through, a trial does not fit, every trial of a batch becomes non-finite, a step would take a parameter out of its
 /// domain, or most crossings of the active zone take too few steps; the network, and the checkpoint, then hold the last good parameters.
-pub fn train<T: RealField + Copy>(
+pub fn train<T: Scalar>(
     network: &mut Network<T>,
     task: &dyn Task<T>,
     options: &Options,
@@ -51,7 +50,7 @@ struct Trainer<T> {
     origin: Origin,
 }
 
-impl<T: RealField + Copy> Trainer<T> {
+impl<T: Scalar> Trainer<T> {
     fn new(network: &Network<T>, options: &Options) -> Result<Self, Error> {
         if let Some(clip) = &options.clip {
             clip.check()?;
@@ -372,7 +371,7 @@ impl<T: RealField + Copy> Trainer<T> {
 
 /// Fingerprints of what training begins with: a network, the first trial that it is trained on, and what the loss makes of a
 /// sample that depends on nothing else.
-fn origin<T: RealField + Copy>(network: &Network<T>, task: &dyn Task<T>, options: &Options) -> Origin {
+fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Options) -> Origin {
     let wide = |x: &T| -> f64 { x.to_subset_unchecked() };
     let level = Course::default().level(options.validation.as_ref());
     let stage = Stage { iteration: 0, iterations: 1, trial: 0, level };

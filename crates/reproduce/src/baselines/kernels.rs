@@ -1,11 +1,11 @@
 //! Products with whole matrices, stored by columns; callers inline them into code for the widest vectors of the machine.
 
-use nalgebra::RealField;
+use spikegrad::network::Scalar;
 use spikegrad::network::kernels::axpy;
 
 /// `y += M x`, one column of `M` for each entry of `x`. Columns of entries that are zero are left out.
 #[inline(always)]
-pub(super) fn add_product<T: RealField + Copy>(matrix: &[T], x: &[T], y: &mut [T]) {
+pub(super) fn add_product<T: Scalar>(matrix: &[T], x: &[T], y: &mut [T]) {
     for (&x, column) in x.iter().zip(matrix.chunks_exact(y.len())) {
         if x != T::zero() {
             axpy(y, x, column);
@@ -15,7 +15,7 @@ pub(super) fn add_product<T: RealField + Copy>(matrix: &[T], x: &[T], y: &mut [T
 
 /// `M_bar += y_bar x^T`, the transpose by the matrix.
 #[inline(always)]
-pub(super) fn add_outer<T: RealField + Copy>(matrix_bar: &mut [T], y_bar: &[T], x: &[T]) {
+pub(super) fn add_outer<T: Scalar>(matrix_bar: &mut [T], y_bar: &[T], x: &[T]) {
     for (&x, column) in x.iter().zip(matrix_bar.chunks_exact_mut(y_bar.len())) {
         if x != T::zero() {
             axpy(column, x, y_bar);

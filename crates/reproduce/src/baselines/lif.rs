@@ -20,9 +20,9 @@
 
 use std::ops::Range;
 
-use nalgebra::RealField;
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad::integrators::{Decay, EventLog};
+use spikegrad::network::Scalar;
 use spikegrad::network::Trial;
 use spikegrad::network::kernels::{axpy, dot};
 use spikegrad::tasks::{Purpose, generator};
@@ -122,7 +122,7 @@ impl Lif<f64> {
     }
 }
 
-impl<T: RealField + Copy> Lif<T> {
+impl<T: Scalar> Lif<T> {
     /// Where `W`, `W_f`, `U`, `I_o` and `O` lie.
     fn ranges(&self) -> [Range<usize>; 5] {
         let (n, w) = (self.neurons, self.neurons * self.neurons);
@@ -175,7 +175,7 @@ pub(crate) struct LifTape<T> {
     z_bar: Vec<T>,
 }
 
-impl<T: RealField> Default for LifTape<T> {
+impl<T: Scalar> Default for LifTape<T> {
     fn default() -> Self {
         Self {
             distance: Vec::new(),
@@ -189,7 +189,7 @@ impl<T: RealField> Default for LifTape<T> {
     }
 }
 
-impl<T: RealField + Copy> LifRun<'_, T> {
+impl<T: Scalar> LifRun<'_, T> {
     #[inline(always)]
     fn spike(&self, distance: T) -> T {
         match self.network.spike {
@@ -217,7 +217,7 @@ impl<T: RealField + Copy> LifRun<'_, T> {
     }
 }
 
-impl<T: RealField + Copy> Passes<T> for LifRun<'_, T> {
+impl<T: Scalar> Passes<T> for LifRun<'_, T> {
     type Tape = LifTape<T>;
 
     fn trial(&self) -> &Trial<T> {

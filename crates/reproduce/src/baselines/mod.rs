@@ -10,8 +10,8 @@ mod train;
 
 use std::ops::Range;
 
-use nalgebra::RealField;
 use spikegrad::integrators::{Divergence, Step};
+use spikegrad::network::Scalar;
 use spikegrad::network::Trial;
 
 pub(crate) use program::{Passes, Program};
@@ -69,7 +69,7 @@ pub(crate) trait Model: Clone + Send + Sync {
 /// What an output costs at a sample, and the derivative by the output: the quadratic loss, weighted as the trial says,
 /// equation (21).
 #[inline(always)]
-fn judge<T: RealField + Copy>(trial: &Trial<T>, m: usize, output: T) -> (T, T) {
+fn judge<T: Scalar>(trial: &Trial<T>, m: usize, output: T) -> (T, T) {
     let weight = trial.weights.get(m).copied().unwrap_or_else(T::one);
     let error = output - trial.targets[m];
     let bar = weight * error * T::from_subset(&(trial.interval / trial.scale));

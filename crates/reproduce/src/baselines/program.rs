@@ -1,12 +1,12 @@
 //! A network on one trial as a program with a transpose: one step a sample, from a state of zeros, compiled for the widest
 //! vectors of the machine.
 
-use nalgebra::RealField;
 use spikegrad::integrators::{EventLog, Step, StepVjp};
+use spikegrad::network::Scalar;
 use spikegrad::network::Trial;
 
 /// What a network does in a step, and the transpose of it.
-pub(crate) trait Passes<T: RealField + Copy>: Sync {
+pub(crate) trait Passes<T: Scalar>: Sync {
     /// What the transpose needs to know of the steps.
     type Tape: Default + Send + Sync;
 
@@ -39,7 +39,7 @@ pub(crate) trait Passes<T: RealField + Copy>: Sync {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program<P>(pub(crate) P);
 
-impl<T: RealField + Copy, P: Passes<T>> Step<T> for Program<P> {
+impl<T: Scalar, P: Passes<T>> Step<T> for Program<P> {
     type Tape = P::Tape;
 
     fn dim(&self) -> usize {
@@ -75,7 +75,7 @@ impl<T: RealField + Copy, P: Passes<T>> Step<T> for Program<P> {
     }
 }
 
-impl<T: RealField + Copy, P: Passes<T>> StepVjp<T> for Program<P> {
+impl<T: Scalar, P: Passes<T>> StepVjp<T> for Program<P> {
     fn n_parameters(&self) -> usize {
         self.0.n_parameters()
     }
@@ -97,14 +97,14 @@ impl<T: RealField + Copy, P: Passes<T>> StepVjp<T> for Program<P> {
 
 // Closures that only borrow are not inlined into the dispatched code; these two are closures written out.
 
-struct Forward<'s, T: RealField + Copy, P: Passes<T>> {
+struct Forward<'s, T: Scalar, P: Passes<T>> {
     passes: &'s P,
     n: usize,
     x: &'s mut [T],
     tape: &'s mut P::Tape,
 }
 
-impl<T: RealField + Copy, P: Passes<T>> pulp::NullaryFnOnce for Forward<'_, T, P> {
+impl<T: Scalar, P: Passes<T>> pulp::NullaryFnOnce for Forward<'_, T, P> {
     type Output = T;
 
     #[inline(always)]
@@ -113,7 +113,7 @@ impl<T: RealField + Copy, P: Passes<T>> pulp::NullaryFnOnce for Forward<'_, T, P
     }
 }
 
-struct Backward<'s, T: RealField + Copy, P: Passes<T>> {
+struct Backward<'s, T: Scalar, P: Passes<T>> {
     passes: &'s P,
     n: usize,
     tape: &'s mut P::Tape,
@@ -122,7 +122,7 @@ struct Backward<'s, T: RealField + Copy, P: Passes<T>> {
     parameters_bar: &'s mut [T],
 }
 
-impl<T: RealField + Copy, P: Passes<T>> pulp::NullaryFnOnce for Backward<'_, T, P> {
+impl<T: Scalar, P: Passes<T>> pulp::NullaryFnOnce for Backward<'_, T, P> {
     type Output = ();
 
     #[inline(always)]

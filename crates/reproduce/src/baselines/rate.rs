@@ -12,8 +12,8 @@
 
 use std::ops::Range;
 
-use nalgebra::RealField;
 use rand_distr::{Distribution, StandardNormal};
+use spikegrad::network::Scalar;
 use spikegrad::network::Trial;
 use spikegrad::network::kernels::{axpy, dot};
 use spikegrad::tasks::{Purpose, generator};
@@ -79,7 +79,7 @@ impl Rate<f64> {
     }
 }
 
-impl<T: RealField + Copy> Rate<T> {
+impl<T: Scalar> Rate<T> {
     /// Where `W`, `U`, `b` and `O` lie.
     fn ranges(&self) -> [Range<usize>; 4] {
         let (n, w) = (self.units, self.units * self.units);
@@ -118,20 +118,20 @@ pub(crate) struct RateTape<T> {
     y: Vec<T>,
 }
 
-impl<T: RealField> Default for RateTape<T> {
+impl<T: Scalar> Default for RateTape<T> {
     fn default() -> Self {
         Self { r: Vec::new(), s: Vec::new(), output_bar: Vec::new(), output: T::zero(), y: Vec::new() }
     }
 }
 
-impl<T: RealField + Copy> RateRun<'_, T> {
+impl<T: Scalar> RateRun<'_, T> {
     #[inline(always)]
     fn input(&self, m: usize) -> &[T] {
         &self.trial.inputs[m * self.network.inputs..][..self.network.inputs]
     }
 }
 
-impl<T: RealField + Copy> Passes<T> for RateRun<'_, T> {
+impl<T: Scalar> Passes<T> for RateRun<'_, T> {
     type Tape = RateTape<T>;
 
     fn trial(&self) -> &Trial<T> {

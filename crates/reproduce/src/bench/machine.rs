@@ -1,10 +1,10 @@
 //! What this machine can do at most, on one thread: bytes copied per second at three sizes, and multiplications with
 //! additions per second.
 
+use spikegrad::network::Scalar;
 use std::hint::black_box;
 
 use cpu_time::ThreadTime;
-use nalgebra::RealField;
 
 /// A size of working set, the name of where it lies, and the bytes that can be moved there in a second.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub(super) fn bandwidths(goes: usize) -> Vec<Bandwidth> {
 
 /// Multiplications and additions per second, not fused, as everywhere in this project: independent sums that stay in
 /// registers.
-pub(super) fn multiply_add_rate<T: RealField + Copy>(goes: usize) -> f64 {
+pub(super) fn multiply_add_rate<T: Scalar>(goes: usize) -> f64 {
     const SUMS: usize = 128;
     const TIMES: usize = 1_000_000;
     best(goes, || {

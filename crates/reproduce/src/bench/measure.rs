@@ -5,10 +5,9 @@
 use std::time::Instant;
 
 use cpu_time::{ProcessTime, ThreadTime};
-use nalgebra::RealField;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::Step;
-use spikegrad::network::{Parameters, WorkCounters};
+use spikegrad::network::{Parameters, Scalar, WorkCounters};
 use spikegrad::tasks::Batch;
 use spikegrad_benches::Problem;
 
@@ -59,7 +58,7 @@ pub(super) fn quotient<const M: usize>(a: &[[f64; M]], b: &[[f64; M]]) -> [f64; 
 }
 
 /// Seconds of the gradient of a problem's first trial, and nothing but it; the second run, when all memory is there.
-pub(super) fn trial<T: RealField + Copy>(problem: &Problem<T>, rounds: usize) -> Result<f64, Error> {
+pub(super) fn trial<T: Scalar>(problem: &Problem<T>, rounds: usize) -> Result<f64, Error> {
     let (scheme, loss) = (problem.scheme().map_err(Error::experiment)?, problem.loss());
     let run = scheme.run(&problem.trials[0], &loss).map_err(Error::experiment)?;
     let mut sweep = Sweep::new();
@@ -77,7 +76,7 @@ pub(super) fn trial<T: RealField + Copy>(problem: &Problem<T>, rounds: usize) ->
 }
 
 /// The gradient of a problem's whole batch in the current thread pool, by sparse columns or on the dense path.
-pub(super) fn batch<T: RealField + Copy>(
+pub(super) fn batch<T: Scalar>(
     problem: &Problem<T>,
     dense: bool,
     work: &mut Batch<T>,
@@ -90,7 +89,7 @@ pub(super) fn batch<T: RealField + Copy>(
 }
 
 /// The work of a problem's first trial, and its spikes per neuron and second.
-pub(super) fn counted<T: RealField + Copy>(problem: &Problem<T>) -> Result<(WorkCounters, f64), Error> {
+pub(super) fn counted<T: Scalar>(problem: &Problem<T>) -> Result<(WorkCounters, f64), Error> {
     let (scheme, loss) = (problem.scheme().map_err(Error::experiment)?, problem.loss());
     let run = scheme.run(&problem.trials[0], &loss).map_err(Error::experiment)?;
     let mut spikes = 0;

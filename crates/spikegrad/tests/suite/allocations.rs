@@ -2,11 +2,10 @@
 
 use crate::common::{Model, Problem, Spec, problem, real};
 use allocation_counter::measure;
-use nalgebra::RealField;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{StepVjp, tableau};
 use spikegrad::models::{GateShape, for_each_neuron};
-use spikegrad::network::{Loss, Network, PlainStep, SplitStep, Trial};
+use spikegrad::network::{Loss, Network, PlainStep, Scalar, SplitStep, Trial};
 use spikegrad::tasks::Batch;
 
 /// Eight neurons, two synapse classes, everything trainable.
@@ -17,7 +16,7 @@ fn example(model: &Model, steps: usize, own_taus: bool) -> Problem {
 }
 
 /// Allocations of a gradient when its sweep has run once before.
-fn second_gradient<T: RealField + Copy, S: StepVjp<T>>(run: &S) -> u64 {
+fn second_gradient<T: Scalar, S: StepVjp<T>>(run: &S) -> u64 {
     let (mut sweep, mut gradient) = (Sweep::new(), vec![T::zero(); run.n_parameters()]);
     sweep.gradient(run, &mut gradient).expect("finite");
     let before = gradient.clone();
@@ -28,7 +27,7 @@ fn second_gradient<T: RealField + Copy, S: StepVjp<T>>(run: &S) -> u64 {
     count.count_total
 }
 
-fn split<T: RealField + Copy>(network: &Network<T>, trial: &Trial<T>, loss: &dyn Loss<T>, h: f64) -> u64 {
+fn split<T: Scalar>(network: &Network<T>, trial: &Trial<T>, loss: &dyn Loss<T>, h: f64) -> u64 {
     let counts = tableau::ALL.map(|method| {
         let step = SplitStep::with_method(network, h, method).expect("a step");
         second_gradient(&step.run(trial, loss).expect("a run"))
@@ -37,12 +36,7 @@ fn split<T: RealField + Copy>(network: &Network<T>, trial: &Trial<T>, loss: &dyn
 }
 
 /// Every tableau, so that none of them hides.
-fn plain<T: RealField + Copy>(
-    network: &Network<T>,
-    trial: &Trial<T>,
-    loss: &dyn Loss<T>,
-    h: f64,
-) -> Vec<u64> {
+fn plain<T: Scalar>(network: &Network<T>, trial: &Trial<T>, loss: &dyn Loss<T>, h: f64) -> Vec<u64> {
     let count = |method| {
         let step = PlainStep::new(network, h, method).expect("a step");
         second_gradient(&step.run(trial, loss).expect("a run"))

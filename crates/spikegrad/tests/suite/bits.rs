@@ -2,11 +2,12 @@
 //! clipped gradient of a batch, in f32 and f64.
 
 use crate::common::{normal, real};
-use nalgebra::RealField;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::models::{GateShape, Theta};
-use spikegrad::network::{Group, InitialState, Loss, Network, Population, Recording, SplitStep, Trial};
+use spikegrad::network::{
+    Group, InitialState, Loss, Network, Population, Recording, Scalar, SplitStep, Trial,
+};
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
 use spikegrad::tasks::{
     Batch, Clip, Iteration, Options, Purpose, Quadratic, Rate, Stage, Sum, Task, VoltageFloor, generator,
@@ -20,7 +21,7 @@ fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 }
 
 /// Both float types are compared as what they are in f64, where distinct ones stay distinct.
-fn bits<T: RealField + Copy>(values: &[T]) -> Vec<u64> {
+fn bits<T: Scalar>(values: &[T]) -> Vec<u64> {
     values.iter().map(|&x| nalgebra::try_convert::<T, f64>(x).expect("a float").to_bits()).collect()
 }
 
@@ -52,7 +53,7 @@ fn theta_network() -> Network<f64> {
     network
 }
 
-impl<T: RealField + Copy> Task<T> for Wave<T> {
+impl<T: Scalar> Task<T> for Wave<T> {
     fn trial(&self, _: Stage, rng: &mut ChaCha8Rng) -> Trial<T> {
         let samples = 60;
         let mut trial = Trial::silent(samples, 1.0, 2);
@@ -98,7 +99,7 @@ fn predictive_coding() -> PredictiveCoding {
 }
 
 /// Trains on 1, 2 and 3 threads and compares every bit.
-fn train_everywhere<T: RealField + Copy>(network: &Network<T>, task: &dyn Task<T>, options: &Options) {
+fn train_everywhere<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Options) {
     let outcome = |threads| {
         let mut network = network.clone();
         let history = on(threads, || train(&mut network, task, options, &mut ()).expect("training"));
@@ -149,7 +150,7 @@ fn theta_networks_learn_the_same_weights_on_any_number_of_threads() {
 /// Gradient, cost, and norms of every trial of a batch, as bits.
 type BatchBits = (Vec<u64>, Vec<u64>, Vec<Vec<u64>>);
 
-fn batch_everywhere<T: RealField + Copy>(network: &Network<T>, loss: &(dyn Loss<T> + Sync), clip: bool) {
+fn batch_everywhere<T: Scalar>(network: &Network<T>, loss: &(dyn Loss<T> + Sync), clip: bool) {
     let task = Wave(Quadratic { lambda: T::zero() });
     let stage = Stage { iteration: 0, iterations: 1, trial: 0, level: 1.0 };
     let trials: Vec<_> =

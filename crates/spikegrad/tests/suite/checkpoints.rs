@@ -8,20 +8,18 @@ use proptest::test_runner::{Config, TestRunner};
 use spikegrad::adjoint::{BoxError, Error};
 use spikegrad::integrators::{Divergence, Total};
 use spikegrad::models::for_each_neuron;
+use spikegrad::network::Scalar;
 use spikegrad::prelude::*;
 
 /// Everything that a sweep says, in bits.
-fn bits<T: RealField + Copy, S: StepVjp<T>>(
-    sweep: &mut Sweep<T, S::Tape>,
-    step: &S,
-) -> Result<Vec<u64>, BoxError> {
+fn bits<T: Scalar, S: StepVjp<T>>(sweep: &mut Sweep<T, S::Tape>, step: &S) -> Result<Vec<u64>, BoxError> {
     let mut gradient = vec![T::zero(); step.n_parameters()];
     let cost = sweep.gradient(step, &mut gradient)?;
     Ok(all(cost, &gradient, sweep.state(), sweep.state_bar()))
 }
 
 /// The same of steps that are taken one by one.
-fn one_by_one<T: RealField + Copy, S: StepVjp<T>>(step: &S) -> Vec<u64> {
+fn one_by_one<T: Scalar, S: StepVjp<T>>(step: &S) -> Vec<u64> {
     let (mut x, mut tape, mut cost) = (vec![T::zero(); step.dim()], S::Tape::default(), Total::default());
     step.start(&mut x);
     step.rewind(&x, &mut tape);
@@ -36,7 +34,7 @@ fn one_by_one<T: RealField + Copy, S: StepVjp<T>>(step: &S) -> Vec<u64> {
     all(cost.value(), &gradient, &x, &x_bar)
 }
 
-fn all<T: RealField + Copy>(cost: T, gradient: &[T], x: &[T], x_bar: &[T]) -> Vec<u64> {
+fn all<T: Scalar>(cost: T, gradient: &[T], x: &[T], x_bar: &[T]) -> Vec<u64> {
     // In double precision, which holds every bit of single precision.
     let bits = |&x: &T| {
         let double: f64 = x.to_subset_unchecked();
@@ -47,7 +45,7 @@ fn all<T: RealField + Copy>(cost: T, gradient: &[T], x: &[T], x_bar: &[T]) -> Ve
 
 /// Compares every kind of memory, and steps that are taken one by one, with the stored sweep; `part` of the bytes of a stored
 /// sweep are its budget.
-fn check<T: RealField + Copy, S: StepVjp<T>>(step: &S, length: usize, part: f64) -> Result<(), BoxError> {
+fn check<T: Scalar, S: StepVjp<T>>(step: &S, length: usize, part: f64) -> Result<(), BoxError> {
     let expected = bits(&mut Sweep::new(), step)?;
     if one_by_one(step) != expected {
         return Err("other bits than those of steps one by one".into());

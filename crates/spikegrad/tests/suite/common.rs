@@ -10,7 +10,7 @@ use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::tableau;
 use spikegrad::models::{GateShape, NeuronVjp, Reset};
 use spikegrad::network::{
-    Group, InitialState, Loss, Network, NoLoss, Population, Sample, SampleBar, SplitStep, Trial,
+    Group, InitialState, Loss, Network, NoLoss, Population, Sample, SampleBar, Scalar, SplitStep, Trial,
 };
 use spikegrad::tasks::{Purpose, generator};
 
@@ -27,8 +27,8 @@ pub(crate) struct Everything<T> {
     pub(crate) membrane: Vec<T>,
 }
 
-impl<T: RealField + Copy> Everything<T> {
-    pub(crate) fn map<U: RealField + Copy>(&self, f: impl Fn(T) -> U) -> Everything<U> {
+impl<T: Scalar> Everything<T> {
+    pub(crate) fn map<U: Scalar>(&self, f: impl Fn(T) -> U) -> Everything<U> {
         Everything {
             activity: f(self.activity),
             membrane: self.membrane.iter().map(|&weight| f(weight)).collect(),
@@ -41,7 +41,7 @@ impl<T: RealField + Copy> Everything<T> {
     }
 }
 
-impl<T: RealField + Copy> Loss<T> for Everything<T> {
+impl<T: Scalar> Loss<T> for Everything<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         let error = at.output.iter().zip(at.target).fold(T::zero(), |sum, (&o, &d)| sum + (o - d) * (o - d));
         let activity = at.s.iter().fold(T::zero(), |sum, &s| sum + s * s);

@@ -2,14 +2,13 @@
 //! adjoint to the discrete one; and spike times with a closed form.
 
 use crate::common::{Everything, Model, Problem, Spec, normal, order, problem, real, rms};
-use nalgebra::RealField;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{Step, Tableau, tableau};
 use spikegrad::models::math::half_angle;
 use spikegrad::models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta, for_each_neuron};
 use spikegrad::network::{
-    Group, Loss, Network, NoLoss, PlainStep, PlainTape, Population, Sample, SampleBar, SplitStep, Trial,
-    pontryagin,
+    Group, Loss, Network, NoLoss, PlainStep, PlainTape, Population, Sample, SampleBar, Scalar, SplitStep,
+    Trial, pontryagin,
 };
 use spikegrad::tasks::{Purpose, generator};
 
@@ -183,7 +182,7 @@ fn plain_field_has_the_order_of_tableau_and_gate() {
 /// jumps there has no gradient that a sum over grid points could see.
 struct Continuous(Everything<f64>);
 
-impl<T: RealField + Copy> Loss<T> for Continuous
+impl<T: Scalar> Loss<T> for Continuous
 where
     Everything<f64>: Loss<T>,
 {

@@ -1,9 +1,8 @@
 //! What a run adds up: the cost of many steps in single precision, and samples of weight zero, which are out of the loss.
 
 use crate::common::{Everything, normal, real};
-use nalgebra::RealField;
 use spikegrad::integrators::{EventLog, RungeKutta, VectorField, VectorFieldVjp};
-use spikegrad::network::{SplitRun, pontryagin};
+use spikegrad::network::{Scalar, SplitRun, pontryagin};
 use spikegrad::prelude::*;
 
 /// A large cost in the first step and 1 in every other: the sum is a number of single precision, but no plain sum gets to it.
@@ -13,7 +12,7 @@ const FIRST: f32 = (1 << 24) as f32;
 const STEPS: usize = 1001;
 const SUM: f32 = ((1 << 24) + STEPS - 1) as f32;
 
-impl<T: RealField + Copy> Loss<T> for Steep {
+impl<T: Scalar> Loss<T> for Steep {
     fn value(&self, at: &Sample<'_, T>) -> T {
         if at.step == 0 { real(f64::from(FIRST)) } else { T::one() }
     }

@@ -19,8 +19,8 @@ use spikegrad::adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad::integrators::{EventLog, Exponential, Method, Step, StepVjp, tableau};
 use spikegrad::models::{GateShape, Theta, for_each_neuron};
 use spikegrad::network::{
-    Error, Group, InitialState, Loss, Network, PlainStep, Population, Recording, Spike, SplitRun, SplitStep,
-    Trial, pontryagin,
+    Error, Group, InitialState, Loss, Network, PlainStep, Population, Recording, Scalar, Spike, SplitRun,
+    SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
     Clip, Options, Purpose, Quadratic, Rate, Rule, Schedule, Stage, Task, Validation, generator, train,
@@ -326,7 +326,7 @@ enum Outcome {
 /// Longer runs are not run; those that no machine could record are refused.
 const STEPS: usize = 100;
 
-fn check<T: RealField + Copy>(
+fn check<T: Scalar>(
     case: &Case,
     network: &Network<T>,
     trial: &Trial<T>,
@@ -368,10 +368,7 @@ fn check<T: RealField + Copy>(
 }
 
 /// The cost of a run, which is that of its gradient and of its events.
-fn swept<T: RealField + Copy, S: StepVjp<T>>(
-    case: &Case,
-    run: &S,
-) -> Result<Result<T, SweepError>, TestCaseError> {
+fn swept<T: Scalar, S: StepVjp<T>>(case: &Case, run: &S) -> Result<Result<T, SweepError>, TestCaseError> {
     let cost = Sweep::new().cost(run);
     let mut gradient = vec![T::zero(); run.n_parameters()];
     match (Sweep::new().memory(case.memory).gradient(run, &mut gradient), &cost) {
@@ -391,10 +388,7 @@ fn swept<T: RealField + Copy, S: StepVjp<T>>(
     Ok(cost)
 }
 
-fn consistent<T: RealField + Copy>(
-    run: &SplitRun<'_, T>,
-    recording: &Recording<T>,
-) -> Result<(), TestCaseError> {
+fn consistent<T: Scalar>(run: &SplitRun<'_, T>, recording: &Recording<T>) -> Result<(), TestCaseError> {
     let finite = |x: &[T]| x.iter().all(|x| x.is_finite());
     prop_assert!(finite(&recording.v) && recording.s.iter().all(|s| finite(s)));
     prop_assert!(recording.spikes.is_sorted_by(|a, b| a.time <= b.time));

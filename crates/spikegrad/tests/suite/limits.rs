@@ -4,8 +4,8 @@ use spikegrad::adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad::integrators::{Step, tableau};
 use spikegrad::models::{GateShape, Nif, Theta};
 use spikegrad::network::{
-    Error, Group, InitialState, Network, NetworkBuilder, NoLoss, PlainStep, Population, SplitStep, Trial,
-    pontryagin,
+    Error, Group, InitialState, Network, NetworkBuilder, NoLoss, PlainStep, Population, Scalar, SplitStep,
+    Trial, pontryagin,
 };
 
 fn of(size: usize) -> NetworkBuilder {
@@ -157,7 +157,7 @@ fn values_that_a_float_type_does_not_hold() {
         "step size h = 1e-46 becomes 0e0 in the network's float type: choose one within its range, or use f64 instead of \
          f32"
     );
-    fn scaled<T: nalgebra::RealField + Copy>(network: &Network<T>, h: f64, scale: f64) -> Result<(), Error> {
+    fn scaled<T: Scalar>(network: &Network<T>, h: f64, scale: f64) -> Result<(), Error> {
         let trial = Trial { scale, ..Trial::silent(2, h, 0) };
         SplitStep::new(network, h).expect("a step").run(&trial, &NoLoss).map(drop)
     }

@@ -1,9 +1,9 @@
 //! Training where statistics are degenerate: silent trials, norms beyond the float type, steps too coarse for the gate.
 
-use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::integrators::EventCounts;
 use spikegrad::network::Recording;
+use spikegrad::network::Scalar;
 use spikegrad::prelude::*;
 use spikegrad::tasks::{Error, Finding, Validation};
 
@@ -89,7 +89,7 @@ fn silent_trials_do_not_stop_the_others_from_learning() {
 /// A loss whose gradient is as large as one likes.
 struct Slope<T>(T);
 
-impl<T: RealField + Copy> Loss<T> for Slope<T> {
+impl<T: Scalar> Loss<T> for Slope<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         self.0 * at.output[0]
     }

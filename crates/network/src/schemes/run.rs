@@ -1,11 +1,11 @@
 //! What every scheme's run over a trial shares: the sample grid, inputs, readout, cost and the start.
 
-use nalgebra::RealField;
+use crate::Scalar;
 use spikegrad_models::math::real;
 
 use crate::kernels::{axpy, combine, copy, dot, each};
 use crate::memory;
-use crate::network::block_mut;
+use crate::placed::block_mut;
 use crate::trial::InitialState;
 use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
 
@@ -13,7 +13,7 @@ use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
 const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
 
 /// A step size in the network's float type.
-pub(crate) fn step_size<T: RealField + Copy>(h: f64) -> Result<T, Error> {
+pub(crate) fn step_size<T: Scalar>(h: f64) -> Result<T, Error> {
     if !(h > 0.0 && h.is_finite()) {
         return Err(Error::NotPositive { what: "step size h".into(), value: h });
     }
@@ -21,7 +21,7 @@ pub(crate) fn step_size<T: RealField + Copy>(h: f64) -> Result<T, Error> {
 }
 
 /// `number`, which stands for `value` in the network's float type, unless it is another one.
-fn represented<T: RealField + Copy>(what: &'static str, value: f64, number: T) -> Result<T, Error> {
+fn represented<T: Scalar>(what: &'static str, value: f64, number: T) -> Result<T, Error> {
     let rounded: f64 = number.to_subset_unchecked();
     // Much more than any rounding, much less than what is lost where numbers underflow or overflow.
     if (rounded - value).abs() <= 1e-6 * value.abs() && rounded != 0.0 {
@@ -55,7 +55,7 @@ struct Values<'a, T> {
     start: usize,
 }
 
-impl<'a, T: RealField + Copy> Values<'a, T> {
+impl<'a, T: Scalar> Values<'a, T> {
     fn new(network: &'a Network<T>, group: Group) -> Self {
         let range = network.parameters.layout().range(group);
         Self { start: range.start, values: &network.parameters.values()[range] }
@@ -75,7 +75,7 @@ pub(crate) struct Read<'a, T> {
     pub(crate) square: T,
 }
 
-impl<'a, T: RealField + Copy> Run<'a, T> {
+impl<'a, T: Scalar> Run<'a, T> {
     pub(crate) fn new(
         network: &'a Network<T>,
         h: T,
@@ -366,7 +366,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         x[..network.membrane].copy_from_slice(initial);
         for place in &network.places {
             let at = network.setting(place, self.h, None);
-            place.dynamics.start(&at, block_mut(place, network.membrane, x));
+            place.loops.of::<T>().start(&at, block_mut(place, network.membrane, x));
         }
     }
 
@@ -384,7 +384,7 @@ impl<'a, T: RealField + Copy> Run<'a, T> {
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         for place in &network.places {
             let at = network.setting(place, self.h, None);
-            place.dynamics.start_vjp(
+            place.loops.of::<T>().start_vjp(
                 &at,
                 &initial[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),

@@ -2,10 +2,10 @@
 
 use std::ops::{Add, AddAssign};
 
-use nalgebra::RealField;
+use crate::Scalar;
 
-use crate::delay::Delayed;
-use crate::split::{SplitRun, SplitTape};
+use super::split::{SplitRun, SplitTape};
+use crate::projections::Delayed;
 use crate::{Error, Group};
 
 /// The work of a trial's exact gradient, forwards and backwards, counted from the charges that were released.
@@ -59,7 +59,7 @@ impl AddAssign for WorkCounters {
     }
 }
 
-impl<T: RealField + Copy> SplitRun<'_, T> {
+impl<T: Scalar> SplitRun<'_, T> {
     /// Runs the trial forwards and counts the work of its gradient. Runs that do not ask are not slowed down.
     ///
     /// ```

@@ -1,31 +1,32 @@
 //! The loops over neurons whose hard resets are located on the dense output of the step (equations (47) to (50)). Each
 //! neuron goes its own way through a step, so that nothing here is vectorised.
 
-use nalgebra::RealField;
 use spikegrad_integrators::{EventLog, FiringField, FiringFieldVjp, ResetStep};
 use spikegrad_models::math::real;
 use spikegrad_models::{Neuron, NeuronVjp};
 
-use crate::population::{
-    Block, BlockMut, GRAZING, Released, Setting, add_charges, add_params, gate_of, hard_reset, latch_at,
-    params_at, put_state, state_at, zeros,
-};
+use super::block::{Block, BlockMut};
+use super::charge::add_charges;
+use super::loops::{Context, GRAZING};
+use super::neuron::{add_params, gate_of, hard_reset, latch_at, params_at, put_state, state_at, zeros};
+use super::released::Released;
+use crate::Scalar;
 
 /// One neuron with its current held, and the cotangents that its transpose collects.
-pub(crate) struct Cell<N: Neuron, T: RealField + Copy> {
+pub(crate) struct FiringNeuron<N: Neuron, T: Scalar> {
     params: N::Params<T>,
     current: T,
     pub(crate) params_bar: N::Params<T>,
     pub(crate) current_bar: T,
 }
 
-impl<N: Neuron, T: RealField + Copy> Cell<N, T> {
-    pub(crate) fn new(params: N::Params<T>, current: T) -> Self {
+impl<N: Neuron, T: Scalar> FiringNeuron<N, T> {
+    pub(super) fn new(params: N::Params<T>, current: T) -> Self {
         Self { params, current, params_bar: zeros::<T, N::Params<T>>(), current_bar: T::zero() }
     }
 }
 
-impl<N: Neuron, T: RealField + Copy> FiringField<T> for Cell<N, T> {
+impl<N: Neuron, T: Scalar> FiringField<T> for FiringNeuron<N, T> {
     type State = N::State<T>;
 
     #[inline(always)]
@@ -46,7 +47,7 @@ impl<N: Neuron, T: RealField + Copy> FiringField<T> for Cell<N, T> {
     }
 }
 
-impl<N: NeuronVjp, T: RealField + Copy> FiringFieldVjp<T> for Cell<N, T> {
+impl<N: NeuronVjp, T: Scalar> FiringFieldVjp<T> for FiringNeuron<N, T> {
     #[inline(always)]
     fn rhs_vjp(&mut self, x: &N::State<T>, f_bar: &N::State<T>, x_bar: &mut N::State<T>) {
         self.current_bar += N::rhs_vjp(&self.params, x, self.current, f_bar, x_bar, &mut self.params_bar);
@@ -68,13 +69,13 @@ impl<N: NeuronVjp, T: RealField + Copy> FiringFieldVjp<T> for Cell<N, T> {
     }
 }
 
-fn step<T: RealField + Copy>(at: &Setting<'_, T>) -> ResetStep<T> {
+fn step<T: Scalar>(at: &Context<'_, T>) -> ResetStep<T> {
     ResetStep { tableau: at.tableau, h: at.h }
 }
 
 /// The split step's flow, equation (18).
-pub(crate) fn forward<N: NeuronVjp, T: RealField + Copy>(
-    at: &Setting<'_, T>,
+pub(super) fn forward<N: NeuronVjp, T: Scalar>(
+    at: &Context<'_, T>,
     before: Block<'_, T>,
     after: BlockMut<'_, T>,
     current: &[T],
@@ -86,7 +87,7 @@ pub(crate) fn forward<N: NeuronVjp, T: RealField + Copy>(
     released.make_room(size);
     for i in 0..size {
         let p = params_at::<N, T>(at, size, i);
-        let cell = Cell::<N, T>::new(p, current[i]);
+        let cell = FiringNeuron::<N, T>::new(p, current[i]);
         let (mut x, mut wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
         let spikes = step(at).step(&cell, &mut x, &mut wait);
         put_state::<N, T>(&x, after.v, after.rest, i);
@@ -105,8 +106,8 @@ pub(crate) fn forward<N: NeuronVjp, T: RealField + Copy>(
 
 /// The middle line of equation (24), the transpose of the flow without its charge: turns `bar` of the end into that of the
 /// start and writes `current_bar`.
-pub(crate) fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
-    at: &Setting<'_, T>,
+pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar>(
+    at: &Context<'_, T>,
     before: Block<'_, T>,
     current: &[T],
     bar: BlockMut<'_, T>,
@@ -115,7 +116,7 @@ pub(crate) fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
 ) {
     let size = before.v.len();
     for i in 0..size {
-        let mut cell = Cell::<N, T>::new(params_at::<N, T>(at, size, i), current[i]);
+        let mut cell = FiringNeuron::<N, T>::new(params_at::<N, T>(at, size, i), current[i]);
         let (x, wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
         let (mut x_bar, mut wait_bar) = (state_at::<N, T>(bar.v, bar.rest, i), latch_at(bar.latch, i));
         step(at).step_vjp(&mut cell, &x, wait, &mut x_bar, &mut wait_bar);
@@ -131,8 +132,8 @@ pub(crate) fn flow_vjp<N: NeuronVjp, T: RealField + Copy>(
 }
 
 /// Calls `visit` with the time since the start of the step of every spike.
-pub(crate) fn spike_times<N: NeuronVjp, T: RealField + Copy>(
-    at: &Setting<'_, T>,
+pub(super) fn spike_times<N: NeuronVjp, T: Scalar>(
+    at: &Context<'_, T>,
     before: Block<'_, T>,
     current: T,
     i: usize,
@@ -140,13 +141,13 @@ pub(crate) fn spike_times<N: NeuronVjp, T: RealField + Copy>(
 ) {
     let p = params_at::<N, T>(at, before.v.len(), i);
     let (x, wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
-    step(at).spikes(&Cell::<N, T>::new(p, current), &x, wait, |time, _| visit(time));
+    step(at).spikes(&FiringNeuron::<N, T>::new(p, current), &x, wait, |time, _| visit(time));
 }
 
 /// Logs what a step with spikes tells of them: how many cross the threshold tangentially or nearly so, and how steep the
 /// upstroke is there.
-pub(crate) fn log_spike<N: NeuronVjp, T: RealField + Copy>(
-    at: &Setting<'_, T>,
+pub(super) fn log_spike<N: NeuronVjp, T: Scalar>(
+    at: &Context<'_, T>,
     before: Block<'_, T>,
     current: T,
     i: usize,
@@ -156,7 +157,7 @@ pub(crate) fn log_spike<N: NeuronVjp, T: RealField + Copy>(
     let reset = hard_reset::<N, T>(&p);
     let x = state_at::<N, T>(before.v, before.rest, i);
     let least = real::<T>(GRAZING) * (reset.threshold - reset.value);
-    step(at).spikes(&Cell::<N, T>::new(p, current), &x, latch_at(before.latch, i), |_, slope| {
+    step(at).spikes(&FiringNeuron::<N, T>::new(p, current), &x, latch_at(before.latch, i), |_, slope| {
         if !(slope.abs() * at.h >= least) {
             log.grazing();
         }

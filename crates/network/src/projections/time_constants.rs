@@ -1,12 +1,14 @@
-//! Synaptic time constants of a class: one for all of its neurons, or one each.
+//! Synaptic time constants of a projection: one for all of its neurons, or one each.
 
-use nalgebra::RealField;
+use spikegrad_integrators::Decay;
 
-/// The time constants of a class, `1` or `N` values.
+use crate::Scalar;
+
+/// The time constants of a projection, `1` or `N` values.
 #[derive(Clone, Copy)]
-pub(crate) struct Taus<'a, T>(pub(crate) &'a [T]);
+pub(crate) struct TimeConstants<'a, T>(pub(crate) &'a [T]);
 
-impl<T: RealField + Copy> Taus<'_, T> {
+impl<T: Scalar> TimeConstants<'_, T> {
     /// That of presynaptic neuron `i`.
     #[inline(always)]
     pub(crate) fn at(&self, i: usize) -> T {
@@ -28,4 +30,10 @@ impl<T: RealField + Copy> Taus<'_, T> {
             tau_bar[if shared { 0 } else { i }] -= sign * bar * x / (tau * tau);
         }
     }
+}
+
+/// The decay of neuron `i`.
+#[inline(always)]
+pub(crate) fn decay_at<T: Copy>(decays: &[Decay<T>], i: usize) -> Decay<T> {
+    decays[if decays.len() == 1 { 0 } else { i }]
 }

@@ -1,14 +1,14 @@
 //! The plain field in charge coordinates `(v, z)`, `z_k = s_k - Q / tau_k` (equations (15), (16)), under any Runge-Kutta
 //! method: the independent reference that the split step converges to, with its own exact transpose.
 
-use nalgebra::RealField;
+use crate::Scalar;
 use spikegrad_integrators::{EventLog, RungeKuttaTape, Step, StepVjp, Tableau};
 use spikegrad_models::Reset;
 
+use super::run::{Run, step_size};
 use crate::kernels::{axpy, dot};
-use crate::network::{block, block_mut};
-use crate::run::{Run, step_size};
-use crate::taus::Taus;
+use crate::placed::{block, block_mut};
+use crate::projections::TimeConstants;
 use crate::{Error, Group, Loss, Network, Trial};
 
 /// The plain field of a network under a Runge-Kutta method: all neurons and synapses are one differential equation.
@@ -43,7 +43,7 @@ pub struct PlainStep<'n, T: 'static> {
     tableau: Tableau,
 }
 
-impl<'n, T: RealField + Copy> PlainStep<'n, T> {
+impl<'n, T: Scalar> PlainStep<'n, T> {
     /// The plain field with a step of `h` ms.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl<'n, T: RealField + Copy> PlainStep<'n, T> {
         network.check_undelayed("the plain field")?;
         network.check_full_rank("the plain field")?;
         for place in &network.places {
-            if let Reset::To { .. } = place.dynamics.reset(&network.setting(place, h, None), 0) {
+            if let Reset::To { .. } = place.loops.of::<T>().reset(&network.setting(place, h, None), 0) {
                 return Err(Error::HardReset { population: place.name.clone() });
             }
         }
@@ -114,7 +114,7 @@ impl<T> Default for PlainTape<T> {
     }
 }
 
-impl<T: RealField + Copy> PlainRun<'_, T> {
+impl<T: Scalar> PlainRun<'_, T> {
     fn network(&self) -> &Network<T> {
         self.scheme.network
     }
@@ -124,8 +124,8 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         self.network().membrane + self.network().latches
     }
 
-    fn taus(&self, class: usize) -> Taus<'_, T> {
-        Taus(self.network().parameters.group(Group::Tau(class)))
+    fn taus(&self, class: usize) -> TimeConstants<'_, T> {
+        TimeConstants(self.network().parameters.group(Group::Tau(class)))
     }
 
     /// Writes `Q` and `s_k = z_k + Q / tau_k`.
@@ -134,7 +134,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
             let charge = &mut work.charge[place.offset..][..place.size];
-            place.dynamics.charge(&at, block(place, network.membrane, x), charge);
+            place.loops.of::<T>().charge(&at, block(place, network.membrane, x), charge);
         }
         for (k, (s, z)) in
             work.s.chunks_exact_mut(size).zip(x[self.membrane()..].chunks_exact(size)).enumerate()
@@ -157,7 +157,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         }
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
-            place.dynamics.charge_vjp(
+            place.loops.of::<T>().charge_vjp(
                 &at,
                 block(place, network.membrane, x),
                 &work.charge_bar[place.offset..][..place.size],
@@ -188,7 +188,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
             let at = network.setting(place, self.scheme.h, None);
             let current = &work.current[place.offset..][..place.size];
             let (x, f) = (block(place, network.membrane, x), block_mut(place, network.membrane, f));
-            place.dynamics.rhs(&at, x, current, f);
+            place.loops.of::<T>().rhs(&at, x, current, f);
         }
         for (k, (f, s)) in f[len..].chunks_exact_mut(size).zip(work.s.chunks_exact(size)).enumerate() {
             f.fill(T::zero());
@@ -212,7 +212,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         self.current(n, work);
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
-            place.dynamics.rhs_vjp(
+            place.loops.of::<T>().rhs_vjp(
                 &at,
                 block(place, network.membrane, x),
                 &work.current[place.offset..][..place.size],
@@ -246,7 +246,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
             let shift = &mut work.charge[place.offset..][..place.size];
-            place.dynamics.settle(&at, block_mut(place, network.membrane, x), shift);
+            place.loops.of::<T>().settle(&at, block_mut(place, network.membrane, x), shift);
         }
         for (k, z) in x[len..].chunks_exact_mut(size).enumerate() {
             self.taus(k).add_over(z, T::one(), &work.charge);
@@ -265,7 +265,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
         }
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
-            place.dynamics.settle_vjp(
+            place.loops.of::<T>().settle_vjp(
                 &at,
                 block(place, network.membrane, x),
                 &work.charge_bar[place.offset..][..place.size],
@@ -282,7 +282,7 @@ impl<T: RealField + Copy> PlainRun<'_, T> {
     }
 }
 
-impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
+impl<T: Scalar> Step<T> for PlainRun<'_, T> {
     type Tape = PlainTape<T>;
 
     fn dim(&self) -> usize {
@@ -311,7 +311,7 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
             let charge = &mut charge[place.offset..][..place.size];
-            place.dynamics.charge(&at, block(place, network.membrane, membrane), charge);
+            place.loops.of::<T>().charge(&at, block(place, network.membrane, membrane), charge);
         }
         for (k, z) in z.chunks_exact_mut(size).enumerate() {
             self.taus(k).add_over(z, -T::one(), &charge);
@@ -358,16 +358,22 @@ impl<T: RealField + Copy> Step<T> for PlainRun<'_, T> {
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
             for point in points {
-                place.dynamics.pieces(&at, block(place, network.membrane, point), log);
+                place.loops.of::<T>().pieces(&at, block(place, network.membrane, point), log);
             }
             let end = block(place, network.membrane, tape.steps.end());
-            place.dynamics.pieces(&at, end, log);
-            place.dynamics.plain_events(&at, block(place, network.membrane, start), end, place.offset, log);
+            place.loops.of::<T>().pieces(&at, end, log);
+            place.loops.of::<T>().plain_events(
+                &at,
+                block(place, network.membrane, start),
+                end,
+                place.offset,
+                log,
+            );
         }
     }
 }
 
-impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
+impl<T: Scalar> StepVjp<T> for PlainRun<'_, T> {
     fn n_parameters(&self) -> usize {
         self.network().parameters.layout().len()
     }
@@ -414,7 +420,7 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
             let charge = &mut charge[place.offset..][..place.size];
-            place.dynamics.charge(&at, block(place, network.membrane, &x), charge);
+            place.loops.of::<T>().charge(&at, block(place, network.membrane, &x), charge);
         }
         for (k, z_bar) in x_bar[len..].chunks_exact(size).enumerate() {
             self.taus(k).add_over(&mut charge_bar, -T::one(), z_bar);
@@ -423,7 +429,7 @@ impl<T: RealField + Copy> StepVjp<T> for PlainRun<'_, T> {
         }
         for place in &network.places {
             let at = network.setting(place, self.scheme.h, None);
-            place.dynamics.charge_vjp(
+            place.loops.of::<T>().charge_vjp(
                 &at,
                 block(place, network.membrane, &x),
                 &charge_bar[place.offset..][..place.size],

@@ -5,11 +5,16 @@
 //! of weights is visited when its neuron releases charge, as without delays, so that the cost still follows the spikes; an
 //! axonal delay visits it twice, once for either share, and delays of single connections scatter it.
 
-use nalgebra::RealField;
+use std::ops::Range;
+
+use spikegrad_integrators::Decay;
 use spikegrad_models::math::floor;
 
-use crate::kernels::{LANES, axpy, dot_lanes, tree};
-use crate::{Error, memory};
+use super::dense::{multiply, product_vjp};
+use super::step::{ProjectionBar, ProjectionParts, ProjectionStep};
+use super::time_constants::decay_at;
+use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
+use crate::{Error, Scalar, memory};
 
 /// Whose the delays of a synapse class are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +51,16 @@ pub(crate) struct Delays<T> {
 }
 
 /// Where the transpose of a release adds to.
-pub(crate) struct ReleaseBar<'a, T> {
+struct ReleaseBar<'a, T> {
     /// Of the charges.
-    pub(crate) charge: &'a mut [T],
+    charge: &'a mut [T],
     /// Of the weights, if they are trained.
-    pub(crate) w: Option<&'a mut [T]>,
+    w: Option<&'a mut [T]>,
     /// Of the delays, if they are.
-    pub(crate) delay: Option<&'a mut [T]>,
+    delay: Option<&'a mut [T]>,
 }
 
-impl<T: RealField + Copy> Delays<T> {
+impl<T: Scalar> Delays<T> {
     /// The delays `values`, ms, of class `class` of a network of `size` neurons, under steps of `h` ms. What is on its way in
     /// all classes up to this one takes at most `limit` bytes.
     #[allow(clippy::too_many_arguments, reason = "each says something else about the class")]
@@ -103,18 +108,18 @@ impl<T: RealField + Copy> Delays<T> {
     }
 
     /// Whether traces are delayed as well; the delay of a connection is seen by its current alone.
-    pub(crate) fn delays_traces(&self) -> bool {
+    fn delays_traces(&self) -> bool {
         !self.connections
     }
 
     /// The row of what arrives in step `n`, in the part of the state that is on its way.
-    pub(crate) fn row(&self, n: usize) -> std::ops::Range<usize> {
+    pub(crate) fn row(&self, n: usize) -> Range<usize> {
         let start = self.start + n % self.slots * self.width();
         start..start + self.width()
     }
 
     /// Splits a row into traces and currents.
-    pub(crate) fn split<'r>(&self, row: &'r [T]) -> (&'r [T], &'r [T]) {
+    fn split<'r>(&self, row: &'r [T]) -> (&'r [T], &'r [T]) {
         row.split_at(if self.connections { 0 } else { self.size })
     }
 
@@ -132,7 +137,7 @@ impl<T: RealField + Copy> Delays<T> {
     /// Sends off the charges that were released in step `n`, equation (66). `way` is the part of the state that is on its
     /// way.
     #[inline(always)]
-    pub(crate) fn release(&self, n: usize, neurons: &[u32], charges: &[T], w: &[T], way: &mut [T]) {
+    fn release(&self, n: usize, neurons: &[u32], charges: &[T], w: &[T], way: &mut [T]) {
         let (size, slot) = (self.size, n % self.slots);
         for (&neuron, &charge) in neurons.iter().zip(charges) {
             let j = neuron as usize;
@@ -157,7 +162,7 @@ impl<T: RealField + Copy> Delays<T> {
 
     /// The transpose of [`release`](Self::release), equation (68).
     #[inline(always)]
-    pub(crate) fn release_vjp(
+    fn release_vjp(
         &self,
         n: usize,
         neurons: &[u32],
@@ -176,6 +181,50 @@ impl<T: RealField + Copy> Delays<T> {
             };
             bar.charge[index] += charge_bar;
         }
+    }
+
+    /// Sends off what was released, and lets what arrives in the step come to traces and currents.
+    #[inline(always)]
+    pub(super) fn step(&self, parts: &ProjectionParts<T>, step: ProjectionStep<'_, T>) {
+        let ProjectionStep { n, parameters, released, s, j, way, arrived, .. } = step;
+        let w = &parameters[parts.weights.clone()];
+        self.release(n, released.0, released.1, w, way);
+        let row = &mut way[self.row(n)];
+        if let Some(arrived) = arrived {
+            arrived.extend_from_slice(row);
+        }
+        arrive(self, &parts.decays, row, released, s, j);
+        if !self.currents {
+            multiply(w, s, j);
+        }
+        row.fill(T::zero());
+    }
+
+    /// The transpose of [`step`](Self::step), up to the decay of traces and currents.
+    #[inline(always)]
+    pub(super) fn step_vjp(&self, parts: &ProjectionParts<T>, mut bar: ProjectionBar<'_, T>) {
+        if !self.currents {
+            product_vjp(parts, &mut bar);
+        }
+        let ProjectionBar { n, parameters, released: (neurons, charges), charge_bar, s_bar, j_bar, .. } = bar;
+        let (way_bar, parameters_bar) = (bar.way_bar, bar.parameters_bar);
+        let row_bar = &mut way_bar[self.row(n)];
+        arrive_vjp(self, &parts.decays, row_bar, (neurons, charge_bar), s_bar, j_bar);
+        if parts.trains_tau {
+            let (s, j) = (bar.kept.0, self.currents.then_some(bar.kept.1));
+            let tau_bar = &mut parameters_bar[parts.tau.clone()];
+            let (bars, released) = ((&*s_bar, j_bar), (neurons, charges));
+            tau_vjp(self, &parts.decays, bar.arrived, released, (s, j), bars, tau_bar);
+        }
+        let (w_bar, delay_bar) =
+            weights_and_delays(parameters_bar, parts.weights.clone(), parts.delay.clone());
+        let mut bar = ReleaseBar {
+            charge: charge_bar,
+            w: (parts.trains_weights && self.currents).then_some(w_bar),
+            delay: parts.trains_delay.then_some(delay_bar),
+        };
+        let w = &parameters[parts.weights.clone()];
+        self.release_vjp(n, neurons, charges, w, way_bar, &mut bar);
     }
 
     /// One column with delays of its own connections; returns the cotangent of the charge.
@@ -238,4 +287,98 @@ impl<T: RealField + Copy> Delays<T> {
         }
         shares[0].1 * unit[0] + shares[1].1 * unit[1]
     }
+}
+
+/// What arrives in a step goes to traces and currents, equation (67).
+#[inline(always)]
+fn arrive<T: Scalar>(
+    delays: &Delays<T>,
+    decays: &[Decay<T>],
+    row: &[T],
+    (neurons, charges): (&[u32], &[T]),
+    s: &mut [T],
+    j: &mut [T],
+) {
+    let (traces, currents) = delays.split(row);
+    for (i, s) in s.iter_mut().enumerate() {
+        *s *= decay_at(decays, i).a;
+    }
+    for (i, (s, &trace)) in s.iter_mut().zip(traces).enumerate() {
+        *s += decay_at(decays, i).b * trace;
+    }
+    if !delays.delays_traces() {
+        for (&neuron, &charge) in neurons.iter().zip(charges) {
+            s[neuron as usize] += decay_at(decays, neuron as usize).b * charge;
+        }
+    }
+    // Without currents in the ring, these are formed anew by the caller.
+    for (j, &current) in j.iter_mut().zip(currents) {
+        *j = decays[0].a * *j + decays[0].b * current;
+    }
+}
+
+/// Its transpose, up to the decay of traces and currents: writes the cotangent of the row and adds to those of charges whose
+/// traces are not delayed.
+#[inline(always)]
+fn arrive_vjp<T: Scalar>(
+    delays: &Delays<T>,
+    decays: &[Decay<T>],
+    row_bar: &mut [T],
+    (neurons, charge_bar): (&[u32], &mut [T]),
+    s_bar: &[T],
+    j_bar: &[T],
+) {
+    let traces = if delays.delays_traces() { s_bar.len() } else { 0 };
+    let (traces, currents) = row_bar.split_at_mut(traces);
+    for (i, (trace, &s_bar)) in traces.iter_mut().zip(s_bar).enumerate() {
+        *trace = decay_at(decays, i).b * s_bar;
+    }
+    for (current, &j_bar) in currents.iter_mut().zip(j_bar) {
+        *current = decays[0].b * j_bar;
+    }
+    if !delays.delays_traces() {
+        for (&neuron, charge_bar) in neurons.iter().zip(charge_bar) {
+            *charge_bar += decay_at(decays, neuron as usize).b * s_bar[neuron as usize];
+        }
+    }
+}
+
+/// Adds the cotangents of the time constants of a class with delays, equation (26) with what arrived in place of `q` and
+/// `W q`. On the dense path, without currents `j`, those of the currents are in `s_bar` already.
+#[inline(always)]
+fn tau_vjp<T: Scalar>(
+    delays: &Delays<T>,
+    decays: &[Decay<T>],
+    row: &[T],
+    (neurons, charges): (&[u32], &[T]),
+    (s, j): (&[T], Option<&[T]>),
+    (s_bar, j_bar): (&[T], &[T]),
+    tau_bar: &mut [T],
+) {
+    let (traces, currents) = delays.split(row);
+    let last = tau_bar.len() - 1;
+    for (i, (&s, &s_bar)) in s.iter().zip(s_bar).enumerate() {
+        tau_bar[i.min(last)] += decay_at(decays, i).a_by_tau * s * s_bar;
+    }
+    for (i, (&trace, &s_bar)) in traces.iter().zip(s_bar).enumerate() {
+        tau_bar[i.min(last)] += decay_at(decays, i).b_by_tau * trace * s_bar;
+    }
+    if !delays.delays_traces() {
+        for (&neuron, &charge) in neurons.iter().zip(charges) {
+            tau_bar[0] += decays[0].b_by_tau * charge * s_bar[neuron as usize];
+        }
+    }
+    if let Some(j) = j {
+        tau_bar[0] += decays[0].a_by_tau * dot(j, j_bar) + decays[0].b_by_tau * dot(currents, j_bar);
+    }
+}
+
+/// The parts of a gradient that belong to a class's weights and delays; weights come first.
+fn weights_and_delays<T>(
+    gradient: &mut [T],
+    weights: Range<usize>,
+    delays: Range<usize>,
+) -> (&mut [T], &mut [T]) {
+    let (head, tail) = gradient.split_at_mut(delays.start);
+    (&mut head[weights], &mut tail[..delays.end - delays.start])
 }

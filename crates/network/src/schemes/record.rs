@@ -1,9 +1,9 @@
 //! Recordings: the traces and spikes of a run, for plots and analyses.
 
-use nalgebra::RealField;
+use crate::Scalar;
 use spikegrad_integrators::{EventCounts, EventLog, Step};
 
-use crate::split::SplitRun;
+use super::split::SplitRun;
 use crate::{Error, memory};
 
 /// A spike, or as many spikes of a neuron as one step has when these are too many to be told apart.
@@ -71,7 +71,7 @@ impl<T> Recording<T> {
     }
 }
 
-impl<T: RealField + Copy> SplitRun<'_, T> {
+impl<T: Scalar> SplitRun<'_, T> {
     /// Runs the trial and keeps all traces.
     ///
     /// # Errors

@@ -2,9 +2,9 @@
 //! is read and written once for them instead of once for each.
 
 use aligned_vec::AVec;
-use nalgebra::RealField;
 
-use crate::columns::Bursts;
+use super::sparse::Bursts;
+use crate::Scalar;
 
 /// Steps that wait at most.
 const STEPS: usize = 8;
@@ -38,7 +38,7 @@ impl<T> Default for Waiting<T> {
     }
 }
 
-impl<T: RealField + Copy> Waiting<T> {
+impl<T: Scalar> Waiting<T> {
     /// Whether to wait in a network of so many neurons: where all columns of a class and of its gradient fit into the nearest
     /// caches together, writing them at once takes less time.
     pub(crate) fn is_worth_it(size: usize) -> bool {

@@ -2,15 +2,15 @@
 //! continuous adjoint, to look at and to compare with. Its gradient converges to the discrete one at first order as
 //! `h -> 0`; for training use the discrete adjoint, which is exact at every `h`.
 
-use nalgebra::RealField;
+use crate::Scalar;
 use spikegrad_integrators::{Decay, Step};
 use spikegrad_models::Reset;
 
+use super::split::SplitRun;
 use crate::kernels::{axpy, dot};
-use crate::network::{block, block_mut};
-use crate::population::ParameterBar;
-use crate::split::SplitRun;
-use crate::taus::Taus;
+use crate::placed::{block, block_mut};
+use crate::populations::ParameterBar;
+use crate::projections::TimeConstants;
 use crate::{Error, Group, Parameters, memory};
 
 /// The continuous adjoint along a trial.
@@ -32,7 +32,7 @@ pub struct Pontryagin<T> {
 /// # Errors
 /// If the run does not stay finite or does not fit into memory, a population has hard resets without a closed form or a
 /// refractory time, or a synapse class has delays.
-pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
+pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
     network.check_undelayed("the continuous adjoint")?;
     network.check_full_rank("the continuous adjoint")?;
@@ -40,8 +40,8 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;
     for (place, at) in run.places() {
-        let hard = matches!(place.dynamics.reset(at, 0), Reset::To { .. });
-        if hard && (place.dynamics.is_located() || place.latches > 0) {
+        let hard = matches!(place.loops.of::<T>().reset(at, 0), Reset::To { .. });
+        if hard && (place.loops.of::<T>().is_located() || place.latches > 0) {
             return Err(Error::ContinuousReset { population: place.name.clone() });
         }
     }
@@ -64,7 +64,7 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
     let mut gradient = network.parameters.zeros_like();
     let mut p_v = vec![T::zero(); (steps + 1) * size];
     let mut p_s = vec![vec![T::zero(); (steps + 1) * size]; classes];
-    let taus = |k| Taus(network.parameters.group(Group::Tau(k)));
+    let taus = |k| TimeConstants(network.parameters.group(Group::Tau(k)));
     let decays: Vec<Vec<Decay<T>>> =
         (0..classes).map(|k| (0..size).map(|i| Decay::new(taus(k).at(i), h)).collect()).collect();
     // p = [p_v | cotangents of the other membrane variables]
@@ -96,13 +96,13 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
             for &(neuron, count) in
                 spiked[n].iter().filter(|(i, _)| (place.offset..place.offset + place.size).contains(i))
             {
-                let factor = place.dynamics.jump(at, current[neuron], neuron - place.offset);
+                let factor = place.loops.of::<T>().jump(at, current[neuron], neuron - place.offset);
                 let factor = factor.powi(i32::try_from(count).unwrap_or(i32::MAX));
                 p[neuron] *= factor;
                 p_next[neuron] *= factor;
             }
             let scaled: Vec<T> = p.iter().map(|&p| h * p).collect();
-            place.dynamics.rhs_vjp(
+            place.loops.of::<T>().rhs_vjp(
                 at,
                 block(place, membrane, x),
                 &current[place.offset..][..place.size],
@@ -111,7 +111,11 @@ pub fn pontryagin<T: RealField + Copy>(run: &SplitRun<'_, T>) -> Result<Pontryag
                 &mut current_bar[place.offset..][..place.size],
                 ParameterBar { neuron: None, width: None },
             );
-            place.dynamics.density(at, block(place, membrane, x), &mut g[place.offset..][..place.size]);
+            place.loops.of::<T>().density(
+                at,
+                block(place, membrane, x),
+                &mut g[place.offset..][..place.size],
+            );
         }
         // Equation (8); current_bar carries the step size.
         run.shared().current_vjp(n, &current_bar, gradient.values_mut());

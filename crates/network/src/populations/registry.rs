@@ -4,12 +4,27 @@
 use std::any::TypeId;
 use std::marker::PhantomData;
 
-use spikegrad_models::{Neuron, for_each_neuron};
+use spikegrad_models::{Neuron, NeuronVjp, for_each_neuron};
 
-use crate::population::{Dynamics, Model};
+use super::loops::Loops;
+use super::model::Model;
+
+/// The loops of a model; `None` for one that has the name of another.
+pub(super) fn loops_of<N: NeuronVjp>() -> Option<Loops> {
+    // Decided at compile time, so that the loops of a known model are not compiled again.
+    if const { is_known(N::NAME) } { known(TypeId::of::<N>()) } else { Some(of::<N>()) }
+}
+
+const fn of<N: NeuronVjp>() -> Loops {
+    Loops {
+        single: &Model::<N>(PhantomData),
+        double: &Model::<N>(PhantomData),
+        dual: &Model::<N>(PhantomData),
+    }
+}
 
 /// Whether a model of this name is one of `spikegrad-models`.
-pub(crate) const fn is_known(name: &str) -> bool {
+const fn is_known(name: &str) -> bool {
     macro_rules! compare {
         ($module:ident, $neuron:ty) => {
             if equal(name.as_bytes(), <$neuron as Neuron>::NAME.as_bytes()) {
@@ -24,11 +39,11 @@ pub(crate) const fn is_known(name: &str) -> bool {
 /// Its loops; `None` for another type that goes by the same name.
 // Were it inlined into other crates, these would compile the loops of all models again.
 #[inline(never)]
-pub(crate) fn known(model: TypeId) -> Option<&'static dyn Dynamics<f64>> {
+fn known(model: TypeId) -> Option<Loops> {
     macro_rules! compare {
         ($module:ident, $neuron:ty) => {
             if model == TypeId::of::<$neuron>() {
-                return Some(&Model::<$neuron>(PhantomData));
+                return Some(of::<$neuron>());
             }
         };
     }

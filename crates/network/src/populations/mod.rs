@@ -1,0 +1,20 @@
+//! Populations: neurons of one model, and the loops over them that a step is made of.
+
+mod block;
+mod charge;
+mod closed_form;
+mod dense_output;
+mod loops;
+mod model;
+mod neuron;
+mod plain;
+mod population;
+mod registry;
+mod released;
+mod smooth;
+mod step;
+
+pub(crate) use block::{Block, BlockMut, Offsets};
+pub(crate) use loops::{Context, Flow, FlowBar, Loops, ParameterBar, PopulationLoops, method_of};
+pub use population::Population;
+pub(crate) use released::Released;

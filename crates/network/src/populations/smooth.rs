@@ -1,0 +1,114 @@
+//! The flow of neurons without a hard reset, with the current held: a step of an explicit or of an exponential method.
+
+use spikegrad_integrators::{Exponential, tableau::MAX_STAGES};
+use spikegrad_models::{Array, Neuron, NeuronVjp};
+
+use super::loops::Context;
+use super::neuron::{put_state, state_at, zeros};
+use crate::Scalar;
+
+/// One smooth step of one neuron with its current held.
+#[inline(always)]
+fn flow<N: Neuron, T: Scalar, const EULER: bool>(
+    at: &Context<'_, T>,
+    params: &N::Params<T>,
+    mut x: N::State<T>,
+    current: T,
+) -> N::State<T> {
+    if EULER {
+        let f = N::rhs(params, &x, current);
+        for (x, &f) in x.as_mut().iter_mut().zip(f.as_ref()) {
+            *x += at.h * f;
+        }
+        return x;
+    }
+    let (mut points, mut slopes) = ([x; MAX_STAGES], [x; MAX_STAGES]);
+    at.tableau.step(at.h, &mut x, &mut points, &mut slopes, |_, x, f| *f = N::rhs(params, x, current));
+    x
+}
+
+/// The transpose of [`flow`]: turns `bar` of the end into that of the start and returns the current's cotangent.
+#[inline(always)]
+pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar, const EULER: bool>(
+    at: &Context<'_, T>,
+    params: &N::Params<T>,
+    x: N::State<T>,
+    current: T,
+    bar: &mut N::State<T>,
+    params_bar: &mut N::Params<T>,
+) -> T {
+    if EULER {
+        let f_bar = N::State::<T>::from_fn(|c| at.h * bar.as_ref()[c]);
+        return N::rhs_vjp(params, &x, current, &f_bar, bar, params_bar);
+    }
+    let (mut points, mut slopes) = ([x; MAX_STAGES], [x; MAX_STAGES]);
+    let mut end = x;
+    at.tableau.step(at.h, &mut end, &mut points, &mut slopes, |_, x, f| *f = N::rhs(params, x, current));
+    let (mut points_bar, mut slope_bar) = ([zeros::<T, N::State<T>>(); MAX_STAGES], x);
+    let mut current_bar = T::zero();
+    at.tableau.step_vjp(at.h, &points, bar, &mut points_bar, &mut slope_bar, |_, x, f_bar, x_bar| {
+        current_bar += N::rhs_vjp(params, x, current, f_bar, x_bar, params_bar);
+    });
+    current_bar
+}
+
+/// [`flow`] by an exponential method, equation (64).
+#[inline(always)]
+pub(super) fn relaxed_flow<N: Neuron, T: Scalar>(
+    at: &Context<'_, T>,
+    method: Exponential,
+    params: &N::Params<T>,
+    x: N::State<T>,
+    current: T,
+) -> N::State<T> {
+    method.step(at.h, x, |x, slope, relaxation| {
+        (*slope, *relaxation) = (N::rhs(params, x, current), N::relaxation(params, x));
+    })
+}
+
+/// The transpose of [`relaxed_flow`], as [`flow_vjp`].
+#[inline(always)]
+pub(super) fn relaxed_flow_vjp<N: NeuronVjp, T: Scalar>(
+    at: &Context<'_, T>,
+    method: Exponential,
+    params: &N::Params<T>,
+    x: N::State<T>,
+    current: T,
+    bar: &mut N::State<T>,
+    params_bar: &mut N::Params<T>,
+) -> T {
+    let mut current_bar = T::zero();
+    method.step_vjp(
+        at.h,
+        x,
+        bar,
+        |x, slope, relaxation| {
+            (*slope, *relaxation) = (N::rhs(params, x, current), N::relaxation(params, x));
+        },
+        |x, slope_bar, relaxation_bar, x_bar| {
+            current_bar += N::rhs_vjp(params, x, current, slope_bar, x_bar, params_bar);
+            N::relaxation_vjp(params, x, relaxation_bar, x_bar, params_bar);
+        },
+    );
+    current_bar
+}
+
+/// [`flow`] of all neurons.
+// As a function of its own, because the compiler then knows that its arguments do not overlap.
+#[inline(always)]
+pub(super) fn flow_all<N: Neuron, T: Scalar, const EULER: bool>(
+    at: &Context<'_, T>,
+    before: &[T],
+    before_rest: &[T],
+    current: &[T],
+    v: &mut [T],
+    rest: &mut [T],
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let size = v.len();
+    let (before, current) = (&before[..size], &current[..size]);
+    for i in 0..size {
+        let x = state_at::<N, T>(before, before_rest, i);
+        put_state::<N, T>(&flow::<N, T, EULER>(at, &params(i), x, current[i]), v, rest, i);
+    }
+}

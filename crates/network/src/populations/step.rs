@@ -1,0 +1,263 @@
+//! The split step of a population and its transpose: the flow of its neurons, by how they are reset, and the charges.
+
+use std::marker::PhantomData;
+
+use pulp::NullaryFnOnce;
+use spikegrad_models::{NeuronVjp, Reset};
+
+use super::block::{Block, BlockMut, Offsets};
+use super::charge::{GateBar, add_charges, add_slopes, total};
+use super::loops::{Context, Flow, FlowBar};
+use super::neuron::{add_params, gate_of, params_at, put_state, state_at, zeros};
+use super::released::{Active, GROUP, Released};
+use super::smooth::{flow_all, flow_vjp, relaxed_flow, relaxed_flow_vjp};
+use super::{closed_form, dense_output};
+use crate::Scalar;
+use crate::kernels::vectorise;
+
+/// Equation (18) for a population of model `N`. The loops are compiled for the machine's widest vectors: what they call must be
+/// inlined into them.
+pub(super) fn forward<N: NeuronVjp, T: Scalar>(at: &Context<'_, T>, flow: &mut Flow<'_, T>) {
+    if const { N::LOCATED } {
+        let (before, after) = (at.block::<N>(flow.before), at.block_mut::<N>(flow.after));
+        let (offset, current) = (at.part.offset, at.part.of(flow.current));
+        return dense_output::forward::<N, T>(at, before, after, current, offset, flow.released);
+    }
+    vectorise::<T, _>(at.arch, Step { at, flow, model: PhantomData::<N> });
+}
+
+/// Its transpose, equation (24).
+pub(super) fn backward<N: NeuronVjp, T: Scalar>(at: &Context<'_, T>, flow: &mut FlowBar<'_, T>) {
+    let step = Step { at, flow, model: PhantomData::<N> };
+    if const { N::LOCATED } { step.call() } else { vectorise::<T, _>(at.arch, step) }
+}
+
+/// Equation (18) for all neurons of a population, which have `params`: one set for `G` of them at a time, or one each.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+fn forward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
+    at: &Context<'_, T>,
+    before: Block<'_, T>,
+    after: BlockMut<'_, T>,
+    current: &[T],
+    offset: usize,
+    released: &mut Released<T>,
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let size = before.v.len();
+    let BlockMut { v, rest, latch } = after;
+    let (current, before_v) = (&current[..size], &before.v[..size]);
+    let v = &mut v[..size];
+    let first = released.len;
+    released.make_room(size);
+    // Where the active zone begins.
+    let all = gate_of::<N, T>(at, &params(0)).0.lower();
+    let lower = |i: usize| if G > 1 { all } else { gate_of::<N, T>(at, &params(i)).0.lower() };
+    if let Reset::To { .. } = N::reset(&params(0)) {
+        let after = BlockMut { v, rest, latch };
+        closed_form::forward::<N, T, G>(at, before, after, current, offset, released, lower, &params);
+        add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
+        return;
+    }
+    // Branches on the method stand outside the loops, so that these vectorise.
+    if N::RELAXES
+        && let Some(method) = at.exponential
+    {
+        for i in 0..size {
+            let x = state_at::<N, T>(before_v, before.rest, i);
+            put_state::<N, T>(&relaxed_flow::<N, T>(at, method, &params(i), x, current[i]), v, rest, i);
+        }
+    } else if at.tableau.stages() == 1 {
+        flow_all::<N, T, true>(at, before_v, before.rest, current, v, rest, &params);
+    } else {
+        flow_all::<N, T, false>(at, before_v, before.rest, current, v, rest, &params);
+    }
+    if let Reset::Latch { .. } = N::reset(&params(0)) {
+        for i in 0..size {
+            let (gate, reset) = gate_of::<N, T>(at, &params(i));
+            let held = before.latch[i];
+            let (charge, _) = total(&gate, &reset, v[i], held);
+            latch[i] = if v[i] > gate.lower() { charge } else { T::zero() };
+            if charge > held {
+                released.push(offset + i, charge - held);
+            }
+        }
+    } else {
+        // Few neurons are near threshold: they are found by comparing vectors.
+        let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
+        released.look(
+            offset,
+            before_v,
+            v,
+            #[inline(always)]
+            |i, old, new| {
+                let lower = lower(i);
+                (new > lower) | (old > lower) | (periodic & (new < T::zero()))
+            },
+        );
+    }
+    add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
+}
+
+/// Its transpose, equation (24).
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+fn backward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
+    at: &Context<'_, T>,
+    train: bool,
+    before: Block<'_, T>,
+    after: Block<'_, T>,
+    current: &[T],
+    offset: usize,
+    active: Active<'_, T>,
+    charge_bar: &mut [T],
+    bar: BlockMut<'_, T>,
+    current_bar: &mut [T],
+    neuron_bar: &mut [T],
+    width: Option<&mut T>,
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let size = before.v.len();
+    let BlockMut { v: v_bar, rest: rest_bar, latch: latch_bar } = bar;
+    let (v_bar, current_bar) = (&mut v_bar[..size], &mut current_bar[..size]);
+    let (current, before_v, after_v) = (&current[..size], &before.v[..size], &after.v[..size]);
+    let latched = matches!(N::reset(&params(0)), Reset::Latch { .. });
+
+    // A restarted latch is a constant: its cotangent ends here.
+    if latched {
+        for i in 0..size {
+            let (gate, _) = gate_of::<N, T>(at, &params(i));
+            if !(after_v[i] > gate.lower()) {
+                latch_bar[i] = T::zero();
+            }
+        }
+    }
+    // What the charge depends on: the end of the step now, its start after the flow.
+    if latched {
+        for (&neuron, charge_bar) in active.neurons.iter().zip(&mut *charge_bar) {
+            let latch_bar = &mut latch_bar[neuron as usize - offset];
+            (*charge_bar, *latch_bar) = (*charge_bar + *latch_bar, -*charge_bar);
+        }
+    }
+    let gate_bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width };
+    add_slopes::<N, T>(at, train, latched, before_v, after_v, offset, active, charge_bar, gate_bar, &params);
+    // The flow.
+    if const { N::LOCATED } {
+        let bar = BlockMut { v: &mut *v_bar, rest: &mut *rest_bar, latch: &mut *latch_bar };
+        let neuron_bar = if train { Some(&mut *neuron_bar) } else { None };
+        dense_output::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
+    } else if let Reset::To { .. } = N::reset(&params(0)) {
+        let bar = BlockMut { v: &mut *v_bar, rest: &mut [], latch: &mut *latch_bar };
+        closed_form::flow_vjp::<N, T, G>(
+            at,
+            train,
+            before,
+            current,
+            offset,
+            active.neurons,
+            bar,
+            current_bar,
+            neuron_bar,
+            &params,
+        );
+    } else {
+        // The flow stands in the loop itself: a closure might not be inlined into the wide vectors.
+        macro_rules! run {
+            (|$p:ident, $x:ident, $current:ident, $x_bar:ident, $p_bar:ident| $flow:expr) => {
+                for i in 0..size {
+                    let ($p, $current) = (&params(i), current[i]);
+                    let $x = state_at::<N, T>(before_v, before.rest, i);
+                    let $x_bar = &mut state_at::<N, T>(v_bar, rest_bar, i);
+                    let $p_bar = &mut zeros::<T, N::Params<T>>();
+                    current_bar[i] = $flow;
+                    put_state::<N, T>($x_bar, v_bar, rest_bar, i);
+                    if train {
+                        add_params::<N, T>(at, size, i, $p_bar, neuron_bar);
+                    }
+                }
+            };
+        }
+        if N::RELAXES
+            && let Some(method) = at.exponential
+        {
+            run!(|p, x, i, x_bar, p_bar| relaxed_flow_vjp::<N, T>(at, method, p, x, i, x_bar, p_bar));
+        } else if at.tableau.stages() == 1 {
+            run!(|p, x, i, x_bar, p_bar| flow_vjp::<N, T, true>(at, p, x, i, x_bar, p_bar));
+        } else {
+            run!(|p, x, i, x_bar, p_bar| flow_vjp::<N, T, false>(at, p, x, i, x_bar, p_bar));
+        }
+    }
+    if !latched {
+        for (&neuron, &start_bar) in active.neurons.iter().zip(&*charge_bar) {
+            v_bar[neuron as usize - offset] += start_bar;
+        }
+    }
+}
+
+/// A population's part of a [`Flow`] or of its transpose. A closure that only borrows reaches the wide vectors through a shim that
+/// is not inlined, and so never sees them; this is a closure written out.
+struct Step<'s, 'p, F, N, T> {
+    at: &'s Context<'p, T>,
+    flow: &'s mut F,
+    model: PhantomData<N>,
+}
+
+impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, Flow<'_, T>, N, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { at, flow, .. } = self;
+        let (before, after) = (at.block::<N>(flow.before), at.block_mut::<N>(flow.after));
+        let (Offsets { offset, size, .. }, current) = (at.part, at.part.of(flow.current));
+        if const { !T::VECTORISES } || at.per_neuron {
+            let params = |i| params_at::<N, T>(at, size, i);
+            forward_loop::<N, T, 1>(at, before, after, current, offset, flow.released, params);
+        } else {
+            let p = params_at::<N, T>(at, size, 0);
+            forward_loop::<N, T, GROUP>(at, before, after, current, offset, flow.released, |_| p);
+        }
+    }
+}
+
+impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, FlowBar<'_, T>, N, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { at, flow, .. } = self;
+        let (before, after) = (at.block::<N>(flow.before), at.block::<N>(flow.after));
+        let (Offsets { offset, size, .. }, current) = (at.part, at.part.of(flow.current));
+        let bar = at.block_mut::<N>(flow.bar);
+        let current_bar = &mut flow.current_bar[offset..][..size];
+        let (active, charge_bar, width) =
+            (flow.active, &mut *flow.charge_bar, flow.parameters.width.as_deref_mut());
+        let neuron = flow.parameters.neuron.as_deref_mut();
+        macro_rules! run {
+            ($group:expr, $train:expr, $target:expr, $params:expr) => {
+                backward_loop::<N, T, $group>(
+                    at,
+                    $train,
+                    before,
+                    after,
+                    current,
+                    offset,
+                    active,
+                    charge_bar,
+                    bar,
+                    current_bar,
+                    $target,
+                    width,
+                    $params,
+                )
+            };
+        }
+        let (train, target) = (neuron.is_some(), neuron.unwrap_or_default());
+        if const { !T::VECTORISES || N::LOCATED } || at.per_neuron {
+            return run!(1, train, target, |i| params_at::<N, T>(at, size, i));
+        }
+        // Each with its own copy of the loops, in which `train` is a constant.
+        let shared = params_at::<N, T>(at, size, 0);
+        if train { run!(GROUP, true, target, |_| shared) } else { run!(GROUP, false, target, |_| shared) }
+    }
+}

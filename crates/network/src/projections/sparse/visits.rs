@@ -1,0 +1,143 @@
+//! What the loops over columns are asked to do: which columns are visited, with which charges, in which projections.
+
+use std::fmt::Debug;
+
+use crate::Scalar;
+
+/// What a step released: the columns that are visited.
+#[derive(Clone, Copy)]
+pub(crate) struct Charges<'a, T> {
+    /// Which neurons, in ascending order.
+    pub(crate) neurons: &'a [u32],
+    /// The charge of each.
+    pub(crate) charges: &'a [T],
+    /// A factor of all charges.
+    pub(crate) gain: T,
+}
+
+impl<T: Scalar> Charges<'_, T> {
+    /// The columns, and what they are multiplied by, of `C` neurons, which is how many there are.
+    #[inline(always)]
+    pub(super) fn arrays<const C: usize>(self) -> ([u32; C], [T; C]) {
+        let (mut columns, mut gains) = ([0; C], [T::zero(); C]);
+        columns.copy_from_slice(self.neurons);
+        gains.copy_from_slice(self.charges);
+        (
+            columns,
+            gains.map(
+                #[inline(always)]
+                |charge| self.gain * charge,
+            ),
+        )
+    }
+
+    #[inline(always)]
+    pub(super) fn split_at(self, index: usize) -> (Self, Self) {
+        let (neurons, charges) = (self.neurons.split_at(index), self.charges.split_at(index));
+        let part = |neurons, charges| Self { neurons, charges, gain: self.gain };
+        (part(neurons.0, charges.0), part(neurons.1, charges.1))
+    }
+}
+
+/// A projection whose charges come to its currents at once, by the columns of the neurons that released any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SparseProjection<T> {
+    /// Its place among all projections.
+    pub(crate) number: usize,
+    /// Where its weights begin in the parameters.
+    pub(crate) weights: usize,
+    /// What is left of traces and currents after a step.
+    pub(crate) keep: T,
+    /// What a unit of charge adds.
+    pub(crate) gain: T,
+    /// Whether its gradient is written at once.
+    pub(crate) writes: bool,
+}
+
+impl<T> SparseProjection<T> {
+    /// Its part of a vector that has `n` numbers for each projection.
+    #[inline(always)]
+    pub(super) fn of<'a>(&self, x: &'a [T], n: usize) -> &'a [T] {
+        &x[self.number * n..][..n]
+    }
+
+    #[inline(always)]
+    pub(super) fn of_mut<'a>(&self, x: &'a mut [T], n: usize) -> &'a mut [T] {
+        &mut x[self.number * n..][..n]
+    }
+}
+
+/// Equations (19), (20) for some projections: `s_k = keep s_k + gain q` and `J_k = keep J_k + gain W_k q`, over the neurons that
+/// released charges `q`, column after column, `W_k` by columns.
+pub(crate) struct ColumnsForward<'a, T> {
+    pub(crate) size: usize,
+    pub(crate) projections: &'a [SparseProjection<T>],
+    pub(crate) parameters: &'a [T],
+    pub(crate) neurons: &'a [u32],
+    pub(crate) charges: &'a [T],
+    /// Of all projections.
+    pub(crate) s: &'a mut [T],
+    pub(crate) j: &'a mut [T],
+    pub(crate) reading: Option<Reading<'a, T>>,
+}
+
+/// What is read of the traces of projection 0 at the end of a step: `o . s_0` and `s_0 . s_0` as [`dot`](crate::kernels::dot) has them, and a copy.
+pub(crate) struct Reading<'a, T> {
+    pub(crate) o: &'a [T],
+    pub(crate) kept: &'a mut [T],
+    pub(crate) sums: &'a mut [T; 2],
+}
+
+/// Their transpose by charges and weights, equations (22), (23): writes the sum over the projections of `gain (s_bar + W^T J_bar)` to
+/// `charge_bar` and the cotangents of the gains, and adds `gain J_bar q^T` to the columns of gradients that are written.
+pub(crate) struct ColumnsBackward<'a, T> {
+    pub(crate) size: usize,
+    pub(crate) projections: &'a [SparseProjection<T>],
+    pub(crate) parameters: &'a [T],
+    pub(crate) neurons: &'a [u32],
+    pub(crate) charges: &'a [T],
+    /// Of all projections.
+    pub(crate) s_bar: &'a [T],
+    pub(crate) j_bar: &'a [T],
+    pub(crate) parameters_bar: &'a mut [T],
+    pub(crate) charge_bar: &'a mut [T],
+    /// One for each of all projections.
+    pub(crate) gain_bar: &'a mut [T],
+}
+
+/// The loops over columns for one scalar.
+pub(crate) trait Columns<T>: Debug + Send + Sync {
+    fn forward(&self, step: ColumnsForward<'_, T>);
+    fn backward(&self, step: ColumnsBackward<'_, T>);
+
+    /// Their transpose by weights for several steps: adds `gain j_bar q^T` to `w_bar`, the `j_bar` of each step being one of
+    /// `rows`, `n` numbers each.
+    fn add_outer(&self, n: usize, rows: &[T], gain: T, bursts: Bursts<'_, T>, w_bar: &mut [T]);
+}
+
+/// What several steps released, neuron by neuron, so that a column of the gradient is read and written once for all of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Bursts<'a, T> {
+    /// The neurons that released charge, with the ends of their parts of the following.
+    pub(crate) neurons: &'a [(u32, u32)],
+    /// In which steps.
+    pub(crate) steps: &'a [u32],
+    /// The charge in each.
+    pub(crate) charges: &'a [T],
+}
+
+impl<'a, T> Bursts<'a, T> {
+    /// The neurons with their steps and charges.
+    #[inline(always)]
+    pub(super) fn parts(self) -> impl Iterator<Item = (usize, &'a [u32], &'a [T])> {
+        let mut start = 0;
+        self.neurons.iter().map(
+            #[inline(always)]
+            move |&(neuron, end)| {
+                let part = start..end as usize;
+                start = part.end;
+                (neuron as usize, &self.steps[part.clone()], &self.charges[part])
+            },
+        )
+    }
+}

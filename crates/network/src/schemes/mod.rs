@@ -1,0 +1,13 @@
+//! Schemes: programs that step a network through a trial.
+mod plain;
+mod pontryagin;
+mod record;
+mod run;
+mod split;
+mod work;
+
+pub use plain::{PlainRun, PlainStep, PlainTape};
+pub use pontryagin::{Pontryagin, pontryagin};
+pub use record::{Recording, Spike};
+pub use split::{SplitRun, SplitStep, SplitTape};
+pub use work::WorkCounters;

@@ -1,0 +1,15 @@
+//! The gated split step (equations (17)-(21)) and its sparse exact transpose (equations (22)-(27)): an exact gradient
+//! whose cost follows the spikes.
+//!
+//! `J_k = W_k s_k` is a state of its own, so that a step touches only the columns of neurons that released charge, and
+//! its transpose only those of neurons in the active zone. The dense path, for time constants that differ between
+//! neurons, forms the product anew at every step.
+
+mod run;
+mod scheme;
+mod steps;
+mod tape;
+
+pub use run::SplitRun;
+pub use scheme::SplitStep;
+pub use tape::SplitTape;

@@ -1,0 +1,351 @@
+//! A run of the split step over a trial, and what can be asked of it.
+
+use std::ops::Range;
+
+use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total};
+
+use super::scheme::{Firing, Frame, SplitStep};
+use super::steps::{self, Backward, Forward, Steps};
+use super::tape::SplitTape;
+use crate::kernels::axpy;
+use crate::placed::{Placed, block};
+use crate::populations::Context;
+use crate::projections::{Delays, Path};
+use crate::schemes::run::Run;
+use crate::{Error, Group, Loss, Network, Scalar, Spike, Trial};
+
+/// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`, and behind it, for
+/// classes with delays, what is on its way.
+#[derive(Clone, Copy)]
+pub struct SplitRun<'a, T: 'static> {
+    pub(super) scheme: &'a SplitStep<'a, T>,
+    pub(super) run: Run<'a, T>,
+}
+
+impl<T: Scalar> SplitStep<'_, T> {
+    /// A run over a trial, judged by a loss.
+    ///
+    /// # Errors
+    /// If the trial does not fit the network, `h` does not divide its sample interval, it has more steps than can be counted, or it
+    /// brings an initial state to a network that trains its own.
+    pub fn run<'a>(&'a self, trial: &'a Trial<T>, loss: &'a dyn Loss<T>) -> Result<SplitRun<'a, T>, Error> {
+        Ok(SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
+    }
+}
+
+impl<T: Scalar> SplitRun<'_, T> {
+    /// Runs the trial forwards and shows `visit(n, x_{n+1}, tape)` every step, on a tape that holds that step alone; returns the
+    /// cost.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] after the first step whose state or cost is not finite, which is not shown.
+    pub fn watch(&self, mut visit: impl FnMut(usize, &[T], &SplitTape<T>)) -> Result<T, Error> {
+        let (mut x, mut tape) = (vec![T::zero(); self.dim()], SplitTape::default());
+        let mut cost = Total::default();
+        self.start(&mut x);
+        for n in 0..self.steps() {
+            self.rewind(&x, &mut tape);
+            cost += self.step(n, &mut x, &mut tape);
+            Divergence::check(self, n, &x, cost.value())?;
+            visit(n, &x, &tape);
+        }
+        Ok(cost.value())
+    }
+
+    /// Calls `visit(neuron, spikes)` for every neuron that completed spikes in the last step of the tape.
+    pub fn last_spikes(&self, tape: &SplitTape<T>, mut visit: impl FnMut(usize, u64)) {
+        self.last_firing(tape, |firing| visit(firing.place.offset + firing.i, firing.count));
+    }
+
+    /// Calls `visit` for the spikes of step `n`, the last one of the tape, neuron by neuron.
+    pub(crate) fn locate_spikes(&self, n: usize, tape: &SplitTape<T>, mut visit: impl FnMut(Spike)) {
+        let (start, end) = (self.time(n), self.time(n + 1));
+        self.last_firing(tape, |Firing { place, at, before, after, current, i, count }| {
+            let (most, each) = if count <= Spike::EACH { (count, 1) } else { (1, count) };
+            let mut left = most;
+            place.loops.of::<T>().spike_times(at, before, after, current, i, count, &mut |time| {
+                if left > 0 {
+                    left -= 1;
+                    let time: f64 = time.to_subset_unchecked();
+                    // Rounding may take a spike out of its step.
+                    let time = (start + time.max(0.0)).min(end);
+                    visit(Spike { neuron: place.offset + i, time, count: each });
+                }
+            });
+            // Not reached unless a count and its times were rounded apart.
+            (0..left).for_each(|_| visit(Spike { neuron: place.offset + i, time: end, count: each }));
+        });
+    }
+
+    /// Every neuron that completed spikes in the last step of the tape.
+    fn last_firing(&self, tape: &SplitTape<T>, mut visit: impl FnMut(Firing<'_, T>)) {
+        let Some(index) = tape.steps.checked_sub(1) else { return };
+        let membrane = self.scheme.network.membrane;
+        let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
+        for (neuron, &charge) in tape.last_charges() {
+            for (place, at) in self.scheme.places() {
+                if (place.offset..place.offset + place.size).contains(&neuron) {
+                    let (before, after) = (block(place, membrane, before), block(place, membrane, after));
+                    let (i, current) = (neuron - place.offset, current[neuron]);
+                    let count = place.loops.of::<T>().spikes(at, before, after, i, charge);
+                    if count > 0 {
+                        visit(Firing { place, at, before, after, current, i, count });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Logs what the neurons in the active zone did in `steps`, the last ones of the tape: spikes, grazing ones, crossings of the
+    /// zone. It goes over these neurons only and leaves out the signature, for which [`Step::events`] goes over all of them.
+    pub fn log_crossings(&self, steps: Range<usize>, tape: &SplitTape<T>, log: &mut EventLog) {
+        let (network, first) = (self.scheme.network, tape.steps - steps.len().min(tape.steps));
+        for (n, index) in steps.zip(first..tape.steps) {
+            log.step(n);
+            let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
+            let (neurons, charges) = tape.released.part(&tape.part(index));
+            let mut active = neurons.iter().map(|&i| i as usize).zip(charges).peekable();
+            // Neurons are released in ascending order, population by population.
+            for (place, at) in self.scheme.places() {
+                let end = place.offset + place.size;
+                let (before, after) =
+                    (block(place, network.membrane, before), block(place, network.membrane, after));
+                while let Some((neuron, &charge)) = active.next_if(|&(neuron, _)| neuron < end) {
+                    let at_neuron = (place.offset, neuron - place.offset);
+                    place.loops.of::<T>().log_crossing(
+                        at,
+                        before,
+                        after,
+                        current[neuron],
+                        at_neuron,
+                        charge,
+                        log,
+                    );
+                }
+            }
+        }
+    }
+
+    /// The current of the last step of the tape, `N`.
+    pub fn last_current<'t>(&self, tape: &'t SplitTape<T>) -> &'t [T] {
+        tape.steps.checked_sub(1).map_or(&[], |index| self.scheme.frame(&tape.frames, index).current)
+    }
+
+    /// The readout at the end of the last step of the tape, `outputs`.
+    pub fn last_output<'t>(&self, tape: &'t SplitTape<T>) -> &'t [T] {
+        tape.steps.checked_sub(1).map_or(&[], |index| self.scheme.frame(&tape.frames, index).read.output)
+    }
+
+    fn steps_of(&self) -> Steps<'_, T> {
+        Steps { scheme: self.scheme, run: &self.run }
+    }
+
+    /// The network that is run.
+    pub fn network(&self) -> &Network<T> {
+        self.scheme.network
+    }
+
+    pub(crate) fn h(&self) -> T {
+        self.scheme.h
+    }
+
+    pub(crate) fn scheme(&self) -> &SplitStep<'_, T> {
+        self.scheme
+    }
+
+    /// The populations with their settings.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&Placed, &Context<'_, T>)> {
+        self.scheme.places()
+    }
+
+    pub(crate) fn shared(&self) -> &Run<'_, T> {
+        &self.run
+    }
+
+    /// Where `s_k` of a synapse class lies in the state.
+    pub fn synapses(&self, class: usize) -> Range<usize> {
+        let start = self.scheme.membrane + class * self.scheme.network.neurons;
+        start..start + self.scheme.network.neurons
+    }
+
+    /// Where the current `J_k = W_k s_k` of a synapse class lies in the state.
+    pub fn synaptic_current(&self, class: usize) -> Range<usize> {
+        self.synapses(self.scheme.projections.len() + class)
+    }
+}
+
+impl<T: Scalar> Step<T> for SplitRun<'_, T> {
+    type Tape = SplitTape<T>;
+
+    fn dim(&self) -> usize {
+        self.scheme.membrane
+            + 2 * self.scheme.projections.len() * self.scheme.network.neurons
+            + self.scheme.way
+    }
+
+    fn steps(&self) -> usize {
+        self.run.steps
+    }
+
+    fn time(&self, n: usize) -> f64 {
+        self.run.time(n)
+    }
+
+    fn neuron(&self, component: usize) -> usize {
+        self.run.neuron(component)
+    }
+
+    fn start(&self, x: &mut [T]) {
+        let (network, n) = (self.scheme.network, self.scheme.network.neurons);
+        self.run.start_membrane(x);
+        let (s, j) = x[self.scheme.membrane..].split_at_mut(self.scheme.projections.len() * n);
+        self.run.start_synapses(s);
+        // Nothing is on its way yet.
+        j.fill(T::zero());
+        for (k, (s, j)) in s.chunks_exact(n).zip(j.chunks_exact_mut(n)).enumerate() {
+            if let Path::LowRank(low_rank) = &self.scheme.projections[k].path {
+                low_rank.start(network.parameters.values(), s, j);
+                continue;
+            }
+            let w = network.parameters.group(Group::Recurrent(k));
+            for (&s, column) in s.iter().zip(w.chunks_exact(n)) {
+                if s != T::zero() {
+                    axpy(j, s, column);
+                }
+            }
+        }
+    }
+
+    fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
+        let network = self.scheme.network;
+        tape.steps = 0;
+        tape.synapses.clear();
+        tape.arrived.clear();
+        tape.ends.clear();
+        tape.released.clear(network.neurons);
+        if tape.frames.len() < self.scheme.stride {
+            tape.grow(self.scheme.stride, self.scheme.stride);
+        }
+        tape.frames[..self.scheme.state].copy_from_slice(&x[..self.scheme.state]);
+        tape.output_bar.resize(network.outputs, T::zero());
+        tape.current_bar.resize(network.neurons, T::zero());
+        tape.charge_bar.resize(network.neurons, T::zero());
+        tape.gain_bar.resize(self.scheme.projections.len(), T::zero());
+        tape.waiting
+            .clear(network.neurons, if self.scheme.waits { self.scheme.projections.len() } else { 0 });
+    }
+
+    fn tape_bytes(&self) -> Option<usize> {
+        let n = self.scheme.network.neurons;
+        // A frame, and charges with the slopes at both ends, of which there are at most `N`.
+        let numbers = self.scheme.stride + self.scheme.kept + self.scheme.kept_arrivals + 3 * n;
+        Some(numbers * size_of::<T>() + n * size_of::<u32>() + size_of::<usize>())
+    }
+
+    fn reserve(&self, steps: usize, tape: &mut Self::Tape) {
+        let n = self.scheme.network.neurons;
+        let frames = (steps + 1) * self.scheme.stride;
+        tape.frames.reserve_exact(frames.saturating_sub(tape.frames.len()));
+        tape.synapses.reserve_exact(steps * self.scheme.kept);
+        tape.arrived.reserve_exact(steps * self.scheme.kept_arrivals);
+        tape.ends.reserve_exact(steps);
+        tape.released.reserve_exact(steps * n);
+        // One step's worth, for as many active neurons as there may be.
+        tape.scratch.products.clear();
+        tape.scratch.products.reserve_exact(n);
+        if self.scheme.waits {
+            tape.waiting.reserve();
+        }
+        if self.scheme.dense {
+            tape.scratch.lanes.clear();
+            tape.scratch.lanes.reserve_exact(n);
+        }
+    }
+
+    fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
+        let mut cost = Total::default();
+        self.advance(n..n + 1, x, tape, &mut cost);
+        cost.value()
+    }
+
+    fn advance(&self, steps: Range<usize>, x: &mut [T], tape: &mut Self::Tape, cost: &mut Total<T>) {
+        steps::forward(Forward { run: self.steps_of(), steps, x, tape, cost });
+    }
+
+    fn events(&self, n: usize, tape: &Self::Tape, log: &mut EventLog) {
+        let Some(index) = tape.steps.checked_sub(1) else { return };
+        log.step(n);
+        let network = self.scheme.network;
+        let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
+        let (neurons, charges) = tape.released.part(&tape.part(index));
+        // Neurons are released in ascending order, population by population.
+        let charge_of = |i: usize| match neurons.binary_search(&(i as u32)) {
+            Ok(at) => charges[at],
+            Err(_) => T::zero(),
+        };
+        if n == 0 {
+            // A delay is a kink where it is a whole number of steps.
+            self.scheme.delays().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
+        }
+        for (place, at) in self.scheme.places() {
+            let (before, after) =
+                (block(place, network.membrane, before), block(place, network.membrane, after));
+            if n == 0 {
+                // The charge of the first step depends on the piece that the initial state lies in.
+                place.loops.of::<T>().pieces(at, before, log);
+            }
+            let current = &current[place.offset..][..place.size];
+            place.loops.of::<T>().events(at, before, after, current, place.offset, &charge_of, log);
+        }
+    }
+}
+
+impl<T: Scalar> StepVjp<T> for SplitRun<'_, T> {
+    fn n_parameters(&self) -> usize {
+        self.scheme.network.parameters.layout().len()
+    }
+
+    fn step_vjp(
+        &self,
+        n: usize,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        self.advance_vjp(n..n + 1, tape, cost_bar, x_bar, parameters_bar);
+    }
+
+    fn advance_vjp(
+        &self,
+        steps: Range<usize>,
+        tape: &mut Self::Tape,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let run = self.steps_of();
+        steps::backward(Backward { run, steps, tape, cost_bar, x_bar, parameters_bar });
+    }
+
+    fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        let size = network.neurons;
+        // W_bar at n = 0, equation (27)
+        if let Some(initial) = self.run.initial() {
+            let j_bar = &x_bar[scheme.membrane + scheme.projections.len() * size..];
+            for (k, (s, j_bar)) in initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size)).enumerate() {
+                if let Path::LowRank(low_rank) = &scheme.projections[k].path {
+                    low_rank.start_vjp(network.parameters.values(), s, j_bar, parameters_bar);
+                    continue;
+                }
+                let w_bar = &mut parameters_bar[network.parameters.layout().range(Group::Recurrent(k))];
+                for (&s, column) in s.iter().zip(w_bar.chunks_exact_mut(size)) {
+                    axpy(column, s, j_bar);
+                }
+            }
+        }
+        self.run.start_membrane_vjp(x_bar, parameters_bar);
+        network.mask_gradient(parameters_bar);
+    }
+}

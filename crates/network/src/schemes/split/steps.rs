@@ -1,0 +1,412 @@
+//! The loops of a split step and of its transpose. They are compiled with this crate, once for each scalar, and not again in every
+//! program that steps a network.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use aligned_vec::AVec;
+use num_dual::Dual64;
+use spikegrad_integrators::Total;
+
+use super::scheme::SplitStep;
+use super::tape::SplitTape;
+use crate::Scalar;
+use crate::kernels::{copy, each, prefetch, vectorise};
+use crate::populations::{Flow, FlowBar};
+use crate::projections::sparse::{ColumnsBackward, ColumnsForward, Reading};
+use crate::projections::{ProjectionBar, ProjectionStep, Waiting, decay_at};
+use crate::scalar::ForEach;
+use crate::schemes::run::{Read, Run};
+
+/// A run, as its loops see it.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'a, T: 'static> {
+    pub(super) scheme: &'a SplitStep<'a, T>,
+    pub(super) run: &'a Run<'a, T>,
+}
+
+impl<T: Scalar> Steps<'_, T> {
+    /// Some steps, to be inlined into code for the widest vectors of the machine. What is the same in all of them is looked up
+    /// before the first: at small networks, to find where vectors lie takes as long as what is done to them.
+    #[inline(always)]
+    fn forward(&self, steps: Range<usize>, x: &mut [T], tape: &mut SplitTape<T>, cost: &mut Total<T>) {
+        let (scheme, network, run) = (self.scheme, self.scheme.network, self.run);
+        let (size, len, all) = (network.neurons, scheme.membrane, scheme.projections.len() * network.neurons);
+        let (stride, state) = (scheme.stride, scheme.state);
+        let (membrane, synapses) = x.split_at_mut(len);
+        let (s, j) = synapses.split_at_mut(all);
+        let (j, way) = j.split_at_mut(all);
+        let start = tape.steps * stride;
+        let end = start + (steps.len() + 1) * stride;
+        if tape.frames.len() < end {
+            tape.grow(end, (run.steps + 1) * stride);
+        }
+        tape.ends.reserve(steps.len());
+        let mut frames = &mut tape.frames[start..end];
+        let (sparse, parameters) = (&scheme.sparse[..], network.parameters.values());
+        for n in steps.clone() {
+            if scheme.kept > 0 {
+                tape.synapses.extend_from_slice(s);
+                if !scheme.dense {
+                    tape.synapses.extend_from_slice(j);
+                }
+            }
+            let (frame, next) = std::mem::take(&mut frames).split_at_mut(stride);
+            let (before, frame) = frame.split_at_mut(state);
+            let (current, output) = frame.split_at_mut(size);
+            let before = &before[..len];
+            let (after, kept) = next[..state].split_at_mut(len);
+
+            // I, equation (17)
+            run.current(n, j, current);
+            // (x', q), equation (18)
+            let first = tape.released.len();
+            let mut flow = Flow { before, after, current, released: &mut tape.released };
+            for (place, at) in scheme.places() {
+                place.loops.of::<T>().forward(at, &mut flow);
+            }
+            // s' and J', equations (19), (20)
+            let end = tape.released.len();
+            tape.ends.push(end);
+            let (neurons, charges) = tape.released.part(&(first..end));
+            let mut sums = [T::zero(); 2];
+            scheme.columns.forward(ColumnsForward {
+                size,
+                projections: sparse,
+                parameters,
+                neurons,
+                charges,
+                s,
+                j,
+                reading: if scheme.reads {
+                    Some(Reading { o: run.readout(), kept, sums: &mut sums })
+                } else {
+                    None
+                },
+            });
+            if sparse.len() < scheme.projections.len() {
+                let apart = scheme.projections.iter().enumerate().filter(|(_, p)| !p.is_sparse());
+                for (k, projection) in apart {
+                    projection.step(
+                        scheme.arch,
+                        ProjectionStep {
+                            n,
+                            parameters,
+                            released: (neurons, charges),
+                            s: &mut s[k * size..][..size],
+                            j: &mut j[k * size..][..size],
+                            way: &mut *way,
+                            arrived: scheme.keeps_synapses.then_some(&mut tape.arrived),
+                            scratch: &mut tape.scratch,
+                        },
+                    );
+                }
+            }
+            if scheme.dense {
+                tape.synapses.extend_from_slice(s);
+            }
+            let (output, square) = output.split_at_mut(network.outputs);
+            let read = if scheme.reads {
+                output[0] = sums[0];
+                Read { output, square: sums[1] }
+            } else {
+                copy(kept, s);
+                run.read(kept, output)
+            };
+            square[0] = read.square;
+            *cost += run.cost(n, read, kept, &after[..network.membrane]);
+            frames = next;
+        }
+        membrane.copy_from_slice(&frames[..len]);
+        tape.steps += steps.len();
+    }
+
+    /// Their transpose.
+    #[inline(always)]
+    fn backward(
+        &self,
+        steps: Range<usize>,
+        tape: &mut SplitTape<T>,
+        cost_bar: T,
+        x_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let (scheme, network, run) = (self.scheme, self.scheme.network, self.run);
+        let (size, len, all) = (network.neurons, scheme.membrane, scheme.projections.len() * network.neurons);
+        let (stride, state) = (scheme.stride, scheme.state);
+        let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
+        let (s_bar, j_bar) = synapses_bar.split_at_mut(all);
+        let (j_bar, way_bar) = j_bar.split_at_mut(all);
+        let taken = tape.steps;
+        let left = taken - steps.len();
+        let frames = std::mem::replace(&mut tape.frames, AVec::new(0));
+        let mut unread = &frames[..taken * stride + state];
+        for (n, index) in steps.zip(left..taken).rev() {
+            let (earlier, frame) = unread.split_at(unread.len() - stride - state);
+            unread = &unread[..unread.len() - stride];
+            // The tape of a trial does not fit into the nearest caches.
+            if let Some(start) = earlier.len().checked_sub(stride) {
+                prefetch(&earlier[start..]);
+            }
+            // The cost, equation (21)
+            let frame = scheme.frame_of(frame);
+            run.cost_vjp(
+                n,
+                frame.s,
+                &frame.after[..network.membrane],
+                cost_bar,
+                (frame.read, &mut tape.output_bar),
+                &mut s_bar[..size],
+                &mut membrane_bar[..network.membrane],
+                parameters_bar,
+            );
+
+            // q_bar and W_bar, equations (22), (23)
+            let part = tape.part(index);
+            if scheme.waits {
+                for number in scheme.sparse.iter().map(|sparse| sparse.number) {
+                    if scheme.projections[number].parts.trains_weights {
+                        tape.waiting.keep(number, &j_bar[number * size..][..size]);
+                    }
+                }
+            }
+            let (neurons, charges) = tape.released.part(&part);
+            scheme.columns.backward(ColumnsBackward {
+                size,
+                projections: &scheme.sparse,
+                parameters: network.parameters.values(),
+                neurons,
+                charges,
+                s_bar,
+                j_bar,
+                parameters_bar,
+                charge_bar: &mut tape.charge_bar[..part.len()],
+                gain_bar: &mut tape.gain_bar,
+            });
+            if scheme.keeps_synapses || scheme.sparse.len() < scheme.projections.len() {
+                self.projections_vjp((n, index), tape, s_bar, j_bar, way_bar, parameters_bar);
+            }
+
+            // x_bar and I_bar, equation (24)
+            let SplitTape { released, charge_bar, current_bar, .. } = &mut *tape;
+            let mut from = part.start;
+            for (p, (place, at)) in scheme.places().enumerate() {
+                // The last population has what is left: a search would go wrong at every other branch.
+                let to = if p + 1 == scheme.settings.len() {
+                    part.end
+                } else {
+                    let end = place.offset + place.size;
+                    from + released.part(&(from..part.end)).0.partition_point(|&i| (i as usize) < end)
+                };
+                place.loops.of::<T>().backward(
+                    at,
+                    &mut FlowBar {
+                        before: frame.before,
+                        after: frame.after,
+                        current: frame.current,
+                        active: released.active(&(from..to)),
+                        charge_bar: &mut charge_bar[from - part.start..to - part.start],
+                        bar: membrane_bar,
+                        current_bar,
+                        parameters: place.parameter_bar(parameters_bar),
+                    },
+                );
+                from = to;
+            }
+            // J_bar, s_bar, U_bar, I_o_bar, equation (25)
+            if scheme.dense {
+                let bars = s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size));
+                for (projection, (s_bar, j_bar)) in scheme.projections.iter().zip(bars) {
+                    for (i, s_bar) in s_bar.iter_mut().enumerate() {
+                        *s_bar *= decay_at(&projection.parts.decays, i).a;
+                    }
+                    j_bar.copy_from_slice(current_bar);
+                }
+            } else {
+                let (mut s_bar, mut j_bar, current_bar) = (&mut *s_bar, &mut *j_bar, &current_bar[..size]);
+                for &keep in &scheme.keep {
+                    let (s, j);
+                    ((s, s_bar), (j, j_bar)) = (s_bar.split_at_mut(size), j_bar.split_at_mut(size));
+                    each(
+                        [s, j],
+                        [current_bar],
+                        #[inline(always)]
+                        |[s_bar, j_bar], [current_bar]| [s_bar * keep, keep * j_bar + current_bar],
+                    );
+                }
+            }
+            run.current_vjp(n, current_bar, parameters_bar);
+
+            if scheme.waits {
+                let (neurons, charges) = tape.released.part(&part);
+                if !tape.waiting.goes_on(neurons, charges) || index == 0 {
+                    self.finish_weights(&mut tape.waiting, parameters_bar);
+                }
+            }
+            if scheme.kept_arrivals > 0 {
+                tape.arrived.truncate(index * scheme.kept_arrivals);
+            }
+        }
+        tape.frames = frames;
+        tape.steps = left;
+        let released = if left == 0 { 0 } else { tape.ends[left - 1] };
+        tape.released.truncate(released);
+        tape.ends.truncate(left);
+        tape.synapses.truncate(left * scheme.kept);
+    }
+
+    /// The transpose of what step `n`, number `index` of the tape, did to projections that are not on the sparse path, and time
+    /// constants of those that are. It stands apart, because loops that seldom run make the others slow.
+    #[inline(never)]
+    fn projections_vjp(
+        &self,
+        (n, index): (usize, usize),
+        tape: &mut SplitTape<T>,
+        s_bar: &mut [T],
+        j_bar: &[T],
+        way_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
+        let (scheme, size) = (self.scheme, self.scheme.network.neurons);
+        let part = tape.part(index);
+        let SplitTape { released, charge_bar, gain_bar, synapses, arrived, scratch, .. } = tape;
+        let released = released.part(&part);
+        let mut rows = &arrived[(index * scheme.kept_arrivals).min(arrived.len())..];
+        for (k, projection) in scheme.projections.iter().enumerate() {
+            let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
+            let kept = self.kept_synapses(synapses, index, k);
+            let parts = &projection.parts;
+            if projection.is_sparse() {
+                if parts.trains_tau {
+                    parts.tau_vjp(kept, (s_bar, j_bar), gain_bar[k], parameters_bar);
+                }
+                continue;
+            }
+            let row;
+            let kept_rows =
+                if scheme.keeps_synapses { projection.delays().map_or(0, |d| d.row(n).len()) } else { 0 };
+            (row, rows) = rows.split_at(kept_rows);
+            projection.step_vjp(
+                scheme.arch,
+                ProjectionBar {
+                    n,
+                    parameters: scheme.network.parameters.values(),
+                    released,
+                    charge_bar: &mut charge_bar[..part.len()],
+                    s_bar,
+                    j_bar,
+                    way_bar: &mut *way_bar,
+                    kept,
+                    arrived: row,
+                    scratch: &mut *scratch,
+                    parameters_bar: &mut *parameters_bar,
+                },
+            );
+        }
+    }
+
+    /// Adds what waited to the gradients of the weights.
+    #[inline(never)]
+    fn finish_weights(&self, waiting: &mut Waiting<T>, parameters_bar: &mut [T]) {
+        let size = self.scheme.network.neurons;
+        waiting.sort();
+        for (k, projection) in self.scheme.projections.iter().enumerate() {
+            let parts = &projection.parts;
+            if parts.trains_weights && projection.is_sparse() {
+                let (rows, gain) = (waiting.rows(k), parts.decays[0].b);
+                let w_bar = &mut parameters_bar[parts.weights.clone()];
+                self.scheme.columns.add_outer(size, rows, gain, waiting.bursts(), w_bar);
+            }
+        }
+        waiting.done();
+    }
+
+    /// What the tape keeps of projection `k` for step `index`: `s_k` at its start, and `J_k` there or `s_k` at its end; nothing where
+    /// it keeps neither.
+    fn kept_synapses<'t>(&self, synapses: &'t [T], index: usize, k: usize) -> (&'t [T], &'t [T]) {
+        if self.scheme.kept == 0 {
+            return (&[], &[]);
+        }
+        let (all, size) = (self.scheme.projections.len(), self.scheme.network.neurons);
+        let start = &synapses[index * 2 * all * size..];
+        (&start[k * size..][..size], &start[(all + k) * size..][..size])
+    }
+}
+
+/// The loops for one scalar.
+trait Compiled<T: 'static>: Debug + Send + Sync {
+    fn forward(&self, step: Forward<'_, '_, T>);
+    fn backward(&self, step: Backward<'_, '_, T>);
+}
+
+#[derive(Debug)]
+struct Loops;
+
+// Statics, because a constant would be compiled where it is used.
+static SINGLE: &dyn Compiled<f32> = &Loops;
+static DOUBLE: &dyn Compiled<f64> = &Loops;
+static DUAL: &dyn Compiled<Dual64> = &Loops;
+
+impl ForEach for Loops {
+    type Of<T: 'static> = &'static dyn Compiled<T>;
+}
+
+impl<T: Scalar> Compiled<T> for Loops {
+    fn forward(&self, step: Forward<'_, '_, T>) {
+        vectorise::<T, _>(step.run.scheme.arch, step);
+    }
+
+    fn backward(&self, step: Backward<'_, '_, T>) {
+        vectorise::<T, _>(step.run.scheme.arch, step);
+    }
+}
+
+/// Some steps.
+#[inline(never)]
+pub(super) fn forward<T: Scalar>(step: Forward<'_, '_, T>) {
+    T::choose::<Loops>(SINGLE, DOUBLE, DUAL).forward(step);
+}
+
+/// Their transpose.
+#[inline(never)]
+pub(super) fn backward<T: Scalar>(step: Backward<'_, '_, T>) {
+    T::choose::<Loops>(SINGLE, DOUBLE, DUAL).backward(step);
+}
+
+// A closure that only borrows reaches `dispatch` through a shim that is not inlined and so never sees the wide vectors;
+// these two are closures written out.
+
+pub(super) struct Forward<'s, 'a, T: 'static> {
+    pub(super) run: Steps<'a, T>,
+    pub(super) steps: Range<usize>,
+    pub(super) x: &'s mut [T],
+    pub(super) tape: &'s mut SplitTape<T>,
+    pub(super) cost: &'s mut Total<T>,
+}
+
+impl<T: Scalar> pulp::NullaryFnOnce for Forward<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.run.forward(self.steps, self.x, self.tape, self.cost);
+    }
+}
+
+pub(super) struct Backward<'s, 'a, T: 'static> {
+    pub(super) run: Steps<'a, T>,
+    pub(super) steps: Range<usize>,
+    pub(super) tape: &'s mut SplitTape<T>,
+    pub(super) cost_bar: T,
+    pub(super) x_bar: &'s mut [T],
+    pub(super) parameters_bar: &'s mut [T],
+}
+
+impl<T: Scalar> pulp::NullaryFnOnce for Backward<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.run.backward(self.steps, self.tape, self.cost_bar, self.x_bar, self.parameters_bar);
+    }
+}

@@ -1,0 +1,81 @@
+//! What the transpose of the split step needs of the steps.
+
+use std::ops::Range;
+
+use aligned_vec::AVec;
+
+use crate::Scalar;
+use crate::populations::Released;
+use crate::projections::{Scratch, Waiting};
+
+/// What the transpose of the split step needs: membrane states, currents, read-out synapses and the sparse charges.
+#[derive(Clone, Debug)]
+pub struct SplitTape<T> {
+    pub(super) steps: usize,
+    /// Of every step the membrane state at its start and the synapses that are read out (`N`), as they lie in the state, then the
+    /// current (`N`) and what is read at its end, the readout and `|s|^2`; and in one more frame that part of the last state.
+    /// Room that was taken is kept: `steps` says what is on the tape.
+    pub(super) frames: AVec<T>,
+    /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
+    /// the start and at the end.
+    pub(super) synapses: Vec<T>,
+    /// What arrived in every step, where a time constant is trainable and there are delays.
+    pub(super) arrived: Vec<T>,
+    /// Ends of the steps' parts of `released`.
+    pub(super) ends: Vec<usize>,
+    pub(super) released: Released<T>,
+    pub(super) output_bar: Vec<T>,
+    pub(super) current_bar: AVec<T>,
+    /// Of one step, as many as there are neurons.
+    pub(super) charge_bar: Vec<T>,
+    /// Of what a unit of charge adds to each class.
+    pub(super) gain_bar: Vec<T>,
+    pub(super) scratch: Scratch<T>,
+    /// Of the weights' gradients.
+    pub(super) waiting: Waiting<T>,
+}
+
+impl<T: Scalar> Default for SplitTape<T> {
+    fn default() -> Self {
+        Self {
+            steps: 0,
+            frames: AVec::new(0),
+            synapses: Vec::new(),
+            arrived: Vec::new(),
+            ends: Vec::new(),
+            released: Released::default(),
+            output_bar: Vec::new(),
+            current_bar: AVec::new(0),
+            charge_bar: Vec::new(),
+            gain_bar: Vec::new(),
+            scratch: Scratch::default(),
+            waiting: Waiting::default(),
+        }
+    }
+}
+
+impl<T: Scalar> SplitTape<T> {
+    /// Makes the frames at least so long. Whoever takes a second step without rewinding keeps the whole trial, and gets all the
+    /// room that it takes, `most`, at once.
+    #[cold]
+    pub(super) fn grow(&mut self, len: usize, most: usize) {
+        let target = if self.steps == 0 { len } else { most.max(len) };
+        if len > self.frames.capacity() {
+            self.frames.reserve_exact(target - self.frames.len());
+        }
+        self.frames.resize(len, T::zero());
+    }
+
+    /// The part of `released` that belongs to step `index` of the tape.
+    pub(super) fn part(&self, index: usize) -> Range<usize> {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        start..self.ends[index]
+    }
+
+    /// Neurons that released charge or stood in the active zone in the last step, and the charges.
+    pub fn last_charges(&self) -> impl Iterator<Item = (usize, &T)> {
+        let part = if self.steps == 0 { 0..0 } else { self.part(self.steps - 1) };
+        let (neurons, charges) = self.released.part(&part);
+        neurons.iter().map(|&i| i as usize).zip(charges)
+    }
+}

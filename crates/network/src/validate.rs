@@ -1,0 +1,101 @@
+//! Whether the parameters of a network are in their domain.
+
+use spikegrad_models::Reset;
+
+use crate::projections::Delayed;
+use crate::{Error, Group, Network, Scalar};
+
+impl<T: Scalar> Network<T> {
+    /// Checks every parameter: finite, in its domain, zero where masked.
+    ///
+    /// # Errors
+    /// The first value that is not, with its name; signs of neurons whose weights are of low rank.
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.signs.iter().any(Option::is_some) {
+            self.check_full_rank("Dale's law")?;
+        }
+        for entry in self.parameters.layout().entries() {
+            let values = &self.parameters.values()[entry.range.clone()];
+            if let Some(index) = values.iter().position(|x| !x.is_finite()) {
+                return Err(Error::NonFinite { what: entry.name.clone(), index });
+            }
+            let positive = self.is_positive(entry.group);
+            if let Some(&value) = values.iter().find(|&&x| positive && x <= T::zero()) {
+                return Err(Error::NotPositive {
+                    what: entry.name.clone(),
+                    value: value.to_subset_unchecked(),
+                });
+            }
+        }
+        for (group, mask) in &self.masks {
+            let values = self.parameters.group(*group);
+            if let Some(index) = mask.iter().zip(values).position(|(&exists, &x)| !exists && x != T::zero()) {
+                return Err(Error::Masked {
+                    group: *group,
+                    index,
+                    value: values[index].to_subset_unchecked(),
+                });
+            }
+        }
+        for place in &self.places {
+            let at = self.setting(place, T::one(), None);
+            for i in 0..if place.per_neuron { place.size } else { 1 } {
+                if let Some(widest) = place.loops.of::<T>().reset(&at, i).widest_zone()
+                    && !(at.width <= widest)
+                {
+                    return Err(Error::GateWidth {
+                        population: place.name.clone(),
+                        width: at.width.to_subset_unchecked(),
+                        widest: widest.to_subset_unchecked(),
+                    });
+                }
+            }
+        }
+        self.check_initial(self.parameters.group(Group::Initial))
+    }
+
+    /// Checks an initial membrane state: finite, below threshold where there is a reset.
+    pub(crate) fn check_initial(&self, x: &[T]) -> Result<(), Error> {
+        if x.len() != self.membrane {
+            return Err(Error::Shape {
+                what: "the initial membrane state".into(),
+                expected: self.membrane,
+                found: x.len(),
+            });
+        }
+        if let Some(index) = x.iter().position(|x| !x.is_finite()) {
+            return Err(Error::NonFinite { what: "the initial membrane state".into(), index });
+        }
+        for place in &self.places {
+            let at = self.setting(place, T::one(), None);
+            for i in 0..place.size {
+                let reset = place.loops.of::<T>().reset(&at, if place.per_neuron { i } else { 0 });
+                let v = x[place.offset + i];
+                if matches!(reset, Reset::Subtract | Reset::To { .. }) && !(v < reset.threshold()) {
+                    return Err(Error::AboveThreshold {
+                        neuron: place.offset + i,
+                        v: v.to_subset_unchecked(),
+                        threshold: reset.threshold().to_subset_unchecked(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses delays on behalf of a scheme that has none.
+    pub(crate) fn check_undelayed(&self, scheme: &'static str) -> Result<(), Error> {
+        match self.delayed.iter().position(|&whose| whose != Delayed::Not) {
+            Some(class) => Err(Error::Delayed { class, scheme }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses weights of low rank on behalf of what needs every weight by itself.
+    pub(crate) fn check_full_rank(&self, what: &'static str) -> Result<(), Error> {
+        match self.ranks.iter().position(Option::is_some) {
+            Some(class) => Err(Error::LowRank { class, what }),
+            None => Ok(()),
+        }
+    }
+}
