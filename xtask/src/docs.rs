@@ -32,6 +32,11 @@ pub(crate) fn run() -> Outcome {
                     ));
                 }
             }
+            for name in
+                files.iter().filter(|name| has_a_place_on_the_page(name) && !page.contains(name.as_str()))
+            {
+                found.push(format!("{ARCHITECTURE}: {name} is in no table: say what it holds"));
+            }
             for (line, name) in scan::tests(&page) {
                 if !functions.contains(&name) {
                     found.push(format!(
@@ -69,6 +74,13 @@ pub(crate) fn run() -> Outcome {
 
     for name in files.iter().filter(|name| name.ends_with(".md")) {
         let Ok(page) = text_of(name) else { continue };
+        // What the changelog names was there once.
+        for (line, path) in scan::paths(&page) {
+            let is_source = path.starts_with("crates/") && name != "CHANGELOG.md" && name != ARCHITECTURE;
+            if is_source && !root.join(&path).exists() {
+                found.push(format!("{name}:{line}: no such path: {path}"));
+            }
+        }
         for (line, target) in scan::links(&page) {
             if !root.join(name).parent().is_some_and(|folder| folder.join(&target).exists()) {
                 found.push(format!("{name}:{line}: no such file: {target}"));
@@ -118,6 +130,15 @@ pub(crate) fn run() -> Outcome {
     Err(format!("the documentation and the code disagree\n  {}", found.join("\n  ")))
 }
 
+/// Whether the page of the architecture says what is in a file: in all sources of a library that is published, but for those that
+/// only name others.
+fn has_a_place_on_the_page(name: &str) -> bool {
+    let Some((library, file)) = name.strip_prefix("crates/").and_then(|rest| rest.split_once("/src/")) else {
+        return false;
+    };
+    library != "reproduce" && file.ends_with(".rs") && !file.ends_with("mod.rs") && file != "lib.rs"
+}
+
 /// The files of the project, relative to its root and with forward slashes: what git tracks, or without git everything
 /// that is neither hidden nor built.
 fn files(root: &Path) -> Result<Vec<String>, String> {
@@ -150,6 +171,14 @@ fn walk(root: &Path, folder: PathBuf, names: &mut Vec<String>) -> std::io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_of_libraries_have_a_place_on_the_page() {
+        assert!(has_a_place_on_the_page("crates/network/src/schemes/run.rs"));
+        for other in ["crates/network/src/lib.rs", "crates/network/src/schemes/mod.rs", "xtask/src/docs.rs"] {
+            assert!(!has_a_place_on_the_page(other), "{other}");
+        }
+    }
 
     #[test]
     fn files_have_forward_slashes_and_leave_builds_out() {
