@@ -16,9 +16,9 @@ use spikegrad_benches::dense::Dense;
 use spikegrad_benches::{Problem, Size};
 
 use self::machine::Bandwidth;
-use crate::cli::Verdict;
 use crate::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION};
 use crate::report::{Report, largest, least};
+use crate::verdict::Verdict;
 use crate::{Error, pool};
 
 /// Seed of all problems.

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
@@ -11,6 +10,7 @@ use indicatif::MultiProgress;
 
 use crate::experiments::{Context, EXPERIMENTS, Experiment};
 use crate::report::Outcome;
+use crate::verdict::Verdict;
 use crate::{Error, bench, compare, index, pool, resume};
 
 /// Reproduces the published experiments and judges their figures.
@@ -63,24 +63,6 @@ pub struct ReproduceArgs {
 /// Seeds of a quick run.
 const QUICK_SEEDS: usize = 2;
 
-/// What the run as a whole came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// No band was missed.
-    Fine,
-    /// A band was missed.
-    Missed,
-}
-
-impl From<Verdict> for ExitCode {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Fine => Self::SUCCESS,
-            Verdict::Missed => Self::from(1),
-        }
-    }
-}
-
 /// Does what the command line says; results go to `out`, progress to standard error.
 ///
 /// # Errors
@@ -92,22 +74,6 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> Result<Verdict, Error> {
         Command::Compare(args) => compare::run(args).map(|()| Verdict::Fine),
         Command::Bench(args) => bench::run(args, out),
     }
-}
-
-/// An error and its causes in one line.
-#[must_use]
-pub fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Some errors already quote their cause.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 fn choose(names: &[String], known: &'static [Experiment]) -> Result<Vec<&'static Experiment>, Error> {
@@ -227,6 +193,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::error::explain;
     use crate::report::Report;
 
     const FAKES: &[Experiment] = &[

@@ -157,8 +157,24 @@ impl Error {
 
 fn list(failures: &[(&'static str, Error)]) -> String {
     let each: Vec<String> =
-        failures.iter().map(|(name, error)| format!("{name}: {}", crate::cli::explain(error))).collect();
+        failures.iter().map(|(name, error)| format!("{name}: {}", explain(error))).collect();
     each.join("; ")
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some errors already quote their cause.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod pool;
 pub mod problem;
 pub mod report;
 mod resume;
+pub mod verdict;
 
-pub use error::Error;
+pub use error::{Error, explain};
 pub use npy::ArrayError;

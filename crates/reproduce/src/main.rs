@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Ok(verdict) => verdict.into(),
         Err(error) => {
             // When even standard error is closed there is nobody left to tell; the exit code still says it.
-            let _ = writeln!(std::io::stderr(), "error: {}", cli::explain(&error));
+            let _ = writeln!(std::io::stderr(), "error: {}", spikegrad_reproduce::explain(&error));
             ExitCode::from(2)
         }
     }

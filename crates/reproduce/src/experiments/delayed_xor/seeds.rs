@@ -7,7 +7,7 @@ use super::scoring::{Scores, score};
 use super::training::{PLANS, Trained};
 use super::{Amounts, SINGLE, STREAMS, TESTS, gated_settings, percent};
 use crate::Error;
-use crate::cli::explain;
+use crate::error::explain;
 use crate::experiments::Context;
 use crate::experiments::seeds::{Judged, Measure, Seeds};
 use crate::file;

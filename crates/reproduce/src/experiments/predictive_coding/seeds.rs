@@ -2,7 +2,7 @@
 
 use super::{MEASURES, NEURONS, PredictiveCoding, amounts, seed_key, train_network};
 use crate::Error;
-use crate::cli::explain;
+use crate::error::explain;
 use crate::experiments::Context;
 use crate::experiments::seeds::Seeds;
 use crate::report::Report;
