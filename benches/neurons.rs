@@ -51,7 +51,7 @@ fn trials<T: Scalar>() -> Vec<Trial<T>> {
 
 /// The columns that a network visits in a step, both ways, in the mean over the trials.
 fn columns(network: &Network<f64>) -> f64 {
-    let (scheme, loss) = (SplitStep::new(network, 1.0).unwrap(), Quadratic { lambda: 0.0 });
+    let (scheme, loss) = (SplitStep::new(network, 1.0).unwrap(), QuadraticLoss { lambda: 0.0 });
     let mut work = WorkCounters::default();
     for trial in trials() {
         work += scheme.run(&trial, &loss).unwrap().work().unwrap();
@@ -60,7 +60,7 @@ fn columns(network: &Network<f64>) -> f64 {
 }
 
 fn run<T: Scalar>(c: &mut Criterion, dtype: &str, model: &str, network: &Network<T>) {
-    let (scheme, loss) = (SplitStep::new(network, 1.0).unwrap(), Quadratic { lambda: T::zero() });
+    let (scheme, loss) = (SplitStep::new(network, 1.0).unwrap(), QuadraticLoss { lambda: T::zero() });
     let trials = trials();
     let mut gradient = network.parameters.zeros_like();
     let mut batch = Batch::default();

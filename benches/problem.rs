@@ -9,7 +9,7 @@ use spikegrad::network::{
 };
 use spikegrad::rand::{RngExt as _, SeedableRng as _};
 use spikegrad::rand_chacha::ChaCha8Rng;
-use spikegrad::tasks::Quadratic;
+use spikegrad::tasks::QuadraticLoss;
 
 /// Time constant of the slow synapses, ms.
 pub const TAU: f64 = 20.0;
@@ -135,8 +135,8 @@ impl Problem<f64> {
 
 impl<T: Scalar> Problem<T> {
     /// The loss.
-    pub fn loss(&self) -> Quadratic<T> {
-        Quadratic { lambda: T::from_subset(&LAMBDA) }
+    pub fn loss(&self) -> QuadraticLoss<T> {
+        QuadraticLoss { lambda: T::from_subset(&LAMBDA) }
     }
 
     /// The problem with its first `batch` trials only.

@@ -17,7 +17,7 @@ use crate::{BoxError, Error, Sweep};
 
 /// A named group of parameters that share a unit, such as a weight matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct CheckedGroup {
     /// The name, for the report.
     pub name: String,
     /// Where the group lies in the vector of all parameters.
@@ -27,7 +27,7 @@ pub struct Group {
 /// A cost as a function of its parameters, with the gradient that is to be checked.
 pub trait Objective {
     /// The groups to check, each a non-empty range of the parameters.
-    fn groups(&self) -> Vec<Group>;
+    fn groups(&self) -> Vec<CheckedGroup>;
 
     /// The point at which to check.
     fn parameters(&self) -> Vec<f64>;
@@ -56,7 +56,7 @@ pub trait Objective {
 #[derive(Clone, Debug)]
 pub struct StepObjective<F, Tape> {
     parameters: Vec<f64>,
-    groups: Vec<Group>,
+    groups: Vec<CheckedGroup>,
     build: F,
     sweep: Sweep<f64, Tape>,
 }
@@ -75,7 +75,7 @@ impl<F, Tape: Default + Send> StepObjective<F, Tape> {
     /// Adds a group. Without any, all parameters form one group, named `parameters`.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>, range: Range<usize>) -> Self {
-        self.groups.push(Group { name: name.into(), range });
+        self.groups.push(CheckedGroup { name: name.into(), range });
         self
     }
 }
@@ -86,9 +86,9 @@ where
     S: StepVjp<f64>,
     E: Into<BoxError>,
 {
-    fn groups(&self) -> Vec<Group> {
+    fn groups(&self) -> Vec<CheckedGroup> {
         if self.groups.is_empty() {
-            vec![Group { name: "parameters".into(), range: 0..self.parameters.len() }]
+            vec![CheckedGroup { name: "parameters".into(), range: 0..self.parameters.len() }]
         } else {
             self.groups.clone()
         }
@@ -192,7 +192,7 @@ impl GradientCheck {
     pub fn run<O: Objective + ?Sized>(&self, objective: &mut O) -> Result<GradientReport, Error> {
         let parameters = objective.parameters();
         let groups = objective.groups();
-        for Group { name, range } in &groups {
+        for CheckedGroup { name, range } in &groups {
             if range.is_empty() || range.end > parameters.len() {
                 return Err(Error::Group {
                     name: name.clone(),
@@ -559,8 +559,8 @@ mod tests {
     }
 
     impl<C: Fn(&[f64]) -> (u64, f64), G: Fn(&[f64], &mut [f64])> Objective for Closed<C, G> {
-        fn groups(&self) -> Vec<Group> {
-            vec![Group { name: "p".into(), range: 0..self.at.len() }]
+        fn groups(&self) -> Vec<CheckedGroup> {
+            vec![CheckedGroup { name: "p".into(), range: 0..self.at.len() }]
         }
         fn parameters(&self) -> Vec<f64> {
             self.at.clone()
@@ -722,8 +722,8 @@ mod tests {
     fn steps_out_of_bounds_are_shrunk() {
         struct Bounded;
         impl Objective for Bounded {
-            fn groups(&self) -> Vec<Group> {
-                vec![Group { name: "tau".into(), range: 0..1 }]
+            fn groups(&self) -> Vec<CheckedGroup> {
+                vec![CheckedGroup { name: "tau".into(), range: 0..1 }]
             }
             fn parameters(&self) -> Vec<f64> {
                 vec![0.999]
@@ -744,8 +744,11 @@ mod tests {
     fn masked_entries_are_left_alone() {
         struct Masked;
         impl Objective for Masked {
-            fn groups(&self) -> Vec<Group> {
-                vec![Group { name: "W".into(), range: 0..9 }, Group { name: "diagonal".into(), range: 4..5 }]
+            fn groups(&self) -> Vec<CheckedGroup> {
+                vec![
+                    CheckedGroup { name: "W".into(), range: 0..9 },
+                    CheckedGroup { name: "diagonal".into(), range: 4..5 },
+                ]
             }
             fn parameters(&self) -> Vec<f64> {
                 (0..9).map(|i| if self.is_free(i) { 1.0 } else { 0.0 }).collect()

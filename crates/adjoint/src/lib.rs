@@ -18,7 +18,7 @@ mod forward;
 mod report;
 mod sweep;
 
-pub use check::{GradientCheck, Group, Objective, StepObjective, assert_gradient};
+pub use check::{CheckedGroup, GradientCheck, Objective, StepObjective, assert_gradient};
 pub use checkpoint::Memory;
 pub use continuous::ContinuousAdjoint;
 pub use error::{BoxError, Error};

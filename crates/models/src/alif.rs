@@ -5,7 +5,7 @@
 
 use simba::scalar::RealField;
 
-use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 
 /// Leaky integrate-and-fire with the threshold `v_theta + beta a`: `du/dt = -u / tau_v + I`, `da/dt = -a / tau_a`; at
 /// threshold `u` falls by `v_theta` and `a` rises by 1. Voltage dimensionless, current 1/ms.
@@ -59,7 +59,7 @@ impl Neuron for AdaptiveLif {
         Parameter::new("beta", "1"),
     ];
     const METHOD: Integration = Integration::RungeKutta4;
-    const LOCATED: bool = true;
+    const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 4];
 

@@ -5,7 +5,7 @@
 use simba::scalar::RealField;
 
 use crate::math::{ceiling, real};
-use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 4.0;
@@ -96,7 +96,7 @@ impl Neuron for Eif {
         Parameter::positive("t_ref", "ms"),
     ];
     const METHOD: Integration = Integration::RungeKutta4;
-    const LOCATED: bool = true;
+    const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 8];
 

@@ -3,7 +3,7 @@
 //! # What is here
 //!
 //! - [`Neuron`], which also names the numerical method that is right for it ([`Integration`]), and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
-//!   [`Quadratic`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
+//!   [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
 //!   [`for_each_neuron!`] runs a macro for every one of them;
 //! - [`Gate`] with its [`GateShape`];
 //! - [`ExponentialSynapse`];
@@ -23,7 +23,7 @@ pub mod math;
 mod morris_lecar;
 mod neuron;
 mod nif;
-mod quadratic;
+mod qif;
 #[cfg(test)]
 mod reference;
 mod refractory_lif;
@@ -39,9 +39,9 @@ pub use hodgkin_huxley::HodgkinHuxley;
 pub use izhikevich::Izhikevich;
 pub use lif::Lif;
 pub use morris_lecar::MorrisLecar;
-pub use neuron::{Array, Integration, Neuron, NeuronVjp, Parameter, Reset};
+pub use neuron::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 pub use nif::Nif;
-pub use quadratic::Quadratic;
+pub use qif::Qif;
 pub use refractory_lif::RefractoryLif;
 pub use synapse::ExponentialSynapse;
 pub use theta::Theta;
@@ -65,7 +65,7 @@ macro_rules! for_each_neuron {
         $with!(lif, $crate::Lif);
         $with!(refractory_lif, $crate::RefractoryLif);
         $with!(alif, $crate::AdaptiveLif);
-        $with!(quadratic, $crate::Quadratic);
+        $with!(qif, $crate::Qif);
         $with!(eif, $crate::Eif);
         $with!(adex, $crate::AdEx);
         $with!(izhikevich, $crate::Izhikevich);

@@ -4,7 +4,7 @@
 
 use simba::scalar::RealField;
 
-use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 
 /// Leaky integrate-and-fire: `dv/dt = -v / tau_v + I`, `v -> v_reset` at `v_theta`. Voltage dimensionless, current
 /// 1/ms. Rheobase `v_theta / tau_v`.
@@ -35,7 +35,9 @@ impl Neuron for Lif {
     const NAME: &'static str = "LIF";
     const PARAMETERS: &'static [Parameter] =
         &[Parameter::positive("tau_v", "ms"), Parameter::new("v_theta", "1"), Parameter::new("v_reset", "1")];
-    const METHOD: Integration = Integration::ClosedForm;
+    // Not asked: the closed form takes the step.
+    const METHOD: Integration = Integration::Euler;
+    const LOCATE: Locate = Locate::ClosedForm;
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 3];
 

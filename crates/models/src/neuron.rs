@@ -91,10 +91,6 @@ impl Parameter {
 /// The numerical method that is right for a membrane equation, as data: who takes steps maps it to a method of his own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integration {
-    /// The closed form of an `f` that is affine in its only state variable at a rate that does not depend on the current,
-    /// `f(v, I) = f(0, I) + v (f(1, 0) - f(0, 0))`, with a [`Reset::To`] that is located by it. No other method takes its
-    /// place.
-    ClosedForm,
     /// Explicit Euler (order 1), for an `f` that is slow all the way to threshold. Next to an upstroke or a fast variable it
     /// is late by milliseconds.
     Euler,
@@ -104,6 +100,20 @@ pub enum Integration {
     /// The exponential midpoint (order 2), for gating variables that relax within a step. The model gives
     /// [`Neuron::relaxation`]; without it this is the explicit midpoint.
     ExponentialMidpoint,
+}
+
+/// How the resets of a model are located inside a step. A [`Reset::To`] has to be located, and no other reset is: a network refuses
+/// a model whose `LOCATE` contradicts its reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locate {
+    /// Nothing is located: the voltage wraps, falls by 1 or is brought down by the equations.
+    No,
+    /// By the closed form of an `f` that is affine in its only state variable at a rate that does not depend on the current,
+    /// `f(v, I) = f(0, I) + v (f(1, 0) - f(0, 0))`. The whole step is taken by it, so that no method takes its place.
+    ClosedForm,
+    /// As a root of the step's dense output (equation (47)), for want of a closed form. `f` should then be tame above threshold,
+    /// where the stages of a step may go but no solution ever is: [`math::ceiling`](crate::math::ceiling).
+    DenseOutput,
 }
 
 /// A neuron model: the membrane equation `dx/dt = f(x, I)` (equation (3)), `x = (v, ...)`, one neuron at a time.
@@ -120,12 +130,11 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const PARAMETERS: &'static [Parameter];
     /// The method that is right for the equation, and that a network takes unless another one is asked for. Measure it: the
     /// spike times of one neuron at the step that it is meant for, against those at a hundredth of it. The figures for the
-    /// models of this crate, with their steps, are on [its page](crate#which-method-and-which-step).
+    /// models of this crate, with their steps, are on [its page](crate#which-method-and-which-step). A model whose resets are
+    /// [`Locate::ClosedForm`] is stepped by that form and is not asked.
     const METHOD: Integration;
-    /// Whether a reset at threshold is located as a root of the step's dense output (equation (47)), for want of a closed
-    /// form. `f` should then be tame above threshold, where the stages of a step may go but no solution ever is:
-    /// [`math::ceiling`](crate::math::ceiling).
-    const LOCATED: bool = false;
+    /// How its resets are located inside a step.
+    const LOCATE: Locate = Locate::No;
 
     /// The state of one neuron, `[T; 1]`, `[T; 2]`, ...: voltage first.
     type State<T: RealField + Copy>: Array<T>;
@@ -153,8 +162,8 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// The rule for a spike.
     fn reset<T: RealField + Copy>(params: &Self::Params<T>) -> Reset<T>;
 
-    /// What a spike does to the state variables behind the voltage of a model that is [`LOCATED`](Self::LOCATED). The first
-    /// entry is not looked at, and is still the voltage before the spike: the whole state after a spike is that of
+    /// What a spike does to the state variables behind the voltage of a model whose resets are located on the
+    /// [dense output](Locate::DenseOutput). The first entry is not looked at, and is still the voltage before the spike: the whole state after a spike is that of
     /// [`after_spike`](Self::after_spike).
     #[inline(always)]
     fn jump<T: RealField + Copy>(_params: &Self::Params<T>, before: &Self::State<T>) -> Self::State<T> {
@@ -202,13 +211,14 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 ///
 /// ```compile_fail,E0046
 /// # use simba::scalar::RealField;
-/// # use spikegrad_models::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+/// # use spikegrad_models::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 /// # #[derive(Clone, Copy, Debug)]
 /// # struct Leaky;
 /// # impl Neuron for Leaky {
 /// #     const NAME: &'static str = "leaky";
 /// #     const PARAMETERS: &'static [Parameter] = &[Parameter::new("v_theta", "1")];
-/// #     const METHOD: Integration = Integration::ClosedForm;
+/// #     const METHOD: Integration = Integration::Euler;
+/// #     const LOCATE: Locate = Locate::ClosedForm;
 /// #     type State<T: RealField + Copy> = [T; 1];
 /// #     type Params<T: RealField + Copy> = [T; 1];
 /// #     fn params(&self) -> [f64; 1] {

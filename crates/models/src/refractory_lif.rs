@@ -4,7 +4,7 @@
 
 use simba::scalar::RealField;
 
-use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 
 /// Leaky integrate-and-fire, `dv/dt = -v / tau_v + I`, `v -> v_reset` at `v_theta`, held there for `t_ref`. Voltage
 /// dimensionless, current 1/ms. For a constant current it fires every `t_ref + tau_v ln((v_inf - v_reset) / (v_inf -
@@ -42,7 +42,9 @@ impl Neuron for RefractoryLif {
         Parameter::new("v_reset", "1"),
         Parameter::positive("t_ref", "ms"),
     ];
-    const METHOD: Integration = Integration::ClosedForm;
+    // Not asked: the closed form takes the step.
+    const METHOD: Integration = Integration::Euler;
+    const LOCATE: Locate = Locate::ClosedForm;
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 4];
 

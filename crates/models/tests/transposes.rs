@@ -2,7 +2,7 @@
 
 use num_dual::Dual64;
 use proptest::prelude::*;
-use spikegrad_models::{Array, ExponentialSynapse, Integration, Neuron, NeuronVjp, Reset, for_each_neuron};
+use spikegrad_models::{Array, ExponentialSynapse, Locate, Neuron, NeuronVjp, Reset, for_each_neuron};
 
 /// Values around the model's own: parameters within 30 %, the state around rest by the zone's scale.
 fn near<N: Neuron + Default>(noise: &[f64]) -> (N::Params<f64>, N::State<f64>) {
@@ -131,19 +131,15 @@ fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCase
     let (params, x) = near::<N>(noise);
     prop_assert_eq!(N::PARAMETERS.len(), params.as_ref().len());
     if let Reset::To { .. } = N::reset(&params) {
-        prop_assert!(
-            (N::METHOD == Integration::ClosedForm) != N::LOCATED,
-            "{}: does not say how a reset is located in the step",
-            N::NAME
-        );
+        prop_assert!(N::LOCATE != Locate::No, "{}: does not say how a reset is located in the step", N::NAME);
     } else {
         prop_assert!(
-            N::METHOD != Integration::ClosedForm && !N::LOCATED && N::refractory(&params).is_none(),
+            N::LOCATE == Locate::No && N::refractory(&params).is_none(),
             "{}: there is no hard reset",
             N::NAME
         );
     }
-    if N::METHOD == Integration::ClosedForm {
+    if N::LOCATE == Locate::ClosedForm {
         prop_assert_eq!(x.as_ref().len(), 1);
         let f = |v: f64| N::rhs(&params, &N::State::<f64>::from_fn(|_| v), 0.03).as_ref()[0];
         let v = x.as_ref()[0];

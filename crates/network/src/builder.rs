@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use spikegrad_integrators::tableau;
-use spikegrad_models::{Integration, Reset};
+use spikegrad_models::{Locate, Reset};
 
 use crate::kernels::ARCH;
 use crate::memory::{self, MEMORY_LIMIT};
@@ -233,34 +233,27 @@ impl NetworkBuilder {
             let Some(loops) = p.loops else {
                 return Err(Error::ModelName { population: p.name.clone(), model: p.model });
             };
-            let dynamics = loops.of::<f64>();
+            let of_model = loops.of::<f64>();
             let each = if p.per_neuron { p.size } else { 1 };
             let start = layout.len();
-            for (parameter, info) in dynamics.parameters().iter().enumerate() {
+            for (parameter, info) in of_model.parameters().iter().enumerate() {
                 let group = Group::Neuron { population: index, parameter };
                 layout.push(group, format!("{}.{}", p.name, info.name), each, 1);
             }
             let parameters = start..layout.len();
             let width = layout.len();
             layout.push(Group::GateWidth(index), format!("{}.gate_width", p.name), 1, 1);
-            let dim = dynamics.dim();
+            let dim = of_model.dim();
             let probe = probe(p);
-            let reset = dynamics.reset(&probe, 0);
-            let (hard, located) = (matches!(reset, Reset::To { .. }), dynamics.is_located());
-            let closed = dynamics.integration() == Integration::ClosedForm;
-            if hard && !closed && !located {
-                return Err(Error::NoClosedForm { population: p.name.clone() });
+            let reset = of_model.reset(&probe, 0);
+            let hard = matches!(reset, Reset::To { .. });
+            if hard != (of_model.locate() != Locate::No) {
+                return Err(Error::Locate { population: p.name.clone(), hard });
             }
-            if located && (!hard || closed) {
-                return Err(Error::Located { population: p.name.clone() });
-            }
-            if closed && !hard {
-                return Err(Error::NothingToLocate { population: p.name.clone() });
-            }
-            if closed && !is_affine(p, dynamics) {
+            if of_model.locate() == Locate::ClosedForm && !is_affine(p, of_model) {
                 return Err(Error::NotAffine { population: p.name.clone() });
             }
-            let latches = if dynamics.keeps(&probe) { p.size } else { 0 };
+            let latches = if of_model.keeps(&probe) { p.size } else { 0 };
             places.push(Placed {
                 name: p.name.clone(),
                 offset,
@@ -344,7 +337,7 @@ impl Network<f64> {
     }
 }
 
-/// The setting of a population that is in no network yet, to ask its model with.
+/// What the loops of a population that is in no network yet need to know, to ask its model.
 fn probe(p: &Population) -> Context<'_, f64> {
     Context {
         arch: *ARCH,
@@ -356,21 +349,21 @@ fn probe(p: &Population) -> Context<'_, f64> {
         shape: p.shape,
         width: p.width,
         growth: None,
-        part: Offsets::default(),
+        offsets: Offsets::default(),
     }
 }
 
 /// Whether a model's `f` is affine in its only variable, at a rate that does not depend on the current, to rounding, between
 /// rest and threshold.
-fn is_affine(p: &Population, dynamics: &dyn PopulationLoops<f64>) -> bool {
+fn is_affine(p: &Population, of_model: &dyn PopulationLoops<f64>) -> bool {
     let at = probe(p);
     let f = |v: f64, current: f64| {
         let mut f = [0.0];
         let x = Block { v: &[v], rest: &[], latch: &[] };
-        dynamics.rhs(&at, x, &[current], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
+        of_model.rhs(&at, x, &[current], BlockMut { v: &mut f, rest: &mut [], latch: &mut [] });
         f[0]
     };
-    if dynamics.dim() != 1 {
+    if of_model.dim() != 1 {
         return false;
     }
     let (low, rate) = (f(0.0, 0.1), f(1.0, 0.0) - f(0.0, 0.0));

@@ -3,37 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::Scalar;
-
-use crate::{Error, Group, Network};
-
-/// What a neuron does to its targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Sign {
-    /// Its recurrent weights are not negative.
-    Excitatory,
-    /// Its recurrent weights are not positive.
-    Inhibitory,
-}
-
-impl Sign {
-    /// The sign's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Excitatory => "excitatory",
-            Self::Inhibitory => "inhibitory",
-        }
-    }
-
-    /// The nearest weight of this sign: `w` or zero.
-    fn project<T: Scalar>(self, w: T) -> T {
-        let fits = match self {
-            Self::Excitatory => w > T::zero(),
-            Self::Inhibitory => w < T::zero(),
-        };
-        if fits { w } else { T::zero() }
-    }
-}
+use crate::{Error, Group, Network, Scalar, Sign};
 
 impl<T: Scalar> Network<T> {
     /// Says which neurons obey Dale's law, and with which sign, in all synapse classes; `None` for those that may do both.

@@ -4,11 +4,10 @@
 
 use std::ops::Range;
 
-use crate::Scalar;
 use spikegrad_models::Reset;
 
 use crate::projections::Delayed;
-use crate::{Group, Network};
+use crate::{Group, Network, Scalar};
 
 /// How often the constraints of a population are gone through, since one that is met may break another.
 const ROUNDS: usize = 32;
@@ -90,7 +89,7 @@ impl<T: Scalar> Network<T> {
     /// and what changes that.
     fn zone(&self, population: usize, set: usize) -> Option<(T, Vec<Term<T>>)> {
         let place = &self.places[population];
-        let at = self.setting(place, T::one(), None);
+        let at = self.context(place, T::one(), None);
         let reset = place.loops.of::<T>().reset(&at, set);
         let (width, widest) = (at.width, reset.widest_zone()?);
         if width <= widest {
@@ -106,7 +105,7 @@ impl<T: Scalar> Network<T> {
     fn start_below(&self, population: usize, neuron: usize) -> Option<(T, Vec<Term<T>>)> {
         let place = &self.places[population];
         let set = if place.per_neuron { neuron } else { 0 };
-        let at = self.setting(place, T::one(), None);
+        let at = self.context(place, T::one(), None);
         let reset = place.loops.of::<T>().reset(&at, set);
         let index = place.offset + neuron;
         let (v, threshold) = (self.parameters.group(Group::Initial)[index], reset.threshold());

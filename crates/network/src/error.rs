@@ -3,7 +3,6 @@
 use spikegrad_integrators::Divergence;
 
 use crate::Group;
-use crate::memory::readable;
 
 /// Why a network, a trial or a scheme was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -171,23 +170,18 @@ pub enum Error {
         /// The population.
         population: String,
     },
-    /// A reset inside the step by a model that neither has a closed form nor says that it is located.
+    /// A model whose reset and whose `LOCATE` say different things.
     #[error(
-        "population `{population}` has a reset at threshold, but its model does not say how it is found in the step: set \
-         `METHOD` to `Integration::ClosedForm` if f is affine in v, or else `LOCATED`"
+        "the model of population `{population}` {}: set `LOCATE` to {}",
+        if *hard { "has a reset at a threshold, and does not say how it is located inside a step" }
+        else { "says how a reset is located inside a step, and has none at a threshold" },
+        if *hard { "`Locate::ClosedForm` if f is affine in v, or else to `Locate::DenseOutput` with the `METHOD` that is right for f" } else { "`Locate::No`" }
     )]
-    NoClosedForm {
+    Locate {
         /// The population.
         population: String,
-    },
-    /// A model that says that its reset is located in the step and has none, or has a closed form.
-    #[error(
-        "the model of population `{population}` says that its reset is located on the dense output, but it has a closed \
-         form or no reset at a threshold: remove `LOCATED`"
-    )]
-    Located {
-        /// The population.
-        population: String,
+        /// Whether it has a reset at a threshold.
+        hard: bool,
     },
     /// Resets that the continuous adjoint does not carry across.
     #[error(
@@ -200,19 +194,10 @@ pub enum Error {
     },
     /// A model that says that it is affine and is not.
     #[error(
-        "the model of population `{population}` has the closed form of an f that is affine in v as its `METHOD`, which f is \
-         not: name another one, and set `LOCATED`"
+        "the model of population `{population}` locates its resets by the closed form of an f that is affine in v, which f is \
+         not: set `LOCATE` to `Locate::DenseOutput`, and `METHOD` to one that is right for f"
     )]
     NotAffine {
-        /// The population.
-        population: String,
-    },
-    /// A model whose method is a closed form, and which has no reset at a threshold.
-    #[error(
-        "the model of population `{population}` has a closed form as its `METHOD`, which is there to locate a reset at a \
-         threshold, and it has none: name another one"
-    )]
-    NothingToLocate {
         /// The population.
         population: String,
     },
@@ -303,4 +288,17 @@ pub enum Error {
         /// What does not go with it.
         what: &'static str,
     },
+}
+
+/// A number of bytes as messages write it.
+fn readable(bytes: f64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut bytes = bytes;
+    for unit in UNITS {
+        if bytes < 999.5 {
+            return format!("{bytes:.0} {unit}");
+        }
+        bytes /= 1000.0;
+    }
+    format!("{:.0e} EB", bytes * 1000.0)
 }

@@ -186,14 +186,24 @@ pub fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
 }
 
 /// Runs an operation in vectors of a machine. For none of them it stands apart: what it needs of the stack would be taken for the
-/// others, too.
+/// others, too. Vectors are named one by one, because what is left to `Arch::dispatch` is compiled once more for none of them.
 #[inline(always)]
 pub(crate) fn dispatch<F: pulp::WithSimd>(arch: pulp::Arch, f: F) -> F::Output {
     #[inline(never)]
     fn plain<F: pulp::WithSimd>(f: F) -> F::Output {
         f.with_simd(pulp::Scalar::new())
     }
-    if matches!(arch, pulp::Arch::Scalar) { plain(f) } else { arch.dispatch(f) }
+    match arch {
+        pulp::Arch::Scalar => plain(f),
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V4(simd) => pulp::Simd::vectorize(simd, f),
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V3(simd) => pulp::Simd::vectorize(simd, f),
+        #[cfg(not(target_arch = "x86_64"))]
+        arch => arch.dispatch(f),
+        #[cfg(target_arch = "x86_64")]
+        _ => plain(f),
+    }
 }
 
 /// Runs `f`, compiled for every width of vectors, for scalars that gain from it, and once for others.
@@ -205,7 +215,7 @@ pub(crate) fn vectorise<T: Scalar, F: pulp::NullaryFnOnce>(arch: pulp::Arch, f: 
 /// The widest vectors of this machine, looked up once.
 pub(crate) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
-/// The same, compiled for the machine's widest vectors by itself: for callers that are not.
+/// Loops that are compiled for the machine's widest vectors by themselves: for callers that are not.
 pub mod wide {
     use crate::Scalar;
 

@@ -15,6 +15,7 @@ mod builder;
 mod dale;
 mod domain;
 mod error;
+mod group;
 pub mod kernels;
 mod memory;
 mod network;
@@ -24,18 +25,22 @@ mod populations;
 mod projections;
 mod scalar;
 mod schemes;
+mod sign;
+mod spike;
 mod trial;
 mod validate;
 
 pub use builder::NetworkBuilder;
-pub use dale::Sign;
 pub use error::Error;
+pub use group::Group;
 pub use network::Network;
-pub use parameters::{Entry, Group, Layout, Parameters};
+pub use parameters::{Entry, Layout, Parameters};
 pub use populations::Population;
 pub use scalar::Scalar;
 pub use schemes::{
-    PlainRun, PlainStep, PlainTape, Pontryagin, Recording, Spike, SplitRun, SplitStep, SplitTape,
-    WorkCounters, pontryagin,
+    PlainRun, PlainStep, PlainTape, Pontryagin, Recording, SplitRun, SplitStep, SplitTape, WorkCounters,
+    pontryagin,
 };
+pub use sign::Sign;
+pub use spike::Spike;
 pub use trial::{InitialState, Loss, NoLoss, Sample, SampleBar, Trial};

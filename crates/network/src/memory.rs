@@ -41,19 +41,6 @@ pub(crate) fn collect<T>(what: &str, values: impl ExactSizeIterator<Item = T>) -
     Ok(all)
 }
 
-/// A number of bytes as messages write it.
-pub(crate) fn readable(bytes: f64) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut bytes = bytes;
-    for unit in UNITS {
-        if bytes < 999.5 {
-            return format!("{bytes:.0} {unit}");
-        }
-        bytes /= 1000.0;
-    }
-    format!("{:.0e} EB", bytes * 1000.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,8 +49,11 @@ mod tests {
     fn sizes_do_not_overflow_and_are_readable() {
         let sizes =
             [&[0][..], &[999 / 8], &[300_000, 300_000], &[usize::MAX], &[usize::MAX, usize::MAX, 1 << 40]];
-        let written = sizes.map(|counts| readable(bytes::<f64>(counts)));
-        assert_eq!(written, ["0 B", "992 B", "720 GB", "148 EB", "3e33 EB"]);
+        let written = sizes
+            .map(|counts| Error::OutOfMemory { what: "it".into(), bytes: bytes::<f64>(counts) }.to_string());
+        for (text, size) in written.iter().zip(["0 B", "992 B", "720 GB", "148 EB", "3e33 EB"]) {
+            assert!(text.starts_with(&format!("it would take {size},")), "{text}");
+        }
     }
 
     #[test]

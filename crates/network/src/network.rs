@@ -6,13 +6,12 @@ use std::sync::Arc;
 use num_dual::Dual64;
 use spikegrad_integrators::Method;
 
-use crate::dale::Sign;
 use crate::kernels::ARCH;
 use crate::memory;
 use crate::placed::Placed;
 use crate::populations::{Context, method_of};
 use crate::projections::Delayed;
-use crate::{Error, Group, Parameters, Scalar};
+use crate::{Error, Group, Parameters, Scalar, Sign};
 
 /// A network of gated-synapse spiking neurons: its structure and its parameters.
 ///
@@ -257,7 +256,7 @@ impl<T: Scalar> Network<T> {
     }
 
     /// What the loops over a population need to know, for a method or that which its model names.
-    pub(crate) fn setting<'a>(&'a self, place: &Placed, h: T, method: Option<Method>) -> Context<'a, T> {
+    pub(crate) fn context<'a>(&'a self, place: &Placed, h: T, method: Option<Method>) -> Context<'a, T> {
         let method = method.unwrap_or_else(|| method_of(place.loops.of::<T>().integration()));
         Context {
             arch: *ARCH,
@@ -269,7 +268,7 @@ impl<T: Scalar> Network<T> {
             shape: place.shape,
             width: self.parameters.values()[place.width],
             growth: None,
-            part: place.offsets(self.membrane),
+            offsets: place.offsets(self.membrane),
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use spikegrad_models::GateShape;
 
-use crate::populations::{Block, BlockMut, Loops, Offsets, ParameterBar};
+use crate::populations::{Block, BlockMut, ModelLoops, Offsets, ParameterBar};
 
 /// A population of a network, with its loops.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Placed {
     pub(crate) dim: usize,
     pub(crate) shape: GateShape,
     pub(crate) per_neuron: bool,
-    pub(crate) loops: Loops,
+    pub(crate) loops: ModelLoops,
     /// Start and length of the model's parameters in the flat vector.
     pub(crate) parameters: Range<usize>,
     pub(crate) width: usize,
@@ -63,7 +63,7 @@ pub(crate) fn block<'a, T>(place: &Placed, membrane: usize, x: &'a [T]) -> Block
     place.offsets(membrane).block(x, place.lengths())
 }
 
-/// The same to be written.
+/// A population's part of a membrane state, to be written.
 #[inline(always)]
 pub(crate) fn block_mut<'a, T>(place: &Placed, membrane: usize, x: &'a mut [T]) -> BlockMut<'a, T> {
     place.offsets(membrane).block_mut(x, place.lengths())

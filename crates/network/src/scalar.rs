@@ -14,7 +14,7 @@ impl Scalar for Dual64 {}
 
 /// Something that there is for each scalar.
 pub trait ForEach {
-    /// That of one of them.
+    /// The one for scalar `T`.
     type Of<T: 'static>;
 }
 

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use crate::Scalar;
 use rand::{Rng, RngExt};
 
 use crate::memory::MEMORY_LIMIT;
-use crate::{Group, Network};
+use crate::{Group, Network, Scalar};
 
 /// Where a network starts, when a trial says so instead of the network's own initial state.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,13 +137,13 @@ pub struct Sample<'a, T> {
 /// The cotangents that a loss adds to.
 #[derive(Debug)]
 pub struct SampleBar<'a, T> {
-    /// Of the readout.
+    /// Cotangents of the readout.
     pub output: &'a mut [T],
-    /// Of the synapses that are read out.
+    /// Cotangents of the synapses that are read out.
     pub s: &'a mut [T],
-    /// Of the sum of their squares: a loss that adds to it need not add to those of the synapses, which is done on the way.
+    /// Cotangent of the sum of their squares: a loss that adds to it need not add to those of the synapses, which is done on the way.
     pub square: &'a mut T,
-    /// Of the membrane state.
+    /// Cotangents of the membrane state.
     pub x: &'a mut [T],
 }
 

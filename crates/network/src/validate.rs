@@ -38,7 +38,7 @@ impl<T: Scalar> Network<T> {
             }
         }
         for place in &self.places {
-            let at = self.setting(place, T::one(), None);
+            let at = self.context(place, T::one(), None);
             for i in 0..if place.per_neuron { place.size } else { 1 } {
                 if let Some(widest) = place.loops.of::<T>().reset(&at, i).widest_zone()
                     && !(at.width <= widest)
@@ -67,7 +67,7 @@ impl<T: Scalar> Network<T> {
             return Err(Error::NonFinite { what: "the initial membrane state".into(), index });
         }
         for place in &self.places {
-            let at = self.setting(place, T::one(), None);
+            let at = self.context(place, T::one(), None);
             for i in 0..place.size {
                 let reset = place.loops.of::<T>().reset(&at, if place.per_neuron { i } else { 0 });
                 let v = x[place.offset + i];

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use spikegrad::integrators::{Divergence, Step, norm};
 use spikegrad::models::{Gate, GateShape};
 use spikegrad::network::{Group, Network, Scalar, SplitStep, SplitTape, Trial};
-use spikegrad::tasks::{Batch, Quadratic};
+use spikegrad::tasks::{Batch, QuadraticLoss};
 
 use crate::problem::{GROUPS, H, LAMBDA, Problem};
 use crate::{Error, pool};
@@ -151,7 +151,7 @@ pub fn compare<T: Scalar>(
     repeat: usize,
 ) -> Result<Comparison, Error> {
     let scheme = SplitStep::new(network, H).map_err(Error::experiment)?;
-    let loss = Quadratic { lambda: T::from_subset(&LAMBDA) };
+    let loss = QuadraticLoss { lambda: T::from_subset(&LAMBDA) };
     let mut batch = Batch::default();
     let mut gradient = network.parameters.zeros_like();
     let mut once = || -> Result<([f64; 2], f64), Error> {
@@ -209,7 +209,7 @@ fn final_voltages<T: Scalar>(
     network: &Network<T>,
     scheme: &SplitStep<'_, T>,
     trials: &[Trial<T>],
-    loss: &Quadratic<T>,
+    loss: &QuadraticLoss<T>,
 ) -> Result<(Vec<f64>, u64), Error> {
     let n = network.neurons();
     let width: f64 = network.parameters.group(Group::GateWidth(0))[0].to_subset_unchecked();

@@ -30,7 +30,7 @@ fn run(steps: usize) -> Result<(), Failure> {
     let mut trial = Trial::silent(steps, 1.0, 1);
     trial.inputs.iter_mut().zip(0..).for_each(|(i, n)| *i = (f64::from(n) / 50.0).sin());
     trial.targets = trial.inputs.iter().map(|i| 0.1 * i).collect();
-    let loss = Quadratic { lambda: 0.01 };
+    let loss = QuadraticLoss { lambda: 0.01 };
     let scheme = SplitStep::new(&network, 1.0)?;
     let program = scheme.run(&trial, &loss)?;
 

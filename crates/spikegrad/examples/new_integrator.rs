@@ -68,7 +68,7 @@ fn check_network(method: Tableau) -> Result<GradientReport, Failure> {
     let mut trial = Trial::silent(100, 1.0, 0);
     trial.targets = vec![0.05; 100];
     // region: network
-    let loss = Quadratic { lambda: 0.01 };
+    let loss = QuadraticLoss { lambda: 0.01 };
     let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::Split(method.into()), 0.5);
     Ok(assert_gradient(&mut objective)?)
     // endregion

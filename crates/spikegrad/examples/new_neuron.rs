@@ -115,7 +115,7 @@ fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Failur
 }
 // endregion
 
-const LOSS: Quadratic<f64> = Quadratic { lambda: 0.01 };
+const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.01 };
 const H: f64 = 0.25;
 
 fn check<N: NeuronVjp>(neuron: N) -> Result<GradientReport, Failure> {
@@ -210,8 +210,8 @@ fn main() -> Result<(), Failure> {
     let tau_v = Group::Neuron { population: 0, parameter: 0 };
     let epsilon = Group::Neuron { population: 0, parameter: 1 };
     let groups = [Group::Recurrent(0), Group::Input, Group::Readout, tau_v, epsilon];
-    let rates = groups.map(|group| Rate { group, rate: 0.02 });
-    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates)?;
+    let rates = groups.map(|group| LearningRate { group, rate: 0.02 });
+    let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates)?;
     let mut sweep = Sweep::new();
     for iteration in 0..=200 {
         let scheme = SplitStep::new(&network, H)?;

@@ -21,7 +21,7 @@ fn main() -> Result<(), Failure> {
     let mut trial = Trial::silent(200, 1.0, 1);
     trial.inputs[..100].fill(1.0);
     trial.targets = vec![0.1; 200];
-    let loss = Quadratic { lambda: 0.01 };
+    let loss = QuadraticLoss { lambda: 0.01 };
 
     let scheme = SplitStep::new(&network, 0.5)?;
     let mut gradient = network.parameters.zeros_like();

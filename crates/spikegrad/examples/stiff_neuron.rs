@@ -138,7 +138,7 @@ fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Failur
     Ok((network, trial))
 }
 
-const LOSS: Quadratic<f64> = Quadratic { lambda: 0.01 };
+const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.01 };
 /// Five time constants of the sodium gate.
 const H: f64 = 0.05;
 

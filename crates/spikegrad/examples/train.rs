@@ -12,11 +12,11 @@ use spikegrad::prelude::*;
 struct LeakyIntegrator {
     /// Time constant of the integral, ms.
     memory: f64,
-    loss: Quadratic<f64>,
+    loss: QuadraticLoss<f64>,
 }
 
 impl Task<f64> for LeakyIntegrator {
-    fn trial(&self, _stage: Stage, rng: &mut ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, _stage: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f64> {
         let mut trial = Trial::silent(400, 1.0, 1);
         let decay = (-trial.interval / self.memory).exp();
         let (mut level, mut target) = (0.0, 0.0);
@@ -63,10 +63,10 @@ fn network() -> Result<Network<f64>, spikegrad::network::Error> {
 
 fn main() -> Result<(), Failure> {
     // region: train
-    let task = LeakyIntegrator { memory: 60.0, loss: Quadratic { lambda: 0.01 } };
+    let task = LeakyIntegrator { memory: 60.0, loss: QuadraticLoss { lambda: 0.01 } };
     let mut network = network()?;
-    let rate = |group, rate| Rate { group, rate };
-    let options = Options {
+    let rate = |group, rate| LearningRate { group, rate };
+    let options = TrainingOptions {
         iterations: 400,
         batch: 10,
         rates: vec![
@@ -76,7 +76,7 @@ fn main() -> Result<(), Failure> {
             rate(Group::Readout, 3e-2),
         ],
         schedule: Schedule::Cosine { last: 0.01 },
-        ..Options::default()
+        ..TrainingOptions::default()
     };
     let score = |network: &Network<f64>| -> Result<f64, spikegrad::tasks::Error> {
         let scores = evaluate(network, &task, &options, 20, |trial, recording| task.score(trial, recording))?;

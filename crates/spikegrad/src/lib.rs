@@ -31,10 +31,10 @@
 //! let mut trial = Trial::silent(200, 1.0, 1);
 //! trial.inputs.fill(1.0);
 //! trial.targets = (0..200).map(|t| 0.2 * (0.03 * f64::from(t)).sin()).collect();
-//! let loss = Quadratic { lambda: 0.0 };
+//! let loss = QuadraticLoss { lambda: 0.0 };
 //! let rates = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout]
-//!     .map(|group| Rate { group, rate: 0.002 });
-//! let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates)?;
+//!     .map(|group| LearningRate { group, rate: 0.002 });
+//! let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates)?;
 //! let (mut sweep, mut costs) = (Sweep::new(), Vec::new());
 //! for _ in 0..20 {
 //!     let mut gradient = network.parameters.zeros_like();
@@ -64,8 +64,7 @@ pub use {
 
 /// What most programs need: `use spikegrad::prelude::*;`.
 ///
-/// Errors stay in their modules, since each crate has one of its own, and so does [`adjoint::Group`],
-/// whose name the [`Group`](crate::network::Group) of a network has.
+/// Errors stay in their modules, since each crate has one of its own.
 pub mod prelude {
     pub use crate::Failure;
     #[doc(no_inline)]
@@ -75,8 +74,8 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use rand_chacha::ChaCha8Rng;
     pub use spikegrad_adjoint::{
-        ContinuousAdjoint, GradientCheck, GradientReport, Memory, Objective, StepObjective, Sweep,
-        assert_gradient, directional_derivative, forward_sensitivity,
+        CheckedGroup, ContinuousAdjoint, GradientCheck, GradientReport, Memory, Objective, StepObjective,
+        Sweep, assert_gradient, directional_derivative, forward_sensitivity,
     };
     pub use spikegrad_integrators::{
         Cost, CostVjp, EventLog, Exponential, Method, RungeKutta, Step, StepVjp, Tableau, VectorField,
@@ -84,16 +83,17 @@ pub mod prelude {
     };
     pub use spikegrad_models::math::real;
     pub use spikegrad_models::{
-        FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Lif, MorrisLecar, Neuron, NeuronVjp,
-        Nif, Parameter, Reset, Theta,
+        AdEx, AdaptiveLif, Eif, FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Izhikevich, Lif,
+        Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif, Reset, Theta,
     };
     pub use spikegrad_network::{
         Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Recording, Sample,
-        SampleBar, Scalar, SplitStep, Trial, pontryagin,
+        SampleBar, Scalar, Sign, SplitStep, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
-        Batch, Clip, Iteration, NetworkObjective, Observer, Optimiser, Options, Purpose, Quadratic, Rate,
-        Rule, Schedule, Scheme, Stage, Sum, Task, VoltageFloor, evaluate, generator, predictive_coding,
-        progress_bar, train,
+        Batch, Checkpoint, Clip, Iteration, LearningRate, NetworkObjective, Observer, Optimiser, Pull,
+        Purpose, QuadraticLoss, Schedule, Scheme, SumOfLosses, Task, TrainingOptions, TrainingStage,
+        UpdateRule, Validation, VoltageFloor, evaluate, generator, load, predictive_coding, progress_bar,
+        save, train,
     };
 }

@@ -474,7 +474,7 @@ mod tests {
 
     use super::*;
     use crate::predictive_coding::PredictiveCoding;
-    use crate::{Options, Rate, Validation, train};
+    use crate::{TrainingOptions, Validation, train};
     use rand::{Rng, RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use spikegrad_models::{GateShape, Theta};
@@ -708,10 +708,10 @@ mod tests {
             slow: 0.5,
             patience: 9,
         };
-        let options = Options {
+        let options = TrainingOptions {
             batch: 2,
             average: 3,
-            pulls: vec![Rate { group: Group::Recurrent(1), rate: 0.1 }],
+            pulls: vec![crate::Pull { group: Group::Recurrent(1), part: 0.1 }],
             validation: Some(validation),
             checkpoint: Some(Checkpoint { path: path.to_owned(), every: 1 }),
             ..task.options(3, 3)

@@ -12,8 +12,10 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Theta};
 use spikegrad_network::{Group, Loss, Network, Population, Recording, Scalar, Trial};
 
-use crate::task::{MOST_NUMBERS, Purpose, Stage, Task, generator};
-use crate::{Clip, Error, Options, Quadratic, Rate, Rule, Schedule, Validation};
+use crate::task::{MOST_NUMBERS, Purpose, Task, TrainingStage, generator};
+use crate::{
+    Clip, Error, LearningRate, Pull, QuadraticLoss, Schedule, TrainingOptions, UpdateRule, Validation,
+};
 
 /// Trials over which the pairs of pulses are dealt out.
 const PATTERNS: usize = 8;
@@ -194,7 +196,7 @@ pub struct DelayedXor<T> {
     /// How training grows harder with its level.
     pub curriculum: Curriculum,
     /// Squared error, and synaptic activity.
-    pub loss: Quadratic<T>,
+    pub loss: QuadraticLoss<T>,
 }
 
 impl<T: Scalar> Default for DelayedXor<T> {
@@ -215,7 +217,7 @@ impl<T: Scalar> Default for DelayedXor<T> {
             stream: (1, 1),
             controlled: 0.5,
             curriculum: Curriculum::default(),
-            loss: Quadratic { lambda: T::from_subset(&0.003) },
+            loss: QuadraticLoss { lambda: T::from_subset(&0.003) },
         }
     }
 }
@@ -293,7 +295,7 @@ impl<T: Scalar> DelayedXor<T> {
 
     /// Deals out the pairs of pulses over the trials of a batch, so that no batch is all of one kind. Signs and the share of
     /// single pulses stay as they are on average.
-    fn balance(&self, episodes: &mut [Episode], stage: Stage, rng: &mut ChaCha8Rng) {
+    fn balance(&self, episodes: &mut [Episode], stage: TrainingStage, rng: &mut ChaCha8Rng) {
         let signs = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         for (index, episode) in episodes.iter_mut().enumerate() {
             let shift = if index == 0 { 0 } else { rng.random_range(0..PATTERNS) };
@@ -309,21 +311,21 @@ impl<T: Scalar> DelayedXor<T> {
         (time / self.interval).round() * self.interval
     }
 
-    /// The recipe: Adam with a step size for each group, in the ratio of how much the groups may move, which stay as they are
+    /// The recipe: Adam with a learning rate for each group, in the ratio of how much the groups may move, which stay as they are
     /// until some part of the iterations and then fall, and a short memory of the gradient's scale; each trial's gradient
     /// clipped, except the readout's; averaged parameters; validation that leads through the [`Curriculum`], and a way back
     /// where the score falls. For streams, smaller steps; for single episodes, larger batches, which are as many samples.
-    pub fn options(&self, iterations: usize, seed: u64) -> Options {
-        let rate = |group, rate| Rate { group, rate };
+    pub fn options(&self, iterations: usize, seed: u64) -> TrainingOptions {
+        let rate = |group, rate| LearningRate { group, rate };
         let streams = self.has_streams();
         let (weights, batch, hold, slow, fall_below) =
             if streams { (1e-5, 48, 0.3, 0.4, 0.75) } else { (3e-5, 96, 0.25, 0.3, 0.85) };
-        Options {
+        TrainingOptions {
             h: self.interval,
             iterations,
             batch,
             seed,
-            rule: Rule::Adam { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-8 },
+            rule: UpdateRule::Adam { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-8 },
             rates: vec![
                 rate(Group::Recurrent(0), weights),
                 rate(Group::Recurrent(1), weights),
@@ -331,7 +333,7 @@ impl<T: Scalar> DelayedXor<T> {
                 rate(Group::Input, 6e-6),
                 rate(Group::Bias, 1.5e-6),
             ],
-            pulls: vec![rate(Group::Recurrent(0), 5e-4), rate(Group::Recurrent(1), 5e-4)],
+            pulls: [0, 1].map(|k| Pull { group: Group::Recurrent(k), part: 5e-4 }).to_vec(),
             schedule: Schedule::HeldCosine { hold, last: 0.03 },
             average: 50,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
@@ -346,7 +348,7 @@ impl<T: Scalar> DelayedXor<T> {
                 slow,
                 patience: 200,
             }),
-            ..Options::default()
+            ..TrainingOptions::default()
         }
     }
 
@@ -546,7 +548,7 @@ impl<T: Scalar> Task<T> for DelayedXor<T> {
         self.check_length(most as f64 * episode + self.tail)
     }
 
-    fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<T> {
+    fn trial(&self, stage: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<T> {
         // A task that was checked has its trials. Another one has an empty trial, which no scheme takes.
         let none = || Trial::silent(0, self.interval, 2);
         if self.check().is_err() {
@@ -592,7 +594,7 @@ mod tests {
 
     /// Training trials of one batch at the last level, with their episodes read back from the inputs.
     fn batch(task: &DelayedXor<f64>, trials: usize) -> Vec<Trial<f64>> {
-        let stage = |trial| Stage { iteration: 0, iterations: 10, trial, level: 1.0 };
+        let stage = |trial| TrainingStage { iteration: 0, iterations: 10, trial, level: 1.0 };
         let trial = |b: usize| task.trial(stage(b), &mut generator(1, Purpose::Training, b as u64));
         (0..trials).map(trial).collect()
     }
@@ -609,12 +611,13 @@ mod tests {
     fn controlled_timing_gives_nothing_away() {
         let times = |single: f64| -> Vec<usize> {
             let task = DelayedXor { single, ..task(1.0) };
-            let trial = |index| task.trial(Stage::held_out(0), &mut generator(1, Purpose::Test, index));
+            let trial =
+                |index| task.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Test, index));
             (0..50).map(|index| task.cues(&trial(index))[0].window.start).collect()
         };
         assert_eq!(times(0.0), times(1.0));
         let standard = DelayedXor { single: 1.0, ..task(0.0) };
-        let trial = standard.trial(Stage::held_out(0), &mut generator(1, Purpose::Test, 0));
+        let trial = standard.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Test, 0));
         assert!(standard.cues(&trial)[0].window.start < times(1.0)[0]);
     }
 
@@ -622,7 +625,7 @@ mod tests {
     fn desired_outputs_score_one_and_silence_answers_nothing() {
         let task = DelayedXor { stream: (5, 5), ..task(0.5) };
         for index in 0..20 {
-            let trial = task.trial(Stage::held_out(0), &mut generator(1, Purpose::Test, index));
+            let trial = task.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Test, index));
             let answers = task.answers(&trial, &trial.targets);
             assert_eq!(answers.len(), 5);
             assert!(answers.iter().all(|(answered, right)| answered == right));
@@ -686,7 +689,7 @@ mod tests {
             assert_eq!(task.network(0.3, 1).expect_err("no network").to_string(), error);
             assert_eq!(task.trial_of(&[]).expect_err("no trial").to_string(), error);
             let rng = &mut generator(1, Purpose::Training, 0);
-            assert_eq!(task.trial(Stage::held_out(0), rng).samples, 0);
+            assert_eq!(task.trial(TrainingStage::held_out(0), rng).samples, 0);
             error
         };
         let fine = || DelayedXor::<f64>::default();
@@ -736,7 +739,7 @@ mod tests {
                 ..DelayedXor::default()
             };
             let rng = &mut generator(1, Purpose::Training, 0);
-            let stage = Stage { iteration, iterations: 3, trial: usize::MAX, level };
+            let stage = TrainingStage { iteration, iterations: 3, trial: usize::MAX, level };
             let trial = task.trial(stage, rng);
             prop_assert_eq!(trial.samples > 0, task.check().is_ok());
             let answers = task.answers(&trial, &trial.targets);

@@ -65,8 +65,10 @@ pub enum Error {
         #[source]
         why: Divergence,
     },
-    /// A step size for a group that cannot be stepped.
-    #[error("there is a step size for {group}, which {why}: remove it from the rates or unfreeze the group")]
+    /// A learning rate for a group that cannot be stepped.
+    #[error(
+        "there is a learning rate for {group}, which {why}: remove it from the rates or unfreeze the group"
+    )]
     Untrainable {
         /// The group.
         group: spikegrad_network::Group,

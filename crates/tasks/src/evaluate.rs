@@ -3,8 +3,8 @@
 use spikegrad_integrators::{Divergence, EventCounts};
 use spikegrad_network::{Error as NetworkError, Network, Recording, Scalar, SplitStep, Trial};
 
-use crate::task::{Purpose, Stage, generator};
-use crate::{Error, Options, Task, Validated};
+use crate::task::{Purpose, TrainingStage, generator};
+use crate::{Error, Task, TrainingOptions, Validated};
 
 /// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
 ///
@@ -13,11 +13,11 @@ use crate::{Error, Options, Task, Validated};
 pub fn evaluate<T: Scalar, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
-    options: &Options,
+    options: &TrainingOptions,
     trials: usize,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
-    let looks = run_held_out(network, task, options, Purpose::Test, trials, Stage::held_out, look)?;
+    let looks = run_held_out(network, task, options, Purpose::Test, trials, TrainingStage::held_out, look)?;
     let finite =
         |(trial, look): (usize, Result<R, Divergence>)| look.map_err(|why| Error::HeldOut { trial, why });
     looks.into_iter().enumerate().map(finite).collect()
@@ -26,7 +26,7 @@ pub fn evaluate<T: Scalar, R: Send>(
 pub(crate) fn validate<T: Scalar>(
     network: &Network<T>,
     task: &dyn Task<T>,
-    options: &Options,
+    options: &TrainingOptions,
     trials: usize,
     level: f64,
 ) -> Result<(Validated, EventCounts), Error> {
@@ -34,7 +34,7 @@ pub(crate) fn validate<T: Scalar>(
         let cost: f64 = recording.cost.to_subset_unchecked();
         (task.score(trial, recording), cost, recording.events)
     };
-    let held_out = |index| Stage { level, ..Stage::held_out(index) };
+    let held_out = |index| TrainingStage { level, ..TrainingStage::held_out(index) };
     let found = run_held_out(network, task, options, Purpose::Validation, trials, held_out, look)?;
     // A network that diverges on a trial has no score, which is the worst one.
     let found: Vec<_> = found
@@ -53,10 +53,10 @@ pub(crate) fn validate<T: Scalar>(
 fn run_held_out<T: Scalar, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
-    options: &Options,
+    options: &TrainingOptions,
     purpose: Purpose,
     trials: usize,
-    stage: impl Fn(usize) -> Stage + Sync,
+    stage: impl Fn(usize) -> TrainingStage + Sync,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<Result<R, Divergence>>, Error> {
     use rayon::prelude::*;

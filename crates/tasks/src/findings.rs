@@ -6,7 +6,7 @@ use std::fmt;
 use spikegrad_integrators::{EventCounts, RESOLVED_STEPS, RESOLVED_UPSTROKE};
 
 /// The share of short crossings above which a run is not trusted: [`Finding::ShortCrossings`]. Training ends with an error above
-/// another one, [`Options::short_crossings`](crate::Options::short_crossings).
+/// another one, [`TrainingOptions::short_crossings`](crate::TrainingOptions::short_crossings).
 pub const SHORT_CROSSINGS: f64 = 0.25;
 
 /// The share of grazing spikes above which a run is not trusted: [`Finding::GrazingSpikes`].

@@ -3,9 +3,9 @@
 //! # What is here
 //!
 //! - [`Task`]: a seeded trial generator with a loss and a score; [`predictive_coding`];
-//! - losses: [`Quadratic`], [`VoltageFloor`], [`Sum`];
+//! - losses: [`QuadraticLoss`], [`VoltageFloor`], [`SumOfLosses`];
 //! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
-//! - [`train`]: [`Options`], [`Optimiser`], [`Schedule`], [`Clip`];
+//! - [`train`]: [`TrainingOptions`], [`Optimiser`], [`Schedule`], [`Clip`];
 //! - [`Finding`]: whether what was trained can be trusted;
 //! - [`save`], [`load`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
 //! - [`NetworkObjective`]: a network for the gradient check.
@@ -37,11 +37,11 @@ pub use error::Error;
 pub use evaluate::evaluate;
 pub use file::write_whole;
 pub use findings::{Finding, GRAZING_SPIKES, SHORT_CROSSINGS};
-pub use loss::{Quadratic, Sum, VoltageFloor};
+pub use loss::{QuadraticLoss, SumOfLosses, VoltageFloor};
 pub use objective::{NetworkObjective, Scheme};
 pub use observer::{Iteration, Observer, progress_bar};
-pub use optimiser::{Optimiser, Rate, Rule, Schedule};
-pub use options::{JUDGED_CROSSINGS, Options};
-pub use task::{Purpose, Stage, Task, generator};
+pub use optimiser::{LearningRate, Optimiser, Pull, Schedule, UpdateRule};
+pub use options::{JUDGED_CROSSINGS, TrainingOptions};
+pub use task::{Purpose, Task, TrainingStage, generator};
 pub use train::train;
 pub use validation::{Course, Next, Validated, Validation};

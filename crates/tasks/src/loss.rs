@@ -4,12 +4,12 @@ use spikegrad_network::{Loss, Sample, SampleBar, Scalar};
 
 /// The quadratic loss `l = (w |o - o_d|^2 + lambda |s|^2) / 2`, `w` the sample's weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Quadratic<T> {
+pub struct QuadraticLoss<T> {
     /// Weight `lambda` of the synaptic activity.
     pub lambda: T,
 }
 
-impl<T: Scalar> Loss<T> for Quadratic<T> {
+impl<T: Scalar> Loss<T> for QuadraticLoss<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         let sum = at.output.iter().zip(at.target).fold(T::zero(), |sum, (&o, &d)| sum + (o - d) * (o - d));
         (at.weight * sum + self.lambda * at.square) * T::from_subset(&0.5)
@@ -54,9 +54,9 @@ impl<T: Scalar> Loss<T> for VoltageFloor<T> {
 
 /// The sum of two losses.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sum<A, B>(pub A, pub B);
+pub struct SumOfLosses<A, B>(pub A, pub B);
 
-impl<T: Scalar, A: Loss<T>, B: Loss<T>> Loss<T> for Sum<A, B> {
+impl<T: Scalar, A: Loss<T>, B: Loss<T>> Loss<T> for SumOfLosses<A, B> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         self.0.value(at) + self.1.value(at)
     }

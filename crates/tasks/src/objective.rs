@@ -1,6 +1,6 @@
 //! A network's cost and gradient as an objective of the gradient check.
 
-use spikegrad_adjoint::{BoxError, Group as CheckGroup, Objective, Sweep};
+use spikegrad_adjoint::{BoxError, CheckedGroup, Objective, Sweep};
 use spikegrad_integrators::{EventLog, Method, Tableau};
 use spikegrad_network::{Loss, Network, PlainStep, PlainTape, SplitStep, SplitTape, Trial};
 
@@ -26,7 +26,7 @@ impl Default for Scheme {
 /// use spikegrad_adjoint::GradientCheck;
 /// use spikegrad_models::{GateShape, Theta};
 /// use spikegrad_network::{Network, Population, Trial};
-/// use spikegrad_tasks::{NetworkObjective, Quadratic, Scheme};
+/// use spikegrad_tasks::{NetworkObjective, QuadraticLoss, Scheme};
 ///
 /// let mut network = Network::builder()
 ///     .population(Population::new("theta", Theta::default(), 3, GateShape::RaisedCosine, 0.3))
@@ -37,7 +37,7 @@ impl Default for Scheme {
 /// network.parameters.readout_mut().fill(0.5);
 /// let mut trial = Trial::silent(60, 1.0, 0);
 /// trial.targets = vec![0.1; 60];
-/// let loss = Quadratic { lambda: 0.01 };
+/// let loss = QuadraticLoss { lambda: 0.01 };
 /// let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), 1.0);
 /// let report = GradientCheck::default().run(&mut objective)?;
 /// assert!(report.passed(), "{report}");
@@ -71,11 +71,11 @@ impl<'a> NetworkObjective<'a> {
 }
 
 impl Objective for NetworkObjective<'_> {
-    fn groups(&self) -> Vec<CheckGroup> {
+    fn groups(&self) -> Vec<CheckedGroup> {
         let entries = self.network.parameters.layout().entries().iter();
         entries
             .filter(|e| self.network.is_trainable(e.group) && !e.range.is_empty())
-            .map(|e| CheckGroup { name: e.name.clone(), range: e.range.clone() })
+            .map(|e| CheckedGroup { name: e.name.clone(), range: e.range.clone() })
             .collect()
     }
 

@@ -20,7 +20,7 @@ pub struct Iteration {
     /// What was counted in some of the others ([`BatchResult::events`](crate::BatchResult::events)), and in all held-out trials if
     /// it was time for these.
     pub events: EventCounts,
-    /// Factor on all step sizes.
+    /// Factor on all learning rates.
     pub factor: f64,
     /// Level of difficulty.
     pub level: f64,
@@ -77,8 +77,8 @@ impl<T: 'static> Observer<T> for indicatif::ProgressBar {
 /// A progress bar for [`train`](crate::train) that shows the iteration, the time that is left, and the cost.
 ///
 /// ```
-/// # use spikegrad_tasks::{Options, progress_bar};
-/// let options = Options::default();
+/// # use spikegrad_tasks::{TrainingOptions, progress_bar};
+/// let options = TrainingOptions::default();
 /// let mut bar = progress_bar(options.iterations);
 /// // train(&mut network, &task, &options, &mut bar)?;
 /// bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! Optimisers with a step size for each group (equations (41), (42)), and step-size schedules.
+//! Optimisers with a learning rate for each group (equations (41), (42)), and schedules of learning rates.
 
 use std::f64::consts::PI;
 
@@ -9,7 +9,7 @@ use crate::Error;
 /// Which rule turns a gradient into a step.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
-pub enum Rule {
+pub enum UpdateRule {
     /// Adam (Kingma & Ba 2015).
     Adam {
         /// Decay of the first moment.
@@ -26,7 +26,7 @@ pub enum Rule {
     },
 }
 
-impl Rule {
+impl UpdateRule {
     /// Adam with its authors' constants.
     pub const ADAM: Self = Self::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 };
 
@@ -45,7 +45,7 @@ impl Rule {
     }
 }
 
-/// How the step sizes change over training: a factor for each iteration.
+/// How the learning rates change over training: a factor for each iteration.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Schedule {
@@ -110,18 +110,27 @@ impl Schedule {
     }
 }
 
-/// Step size of a group; groups that are not named are not changed.
+/// Learning rate of a group; groups that are not named are not changed.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Rate {
+pub struct LearningRate {
     /// The group.
     pub group: Group,
-    /// Its step size.
+    /// Its learning rate.
     pub rate: f64,
+}
+
+/// How far a group goes back towards its initial values in each step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pull {
+    /// The group.
+    pub group: Group,
+    /// The part of the way back, in `[0, 1]`.
+    pub part: f64,
 }
 
 /// An optimiser with its moments.
 ///
-/// Time constants, gate widths and other positive parameters are stepped in their logarithm, so that no step size can
+/// Time constants, gate widths and other positive parameters are stepped in their logarithm, so that no learning rate can
 /// make them negative. After a step, what it took out of a domain that parameters have together is projected back
 /// ([`Network::project`]): weights of neurons that obey Dale's law to zero, where they can vanish and come back, unlike in their
 /// logarithm; thresholds, resets, gate widths and initial voltages to where they fit together.
@@ -130,9 +139,9 @@ pub struct Rate {
 /// frozen before the first step or later. A step that would leave the parameters' domain is refused, and nothing has changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimiser<T> {
-    rule: Rule,
-    rates: Vec<Rate>,
-    pulls: Vec<Rate>,
+    rule: UpdateRule,
+    rates: Vec<LearningRate>,
+    pulls: Vec<Pull>,
     average: usize,
     state: OptimiserState<T>,
     /// Where a step is taken; once it is accepted, the state before it.
@@ -173,11 +182,15 @@ impl<T: Scalar> Optimiser<T> {
     ///
     /// # Errors
     /// If a constant or a rate is out of its domain, or a rate's group does not exist, is frozen or is named twice.
-    pub fn new(network: &Network<T>, rule: Rule, rates: &[Rate]) -> Result<Self, Error> {
+    pub fn new(network: &Network<T>, rule: UpdateRule, rates: &[LearningRate]) -> Result<Self, Error> {
         rule.check()?;
-        check_rates(network, "rates", rates)?;
+        for &LearningRate { rate, .. } in rates {
+            let expected = "a learning rate must be zero or positive, and finite";
+            Error::unless(rate >= 0.0 && rate.is_finite(), "rate", rate, expected)?;
+        }
+        check_groups(network, "rates", rates.iter().map(|rate| rate.group))?;
         let n = network.parameters.values().len();
-        let second = if matches!(rule, Rule::Adam { .. }) { n } else { 0 };
+        let second = if matches!(rule, UpdateRule::Adam { .. }) { n } else { 0 };
         let zeros = |n| vec![T::zero(); n];
         let (first, second) = (zeros(n), zeros(second));
         let state = OptimiserState { step: 0, first, second, start: Vec::new(), mean: Vec::new() };
@@ -193,17 +206,17 @@ impl<T: Scalar> Optimiser<T> {
         })
     }
 
-    /// Pulls groups towards the values that they have in `network` now: in each step they go the part `rate` of the way
-    /// back, times the step's factor. It is decoupled weight decay (Loshchilov & Hutter 2019) towards the start (Li,
+    /// Pulls groups towards the values that they have in `network` now: in each step they go a part of the way back, times the
+    /// step's factor. It is decoupled weight decay (Loshchilov & Hutter 2019) towards the start (Li,
     /// Grandvalet & Davoine 2018), and keeps the noise of thousands of steps from adding up to chaos.
     ///
     /// # Errors
-    /// If a rate is not in [0, 1], or its group does not exist, is frozen or is named twice.
-    pub fn pull(mut self, network: &Network<T>, pulls: &[Rate]) -> Result<Self, Error> {
-        check_rates(network, "pulls", pulls)?;
-        for pull in pulls {
-            Error::unless(pull.rate <= 1.0, "pull", pull.rate, "a pull must lie in [0, 1]")?;
+    /// If a part is not in [0, 1], or its group does not exist, is frozen or is named twice.
+    pub fn pull(mut self, network: &Network<T>, pulls: &[Pull]) -> Result<Self, Error> {
+        for &Pull { part, .. } in pulls {
+            Error::unless((0.0..=1.0).contains(&part), "pull", part, "a pull must lie in [0, 1]")?;
         }
+        check_groups(network, "pulls", pulls.iter().map(|pull| pull.group))?;
         self.pulls = pulls.to_vec();
         self.state.start = if pulls.is_empty() { Vec::new() } else { network.parameters.values().to_vec() };
         Ok(self)
@@ -255,7 +268,7 @@ impl<T: Scalar> Optimiser<T> {
         self.state.step as usize
     }
 
-    /// Takes one step down `gradient`, all step sizes times `factor`. Masked and frozen entries stay where they are.
+    /// Takes one step down `gradient`, all learning rates times `factor`. Masked and frozen entries stay where they are.
     ///
     /// # Errors
     /// If the gradient is one of another network, or the factor is negative or not finite; if the step would make a parameter,
@@ -274,7 +287,7 @@ impl<T: Scalar> Optimiser<T> {
                 return Err(Error::Length { what, expected, found });
             }
         }
-        let expected = "the factor on all step sizes must be zero or positive, and finite";
+        let expected = "the factor on all learning rates must be zero or positive, and finite";
         Error::unless(factor >= 0.0 && factor.is_finite(), "factor", factor, expected)?;
         self.next.follow(&self.state);
         self.values.clear();
@@ -324,7 +337,7 @@ impl<T: Scalar> Optimiser<T> {
     fn move_values(&mut self, network: &Network<T>, gradient: &Parameters<T>, factor: f64) {
         let Self { next, values, .. } = self;
         next.step += 1;
-        for &Rate { group, rate } in &self.rates {
+        for &LearningRate { group, rate } in &self.rates {
             let range = network.parameters.layout().range(group);
             let rate = T::from_subset(&(rate * factor));
             let logarithmic = network.is_positive(group);
@@ -335,7 +348,7 @@ impl<T: Scalar> Optimiser<T> {
             let by = |x: T, g: T| if logarithmic { x * g } else { g };
             let update = |x: &mut T, step: T| if logarithmic { *x *= (-step).exp() } else { *x -= step };
             match self.rule {
-                Rule::Adam { beta_1, beta_2, epsilon } => {
+                UpdateRule::Adam { beta_1, beta_2, epsilon } => {
                     let real = |x: f64| T::from_subset(&x);
                     let correct_1 = real(1.0 / (1.0 - beta_1.powi(next.step)));
                     let correct_2 = real(1.0 / (1.0 - beta_2.powi(next.step)));
@@ -349,7 +362,7 @@ impl<T: Scalar> Optimiser<T> {
                         update(x, rate * (*m * correct_1) / ((*v * correct_2).sqrt() + real(epsilon)));
                     }
                 }
-                Rule::Sgd { momentum } => {
+                UpdateRule::Sgd { momentum } => {
                     let keep = T::from_subset(&momentum);
                     for ((x, &g), m) in values.iter_mut().zip(gradient).zip(first) {
                         *m = keep * *m + by(*x, g);
@@ -358,12 +371,12 @@ impl<T: Scalar> Optimiser<T> {
                 }
             }
         }
-        for &Rate { group, rate } in &self.pulls {
+        for &Pull { group, part } in &self.pulls {
             let range = network.parameters.layout().range(group);
-            let rate = T::from_subset(&(rate * factor));
+            let part = T::from_subset(&(part * factor));
             let start = &self.state.start[range.clone()];
             for (x, &start) in values[range].iter_mut().zip(start) {
-                *x -= rate * (*x - start);
+                *x -= part * (*x - start);
             }
         }
         for range in network.untrained() {
@@ -379,7 +392,9 @@ impl<T: Scalar> Optimiser<T> {
     /// Whether what a step moved is finite and, where only positive values make sense, positive.
     fn check_values(&self, network: &Network<T>, factor: f64) -> Result<(), Error> {
         let layout = network.parameters.layout();
-        for &Rate { group, rate } in self.rates.iter().chain(&self.pulls) {
+        let rates = self.rates.iter().map(|&LearningRate { group, rate }| (group, rate));
+        let pulls = self.pulls.iter().map(|&Pull { group, part }| (group, part));
+        for (group, rate) in rates.chain(pulls) {
             let range = layout.range(group);
             let positive = network.is_positive(group);
             let value = |x: &T| x.is_finite() && (!positive || *x > T::zero());
@@ -430,19 +445,22 @@ impl<T: Scalar> Optimiser<T> {
     }
 }
 
-fn check_rates<T: Scalar>(network: &Network<T>, what: &'static str, rates: &[Rate]) -> Result<(), Error> {
-    for &Rate { rate, .. } in rates {
-        let expected = "a step size must be zero or positive, and finite";
-        Error::unless(rate >= 0.0 && rate.is_finite(), "rate", rate, expected)?;
-    }
-    for (at, &Rate { group, .. }) in rates.iter().enumerate() {
+/// Whether every group of a list can be stepped, and is there once.
+fn check_groups<T: Scalar>(
+    network: &Network<T>,
+    what: &'static str,
+    groups: impl Iterator<Item = Group>,
+) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for group in groups {
         let why = match network.parameters.layout().entry(group) {
             None => "the network does not have",
             Some(_) if !network.is_trainable(group) => "is frozen",
-            Some(_) if rates[..at].iter().any(|r| r.group == group) => {
-                return Err(Error::Twice { what, group });
+            Some(_) if seen.contains(&group) => return Err(Error::Twice { what, group }),
+            Some(_) => {
+                seen.push(group);
+                continue;
             }
-            Some(_) => continue,
         };
         return Err(Error::Untrainable { group, why });
     }
@@ -464,8 +482,9 @@ mod tests {
     fn a_pull_goes_part_of_the_way_back_to_the_start() {
         let mut network = network();
         network.parameters.bias_mut().fill(2.0);
-        let pulls = [Rate { group: Group::Bias, rate: 0.25 }];
-        let optimiser = Optimiser::new(&network, Rule::Sgd { momentum: 0.0 }, &[]).expect("an optimiser");
+        let pulls = [Pull { group: Group::Bias, part: 0.25 }];
+        let optimiser =
+            Optimiser::new(&network, UpdateRule::Sgd { momentum: 0.0 }, &[]).expect("an optimiser");
         let mut optimiser = optimiser.pull(&network, &pulls).expect("a pull");
         network.parameters.bias_mut().fill(6.0);
         let none = network.parameters.zeros_like();
@@ -478,7 +497,8 @@ mod tests {
     #[test]
     fn parameters_are_averaged_over_the_last_steps() {
         let mut network = network();
-        let optimiser = Optimiser::new(&network, Rule::Sgd { momentum: 0.0 }, &[]).expect("an optimiser");
+        let optimiser =
+            Optimiser::new(&network, UpdateRule::Sgd { momentum: 0.0 }, &[]).expect("an optimiser");
         assert!(optimiser.mean().is_none());
         assert!(optimiser.clone().average(&network, 0).is_err());
         let mut optimiser = optimiser.average(&network, 2).expect("an average");
@@ -498,8 +518,8 @@ mod tests {
 
     #[test]
     fn a_pull_beyond_the_start_is_refused() {
-        let pulls = [Rate { group: Group::Bias, rate: 1.5 }];
-        let optimiser = Optimiser::new(&network(), Rule::ADAM, &[]).expect("an optimiser");
+        let pulls = [Pull { group: Group::Bias, part: 1.5 }];
+        let optimiser = Optimiser::new(&network(), UpdateRule::ADAM, &[]).expect("an optimiser");
         let error = optimiser.pull(&network(), &pulls).expect_err("refused").to_string();
         assert!(error.contains("pull") && error.contains("[0, 1]"), "{error}");
     }
@@ -507,7 +527,7 @@ mod tests {
     /// What is frozen or masked once an optimiser has its momenta, a pull and an average stays as it is, to the bit.
     #[test]
     fn what_is_not_trained_is_not_moved() {
-        for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
+        for rule in [UpdateRule::ADAM, UpdateRule::Sgd { momentum: 0.9 }] {
             let population = Population::new("theta", Theta::default(), 3, GateShape::Box, 0.3);
             let builder = Network::builder().population(population).synapse("slow", 20.0).inputs(2);
             let mut network = builder.build().expect("a network");
@@ -519,8 +539,8 @@ mod tests {
                 .for_each(|(i, x)| *x += 0.01 * (i + 1) as f64);
             let weights = Group::Recurrent(0);
             let groups = [weights, Group::Input, Group::Bias];
-            let rates = groups.map(|group| Rate { group, rate: 0.01 });
-            let pulls = groups.map(|group| Rate { group, rate: 0.1 });
+            let rates = groups.map(|group| LearningRate { group, rate: 0.01 });
+            let pulls = groups.map(|group| Pull { group, part: 0.1 });
             let mut optimiser = Optimiser::new(&network, rule, &rates).expect("an optimiser");
             optimiser =
                 optimiser.pull(&network, &pulls).expect("a pull").average(&network, 3).expect("an average");
@@ -573,13 +593,14 @@ mod tests {
     #[test]
     fn a_group_that_is_named_twice_is_refused() {
         let network = network();
-        let twice = [1e-3, 1e-2].map(|rate| Rate { group: Group::Bias, rate });
+        let twice = [1e-3, 1e-2].map(|rate| LearningRate { group: Group::Bias, rate });
         let refused = |error: Error, what: &str| {
             assert!(matches!(error, Error::Twice { group: Group::Bias, .. }), "{error}");
             assert!(error.to_string().starts_with(&format!("{what} name I_o twice")), "{error}");
         };
-        refused(Optimiser::new(&network, Rule::ADAM, &twice).expect_err("refused"), "rates");
-        let optimiser = Optimiser::new(&network, Rule::ADAM, &[]).expect("an optimiser");
+        refused(Optimiser::new(&network, UpdateRule::ADAM, &twice).expect_err("refused"), "rates");
+        let optimiser = Optimiser::new(&network, UpdateRule::ADAM, &[]).expect("an optimiser");
+        let twice = twice.map(|rate| Pull { group: rate.group, part: 0.5 });
         refused(optimiser.pull(&network, &twice).expect_err("refused"), "pulls");
     }
 
@@ -587,9 +608,9 @@ mod tests {
     fn a_step_out_of_the_domain_changes_nothing() {
         let mut network = network();
         network.unfreeze(Group::Tau(0)).expect("a group");
-        let tau = [Rate { group: Group::Tau(0), rate: 1.0 }];
-        let bias = [Rate { group: Group::Bias, rate: 1e308 }];
-        let sgd = Rule::Sgd { momentum: 0.5 };
+        let tau = [LearningRate { group: Group::Tau(0), rate: 1.0 }];
+        let bias = [LearningRate { group: Group::Bias, rate: 1e308 }];
+        let sgd = UpdateRule::Sgd { momentum: 0.5 };
         for (rates, slope, value) in
             [(tau, 1e3, 0.0), (tau, -1e3, f64::INFINITY), (bias, -1e10, f64::INFINITY)]
         {
@@ -621,8 +642,8 @@ mod tests {
     #[test]
     fn moments_that_overflow_are_refused() {
         let mut network = network().to_f32();
-        let rates = [Rate { group: Group::Bias, rate: 1e-3 }];
-        let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+        let rates = [LearningRate { group: Group::Bias, rate: 1e-3 }];
+        let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
         let mut gradient = network.parameters.zeros_like();
         gradient.group_mut(Group::Bias)[2] = 1e21;
         let before = network.parameters.clone();
@@ -638,8 +659,9 @@ mod tests {
         let mut network = builder.build().expect("a network");
         let (width, start) = (Group::GateWidth(0), Group::Initial);
         [width, start].into_iter().for_each(|group| network.unfreeze(group).expect("a group"));
-        let rates = [width, start].map(|group| Rate { group, rate: 1.0 });
-        let optimiser = Optimiser::new(&network, Rule::Sgd { momentum: 0.0 }, &rates).expect("an optimiser");
+        let rates = [width, start].map(|group| LearningRate { group, rate: 1.0 });
+        let optimiser =
+            Optimiser::new(&network, UpdateRule::Sgd { momentum: 0.0 }, &rates).expect("an optimiser");
         let mut optimiser = optimiser.average(&network, 7).expect("an average");
         let mut gradient = network.parameters.zeros_like();
         gradient.group_mut(width).fill(-1.0);

@@ -4,14 +4,14 @@ use spikegrad_adjoint::Memory;
 use spikegrad_integrators::Method;
 use spikegrad_network::Group;
 
-use crate::{Checkpoint, Clip, DEFAULT_LANES, Rate, Rule, Schedule, Validation};
+use crate::{Checkpoint, Clip, DEFAULT_LANES, LearningRate, Pull, Schedule, UpdateRule, Validation};
 
-/// Crossings of the active zone in the first batch from which on [`Options::short_crossings`] is asked.
+/// Crossings of the active zone in the first batch from which on [`TrainingOptions::short_crossings`] is asked.
 pub const JUDGED_CROSSINGS: u64 = 20;
 
 /// How a network is trained.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct TrainingOptions {
     /// Step size of the split step, ms.
     pub h: f64,
     /// One method for all neurons without a closed form; `None` for that which each model names
@@ -25,12 +25,12 @@ pub struct Options {
     /// Seed of the trials.
     pub seed: u64,
     /// The optimiser's rule.
-    pub rule: Rule,
-    /// Step size of each group that is trained.
-    pub rates: Vec<Rate>,
+    pub rule: UpdateRule,
+    /// Learning rate of each group that is trained.
+    pub rates: Vec<LearningRate>,
     /// What part of the way back to its initial values a group goes in each iteration, times the schedule's factor.
-    pub pulls: Vec<Rate>,
-    /// How step sizes change.
+    pub pulls: Vec<Pull>,
+    /// How learning rates change.
     pub schedule: Schedule,
     /// The network that is validated, and returned, has its parameters averaged over about so many iterations (equation
     /// (72)); 1 for the network as the last iteration left it.
@@ -57,7 +57,7 @@ pub struct Options {
     pub checkpoint: Option<Checkpoint>,
 }
 
-impl Default for Options {
+impl Default for TrainingOptions {
     /// Adam at 1e-3 for weights, tonic currents and readout of one synapse class, 1000 iterations of 20 trials, `h` 1 ms.
     fn default() -> Self {
         let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
@@ -67,8 +67,8 @@ impl Default for Options {
             iterations: 1000,
             batch: 20,
             seed: 1,
-            rule: Rule::ADAM,
-            rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
+            rule: UpdateRule::ADAM,
+            rates: groups.map(|group| LearningRate { group, rate: 1e-3 }).to_vec(),
             pulls: Vec::new(),
             schedule: Schedule::Constant,
             average: 1,
@@ -83,7 +83,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl TrainingOptions {
     /// What must be the same for training to go on, option by option: all but how long it goes on, what ends it, where it is kept
     /// and how much memory it has.
     pub(crate) fn identity(&self) -> Vec<String> {
@@ -106,17 +106,16 @@ impl Options {
             validation,
             checkpoint: _,
         } = self;
-        let list = |rates: &[Rate]| {
-            rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>().join(", ")
-        };
+        let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
+        let pulls: Vec<_> = pulls.iter().map(|p| format!("{} {}", p.group, p.part)).collect();
         vec![
             format!("h = {h}"),
             format!("method = {}", method.map_or("that of each model", |method| method.name())),
             format!("batch = {batch}"),
             format!("seed = {seed}"),
             format!("rule = {rule:?}"),
-            format!("rates = {}", list(rates)),
-            format!("pulls = {}", list(pulls)),
+            format!("rates = {}", rates.join(", ")),
+            format!("pulls = {}", pulls.join(", ")),
             format!("schedule = {schedule:?}"),
             format!("average = {average}"),
             format!("clip = {clip:?}"),

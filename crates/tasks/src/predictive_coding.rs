@@ -10,8 +10,8 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Nif};
 use spikegrad_network::{Group, InitialState, Loss, Network, Population, Recording, Scalar, Trial};
 
-use crate::task::{MOST_NUMBERS, Purpose, Stage, Task, generator};
-use crate::{Clip, Error, Options, Quadratic, Rate, Schedule, Sum, VoltageFloor};
+use crate::task::{MOST_NUMBERS, Purpose, Task, TrainingStage, generator};
+use crate::{Clip, Error, LearningRate, QuadraticLoss, Schedule, SumOfLosses, TrainingOptions, VoltageFloor};
 
 /// Time constants of the filters that pass before a trial, so that it starts in their stationary state.
 const WARM_UP: f64 = 10.0;
@@ -91,7 +91,7 @@ pub struct PredictiveCoding {
     /// Initial voltages are drawn for each trial, uniform between these two.
     pub initial_v: (f64, f64),
     /// Squared error and synaptic activity, and a floor under the voltages.
-    pub loss: Sum<Quadratic<f64>, VoltageFloor<f64>>,
+    pub loss: SumOfLosses<QuadraticLoss<f64>, VoltageFloor<f64>>,
 }
 
 impl PredictiveCoding {
@@ -111,7 +111,7 @@ impl PredictiveCoding {
             test_duration: 1000.0,
             neurons,
             initial_v: (0.0, 1.0),
-            loss: Sum(Quadratic { lambda: 0.03 }, VoltageFloor { weight: 1e-4 }),
+            loss: SumOfLosses(QuadraticLoss { lambda: 0.03 }, VoltageFloor { weight: 1e-4 }),
         }
     }
 
@@ -228,21 +228,21 @@ impl PredictiveCoding {
     }
 
     /// The recipe: Adam at 0.015 with cosine decay, a tenth of it for tonic currents, batches of 20. For auto-encoding
-    /// gradients of trials are clipped at twice their median norm, and input weights have 0.03 of the step size, so that
+    /// gradients of trials are clipped at twice their median norm, and input weights have 0.03 of the learning rate, so that
     /// they stay spread as evenly as they were; for general linear systems it is four times and a tenth.
-    pub fn options(&self, iterations: usize, seed: u64) -> Options {
+    pub fn options(&self, iterations: usize, seed: u64) -> TrainingOptions {
         let rate = 0.015;
         let (turn, factor) = if self.is_autoencoder() { (0.03, 2.0) } else { (0.1, 4.0) };
         let mut rates = vec![
-            Rate { group: Group::Recurrent(1), rate },
-            Rate { group: Group::Readout, rate },
-            Rate { group: Group::Input, rate: turn * rate },
-            Rate { group: Group::Bias, rate: 0.1 * rate },
+            LearningRate { group: Group::Recurrent(1), rate },
+            LearningRate { group: Group::Readout, rate },
+            LearningRate { group: Group::Input, rate: turn * rate },
+            LearningRate { group: Group::Bias, rate: 0.1 * rate },
         ];
         if !self.is_autoencoder() {
-            rates.push(Rate { group: Group::Recurrent(0), rate });
+            rates.push(LearningRate { group: Group::Recurrent(0), rate });
         }
-        Options {
+        TrainingOptions {
             h: self.h,
             iterations,
             batch: 20,
@@ -251,7 +251,7 @@ impl PredictiveCoding {
             schedule: Schedule::Cosine { last: 0.01 },
             clip: Some(Clip { quantile: 0.5, factor }),
             unclipped: Vec::new(),
-            ..Options::default()
+            ..TrainingOptions::default()
         }
     }
 
@@ -322,7 +322,7 @@ impl Task<f64> for PredictiveCoding {
         Ok(())
     }
 
-    fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, stage: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f64> {
         let (short, long) = self.duration;
         let duration = if stage.iteration >= stage.iterations {
             self.test_duration
@@ -365,7 +365,7 @@ pub(crate) mod tests {
         let again = task.network(GateShape::RaisedCosine, 0.3, 1).expect_err("no network");
         assert_eq!(again.to_string(), error);
         assert_eq!(task.trial_of(100.0, rng).expect_err("no trial").to_string(), error);
-        assert_eq!(task.trial(Stage::held_out(0), rng).samples, 0);
+        assert_eq!(task.trial(TrainingStage::held_out(0), rng).samples, 0);
         error
     }
 
@@ -424,7 +424,7 @@ pub(crate) mod tests {
                 ..PredictiveCoding::autoencoder(1)
             };
             let rng = &mut generator(1, Purpose::Training, 0);
-            let trial = task.trial(Stage { iteration, iterations: 3, trial: 0, level: 1.0 }, rng);
+            let trial = task.trial(TrainingStage { iteration, iterations: 3, trial: 0, level: 1.0 }, rng);
             prop_assert_eq!(trial.samples > 0, task.check().is_ok());
             prop_assert!(task.trial_of(duration, rng).is_ok_and(|trial| trial.samples > 0) || !(duration > 0.0 && duration < 1e6 && task.check().is_ok()));
             let _ = task.network(GateShape::Triangular, 0.3, 1);

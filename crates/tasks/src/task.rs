@@ -11,7 +11,7 @@ pub(crate) const MOST_NUMBERS: f64 = (1_u64 << 26) as f64;
 
 /// How far training has come, for tasks that grow harder on the way.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stage {
+pub struct TrainingStage {
     /// The iteration.
     pub iteration: usize,
     /// How many there will be.
@@ -22,7 +22,7 @@ pub struct Stage {
     pub level: f64,
 }
 
-impl Stage {
+impl TrainingStage {
     /// The stage of a held-out trial: training is over, the difficulty the last.
     pub fn held_out(trial: usize) -> Self {
         Self { iteration: 1, iterations: 1, trial, level: 1.0 }
@@ -40,13 +40,13 @@ impl Stage {
 /// use rand::RngExt;
 /// use rand_chacha::ChaCha8Rng;
 /// use spikegrad_network::{Loss, Recording, Trial};
-/// use spikegrad_tasks::{Quadratic, Stage, Task};
+/// use spikegrad_tasks::{QuadraticLoss, TrainingStage, Task};
 ///
 /// /// Holds the mean of a noisy input.
-/// struct Mean(Quadratic<f64>);
+/// struct Mean(QuadraticLoss<f64>);
 ///
 /// impl Task<f64> for Mean {
-///     fn trial(&self, _: Stage, rng: &mut ChaCha8Rng) -> Trial<f64> {
+///     fn trial(&self, _: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f64> {
 ///         let level = rng.random_range(-1.0..1.0);
 ///         let mut trial = Trial::silent(100, 1.0, 1);
 ///         trial.inputs.iter_mut().for_each(|i| *i = level + rng.random_range(-0.1..0.1));
@@ -72,7 +72,7 @@ pub trait Task<T: Scalar>: Sync {
     }
 
     /// A random trial; the same generator state gives the same trial.
-    fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<T>;
+    fn trial(&self, stage: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<T>;
 
     /// The loss that training goes down.
     fn loss(&self) -> &dyn Loss<T>;

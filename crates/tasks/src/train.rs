@@ -7,10 +7,11 @@ use spikegrad_network::{Group, Network, Parameters, Sample, Scalar, SplitStep, T
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Origin, Training};
 use crate::clip::RunningQuantile;
 use crate::evaluate::validate;
-use crate::task::{Purpose, Stage, generator};
+use crate::task::{Purpose, TrainingStage, generator};
 use crate::validation::{Course, Next};
 use crate::{
-    Batch, BatchResult, Clip, Error, Iteration, JUDGED_CROSSINGS, Observer, Optimiser, Options, Task, file,
+    Batch, BatchResult, Clip, Error, Iteration, JUDGED_CROSSINGS, Observer, Optimiser, Task, TrainingOptions,
+    file,
 };
 
 /// Trains `network` on `task` and returns what every iteration did.
@@ -33,7 +34,7 @@ use crate::{
 pub fn train<T: Scalar>(
     network: &mut Network<T>,
     task: &dyn Task<T>,
-    options: &Options,
+    options: &TrainingOptions,
     observer: &mut dyn Observer<T>,
 ) -> Result<Vec<Iteration>, Error> {
     Trainer::new(network, options)?.run(network, task, options, observer)
@@ -51,7 +52,7 @@ struct Trainer<T> {
 }
 
 impl<T: Scalar> Trainer<T> {
-    fn new(network: &Network<T>, options: &Options) -> Result<Self, Error> {
+    fn new(network: &Network<T>, options: &TrainingOptions) -> Result<Self, Error> {
         if let Some(clip) = &options.clip {
             clip.check()?;
         }
@@ -82,7 +83,7 @@ impl<T: Scalar> Trainer<T> {
         mut self,
         network: &mut Network<T>,
         task: &dyn Task<T>,
-        options: &Options,
+        options: &TrainingOptions,
         observer: &mut dyn Observer<T>,
     ) -> Result<Vec<Iteration>, Error> {
         task.check()?;
@@ -139,7 +140,7 @@ impl<T: Scalar> Trainer<T> {
         &mut self,
         network: &mut Network<T>,
         task: &dyn Task<T>,
-        options: &Options,
+        options: &TrainingOptions,
     ) -> Result<Vec<Iteration>, Error> {
         let Some(checkpoint) = &options.checkpoint else { return Ok(Vec::new()) };
         file::prepare(&checkpoint.path)?;
@@ -189,7 +190,7 @@ impl<T: Scalar> Trainer<T> {
     }
 
     /// What is to be kept of a run whose last iteration left `network` so.
-    fn state(&self, network: &Network<T>, options: &Options, history: &[Iteration]) -> Training {
+    fn state(&self, network: &Network<T>, options: &TrainingOptions, history: &[Iteration]) -> Training {
         Training::new(
             options.identity(),
             self.origin,
@@ -205,7 +206,7 @@ impl<T: Scalar> Trainer<T> {
         &mut self,
         network: &mut Network<T>,
         task: &dyn Task<T>,
-        options: &Options,
+        options: &TrainingOptions,
         iteration: usize,
     ) -> Result<(Iteration, Next), Error> {
         let validation = options.validation.as_ref();
@@ -213,7 +214,7 @@ impl<T: Scalar> Trainer<T> {
         let first = (iteration as u64).wrapping_mul(options.batch as u64);
         self.trials.clear();
         for trial in 0..options.batch {
-            let stage = Stage { iteration, iterations: options.iterations, trial, level };
+            let stage = TrainingStage { iteration, iterations: options.iterations, trial, level };
             let index = first.wrapping_add(trial as u64);
             let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, index));
             if self.trials.capacity() < options.batch {
@@ -276,7 +277,7 @@ impl<T: Scalar> Trainer<T> {
         &mut self,
         network: &mut Network<T>,
         task: &dyn Task<T>,
-        options: &Options,
+        options: &TrainingOptions,
         iteration: usize,
     ) -> Result<(), Error> {
         let mut found = None;
@@ -302,7 +303,7 @@ impl<T: Scalar> Trainer<T> {
         &self,
         network: &Network<T>,
         task: &dyn Task<T>,
-        options: &Options,
+        options: &TrainingOptions,
     ) -> Result<(), Error> {
         let is_zero = |values: &[T]| values.iter().all(|&x| x == T::zero());
         let trained = || options.rates.iter().filter(|r| r.rate > 0.0).map(|r| r.group);
@@ -343,7 +344,7 @@ impl<T: Scalar> Trainer<T> {
         &mut self,
         network: &Network<T>,
         task: &dyn Task<T>,
-        options: &Options,
+        options: &TrainingOptions,
     ) -> Result<BatchResult<T>, Error> {
         let entries = network.parameters.layout().entries();
         let largest = |clip: Clip| -> Result<Vec<Option<T>>, Error> {
@@ -371,10 +372,10 @@ impl<T: Scalar> Trainer<T> {
 
 /// Fingerprints of what training begins with: a network, the first trial that it is trained on, and what the loss makes of a
 /// sample that depends on nothing else.
-fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Options) -> Origin {
+fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &TrainingOptions) -> Origin {
     let wide = |x: &T| -> f64 { x.to_subset_unchecked() };
     let level = Course::default().level(options.validation.as_ref());
-    let stage = Stage { iteration: 0, iterations: 1, trial: 0, level };
+    let stage = TrainingStage { iteration: 0, iterations: 1, trial: 0, level };
     let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, 0));
     let initial = trial.initial.as_ref().map(|i| i.x.iter().chain(&i.s));
     let numbers = trial.inputs.iter().chain(&trial.targets).chain(&trial.weights);
@@ -429,7 +430,7 @@ mod tests {
 
     use super::*;
     use crate::predictive_coding::PredictiveCoding;
-    use crate::{Quadratic, Rate, Rule, Schedule, load, progress_bar};
+    use crate::{LearningRate, QuadraticLoss, Schedule, UpdateRule, load, progress_bar};
 
     /// The readout is to follow an input of random height.
     #[derive(Clone)]
@@ -437,17 +438,17 @@ mod tests {
         highest: f64,
         /// The first iterations of training have no input, and no gradient.
         quiet: usize,
-        loss: Quadratic<f64>,
+        loss: QuadraticLoss<f64>,
     }
 
     impl Default for Follow {
         fn default() -> Self {
-            Self { highest: 1.0, quiet: 0, loss: Quadratic { lambda: 0.1 } }
+            Self { highest: 1.0, quiet: 0, loss: QuadraticLoss { lambda: 0.1 } }
         }
     }
 
     impl Task<f64> for Follow {
-        fn trial(&self, stage: Stage, rng: &mut rand_chacha::ChaCha8Rng) -> Trial<f64> {
+        fn trial(&self, stage: TrainingStage, rng: &mut rand_chacha::ChaCha8Rng) -> Trial<f64> {
             let mut trial = Trial::silent(40, 1.0, 1);
             let level = 0.5 + 0.5 * rand::RngExt::random::<f64>(rng);
             trial.inputs.fill(if stage.iteration < self.quiet { 0.0 } else { self.highest * level });
@@ -480,15 +481,15 @@ mod tests {
         network
     }
 
-    fn options(iterations: usize) -> Options {
-        Options { iterations, batch: 3, ..Options::default() }
+    fn options(iterations: usize) -> TrainingOptions {
+        TrainingOptions { iterations, batch: 3, ..TrainingOptions::default() }
     }
 
     fn kept(path: &Path, every: usize) -> Option<Checkpoint> {
         Some(Checkpoint { path: path.to_owned(), every })
     }
 
-    fn learn(network: &mut Network<f64>, options: &Options) -> Result<Vec<Iteration>, Error> {
+    fn learn(network: &mut Network<f64>, options: &TrainingOptions) -> Result<Vec<Iteration>, Error> {
         train(network, &Follow::default(), options, &mut ())
     }
 
@@ -501,10 +502,10 @@ mod tests {
         // A time constant becomes 0 or infinite through its logarithm, a weight goes there directly.
         for group in [Group::Tau(0), Group::Readout] {
             let path = directory.path().join(group.to_string());
-            let options = Options {
-                rule: Rule::Sgd { momentum: 0.0 },
+            let options = TrainingOptions {
+                rule: UpdateRule::Sgd { momentum: 0.0 },
                 clip: None,
-                rates: vec![Rate { group, rate: 1e308 }],
+                rates: vec![LearningRate { group, rate: 1e308 }],
                 checkpoint: kept(&path, 1),
                 ..options(5)
             };
@@ -527,12 +528,13 @@ mod tests {
             assert_eq!(std::fs::read(&path).expect("bytes"), before);
             // The same in the midst of training, where nothing is due to be kept.
             let mut network = start.clone();
-            let unkept = Options { checkpoint: None, ..options.clone() };
+            let unkept = TrainingOptions { checkpoint: None, ..options.clone() };
             train(&mut network, &task, &unkept, &mut ()).expect_err("refused");
             assert_eq!(network.parameters, start.parameters);
             // With a lower rate and a file of its own, training goes on.
-            let rates = vec![Rate { group, rate: 1e-4 }];
-            let better = Options { rates, checkpoint: kept(&path.with_extension("better"), 9), ..options };
+            let rates = vec![LearningRate { group, rate: 1e-4 }];
+            let better =
+                TrainingOptions { rates, checkpoint: kept(&path.with_extension("better"), 9), ..options };
             train(&mut on_disk, &task, &better, &mut ()).expect("trained");
             assert_ne!(on_disk.parameters, start.parameters);
         }
@@ -550,8 +552,8 @@ mod tests {
         for groups in [vec![width], vec![width, threshold]] {
             let mut network = network.clone();
             groups.iter().for_each(|&group| network.unfreeze(group).expect("a group"));
-            let rates = groups.iter().map(|&group| Rate { group, rate: 0.2 }).collect();
-            let options = Options { rates, average: 3, clip: None, ..options(30) };
+            let rates = groups.iter().map(|&group| LearningRate { group, rate: 0.2 }).collect();
+            let options = TrainingOptions { rates, average: 3, clip: None, ..options(30) };
             learn(&mut network, &options).expect("trained");
             network.validate().expect("valid");
             seen.push(network.parameters.group(width)[0]);
@@ -569,7 +571,7 @@ mod tests {
         }
         let directory = tempfile::tempdir().expect("a directory");
         for path in [directory.path().join("missing").join("run"), directory.path().to_owned()] {
-            let options = Options { checkpoint: kept(&path, 1000), ..options(100_000) };
+            let options = TrainingOptions { checkpoint: kept(&path, 1000), ..options(100_000) };
             let start = Instant::now();
             let error = train(&mut driven(), &Follow::default(), &options, &mut Never).expect_err("refused");
             assert!(matches!(error, Error::Checkpoint(_)), "{error}");
@@ -577,7 +579,7 @@ mod tests {
         }
         // Trying leaves nothing behind where the first iteration fails.
         let path = directory.path().join("run");
-        let options = Options { checkpoint: kept(&path, 1), ..options(10) };
+        let options = TrainingOptions { checkpoint: kept(&path, 1), ..options(10) };
         assert!(matches!(learn(&mut network(), &options), Err(Error::NoWeights { .. })));
         assert_eq!(std::fs::read_dir(directory.path()).expect("entries").count(), 0);
     }
@@ -585,12 +587,12 @@ mod tests {
     #[test]
     fn training_goes_on_for_more_iterations_than_were_planned() {
         let directory = tempfile::tempdir().expect("a directory");
-        let average = |iterations| Options { average: 3, ..options(iterations) };
+        let average = |iterations| TrainingOptions { average: 3, ..options(iterations) };
         let mut whole = driven();
         let history = learn(&mut whole, &average(12)).expect("trained");
         for given_back in [false, true] {
             let path = directory.path().join(given_back.to_string());
-            let with = |iterations| Options { checkpoint: kept(&path, 4), ..average(iterations) };
+            let with = |iterations| TrainingOptions { checkpoint: kept(&path, 4), ..average(iterations) };
             let mut network = driven();
             learn(&mut network, &with(7)).expect("trained");
             let mut network = if given_back { network } else { driven() };
@@ -606,7 +608,8 @@ mod tests {
         // A schedule is that of the new number from then on.
         let path = directory.path().join("schedule");
         let schedule = Schedule::Cosine { last: 0.1 };
-        let with = |iterations| Options { schedule, checkpoint: kept(&path, 4), ..options(iterations) };
+        let with =
+            |iterations| TrainingOptions { schedule, checkpoint: kept(&path, 4), ..options(iterations) };
         learn(&mut driven(), &with(5)).expect("trained");
         let history = learn(&mut driven(), &with(9)).expect("trained");
         let factors: Vec<f64> = history.iter().map(|done| done.factor).collect();
@@ -618,13 +621,13 @@ mod tests {
     fn the_file_of_another_task_or_start_is_refused_in_words() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("run");
-        let with = |iterations| Options { checkpoint: kept(&path, 2), ..options(iterations) };
+        let with = |iterations| TrainingOptions { checkpoint: kept(&path, 2), ..options(iterations) };
         learn(&mut driven(), &with(4)).expect("trained");
         let before = std::fs::read(&path).expect("bytes");
         let mut other_start = driven();
         other_start.parameters.bias_mut()[0] = 1e-9;
         let inputs = Follow { highest: 0.5, ..Follow::default() };
-        let loss = Follow { loss: Quadratic { lambda: 0.2 }, ..Follow::default() };
+        let loss = Follow { loss: QuadraticLoss { lambda: 0.2 }, ..Follow::default() };
         let cases = [
             (driven(), inputs, with(8), "does not fit the task"),
             (driven(), loss, with(8), "does not fit the task"),
@@ -632,7 +635,7 @@ mod tests {
             (
                 driven(),
                 Follow::default(),
-                Options { seed: 9, ..with(8) },
+                TrainingOptions { seed: 9, ..with(8) },
                 "it has `seed = 1`, expected `seed = 9`",
             ),
         ];
@@ -649,7 +652,7 @@ mod tests {
 
     #[test]
     fn a_network_that_was_never_given_weights_is_refused_by_name() {
-        let refused = |mut network: Network<f64>, options: &Options, groups: &str| {
+        let refused = |mut network: Network<f64>, options: &TrainingOptions, groups: &str| {
             let before = network.parameters.clone();
             let error = learn(&mut network, options).expect_err("refused");
             assert!(matches!(&error, Error::NoWeights { groups: named } if named == groups), "{error}");
@@ -663,10 +666,10 @@ mod tests {
         // It fires, and nobody looks.
         let mut unread = driven();
         unread.parameters.readout_mut().fill(0.0);
-        let rates = vec![Rate { group: Group::Bias, rate: 1e-3 }];
-        let blind = Follow { loss: Quadratic { lambda: 0.0 }, ..Follow::default() };
-        let error =
-            train(&mut unread, &blind, &Options { rates, ..options(3) }, &mut ()).expect_err("refused");
+        let rates = vec![LearningRate { group: Group::Bias, rate: 1e-3 }];
+        let blind = Follow { loss: QuadraticLoss { lambda: 0.0 }, ..Follow::default() };
+        let error = train(&mut unread, &blind, &TrainingOptions { rates, ..options(3) }, &mut ())
+            .expect_err("refused");
         assert!(matches!(&error, Error::NoWeights { groups } if groups == "I_o, O"), "{error}");
     }
 
@@ -686,9 +689,10 @@ mod tests {
         }
         let task = PredictiveCoding { duration: (10.0, 20.0), ..PredictiveCoding::autoencoder(6) };
         let mut network = task.network(GateShape::RaisedCosine, 0.3, 3).expect("a network");
-        train(&mut network, &task, &Options { batch: 2, ..task.options(2, 3) }, &mut ()).expect("trained");
+        train(&mut network, &task, &TrainingOptions { batch: 2, ..task.options(2, 3) }, &mut ())
+            .expect("trained");
         // Nothing is trained, and nothing is missed.
-        let none = Options { rates: Vec::new(), ..options(2) };
+        let none = TrainingOptions { rates: Vec::new(), ..options(2) };
         learn(&mut self::network(), &none).expect("nothing to do");
     }
 
@@ -697,7 +701,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("run");
         for schedule in [Schedule::Cosine { last: f64::NAN }, Schedule::Exponential { last: -1.0 }] {
-            let options = Options { schedule, checkpoint: kept(&path, 1), ..options(3) };
+            let options = TrainingOptions { schedule, checkpoint: kept(&path, 1), ..options(3) };
             let mut network = driven();
             assert!(matches!(learn(&mut network, &options), Err(Error::Option { .. })));
             assert_eq!(network.parameters, driven().parameters);

@@ -23,7 +23,7 @@ pub struct Validation {
     pub go_back: Option<f64>,
     /// By how much the level changes, on the way from the first, 0, to the last, 1.
     pub rise: f64,
-    /// Factor on all step sizes at the last level; on the way there it falls geometrically.
+    /// Factor on all learning rates at the last level; on the way there it falls geometrically.
     pub slow: f64,
     /// Training ends after so many validations at the last level without a better one.
     pub patience: usize,
@@ -107,7 +107,7 @@ impl Course {
         validation.map_or(1.0, |v| (self.steps as f64 * v.rise).min(1.0))
     }
 
-    /// The factor on all step sizes at this level.
+    /// The factor on all learning rates at this level.
     pub fn factor(&self, validation: Option<&Validation>) -> f64 {
         validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
     }

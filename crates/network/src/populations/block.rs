@@ -8,7 +8,7 @@ pub(crate) struct Block<'a, T> {
     pub(crate) latch: &'a [T],
 }
 
-/// The same to be written, or its cotangent.
+/// A population's membrane state to be written, or its cotangent.
 pub(crate) struct BlockMut<'a, T> {
     pub(crate) v: &'a mut [T],
     pub(crate) rest: &'a mut [T],
@@ -42,7 +42,7 @@ impl Offsets {
         }
     }
 
-    /// The same to be written. The three parts lie in this order, so splitting twice is enough.
+    /// Its part of a membrane state, to be written. The three parts lie in this order, so splitting twice is enough.
     #[inline(always)]
     pub(crate) fn block_mut<'x, T>(
         &self,

@@ -224,8 +224,7 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar, const G: usize>(
     let BlockMut { v: v_bar, latch: latch_bar, .. } = bar;
     let size = v_bar.len();
     let before_v = &before.v[..size];
-    // All neurons take the step without a reset, in vectors. A spike is a factor on the cotangent that goes there, and
-    // adds to that of the current. What is not as simple is done apart: its cotangent waits in that of the current.
+    // All neurons take the step without a reset, in vectors; the cotangent of what is done apart waits in that of the current.
     current_bar.fill(T::zero());
     let waits = |i: usize| N::refractory(&params(i)).is_some() && before.latch[i] > T::zero();
     let mut any_apart = false;

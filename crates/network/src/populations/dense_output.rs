@@ -3,7 +3,7 @@
 
 use spikegrad_integrators::{EventLog, FiringField, FiringFieldVjp, ResetStep};
 use spikegrad_models::math::real;
-use spikegrad_models::{Neuron, NeuronVjp};
+use spikegrad_models::{Locate, Neuron, NeuronVjp};
 
 use super::block::{Block, BlockMut};
 use super::charge::add_charges;
@@ -12,16 +12,21 @@ use super::neuron::{add_params, gate_of, hard_reset, latch_at, params_at, put_st
 use super::released::Released;
 use crate::Scalar;
 
+/// Whether the resets of a model are located here.
+pub(super) const fn is_on_dense_output<N: Neuron>() -> bool {
+    matches!(N::LOCATE, Locate::DenseOutput)
+}
+
 /// One neuron with its current held, and the cotangents that its transpose collects.
-pub(crate) struct FiringNeuron<N: Neuron, T: Scalar> {
+struct FiringNeuron<N: Neuron, T: Scalar> {
     params: N::Params<T>,
     current: T,
-    pub(crate) params_bar: N::Params<T>,
-    pub(crate) current_bar: T,
+    params_bar: N::Params<T>,
+    current_bar: T,
 }
 
 impl<N: Neuron, T: Scalar> FiringNeuron<N, T> {
-    pub(super) fn new(params: N::Params<T>, current: T) -> Self {
+    fn new(params: N::Params<T>, current: T) -> Self {
         Self { params, current, params_bar: zeros::<T, N::Params<T>>(), current_bar: T::zero() }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use num_dual::Dual64;
 use spikegrad_integrators::{EventLog, Exponential, Method, Tableau, tableau};
-use spikegrad_models::{GateShape, Integration, Parameter, Reset};
+use spikegrad_models::{GateShape, Integration, Locate, Parameter, Reset};
 
 use super::block::{Block, BlockMut, Offsets};
 use super::released::{Active, Released};
@@ -13,7 +13,7 @@ use crate::Scalar;
 use crate::scalar::ForEach;
 
 /// A crossing whose speed `|f(v_theta)| h` is below this part of the way from reset to threshold counts as grazing.
-pub(crate) const GRAZING: f64 = 1e-3;
+pub(super) const GRAZING: f64 = 1e-3;
 
 /// What a population's loops need to know besides states.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Context<'a, T> {
     pub(crate) width: T,
     /// How the flow of a model with a closed form grows in a step, where it is known, see [`SplitLoops::growth`].
     pub(crate) growth: Option<(T, T)>,
-    pub(crate) part: Offsets,
+    pub(crate) offsets: Offsets,
 }
 
 /// The flow of a step, of which every population does its part: vectors over all neurons, and membrane states of the network.
@@ -44,19 +44,19 @@ pub(crate) struct Flow<'a, T> {
     pub(crate) released: &'a mut Released<T>,
 }
 
-/// Its transpose.
+/// The transpose of a [`Flow`].
 pub(crate) struct FlowBar<'a, T> {
     pub(crate) before: &'a [T],
     pub(crate) after: &'a [T],
     pub(crate) current: &'a [T],
-    /// Of the population alone, as the cotangents of its charges, which are used up.
+    /// The population's active neurons and the cotangents of their charges, which are used up.
     pub(crate) active: Active<'a, T>,
     pub(crate) charge_bar: &'a mut [T],
-    /// Of the membrane state: at the end of the step, turned into that at its start.
+    /// Cotangent of the membrane state at the end of the step, turned into that at its start.
     pub(crate) bar: &'a mut [T],
-    /// Is written.
+    /// Cotangent of the current, which is written.
     pub(crate) current_bar: &'a mut [T],
-    /// Of the population alone.
+    /// Gradient of the population's parameters.
     pub(crate) parameters: ParameterBar<'a, T>,
 }
 
@@ -68,10 +68,10 @@ pub(crate) struct ParameterBar<'a, T> {
     pub(crate) width: Option<&'a mut T>,
 }
 
-/// The method that a model names, as those who take steps know it. Euler stands beside a closed form, which does not ask.
+/// The method that a model names, as those who take steps know it.
 pub(crate) fn method_of(integration: Integration) -> Method {
     match integration {
-        Integration::ClosedForm | Integration::Euler => tableau::EULER.into(),
+        Integration::Euler => tableau::EULER.into(),
         Integration::RungeKutta4 => tableau::RK4.into(),
         Integration::ExponentialMidpoint => Exponential::Midpoint.into(),
     }
@@ -84,8 +84,8 @@ pub(crate) trait Facts: Debug + Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// The method that the model names.
     fn integration(&self) -> Integration;
-    /// Whether its resets are located on the dense output of the step.
-    fn is_located(&self) -> bool;
+    /// How its resets are located inside a step.
+    fn locate(&self) -> Locate;
 }
 
 /// A model's reset, its start, and its part of the split step.
@@ -105,7 +105,7 @@ pub(crate) trait SplitLoops<T> {
     /// The split step's flow with the current held, equation (18): `before` to `after`, and the charge released.
     fn forward(&self, at: &Context<'_, T>, flow: &mut Flow<'_, T>);
 
-    /// Its transpose, equation (24).
+    /// The transpose of [`forward`](Self::forward), equation (24).
     fn backward(&self, at: &Context<'_, T>, flow: &mut FlowBar<'_, T>);
 }
 
@@ -169,7 +169,7 @@ pub(crate) trait EventLoops<T> {
 pub(crate) trait PlainLoops<T> {
     /// The plain field's right-hand side.
     fn rhs(&self, at: &Context<'_, T>, x: Block<'_, T>, current: &[T], f: BlockMut<'_, T>);
-    /// Its transpose; writes `current_bar`.
+    /// The transpose of [`rhs`](Self::rhs); writes `current_bar`.
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     fn rhs_vjp(
         &self,
@@ -194,7 +194,7 @@ pub(crate) trait PlainLoops<T> {
     );
     /// Wraps voltages and restarts latches after a step of the plain field; `shift` is the charge that leaves `Q`.
     fn settle(&self, at: &Context<'_, T>, x: BlockMut<'_, T>, shift: &mut [T]);
-    /// Its transpose, for the state `x` before settling.
+    /// The transpose of [`settle`](Self::settle), for the state `x` before it.
     fn settle_vjp(
         &self,
         at: &Context<'_, T>,
@@ -227,20 +227,20 @@ pub(crate) trait PopulationLoops<T>: Facts + SplitLoops<T> + EventLoops<T> + Pla
 
 /// The loops of a model for each scalar.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Loops {
+pub(crate) struct ModelLoops {
     pub(super) single: &'static dyn PopulationLoops<f32>,
     pub(super) double: &'static dyn PopulationLoops<f64>,
     pub(super) dual: &'static dyn PopulationLoops<Dual64>,
 }
 
-impl Loops {
-    /// Those for one of them.
+impl ModelLoops {
+    /// The loops for scalar `T`.
     #[inline(always)]
     pub(crate) fn of<T: Scalar>(self) -> &'static dyn PopulationLoops<T> {
         T::choose::<Self>(self.single, self.double, self.dual)
     }
 }
 
-impl ForEach for Loops {
+impl ForEach for ModelLoops {
     type Of<T: 'static> = &'static dyn PopulationLoops<T>;
 }

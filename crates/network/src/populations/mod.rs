@@ -15,6 +15,6 @@ mod smooth;
 mod step;
 
 pub(crate) use block::{Block, BlockMut, Offsets};
-pub(crate) use loops::{Context, Flow, FlowBar, Loops, ParameterBar, PopulationLoops, method_of};
+pub(crate) use loops::{Context, Flow, FlowBar, ModelLoops, ParameterBar, PopulationLoops, method_of};
 pub use population::Population;
 pub(crate) use released::Released;

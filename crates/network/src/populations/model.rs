@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 
 use spikegrad_integrators::EventLog;
 use spikegrad_models::math::{floor, real};
-use spikegrad_models::{Array, Integration, NeuronVjp, Parameter, Reset};
+use spikegrad_models::{Array, Integration, Locate, NeuronVjp, Parameter, Reset};
 
 use super::block::{Block, BlockMut};
 use super::charge::{add_threshold, add_width};
 use super::closed_form::{affine, growth};
-use super::dense_output;
+use super::dense_output::{self, is_on_dense_output};
 use super::loops::{
     Context, EventLoops, Facts, Flow, FlowBar, GRAZING, ParameterBar, PopulationLoops, SplitLoops,
 };
@@ -40,14 +40,14 @@ impl<N: NeuronVjp> Facts for Model<N> {
         N::METHOD
     }
 
-    fn is_located(&self) -> bool {
-        N::LOCATED
+    fn locate(&self) -> Locate {
+        N::LOCATE
     }
 }
 
 impl<N: NeuronVjp, T: Scalar> SplitLoops<T> for Model<N> {
     fn growth(&self, at: &Context<'_, T>) -> Option<(T, T)> {
-        (matches!(N::METHOD, Integration::ClosedForm) && !at.per_neuron)
+        (N::LOCATE == Locate::ClosedForm && !at.per_neuron)
             .then(|| growth::<N, T>(at, &params_at::<N, T>(at, 1, 0)))
     }
 
@@ -149,7 +149,7 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
         count: u64,
         visit: &mut dyn FnMut(T),
     ) {
-        if const { N::LOCATED } {
+        if const { is_on_dense_output::<N>() } {
             return dense_output::spike_times::<N, T>(at, before, current, i, visit);
         }
         let p = params_at::<N, T>(at, before.v.len(), i);
@@ -191,7 +191,7 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
             Reset::To { threshold, value } => {
                 touched |= after.v[i] > gate.lower() && after.v[i] < gate.threshold;
                 let speed = affine::<N, T>(&p, current).rhs(threshold).abs() * at.h;
-                if spikes > 0 && N::LOCATED {
+                if spikes > 0 && is_on_dense_output::<N>() {
                     dense_output::log_spike::<N, T>(at, before, current, i, log);
                 } else if spikes > 0 && speed < real::<T>(GRAZING) * (threshold - value) {
                     log.grazing();

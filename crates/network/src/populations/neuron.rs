@@ -12,7 +12,7 @@ impl<T: Scalar> Context<'_, T> {
     /// knows.
     #[inline(always)]
     fn lengths<N: Neuron>(&self) -> (usize, usize) {
-        let size = self.part.size;
+        let size = self.offsets.size;
         let latches = if keeps::<N, T>(&params_at::<N, T>(self, size, 0)) { size } else { 0 };
         ((<N::State<T> as Array<T>>::LEN - 1) * size, latches)
     }
@@ -20,13 +20,13 @@ impl<T: Scalar> Context<'_, T> {
     /// The population's part of a membrane state.
     #[inline(always)]
     pub(super) fn block<'x, N: Neuron>(&self, x: &'x [T]) -> Block<'x, T> {
-        self.part.block(x, self.lengths::<N>())
+        self.offsets.block(x, self.lengths::<N>())
     }
 
-    /// The same to be written.
+    /// The population's part of a membrane state, to be written.
     #[inline(always)]
     pub(super) fn block_mut<'x, N: Neuron>(&self, x: &'x mut [T]) -> BlockMut<'x, T> {
-        self.part.block_mut(x, self.lengths::<N>())
+        self.offsets.block_mut(x, self.lengths::<N>())
     }
 }
 

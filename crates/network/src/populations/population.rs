@@ -2,9 +2,9 @@
 
 use spikegrad_models::{GateShape, NeuronVjp};
 
-use super::loops::Loops;
+use super::loops::ModelLoops;
 use super::registry::loops_of;
-use crate::dale::Sign;
+use crate::Sign;
 
 /// A population: so many neurons of one model with one gate.
 ///
@@ -27,7 +27,7 @@ pub struct Population {
     pub(crate) sign: Option<Sign>,
     pub(crate) model: &'static str,
     /// `None` for a model that has the name of another one.
-    pub(crate) loops: Option<Loops>,
+    pub(crate) loops: Option<ModelLoops>,
 }
 
 impl Population {

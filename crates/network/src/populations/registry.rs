@@ -6,17 +6,17 @@ use std::marker::PhantomData;
 
 use spikegrad_models::{Neuron, NeuronVjp, for_each_neuron};
 
-use super::loops::Loops;
+use super::loops::ModelLoops;
 use super::model::Model;
 
 /// The loops of a model; `None` for one that has the name of another.
-pub(super) fn loops_of<N: NeuronVjp>() -> Option<Loops> {
+pub(super) fn loops_of<N: NeuronVjp>() -> Option<ModelLoops> {
     // Decided at compile time, so that the loops of a known model are not compiled again.
     if const { is_known(N::NAME) } { known(TypeId::of::<N>()) } else { Some(of::<N>()) }
 }
 
-const fn of<N: NeuronVjp>() -> Loops {
-    Loops {
+const fn of<N: NeuronVjp>() -> ModelLoops {
+    ModelLoops {
         single: &Model::<N>(PhantomData),
         double: &Model::<N>(PhantomData),
         dual: &Model::<N>(PhantomData),
@@ -39,7 +39,7 @@ const fn is_known(name: &str) -> bool {
 /// Its loops; `None` for another type that goes by the same name.
 // Were it inlined into other crates, these would compile the loops of all models again.
 #[inline(never)]
-fn known(model: TypeId) -> Option<Loops> {
+fn known(model: TypeId) -> Option<ModelLoops> {
     macro_rules! compare {
         ($module:ident, $neuron:ty) => {
             if model == TypeId::of::<$neuron>() {

@@ -38,7 +38,7 @@ pub(crate) struct Released<T> {
     pub(super) charge: Vec<T>,
     /// The gate's density at the start of the step and at its end, which the transpose asks for: sine and cosine come together.
     pub(super) slopes: [Vec<T>; 2],
-    /// Of each neuron, whether a step may have released any: room for the loop that looks for them.
+    /// Whether each neuron may have released charge in a step: room for the loop that looks for them.
     touched: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl<T: Scalar> Released<T> {
 
     /// Makes sure that a population of so many neurons can be added.
     #[inline(always)]
-    pub(crate) fn make_room(&mut self, size: usize) {
+    pub(super) fn make_room(&mut self, size: usize) {
         let needed = self.len + size + GROUP;
         if needed > self.neurons.len() {
             self.grow(needed);
@@ -99,7 +99,7 @@ impl<T: Scalar> Released<T> {
 
     /// Adds a neuron, for which room was made.
     #[inline(always)]
-    pub(crate) fn push(&mut self, neuron: usize, charge: T) {
+    pub(super) fn push(&mut self, neuron: usize, charge: T) {
         self.neurons[self.len] = neuron as u32;
         self.charge[self.len] = charge;
         self.len += 1;
@@ -149,7 +149,7 @@ impl<T: Scalar> Released<T> {
         self.len += find(marks, offset, &mut self.neurons[self.len..]);
     }
 
-    /// Those of the neurons of one step that belong to one population.
+    /// The neurons of one step that belong to one population.
     #[inline(always)]
     pub(crate) fn active(&self, part: &Range<usize>) -> Active<'_, T> {
         let [start, end] = &self.slopes;
@@ -200,7 +200,7 @@ pub(super) fn gather<T: Copy, const G: usize>(of: &[T], offset: usize, neurons: 
     )
 }
 
-/// The same for at most so many neurons, of which there is at least one; the last one's fills up the vector. Its
+/// One number of each of at most `G` neurons, of which there is at least one; that of the last neuron fills up the vector. Its
 /// length is fixed, so that it need not be put together in memory.
 #[inline(always)]
 pub(super) fn gathered<T: Copy, const G: usize>(of: &[T], offset: usize, neurons: &[u32]) -> [T; G] {

@@ -7,29 +7,30 @@ use spikegrad_models::{NeuronVjp, Reset};
 
 use super::block::{Block, BlockMut, Offsets};
 use super::charge::{GateBar, add_charges, add_slopes, total};
+use super::closed_form;
+use super::dense_output::{self, is_on_dense_output};
 use super::loops::{Context, Flow, FlowBar};
 use super::neuron::{add_params, gate_of, params_at, put_state, state_at, zeros};
 use super::released::{Active, GROUP, Released};
 use super::smooth::{flow_all, flow_vjp, relaxed_flow, relaxed_flow_vjp};
-use super::{closed_form, dense_output};
 use crate::Scalar;
 use crate::kernels::vectorise;
 
 /// Equation (18) for a population of model `N`. The loops are compiled for the machine's widest vectors: what they call must be
 /// inlined into them.
 pub(super) fn forward<N: NeuronVjp, T: Scalar>(at: &Context<'_, T>, flow: &mut Flow<'_, T>) {
-    if const { N::LOCATED } {
+    if const { is_on_dense_output::<N>() } {
         let (before, after) = (at.block::<N>(flow.before), at.block_mut::<N>(flow.after));
-        let (offset, current) = (at.part.offset, at.part.of(flow.current));
+        let (offset, current) = (at.offsets.offset, at.offsets.of(flow.current));
         return dense_output::forward::<N, T>(at, before, after, current, offset, flow.released);
     }
     vectorise::<T, _>(at.arch, Step { at, flow, model: PhantomData::<N> });
 }
 
-/// Its transpose, equation (24).
+/// The transpose of [`forward`], equation (24).
 pub(super) fn backward<N: NeuronVjp, T: Scalar>(at: &Context<'_, T>, flow: &mut FlowBar<'_, T>) {
     let step = Step { at, flow, model: PhantomData::<N> };
-    if const { N::LOCATED } { step.call() } else { vectorise::<T, _>(at.arch, step) }
+    if const { is_on_dense_output::<N>() } { step.call() } else { vectorise::<T, _>(at.arch, step) }
 }
 
 /// Equation (18) for all neurons of a population, which have `params`: one set for `G` of them at a time, or one each.
@@ -99,7 +100,7 @@ fn forward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
     add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
 }
 
-/// Its transpose, equation (24).
+/// The transpose of [`forward_loop`], equation (24).
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
 fn backward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
@@ -142,7 +143,7 @@ fn backward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
     let gate_bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width };
     add_slopes::<N, T>(at, train, latched, before_v, after_v, offset, active, charge_bar, gate_bar, &params);
     // The flow.
-    if const { N::LOCATED } {
+    if const { is_on_dense_output::<N>() } {
         let bar = BlockMut { v: &mut *v_bar, rest: &mut *rest_bar, latch: &mut *latch_bar };
         let neuron_bar = if train { Some(&mut *neuron_bar) } else { None };
         dense_output::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
@@ -209,7 +210,7 @@ impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, Flow<'_, T>, N, T> 
     fn call(self) {
         let Self { at, flow, .. } = self;
         let (before, after) = (at.block::<N>(flow.before), at.block_mut::<N>(flow.after));
-        let (Offsets { offset, size, .. }, current) = (at.part, at.part.of(flow.current));
+        let (Offsets { offset, size, .. }, current) = (at.offsets, at.offsets.of(flow.current));
         if const { !T::VECTORISES } || at.per_neuron {
             let params = |i| params_at::<N, T>(at, size, i);
             forward_loop::<N, T, 1>(at, before, after, current, offset, flow.released, params);
@@ -227,7 +228,7 @@ impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, FlowBar<'_, T>, N, 
     fn call(self) {
         let Self { at, flow, .. } = self;
         let (before, after) = (at.block::<N>(flow.before), at.block::<N>(flow.after));
-        let (Offsets { offset, size, .. }, current) = (at.part, at.part.of(flow.current));
+        let (Offsets { offset, size, .. }, current) = (at.offsets, at.offsets.of(flow.current));
         let bar = at.block_mut::<N>(flow.bar);
         let current_bar = &mut flow.current_bar[offset..][..size];
         let (active, charge_bar, width) =
@@ -253,7 +254,7 @@ impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, FlowBar<'_, T>, N, 
             };
         }
         let (train, target) = (neuron.is_some(), neuron.unwrap_or_default());
-        if const { !T::VECTORISES || N::LOCATED } || at.per_neuron {
+        if const { !T::VECTORISES || is_on_dense_output::<N>() } || at.per_neuron {
             return run!(1, train, target, |i| params_at::<N, T>(at, size, i));
         }
         // Each with its own copy of the loops, in which `train` is a constant.

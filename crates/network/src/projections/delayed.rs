@@ -16,7 +16,7 @@ use super::time_constants::decay_at;
 use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
 use crate::{Error, Scalar, memory};
 
-/// Whose the delays of a synapse class are.
+/// Whose the delays of a projection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delayed {
     /// Nobody's: charge arrives in the step in which it is released.
@@ -34,7 +34,7 @@ struct Arrival<T> {
     late: T,
 }
 
-/// The delays of a synapse class in steps, and where what is on its way lies: a ring of `slots` rows, each of which has the
+/// The delays of a projection in steps, and where what is on its way lies: a ring of `slots` rows, each of which has the
 /// traces that will arrive (axonal delays) and the currents (unless these are formed anew at every step).
 #[derive(Clone, Debug)]
 pub(crate) struct Delays<T> {
@@ -52,11 +52,11 @@ pub(crate) struct Delays<T> {
 
 /// Where the transpose of a release adds to.
 struct ReleaseBar<'a, T> {
-    /// Of the charges.
+    /// Cotangents of the charges.
     charge: &'a mut [T],
-    /// Of the weights, if they are trained.
+    /// Gradient of the weights, if they are trained.
     w: Option<&'a mut [T]>,
-    /// Of the delays, if they are.
+    /// Gradient of the delays, if they are trained.
     delay: Option<&'a mut [T]>,
 }
 
@@ -317,7 +317,7 @@ fn arrive<T: Scalar>(
     }
 }
 
-/// Its transpose, up to the decay of traces and currents: writes the cotangent of the row and adds to those of charges whose
+/// The transpose of [`arrive`], up to the decay of traces and currents: writes the cotangent of the row and adds to those of charges whose
 /// traces are not delayed.
 #[inline(always)]
 fn arrive_vjp<T: Scalar>(
@@ -343,7 +343,7 @@ fn arrive_vjp<T: Scalar>(
     }
 }
 
-/// Adds the cotangents of the time constants of a class with delays, equation (26) with what arrived in place of `q` and
+/// Adds the cotangents of the time constants of a projection with delays, equation (26) with what arrived in place of `q` and
 /// `W q`. On the dense path, without currents `j`, those of the currents are in `s_bar` already.
 #[inline(always)]
 fn tau_vjp<T: Scalar>(
@@ -373,7 +373,7 @@ fn tau_vjp<T: Scalar>(
     }
 }
 
-/// The parts of a gradient that belong to a class's weights and delays; weights come first.
+/// The parts of a gradient that belong to a projection's weights and delays; weights come first.
 fn weights_and_delays<T>(
     gradient: &mut [T],
     weights: Range<usize>,

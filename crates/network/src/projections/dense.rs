@@ -70,7 +70,7 @@ pub(super) fn step<T: Scalar>(parts: &ProjectionParts<T>, step: ProjectionStep<'
     multiply(&parameters[parts.weights.clone()], s, j);
 }
 
-/// Their transpose, equations (22), (23), (26).
+/// The transpose of [`step`], equations (22), (23), (26).
 #[inline(always)]
 pub(super) fn step_vjp<T: Scalar>(parts: &ProjectionParts<T>, mut bar: ProjectionBar<'_, T>) {
     product_vjp(parts, &mut bar);

@@ -9,7 +9,7 @@ use crate::kernels::{axpy, dot, scale};
 use crate::parameters::Layout;
 use crate::{Group, Scalar};
 
-/// The two factors of a class's weights: where they lie in the parameters, and which of them is trainable.
+/// The two factors of a projection's weights: where they lie in the parameters, and which of them is trainable.
 #[derive(Clone, Debug)]
 pub(crate) struct LowRank {
     rank: usize,
@@ -53,7 +53,7 @@ impl LowRank {
         self.add(parameters, Charges { neurons, charges, gain: decay.b }, scratch, j);
     }
 
-    /// Their transpose, equations (22), (26), (71).
+    /// The transpose of [`step`](Self::step), equations (22), (26), (71).
     #[inline(always)]
     pub(super) fn step_vjp<T: Scalar>(&self, parts: &ProjectionParts<T>, bar: ProjectionBar<'_, T>) {
         let ProjectionBar { released: (neurons, charges), charge_bar, s_bar, j_bar, kept, .. } = bar;

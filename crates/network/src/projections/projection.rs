@@ -7,7 +7,7 @@ use super::dense;
 use super::low_rank::LowRank;
 use super::sparse::SparseProjection;
 use super::step::{ProjectionBar, ProjectionParts, ProjectionStep};
-use crate::kernels::vectorise;
+use crate::kernels::{axpy, vectorise};
 use crate::{Group, Parameters, Scalar};
 
 /// A projection as a step sees it.
@@ -76,6 +76,30 @@ impl<T: Scalar> Projection<T> {
         }
     }
 
+    /// `J_0 = W s_0`, to be added to `j`.
+    pub(crate) fn start(&self, parameters: &[T], s: &[T], j: &mut [T]) {
+        if let Path::LowRank(low_rank) = &self.path {
+            return low_rank.start(parameters, s, j);
+        }
+        let columns = parameters[self.parts.weights.clone()].chunks_exact(j.len());
+        for (&s, column) in s.iter().zip(columns) {
+            if s != T::zero() {
+                axpy(j, s, column);
+            }
+        }
+    }
+
+    /// The transpose of [`start`](Self::start) by the weights, equation (27).
+    pub(crate) fn start_vjp(&self, parameters: &[T], s: &[T], j_bar: &[T], parameters_bar: &mut [T]) {
+        if let Path::LowRank(low_rank) = &self.path {
+            return low_rank.start_vjp(parameters, s, j_bar, parameters_bar);
+        }
+        let columns = parameters_bar[self.parts.weights.clone()].chunks_exact_mut(j_bar.len());
+        for (&s, column) in s.iter().zip(columns) {
+            axpy(column, s, j_bar);
+        }
+    }
+
     /// What a step does to a projection that is not on the sparse path. It stands apart, because loops that seldom run make the
     /// others slow.
     #[inline(never)]
@@ -93,7 +117,8 @@ impl<T: Scalar> Projection<T> {
         );
     }
 
-    /// Its transpose, up to the decay of traces and currents.
+    /// The transpose of [`step`](Self::step), up to the decay of traces and currents; on the sparse path what the loops over columns
+    /// leave of it, the gradient of the time constant.
     #[inline(never)]
     pub(crate) fn step_vjp(&self, arch: pulp::Arch, bar: ProjectionBar<'_, T>) {
         let parts = &self.parts;
@@ -104,7 +129,12 @@ impl<T: Scalar> Projection<T> {
                 Path::Delayed(delays) => delays.step_vjp(parts, bar),
                 Path::Dense => dense::step_vjp(parts, bar),
                 Path::LowRank(low_rank) => low_rank.step_vjp(parts, bar),
-                Path::Sparse => {}
+                Path::Sparse => {
+                    if parts.trains_tau {
+                        let bars = (&*bar.s_bar, bar.j_bar);
+                        parts.tau_vjp(bar.kept, bars, bar.gain_bar, bar.parameters_bar);
+                    }
+                }
             },
         );
     }

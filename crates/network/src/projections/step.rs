@@ -37,13 +37,15 @@ pub(crate) struct ProjectionStep<'a, T> {
     pub(crate) scratch: &'a mut Scratch<T>,
 }
 
-/// Its transpose, up to the decay of traces and currents.
+/// The transpose of a [`ProjectionStep`], up to the decay of traces and currents.
 pub(crate) struct ProjectionBar<'a, T> {
     pub(crate) n: usize,
     pub(crate) parameters: &'a [T],
     pub(crate) released: (&'a [u32], &'a [T]),
-    /// Of the released charges, to be added to.
+    /// Cotangents of the released charges, to be added to.
     pub(crate) charge_bar: &'a mut [T],
+    /// Cotangent of what a unit of charge adds, which the loops over columns found on the sparse path.
+    pub(crate) gain_bar: T,
     pub(crate) s_bar: &'a mut [T],
     pub(crate) j_bar: &'a [T],
     pub(crate) way_bar: &'a mut [T],

@@ -9,7 +9,7 @@ use crate::Scalar;
 pub(crate) struct TimeConstants<'a, T>(pub(crate) &'a [T]);
 
 impl<T: Scalar> TimeConstants<'_, T> {
-    /// That of presynaptic neuron `i`.
+    /// The time constant of presynaptic neuron `i`.
     #[inline(always)]
     pub(crate) fn at(&self, i: usize) -> T {
         self.0[if self.0.len() == 1 { 0 } else { i }]

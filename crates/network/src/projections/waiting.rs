@@ -9,7 +9,7 @@ use crate::Scalar;
 /// Steps that wait at most.
 const STEPS: usize = 8;
 
-/// What of the nearest caches a class may take, bytes.
+/// What of the nearest caches a projection may take, bytes.
 const NEAR: usize = 1 << 17;
 
 /// Steps of the transpose whose gradients of weights wait: the cotangents of their currents, and what they released.
@@ -18,13 +18,13 @@ pub(crate) struct Waiting<T> {
     /// How many they are.
     steps: usize,
     size: usize,
-    /// `J_bar` of each class and step, `N` each.
+    /// `J_bar` of each projection and step, `N` each.
     rows: AVec<T>,
     /// Neuron, step and charge as they came.
     came: Vec<(u32, u32, T)>,
-    /// Of each neuron, where its part of the sorted steps and charges ends.
+    /// Where the part of each neuron in the sorted steps and charges ends.
     ends: Vec<u32>,
-    /// The same sorted, as [`Bursts`].
+    /// Neurons, steps and charges sorted by neuron, as [`Bursts`].
     neurons: Vec<(u32, u32)>,
     sorted: Vec<u32>,
     charges: Vec<T>,
@@ -39,16 +39,16 @@ impl<T> Default for Waiting<T> {
 }
 
 impl<T: Scalar> Waiting<T> {
-    /// Whether to wait in a network of so many neurons: where all columns of a class and of its gradient fit into the nearest
+    /// Whether to wait in a network of so many neurons: where all columns of a projection and of its gradient fit into the nearest
     /// caches together, writing them at once takes less time.
     pub(crate) fn is_worth_it(size: usize) -> bool {
         2 * size * size * size_of::<T>() > NEAR
     }
 
-    /// Forgets what waits, and makes room for so many neurons and classes.
-    pub(crate) fn clear(&mut self, size: usize, classes: usize) {
+    /// Forgets what waits, and makes room for so many neurons and projections.
+    pub(crate) fn clear(&mut self, size: usize, projections: usize) {
         self.size = size;
-        self.rows.resize(classes * STEPS * size, T::zero());
+        self.rows.resize(projections * STEPS * size, T::zero());
         self.ends.resize(size, 0);
         self.done();
     }
@@ -65,10 +65,10 @@ impl<T: Scalar> Waiting<T> {
         self.charges.reserve_exact(most);
     }
 
-    /// Keeps `J_bar` of a class for the step that comes next.
+    /// Keeps `J_bar` of a projection for the step that comes next.
     #[inline(always)]
-    pub(crate) fn keep(&mut self, class: usize, j_bar: &[T]) {
-        self.rows[(class * STEPS + self.steps) * self.size..][..self.size].copy_from_slice(j_bar);
+    pub(crate) fn keep(&mut self, projection: usize, j_bar: &[T]) {
+        self.rows[(projection * STEPS + self.steps) * self.size..][..self.size].copy_from_slice(j_bar);
     }
 
     /// One more step waits, with what it released; returns whether another one can.
@@ -112,9 +112,9 @@ impl<T: Scalar> Waiting<T> {
         Bursts { neurons: &self.neurons, steps: &self.sorted, charges: &self.charges }
     }
 
-    /// `J_bar` of a class in the steps that wait.
-    pub(crate) fn rows(&self, class: usize) -> &[T] {
-        &self.rows[class * STEPS * self.size..][..self.steps * self.size]
+    /// `J_bar` of a projection in the steps that wait.
+    pub(crate) fn rows(&self, projection: usize) -> &[T] {
+        &self.rows[projection * STEPS * self.size..][..self.steps * self.size]
     }
 
     /// None waits any longer.

@@ -8,6 +8,6 @@ mod work;
 
 pub use plain::{PlainRun, PlainStep, PlainTape};
 pub use pontryagin::{Pontryagin, pontryagin};
-pub use record::{Recording, Spike};
+pub use record::Recording;
 pub use split::{SplitRun, SplitStep, SplitTape};
 pub use work::WorkCounters;

@@ -1,7 +1,6 @@
 //! The plain field in charge coordinates `(v, z)`, `z_k = s_k - Q / tau_k` (equations (15), (16)), under any Runge-Kutta
 //! method: the independent reference that the split step converges to, with its own exact transpose.
 
-use crate::Scalar;
 use spikegrad_integrators::{EventLog, RungeKuttaTape, Step, StepVjp, Tableau};
 use spikegrad_models::Reset;
 
@@ -9,7 +8,7 @@ use super::run::{Run, step_size};
 use crate::kernels::{axpy, dot};
 use crate::placed::{block, block_mut};
 use crate::projections::TimeConstants;
-use crate::{Error, Group, Loss, Network, Trial};
+use crate::{Error, Group, Loss, Network, Scalar, Trial};
 
 /// The plain field of a network under a Runge-Kutta method: all neurons and synapses are one differential equation.
 ///
@@ -55,7 +54,7 @@ impl<'n, T: Scalar> PlainStep<'n, T> {
         network.check_undelayed("the plain field")?;
         network.check_full_rank("the plain field")?;
         for place in &network.places {
-            if let Reset::To { .. } = place.loops.of::<T>().reset(&network.setting(place, h, None), 0) {
+            if let Reset::To { .. } = place.loops.of::<T>().reset(&network.context(place, h, None), 0) {
                 return Err(Error::HardReset { population: place.name.clone() });
             }
         }
@@ -132,7 +131,7 @@ impl<T: Scalar> PlainRun<'_, T> {
     fn synapses(&self, x: &[T], work: &mut Work<T>) {
         let (network, size) = (self.network(), self.network().neurons);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             let charge = &mut work.charge[place.offset..][..place.size];
             place.loops.of::<T>().charge(&at, block(place, network.membrane, x), charge);
         }
@@ -156,7 +155,7 @@ impl<T: Scalar> PlainRun<'_, T> {
             self.taus(k).add_over_vjp(tau_bar, T::one(), s_bar, &work.charge);
         }
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             place.loops.of::<T>().charge_vjp(
                 &at,
                 block(place, network.membrane, x),
@@ -185,7 +184,7 @@ impl<T: Scalar> PlainRun<'_, T> {
         self.synapses(x, work);
         self.current(n, work);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             let current = &work.current[place.offset..][..place.size];
             let (x, f) = (block(place, network.membrane, x), block_mut(place, network.membrane, f));
             place.loops.of::<T>().rhs(&at, x, current, f);
@@ -211,7 +210,7 @@ impl<T: Scalar> PlainRun<'_, T> {
         self.synapses(x, work);
         self.current(n, work);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             place.loops.of::<T>().rhs_vjp(
                 &at,
                 block(place, network.membrane, x),
@@ -244,7 +243,7 @@ impl<T: Scalar> PlainRun<'_, T> {
     fn settle(&self, x: &mut [T], work: &mut Work<T>) {
         let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             let shift = &mut work.charge[place.offset..][..place.size];
             place.loops.of::<T>().settle(&at, block_mut(place, network.membrane, x), shift);
         }
@@ -264,7 +263,7 @@ impl<T: Scalar> PlainRun<'_, T> {
             self.taus(k).add_over_vjp(tau_bar, T::one(), z_bar, &work.charge);
         }
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             place.loops.of::<T>().settle_vjp(
                 &at,
                 block(place, network.membrane, x),
@@ -309,7 +308,7 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
         // z_0 = s_0 - Q_0 / tau, one neuron at a time in the first class' place
         let mut charge = vec![T::zero(); size];
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             let charge = &mut charge[place.offset..][..place.size];
             place.loops.of::<T>().charge(&at, block(place, network.membrane, membrane), charge);
         }
@@ -356,7 +355,7 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
         let points = tape.steps.points(&self.scheme.tableau);
         let Some(start) = points.first() else { return };
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             for point in points {
                 place.loops.of::<T>().pieces(&at, block(place, network.membrane, point), log);
             }
@@ -418,7 +417,7 @@ impl<T: Scalar> StepVjp<T> for PlainRun<'_, T> {
         self.start(&mut x);
         let (mut charge, mut charge_bar) = (vec![T::zero(); size], vec![T::zero(); size]);
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             let charge = &mut charge[place.offset..][..place.size];
             place.loops.of::<T>().charge(&at, block(place, network.membrane, &x), charge);
         }
@@ -428,7 +427,7 @@ impl<T: Scalar> StepVjp<T> for PlainRun<'_, T> {
             self.taus(k).add_over_vjp(tau_bar, -T::one(), z_bar, &charge);
         }
         for place in &network.places {
-            let at = network.setting(place, self.scheme.h, None);
+            let at = network.context(place, self.scheme.h, None);
             place.loops.of::<T>().charge_vjp(
                 &at,
                 block(place, network.membrane, &x),

@@ -2,16 +2,15 @@
 //! continuous adjoint, to look at and to compare with. Its gradient converges to the discrete one at first order as
 //! `h -> 0`; for training use the discrete adjoint, which is exact at every `h`.
 
-use crate::Scalar;
 use spikegrad_integrators::{Decay, Step};
-use spikegrad_models::Reset;
+use spikegrad_models::{Locate, Reset};
 
 use super::split::SplitRun;
 use crate::kernels::{axpy, dot};
 use crate::placed::{block, block_mut};
 use crate::populations::ParameterBar;
 use crate::projections::TimeConstants;
-use crate::{Error, Group, Parameters, memory};
+use crate::{Error, Group, Parameters, Scalar, memory};
 
 /// The continuous adjoint along a trial.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Err
     let len = membrane + network.latches;
     for (place, at) in run.places() {
         let hard = matches!(place.loops.of::<T>().reset(at, 0), Reset::To { .. });
-        if hard && (place.loops.of::<T>().is_located() || place.latches > 0) {
+        if hard && (place.loops.of::<T>().locate() == Locate::DenseOutput || place.latches > 0) {
             return Err(Error::ContinuousReset { population: place.name.clone() });
         }
     }

@@ -1,13 +1,12 @@
 //! What every scheme's run over a trial shares: the sample grid, inputs, readout, cost and the start.
 
-use crate::Scalar;
 use spikegrad_models::math::real;
 
 use crate::kernels::{axpy, combine, copy, dot, each};
 use crate::memory;
 use crate::placed::block_mut;
 use crate::trial::InitialState;
-use crate::{Error, Group, Loss, Network, Sample, SampleBar, Trial};
+use crate::{Error, Group, Loss, Network, Sample, SampleBar, Scalar, Trial};
 
 /// The most steps of a trial: up to here all whole numbers are floating-point numbers, too.
 const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
@@ -308,7 +307,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         if sample.weight == T::zero() { T::zero() } else { self.weight * self.loss.value(&sample) }
     }
 
-    /// Its transpose.
+    /// The transpose of [`cost`](Self::cost).
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     pub(crate) fn cost_vjp(
@@ -365,7 +364,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         x[..network.membrane].copy_from_slice(initial);
         for place in &network.places {
-            let at = network.setting(place, self.h, None);
+            let at = network.context(place, self.h, None);
             place.loops.of::<T>().start(&at, block_mut(place, network.membrane, x));
         }
     }
@@ -383,7 +382,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         let network = self.network;
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         for place in &network.places {
-            let at = network.setting(place, self.h, None);
+            let at = network.context(place, self.h, None);
             place.loops.of::<T>().start_vjp(
                 &at,
                 &initial[place.offset..][..place.size],

@@ -2,11 +2,9 @@
 
 use std::ops::{Add, AddAssign};
 
-use crate::Scalar;
-
 use super::split::{SplitRun, SplitTape};
 use crate::projections::Delayed;
-use crate::{Error, Group};
+use crate::{Error, Group, Scalar};
 
 /// The work of a trial's exact gradient, forwards and backwards, counted from the charges that were released.
 ///

@@ -80,7 +80,7 @@ fn judge<T: Scalar>(trial: &Trial<T>, m: usize, output: T) -> (T, T) {
 pub(crate) mod tests {
     use super::*;
     use rand::RngExt as _;
-    use spikegrad::adjoint::{BoxError, Error, Group as CheckGroup, Objective};
+    use spikegrad::adjoint::{BoxError, CheckedGroup, Error, Objective};
     use spikegrad::integrators::EventLog;
     use spikegrad::tasks::{Purpose, generator};
 
@@ -95,8 +95,8 @@ pub(crate) mod tests {
     where
         F: FnMut(&[f64], &mut EventLog, Option<&mut [f64]>) -> Result<f64, Error>,
     {
-        fn groups(&self) -> Vec<CheckGroup> {
-            let group = |(name, range): &(String, Range<usize>)| CheckGroup {
+        fn groups(&self) -> Vec<CheckedGroup> {
+            let group = |(name, range): &(String, Range<usize>)| CheckedGroup {
                 name: name.clone(),
                 range: range.clone(),
             };

@@ -23,7 +23,7 @@ use super::{Group, Model, Passes, Program, judge};
 
 /// The network.
 #[derive(Clone, Debug)]
-pub(crate) struct Rate<T> {
+pub(crate) struct RateNetwork<T> {
     units: usize,
     inputs: usize,
     /// Time constant of the units, ms.
@@ -45,7 +45,7 @@ pub(crate) struct RateStart {
     pub(crate) input: f64,
 }
 
-impl Rate<f64> {
+impl RateNetwork<f64> {
     /// A network with random weights; `b` and `O` are zero.
     pub(crate) fn new(
         units: usize,
@@ -68,8 +68,8 @@ impl Rate<f64> {
     }
 
     /// The same network in single precision, to be trained.
-    pub(crate) fn to_f32(&self) -> Rate<f32> {
-        Rate {
+    pub(crate) fn to_f32(&self) -> RateNetwork<f32> {
+        RateNetwork {
             units: self.units,
             inputs: self.inputs,
             tau: self.tau,
@@ -79,7 +79,7 @@ impl Rate<f64> {
     }
 }
 
-impl<T: Scalar> Rate<T> {
+impl<T: Scalar> RateNetwork<T> {
     /// Where `W`, `U`, `b` and `O` lie.
     fn ranges(&self) -> [Range<usize>; 4] {
         let (n, w) = (self.units, self.units * self.units);
@@ -102,7 +102,7 @@ impl<T: Scalar> Rate<T> {
 /// A network on one trial. Its state is `[x | s]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RateRun<'a, T> {
-    network: &'a Rate<T>,
+    network: &'a RateNetwork<T>,
     trial: &'a Trial<T>,
     kappa: T,
     a: T,
@@ -210,7 +210,7 @@ impl<T: Scalar> Passes<T> for RateRun<'_, T> {
     }
 }
 
-impl Model for Rate<f32> {
+impl Model for RateNetwork<f32> {
     type Tape = RateTape<f32>;
     type Run<'a> = RateRun<'a, f32>;
 
@@ -249,14 +249,14 @@ mod tests {
     #[test]
     fn rate_network_has_an_exact_gradient() {
         let start = RateStart { identity: 0.9, recurrent: 0.8, input: 0.5 };
-        let mut network = Rate::new(7, 2, (20.0, 15.0), start, 3);
+        let mut network = RateNetwork::new(7, 2, (20.0, 15.0), start, 3);
         network.parameters.iter_mut().zip(random(300, 4)).for_each(|(p, x)| *p += 0.3 * x);
         let trial = random_trial(60, 5);
         let mut check = Check {
             groups: ["W", "U", "b", "O"].map(str::to_owned).into_iter().zip(network.ranges()).collect(),
             parameters: network.parameters.clone(),
             run: |p: &[f64], log: &mut _, gradient: Option<&mut [f64]>| {
-                let network = Rate { parameters: p.to_vec(), ..network.clone() };
+                let network = RateNetwork { parameters: p.to_vec(), ..network.clone() };
                 let program = network.program(&trial);
                 match gradient {
                     Some(gradient) => Sweep::new().gradient(&program, gradient),

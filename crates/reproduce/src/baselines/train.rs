@@ -8,7 +8,7 @@ use spikegrad::adjoint::Sweep;
 use spikegrad::network::Trial;
 use spikegrad::tasks::delayed_xor::DelayedXor;
 use spikegrad::tasks::{
-    Course, Next, Purpose, RunningQuantile, Schedule, Stage, Task, Validated, Validation, clip_norm,
+    Course, Next, Purpose, RunningQuantile, Schedule, Task, TrainingStage, Validated, Validation, clip_norm,
     generator,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Training {
     pub(crate) batch: usize,
     /// Step size of each group.
     pub(crate) rates: Vec<f64>,
-    /// How the step sizes change.
+    /// How the learning rates change.
     pub(crate) schedule: Schedule,
     /// When the level of difficulty rises and when training ends.
     pub(crate) validation: Validation,
@@ -65,7 +65,7 @@ pub(crate) fn train<M: Model>(
         let level = course.level(Some(validation));
         let trials: Vec<_> = (0..training.batch)
             .map(|trial| {
-                let stage = Stage { iteration, iterations: training.iterations, trial, level };
+                let stage = TrainingStage { iteration, iterations: training.iterations, trial, level };
                 let index = (iteration * training.batch + trial) as u64;
                 task.trial(stage, &mut generator(training.seed, Purpose::Training, index))
             })
@@ -98,7 +98,7 @@ fn validate<M: Model>(model: &M, task: &DelayedXor<f32>, training: &Training, le
         .into_par_iter()
         .map(|index| {
             let mut rng = generator(training.seed, Purpose::Validation, index as u64);
-            let trial = task.trial(Stage { level, ..Stage::held_out(index) }, &mut rng);
+            let trial = task.trial(TrainingStage { level, ..TrainingStage::held_out(index) }, &mut rng);
             // A network that diverges on a trial has no score.
             let Ok((output, _)) = model.respond(&trial) else { return (f64::NAN, 0, f64::NAN) };
             let answers = task.answers(&trial, &output);
@@ -254,11 +254,11 @@ impl Adam {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baselines::rate::{Rate, RateStart};
+    use crate::baselines::rate::{RateNetwork, RateStart};
 
-    fn small() -> (Rate<f32>, DelayedXor<f32>, Training) {
+    fn small() -> (RateNetwork<f32>, DelayedXor<f32>, Training) {
         let start = RateStart { identity: 1.0, recurrent: 0.3, input: 0.5 };
-        let model = Rate::new(12, 2, (20.0, 20.0), start, 1).to_f32();
+        let model = RateNetwork::new(12, 2, (20.0, 20.0), start, 1).to_f32();
         let training = Training {
             iterations: 25,
             batch: 10,

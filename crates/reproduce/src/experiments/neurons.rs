@@ -17,7 +17,8 @@ use spikegrad::network::{
     Error as NetworkError, Group, Loss, Network, NoLoss, Population, Recording, SplitStep, SplitTape, Trial,
 };
 use spikegrad::tasks::{
-    Iteration, Observer, Options, Purpose, Quadratic, Rate, Schedule, Stage, Task, generator, train,
+    Iteration, LearningRate, Observer, Purpose, QuadraticLoss, Schedule, Task, TrainingOptions,
+    TrainingStage, generator, train,
 };
 
 use super::{Activity, Context};
@@ -307,8 +308,8 @@ impl<N: NeuronVjp> Bench<N> {
             scheme.run(&signal.trial, signal.loss()).and_then(|run| run.record()).map_err(Error::experiment)
         };
         let first = record(&network)?;
-        let rate = |group, rate| Rate { group, rate };
-        let options = Options {
+        let rate = |group, rate| LearningRate { group, rate };
+        let options = TrainingOptions {
             h: self.h,
             method: METHOD.into(),
             iterations,
@@ -321,7 +322,7 @@ impl<N: NeuronVjp> Bench<N> {
                 rate(Group::Readout, 0.02 * TAU),
             ],
             schedule: Schedule::Cosine { last: 0.02 },
-            ..Options::default()
+            ..TrainingOptions::default()
         };
         let bar = context.bar(iterations as u64, N::NAME);
         let mut best =
@@ -415,7 +416,7 @@ impl<N: NeuronVjp> Bench<N> {
 /// A slow signal to be reproduced from two clocks.
 struct Signal {
     trial: Trial<f64>,
-    loss: Quadratic<f64>,
+    loss: QuadraticLoss<f64>,
 }
 
 impl Signal {
@@ -429,12 +430,12 @@ impl Signal {
             input.copy_from_slice(&[one.0, one.1, two.0, two.1]);
         }
         trial.targets = (0..samples).map(|m| turns(m).sin() + 0.5 * (2.0 * turns(m) + 1.0).sin()).collect();
-        Self { trial, loss: Quadratic { lambda: 0.0 } }
+        Self { trial, loss: QuadraticLoss { lambda: 0.0 } }
     }
 }
 
 impl Task<f64> for Signal {
-    fn trial(&self, _: Stage, _: &mut rand_chacha::ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, _: TrainingStage, _: &mut rand_chacha::ChaCha8Rng) -> Trial<f64> {
         self.trial.clone()
     }
 

@@ -6,7 +6,7 @@ use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{RungeKutta, Step, norm, tableau};
 use spikegrad::models::{Gate, GateShape, Nif, Theta};
 use spikegrad::network::{Group, InitialState, Network, NoLoss, PlainStep, Population, SplitStep, Trial};
-use spikegrad::tasks::{Purpose, Quadratic, generator};
+use spikegrad::tasks::{Purpose, QuadraticLoss, generator};
 
 use super::naive::{self, NaiveNetwork};
 use super::{Activity, Context};
@@ -356,7 +356,7 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     }
     trial.targets = (0..samples).map(|m| 0.1 * (m as f64 * std::f64::consts::TAU / 100.0).sin()).collect();
     trial.initial = Some(InitialState { x: (0..n).map(|i| i as f64 / n as f64).collect(), s: Vec::new() });
-    let loss = Quadratic { lambda: 0.0 };
+    let loss = QuadraticLoss { lambda: 0.0 };
 
     // The truth: the plain field with a fine fourth-order method.
     let reference = PlainStep::new(&network, 0.02, tableau::RK4).map_err(Error::experiment)?;

@@ -226,13 +226,32 @@ fn is_met(name: &str) {
     }
 }
 
-macro_rules! networks {
-    ($($name:ident),*) => {
-        $(#[test]
-        fn $name() {
-            is_met(stringify!($name));
-        })*
-    };
+#[test]
+fn hard_resets_in_closed_form_are_met() {
+    is_met("lif");
 }
 
-networks!(lif, lif_taus, theta_delays, theta_low_rank, adex_rk4, hh_exponential);
+#[test]
+fn time_constants_of_each_neuron_are_met() {
+    is_met("lif_taus");
+}
+
+#[test]
+fn axonal_delays_and_delays_of_connections_are_met() {
+    is_met("theta_delays");
+}
+
+#[test]
+fn weights_of_low_rank_are_met() {
+    is_met("theta_low_rank");
+}
+
+#[test]
+fn resets_on_the_dense_output_are_met() {
+    is_met("adex_rk4");
+}
+
+#[test]
+fn exponential_steps_are_met() {
+    is_met("hh_exponential");
+}

@@ -1,6 +1,6 @@
 //! What other systems computed, met to rounding.
 
-#![allow(clippy::expect_used, reason = "a step that fails fails the test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a step that fails fails the test")]
 
 mod compare;
 mod foreign;

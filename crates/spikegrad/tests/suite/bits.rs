@@ -10,8 +10,8 @@ use spikegrad::network::{
 };
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
 use spikegrad::tasks::{
-    Batch, Clip, Iteration, Options, Purpose, Quadratic, Rate, Stage, Sum, Task, VoltageFloor, generator,
-    train,
+    Batch, Clip, Iteration, LearningRate, Purpose, QuadraticLoss, SumOfLosses, Task, TrainingOptions,
+    TrainingStage, VoltageFloor, generator, train,
 };
 
 /// Runs `work` where rayon has so many threads.
@@ -26,7 +26,7 @@ fn bits<T: Scalar>(values: &[T]) -> Vec<u64> {
 }
 
 /// Theta neurons that are to answer a pulse with a slow wave, from a random start.
-struct Wave<T>(Quadratic<T>);
+struct Wave<T>(QuadraticLoss<T>);
 
 const NEURONS: usize = 12;
 
@@ -54,7 +54,7 @@ fn theta_network() -> Network<f64> {
 }
 
 impl<T: Scalar> Task<T> for Wave<T> {
-    fn trial(&self, _: Stage, rng: &mut ChaCha8Rng) -> Trial<T> {
+    fn trial(&self, _: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<T> {
         let samples = 60;
         let mut trial = Trial::silent(samples, 1.0, 2);
         let (channel, onset) = (rng.random_range(0..2), rng.random_range(0..20));
@@ -78,10 +78,10 @@ impl<T: Scalar> Task<T> for Wave<T> {
 }
 
 /// Predictive coding in single precision.
-struct Single(PredictiveCoding, Sum<Quadratic<f32>, VoltageFloor<f32>>);
+struct Single(PredictiveCoding, SumOfLosses<QuadraticLoss<f32>, VoltageFloor<f32>>);
 
 impl Task<f32> for Single {
-    fn trial(&self, stage: Stage, rng: &mut ChaCha8Rng) -> Trial<f32> {
+    fn trial(&self, stage: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f32> {
         self.0.trial(stage, rng).map(|x| x as f32)
     }
 
@@ -99,7 +99,7 @@ fn predictive_coding() -> PredictiveCoding {
 }
 
 /// Trains on 1, 2 and 3 threads and compares every bit.
-fn train_everywhere<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Options) {
+fn train_everywhere<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &TrainingOptions) {
     let outcome = |threads| {
         let mut network = network.clone();
         let history = on(threads, || train(&mut network, task, options, &mut ()).expect("training"));
@@ -123,9 +123,9 @@ fn predictive_coding_learns_the_same_weights_on_any_number_of_threads() {
     let task = predictive_coding();
     let network = task.network(GateShape::RaisedCosine, 0.3, 1).expect("a network");
     // Seven trials on four lanes: some lanes have two of them, one has one.
-    let options = Options { batch: 7, lanes: 4, ..task.options(6, 5) };
+    let options = TrainingOptions { batch: 7, lanes: 4, ..task.options(6, 5) };
     train_everywhere(&network, &task, &options);
-    let single = Single(task, Sum(Quadratic { lambda: 0.03 }, VoltageFloor { weight: 1e-4 }));
+    let single = Single(task, SumOfLosses(QuadraticLoss { lambda: 0.03 }, VoltageFloor { weight: 1e-4 }));
     train_everywhere(&network.to_f32(), &single, &options);
 }
 
@@ -134,25 +134,25 @@ fn theta_networks_learn_the_same_weights_on_any_number_of_threads() {
     let network = theta_network();
     let groups =
         [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Bias, Group::Readout, Group::Tau(1)];
-    let options = Options {
+    let options = TrainingOptions {
         h: 0.5,
         iterations: 8,
         batch: 11,
         seed: 2,
-        rates: groups.map(|group| Rate { group, rate: 1e-3 }).to_vec(),
+        rates: groups.map(|group| LearningRate { group, rate: 1e-3 }).to_vec(),
         clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
-        ..Options::default()
+        ..TrainingOptions::default()
     };
-    train_everywhere(&network, &Wave(Quadratic { lambda: 0.01 }), &options);
-    train_everywhere(&network.to_f32(), &Wave(Quadratic { lambda: 0.01 }), &options);
+    train_everywhere(&network, &Wave(QuadraticLoss { lambda: 0.01 }), &options);
+    train_everywhere(&network.to_f32(), &Wave(QuadraticLoss { lambda: 0.01 }), &options);
 }
 
 /// Gradient, cost, and norms of every trial of a batch, as bits.
 type BatchBits = (Vec<u64>, Vec<u64>, Vec<Vec<u64>>);
 
 fn batch_everywhere<T: Scalar>(network: &Network<T>, loss: &(dyn Loss<T> + Sync), clip: bool) {
-    let task = Wave(Quadratic { lambda: T::zero() });
-    let stage = Stage { iteration: 0, iterations: 1, trial: 0, level: 1.0 };
+    let task = Wave(QuadraticLoss { lambda: T::zero() });
+    let stage = TrainingStage { iteration: 0, iterations: 1, trial: 0, level: 1.0 };
     let trials: Vec<_> =
         (0..13).map(|b| task.trial(stage, &mut generator(9, Purpose::Training, b))).collect();
     let step = SplitStep::new(network, 0.5).expect("a step");
@@ -193,16 +193,16 @@ fn batch_everywhere<T: Scalar>(network: &Network<T>, loss: &(dyn Loss<T> + Sync)
 fn batches_have_the_same_gradient_on_any_number_of_threads() {
     let network = theta_network();
     for clip in [false, true] {
-        batch_everywhere(&network, &Quadratic { lambda: 0.01 }, clip);
-        batch_everywhere(&network.to_f32(), &Quadratic { lambda: 0.01 }, clip);
+        batch_everywhere(&network, &QuadraticLoss { lambda: 0.01 }, clip);
+        batch_everywhere(&network.to_f32(), &QuadraticLoss { lambda: 0.01 }, clip);
     }
 }
 
 /// What is clipped, and what is added up, is the gradient that each trial has by itself.
 #[test]
 fn a_batch_is_the_mean_of_its_clipped_trials() {
-    let (network, loss) = (theta_network(), Quadratic { lambda: 0.01 });
-    let stage = Stage { iteration: 0, iterations: 1, trial: 0, level: 1.0 };
+    let (network, loss) = (theta_network(), QuadraticLoss { lambda: 0.01 });
+    let stage = TrainingStage { iteration: 0, iterations: 1, trial: 0, level: 1.0 };
     let task = Wave(loss);
     let trials: Vec<_> = (0..5).map(|b| task.trial(stage, &mut generator(4, Purpose::Training, b))).collect();
     let step = SplitStep::new(&network, 0.5).expect("a step");

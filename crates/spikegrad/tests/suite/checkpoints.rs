@@ -140,7 +140,7 @@ fn trial(steps: usize, inputs: f64) -> Trial<f64> {
     trial
 }
 
-const LOSS: Quadratic<f64> = Quadratic { lambda: 0.01 };
+const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.01 };
 
 #[test]
 fn nothing_is_allocated_from_the_second_trial_on() {

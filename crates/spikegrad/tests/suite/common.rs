@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::tableau;
-use spikegrad::models::{GateShape, NeuronVjp, Reset};
+use spikegrad::models::{GateShape, Locate, NeuronVjp, Reset};
 use spikegrad::network::{
     Group, InitialState, Loss, Network, NoLoss, Population, Sample, SampleBar, Scalar, SplitStep, Trial,
 };
@@ -97,7 +97,7 @@ impl Model {
         // Action potentials and upstrokes are faster than the way to a threshold.
         let h = if action_potential {
             0.1
-        } else if N::LOCATED {
+        } else if N::LOCATE == Locate::DenseOutput {
             0.25
         } else {
             0.5
@@ -111,7 +111,7 @@ impl Model {
             voltage,
             h,
             action_potential,
-            mixed_units: action_potential || N::LOCATED,
+            mixed_units: action_potential || N::LOCATE == Locate::DenseOutput,
             ranges: Vec::new(),
             plain: !matches!(reset, Reset::To { .. }),
             relaxes: N::RELAXES,

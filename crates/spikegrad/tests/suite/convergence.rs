@@ -5,7 +5,7 @@ use crate::common::{Everything, Model, Problem, Spec, normal, order, problem, re
 use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{Step, Tableau, tableau};
 use spikegrad::models::math::half_angle;
-use spikegrad::models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta, for_each_neuron};
+use spikegrad::models::{GateShape, Lif, Locate, MorrisLecar, NeuronVjp, Nif, Theta, for_each_neuron};
 use spikegrad::network::{
     Group, Loss, Network, NoLoss, PlainStep, PlainTape, Population, Sample, SampleBar, Scalar, SplitStep,
     Trial, pontryagin,
@@ -79,7 +79,7 @@ fn check_split_step<N: NeuronVjp + Default>() {
     let model = Model::of::<N>();
     // Input samples so short that their quarter resolves an upstroke or an action potential by Euler's method.
     let (interval, duration) = match () {
-        () if N::LOCATED => (0.1, 30.0),
+        () if N::LOCATE == Locate::DenseOutput => (0.1, 30.0),
         () if N::RELAXES => (0.2, 40.0),
         () if model.action_potential => (0.5, 60.0),
         () => (1.0, 60.0),

@@ -122,7 +122,7 @@ fn padded(trial: &Trial<f64>, outputs: usize, padding: usize) -> Trial<f64> {
 
 #[test]
 fn samples_of_weight_zero_change_neither_cost_nor_gradient() {
-    let quadratic = Sum(Quadratic { lambda: 0.01 }, VoltageFloor { weight: 0.1 });
+    let quadratic = SumOfLosses(QuadraticLoss { lambda: 0.01 }, VoltageFloor { weight: 0.1 });
     let losses: [&dyn Loss<f64>; 2] = [&quadratic, &everything()];
     for (outputs, loss) in [1, 2].into_iter().flat_map(|outputs| losses.map(|loss| (outputs, loss))) {
         let network = network(outputs);

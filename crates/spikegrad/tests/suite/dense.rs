@@ -10,7 +10,7 @@ use spikegrad::adjoint::{GradientCheck, Memory, Sweep};
 use spikegrad::integrators::tableau;
 use spikegrad::models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta};
 use spikegrad::network::{Group, InitialState, Network, PlainStep, Population, SplitStep, Trial};
-use spikegrad::tasks::{NetworkObjective, Quadratic, Scheme};
+use spikegrad::tasks::{NetworkObjective, QuadraticLoss, Scheme};
 
 /// A random network below chaos, all of it trainable, and a trial on which it fires.
 fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Network<f64>, Trial<f64>, f64) {
@@ -54,7 +54,7 @@ fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Netw
 }
 
 fn gradient(scheme: &SplitStep<'_, f64>, trial: &Trial<f64>) -> (f64, Vec<f64>) {
-    let loss = Quadratic { lambda: 0.05 };
+    let loss = QuadraticLoss { lambda: 0.05 };
     let mut gradient = scheme.network().parameters.zeros_like();
     let run = scheme.run(trial, &loss).expect("a run");
     let cost = Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
@@ -86,7 +86,7 @@ fn both_paths_agree<N: NeuronVjp>(neuron: N, n: usize, seed: u64) -> Result<(), 
 
 fn check<N: NeuronVjp>(neuron: N, n: usize, seed: u64, plain: bool) -> Result<u64, TestCaseError> {
     let (network, trial, h) = random(neuron, n, true, seed);
-    let loss = Quadratic { lambda: 0.05 };
+    let loss = QuadraticLoss { lambda: 0.05 };
     prop_assert!(SplitStep::new(&network, h).expect("a scheme").is_dense());
     let scheme = if plain { Scheme::Plain(tableau::RK4) } else { Scheme::default() };
     let mut objective = NetworkObjective::new(network, &trial, &loss, scheme, h);
@@ -114,7 +114,7 @@ proptest! {
     }
 }
 
-/// Neurons enough for gradients of weights to wait for one another, see `crates/network/src/bursts.rs`.
+/// Neurons enough for gradients of weights to wait for one another, see `crates/network/src/projections/waiting.rs`.
 const MANY: usize = 96;
 
 #[test]
@@ -125,7 +125,7 @@ fn large_networks_have_an_exact_gradient() {
         both_paths_agree(MorrisLecar::default(), MANY, seed).expect("Morris-Lecar");
     }
     let (network, trial, h) = random(Theta::default(), MANY, false, 3);
-    let loss = Quadratic { lambda: 0.05 };
+    let loss = QuadraticLoss { lambda: 0.05 };
     let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), h);
     GradientCheck::default().assert(&mut objective).expect("an exact gradient");
 }
@@ -134,7 +134,7 @@ fn large_networks_have_an_exact_gradient() {
 fn large_networks_have_the_same_bits_with_any_memory_and_allocate_nothing() {
     let (network, trial, h) = random(Theta::default(), MANY, false, 4);
     let scheme = SplitStep::new(&network, h).expect("a scheme");
-    let loss = Quadratic { lambda: 0.05 };
+    let loss = QuadraticLoss { lambda: 0.05 };
     let run = scheme.run(&trial, &loss).expect("a run");
     let (_, expected) = gradient(&scheme, &trial);
     for memory in [Memory::Stored, Memory::SqrtSteps, Memory::Every(11), Memory::Every(3)] {
@@ -152,7 +152,7 @@ fn large_networks_have_the_same_bits_with_any_memory_and_allocate_nothing() {
 fn own_time_constants_converge_to_the_plain_field() {
     let (network, trial, _) = random(Theta::default(), 8, true, 7);
     let fine = PlainStep::new(&network, 0.01, tableau::RK4).expect("a scheme");
-    let loss = Quadratic { lambda: 0.05 };
+    let loss = QuadraticLoss { lambda: 0.05 };
     let truth = Sweep::new().cost(&fine.run(&trial, &loss).expect("a run")).expect("finite");
     let error = |h: f64| {
         let scheme = SplitStep::new(&network, h).expect("a scheme");

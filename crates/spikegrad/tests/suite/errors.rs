@@ -5,14 +5,15 @@ use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
 use spikegrad::integrators::{Divergence, tableau};
 use spikegrad::models::{
-    AdEx, GateShape, Integration, Lif, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta,
+    AdEx, GateShape, Integration, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta,
 };
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
     Sample, SampleBar, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
-    Batch, Clip, Error as TaskError, Optimiser, Options, Quadratic, Rate, Rule, Stage, Task, train,
+    Batch, Clip, Error as TaskError, LearningRate, Optimiser, QuadraticLoss, Task, TrainingOptions,
+    TrainingStage, UpdateRule, train,
 };
 
 /// Asserts that `result` is the error of the variant `$variant` with this message.
@@ -304,7 +305,7 @@ fn trials_that_do_not_fit() {
 
 #[test]
 fn a_loss_that_needs_targets() {
-    let (theta, loss) = (network(), Quadratic { lambda: 1.0 });
+    let (theta, loss) = (network(), QuadraticLoss { lambda: 1.0 });
     let step = SplitStep::new(&theta, 1.0).expect("a step");
     let aimless = Trial::silent(10, 1.0, 2);
     refused!(
@@ -323,7 +324,8 @@ struct Curved<const CLOSED: bool, const RESET: bool = true, const OWN_NAME: bool
 impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> Neuron for Curved<CLOSED, RESET, OWN_NAME> {
     const NAME: &'static str = if OWN_NAME { "curved" } else { "LIF" };
     const PARAMETERS: &'static [Parameter] = &[];
-    const METHOD: Integration = if CLOSED { Integration::ClosedForm } else { Integration::RungeKutta4 };
+    const METHOD: Integration = Integration::RungeKutta4;
+    const LOCATE: Locate = if CLOSED { Locate::ClosedForm } else { Locate::No };
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 0];
 
@@ -377,21 +379,22 @@ impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> NeuronVjp
 fn resets_that_no_closed_form_can_locate() {
     refused!(
         builder(Curved::<false>, 0.3).build(),
-        Error::NoClosedForm { .. },
-        "population `cells` has a reset at threshold, but its model does not say how it is found in the step: set \
-         `METHOD` to `Integration::ClosedForm` if f is affine in v, or else `LOCATED`"
+        Error::Locate { hard: true, .. },
+        "the model of population `cells` has a reset at a threshold, and does not say how it is located inside a step: set \
+         `LOCATE` to `Locate::ClosedForm` if f is affine in v, or else to `Locate::DenseOutput` with the \
+         `METHOD` that is right for f"
     );
     refused!(
         builder(Curved::<true>, 0.3).build(),
         Error::NotAffine { .. },
-        "the model of population `cells` has the closed form of an f that is affine in v as its `METHOD`, which f is not: name \
-         another one, and set `LOCATED`"
+        "the model of population `cells` locates its resets by the closed form of an f that is affine in v, which f is not: \
+         set `LOCATE` to `Locate::DenseOutput`, and `METHOD` to one that is right for f"
     );
     refused!(
         builder(Curved::<true, false>, 0.3).build(),
-        Error::NothingToLocate { .. },
-        "the model of population `cells` has a closed form as its `METHOD`, which is there to locate a reset at a threshold, \
-         and it has none: name another one"
+        Error::Locate { hard: false, .. },
+        "the model of population `cells` says how a reset is located inside a step, and has none at a threshold: set \
+         `LOCATE` to `Locate::No`"
     );
 }
 
@@ -452,7 +455,7 @@ fn batches_and_gradients_of_the_wrong_size() {
     let theta = network();
     let step = SplitStep::new(&theta, 1.0).expect("a step");
     let mut gradient = theta.parameters.zeros_like();
-    let loss = Quadratic { lambda: 1.0 };
+    let loss = QuadraticLoss { lambda: 1.0 };
     refused!(
         Batch::default().gradient(&step, &[], &loss, None, &mut gradient),
         TaskError::EmptyBatch,
@@ -482,7 +485,7 @@ fn batches_and_gradients_of_the_wrong_size() {
 
 #[test]
 fn largest_norms_that_nothing_can_be_clipped_at() {
-    let (network, loss) = (network(), Quadratic { lambda: 1.0 });
+    let (network, loss) = (network(), QuadraticLoss { lambda: 1.0 });
     let step = SplitStep::new(&network, 1.0).expect("a step");
     let mut gradient = network.parameters.zeros_like();
     let mut with =
@@ -510,10 +513,10 @@ fn largest_norms_that_nothing_can_be_clipped_at() {
 }
 
 /// Trials whose inputs are what the iteration says.
-struct Push(Quadratic<f64>, fn(usize) -> f64);
+struct Push(QuadraticLoss<f64>, fn(usize) -> f64);
 
 impl Task<f64> for Push {
-    fn trial(&self, stage: Stage, _: &mut ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, stage: TrainingStage, _: &mut ChaCha8Rng) -> Trial<f64> {
         let mut trial = trial();
         trial.inputs.fill((self.1)(stage.iteration));
         trial
@@ -528,9 +531,9 @@ impl Task<f64> for Push {
 
 #[test]
 fn options_out_of_their_domain() {
-    let task = Push(Quadratic { lambda: 1.0 }, |_| 0.0);
-    let with = |change: fn(&mut Options)| {
-        let mut options = Options { iterations: 1, batch: 2, ..Options::default() };
+    let task = Push(QuadraticLoss { lambda: 1.0 }, |_| 0.0);
+    let with = |change: fn(&mut TrainingOptions)| {
+        let mut options = TrainingOptions { iterations: 1, batch: 2, ..TrainingOptions::default() };
         change(&mut options);
         let mut network = network();
         network.parameters.input_mut().fill(1e-3);
@@ -539,7 +542,7 @@ fn options_out_of_their_domain() {
     assert!(with(|_| ()).is_ok());
     refused!(with(|o| o.batch = 0), TaskError::EmptyBatch, "the batch is empty: give at least one trial");
     for batch in [usize::MAX, usize::MAX / 2, 1 << 50] {
-        let mut options = Options { iterations: 2, batch, ..Options::default() };
+        let mut options = TrainingOptions { iterations: 2, batch, ..TrainingOptions::default() };
         let refused = train(&mut network(), &task, &options, &mut ());
         assert!(
             matches!(refused, Err(TaskError::BatchMemory { trials, .. }) if trials == batch),
@@ -559,32 +562,32 @@ fn options_out_of_their_domain() {
         "clip.factor = 0: the factor must be positive and finite"
     );
     refused!(
-        with(|o| o.rates = vec![Rate { group: Group::Bias, rate: -1e-3 }]),
+        with(|o| o.rates = vec![LearningRate { group: Group::Bias, rate: -1e-3 }]),
         TaskError::Option { .. },
         "rate = -0.001: a step size must be zero or positive, and finite"
     );
     refused!(
-        with(|o| o.rule = Rule::Sgd { momentum: 1.0 }),
+        with(|o| o.rule = UpdateRule::Sgd { momentum: 1.0 }),
         TaskError::Option { .. },
         "momentum = 1: it must lie in [0, 1)"
     );
     refused!(
-        with(|o| o.rule = Rule::Adam { beta_1: 0.9, beta_2: -0.1, epsilon: 1e-8 }),
+        with(|o| o.rule = UpdateRule::Adam { beta_1: 0.9, beta_2: -0.1, epsilon: 1e-8 }),
         TaskError::Option { .. },
         "beta_2 = -0.1: it must lie in [0, 1)"
     );
     refused!(
-        with(|o| o.rule = Rule::Adam { beta_1: 0.9, beta_2: 0.9, epsilon: 0.0 }),
+        with(|o| o.rule = UpdateRule::Adam { beta_1: 0.9, beta_2: 0.9, epsilon: 0.0 }),
         TaskError::Option { .. },
         "epsilon = 0: it must be positive"
     );
     refused!(
-        with(|o| o.rates = vec![Rate { group: Group::Tau(0), rate: 1e-3 }]),
+        with(|o| o.rates = vec![LearningRate { group: Group::Tau(0), rate: 1e-3 }]),
         TaskError::Untrainable { .. },
         "there is a step size for tau[0], which is frozen: remove it from the rates or unfreeze the group"
     );
     refused!(
-        with(|o| o.rates = vec![Rate { group: Group::Recurrent(2), rate: 1e-3 }]),
+        with(|o| o.rates = vec![LearningRate { group: Group::Recurrent(2), rate: 1e-3 }]),
         TaskError::Untrainable { .. },
         "there is a step size for W[2], which the network does not have: remove it from the rates or unfreeze the group"
     );
@@ -596,7 +599,7 @@ fn options_out_of_their_domain() {
     let other = Network::builder().population(population(Nif, 0.3)).synapse("slow", 10.0).build();
     let mut other = other.expect("a network");
     let gradient = other.parameters.zeros_like();
-    let mut optimiser = Optimiser::new(&network(), Rule::ADAM, &[]).expect("an optimiser");
+    let mut optimiser = Optimiser::new(&network(), UpdateRule::ADAM, &[]).expect("an optimiser");
     refused!(
         optimiser.step(&mut other, &gradient, 1.0),
         TaskError::Length { .. },
@@ -682,7 +685,7 @@ fn costs_and_gradients_that_overflow_are_named() {
     theta.parameters.bias_mut().fill(0.05);
     theta.parameters.readout_mut().fill(1.0);
     let step = SplitStep::new(&theta, 1.0).expect("a step");
-    let loss = Quadratic { lambda: 0.0 };
+    let loss = QuadraticLoss { lambda: 0.0 };
     let mut far = trial();
     far.targets[6] = 1e200;
     let error = Sweep::new().cost(&step.run(&far, &loss).expect("a run")).expect_err("an infinite cost");
@@ -710,7 +713,7 @@ fn a_trial_that_explodes_is_left_out_and_counted() {
         trial
     };
     let step = SplitStep::new(&network, 0.1).expect("a step");
-    let loss = Quadratic { lambda: 1.0 };
+    let loss = QuadraticLoss { lambda: 1.0 };
     let (mut with, mut without) = (network.parameters.zeros_like(), network.parameters.zeros_like());
     let trials = [calm(60.0), explosion.clone(), calm(90.0)];
     let result = Batch::default().gradient(&step, &trials, &loss, None, &mut with).expect("a gradient");
@@ -734,12 +737,18 @@ fn training_counts_what_it_skips_and_stops_when_nothing_is_left() {
     // A weight that turns a large input into an overflow.
     start.parameters.input_mut().fill(1e-3);
     // What is tested are inputs far beyond those that the steps resolve.
-    let options = Options { iterations: 4, batch: 3, clip: None, short_crossings: 1.0, ..Options::default() };
-    let calm = Push(Quadratic { lambda: 1.0 }, |_| 1.0);
+    let options = TrainingOptions {
+        iterations: 4,
+        batch: 3,
+        clip: None,
+        short_crossings: 1.0,
+        ..TrainingOptions::default()
+    };
+    let calm = Push(QuadraticLoss { lambda: 1.0 }, |_| 1.0);
     let history = train(&mut start.clone(), &calm, &options, &mut ()).expect("training");
     assert!(history.iter().all(|i| i.skipped == 0) && history.len() == 4);
 
-    let explosion = Push(Quadratic { lambda: 1.0 }, |iteration| if iteration == 2 { 1e308 } else { 1.0 });
+    let explosion = Push(QuadraticLoss { lambda: 1.0 }, |iteration| if iteration == 2 { 1e308 } else { 1.0 });
     start.parameters.input_mut().fill(1e3);
     let mut network = start.clone();
     let error = train(&mut network, &explosion, &options, &mut ()).expect_err("an explosion");

@@ -23,7 +23,8 @@ use spikegrad::network::{
     SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
-    Clip, Options, Purpose, Quadratic, Rate, Rule, Schedule, Stage, Task, Validation, generator, train,
+    Clip, LearningRate, Pull, Purpose, QuadraticLoss, Schedule, Task, TrainingOptions, TrainingStage,
+    UpdateRule, Validation, generator, train,
 };
 
 static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
@@ -440,10 +441,10 @@ fn any_network_on_any_trial_is_refused_or_finite_or_says_where_it_diverged() {
 }
 
 /// Follows a target with noise as its input.
-struct Follow(Quadratic<f64>);
+struct Follow(QuadraticLoss<f64>);
 
 impl Task<f64> for Follow {
-    fn trial(&self, _: Stage, rng: &mut ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, _: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f64> {
         let mut trial = Trial { targets: vec![0.02; 20], ..Trial::silent(20, 1.0, 1) };
         trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
         trial
@@ -456,11 +457,11 @@ impl Task<f64> for Follow {
     }
 }
 
-fn options() -> impl Strategy<Value = Options> {
+fn options() -> impl Strategy<Value = TrainingOptions> {
     let rule = prop_oneof![
         (number(0.0..1.0), number(0.0..1.0), number(1e-9..1e-6))
-            .prop_map(|(beta_1, beta_2, epsilon)| { Rule::Adam { beta_1, beta_2, epsilon } }),
-        number(0.0..1.0).prop_map(|momentum| Rule::Sgd { momentum }),
+            .prop_map(|(beta_1, beta_2, epsilon)| { UpdateRule::Adam { beta_1, beta_2, epsilon } }),
+        number(0.0..1.0).prop_map(|momentum| UpdateRule::Sgd { momentum }),
     ];
     let groups = [
         Group::Recurrent(0),
@@ -471,8 +472,9 @@ fn options() -> impl Strategy<Value = Options> {
         Group::GateWidth(0),
         Group::Recurrent(9),
     ];
-    let rate =
-        move || (select(groups.to_vec()), number(1e-4..1e-2)).prop_map(|(group, rate)| Rate { group, rate });
+    let rate = move || {
+        (select(groups.to_vec()), number(1e-4..1e-2)).prop_map(|(group, rate)| LearningRate { group, rate })
+    };
     let schedule = prop_oneof![
         Just(Schedule::Constant),
         number(0.0..1.0).prop_map(|last| Schedule::Cosine { last }),
@@ -495,16 +497,18 @@ fn options() -> impl Strategy<Value = Options> {
         ),
     ];
     let counts = (0..4_usize, 0..4_usize, size(1..4), size(1..4));
-    let vectors = (prop::collection::vec(rate(), 0..4), prop::collection::vec(rate(), 0..2));
+    let pull = rate().prop_map(|LearningRate { group, rate }| Pull { group, part: rate });
+    let vectors = (prop::collection::vec(rate(), 0..4), prop::collection::vec(pull, 0..2));
     ((number(0.2..1.0), counts, rule, vectors), (schedule, clip, memory(), validation)).prop_map(
         |(
             (h, (iterations, batch, average, lanes), rule, (rates, pulls)),
             (schedule, clip, memory, validation),
         )| {
-            // Most steps divide the trial's samples.
-            let h = if h > 0.2 && h < 1.0 { 0.5 } else { h };
-            let defaults = Options::default();
-            Options {
+            // Most steps divide the trial's samples. None makes so many that to take them all would be right and last for days: those
+            // below this one are refused.
+            let h = if h > 1e-15 && h < 1.0 { 0.5 } else { h };
+            let defaults = TrainingOptions::default();
+            TrainingOptions {
                 h,
                 iterations,
                 batch,
@@ -537,7 +541,7 @@ fn any_options_train_or_are_refused_and_never_ruin_the_network() {
     let trained = std::cell::Cell::new(0_usize);
     let result = runner().run(&options(), |options| {
         let mut network = start.clone();
-        match train(&mut network, &Follow(Quadratic { lambda: 0.1 }), &options, &mut ()) {
+        match train(&mut network, &Follow(QuadraticLoss { lambda: 0.1 }), &options, &mut ()) {
             Ok(history) => {
                 trained.set(trained.get() + usize::from(!history.is_empty()));
                 prop_assert!(history.iter().all(|done| done.cost.is_finite()));

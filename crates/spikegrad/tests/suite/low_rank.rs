@@ -13,11 +13,12 @@ use spikegrad::network::{
     pontryagin,
 };
 use spikegrad::tasks::{
-    NetworkObjective, Optimiser, Purpose, Quadratic, Rate, Rule, Scheme, generator, load, save,
+    LearningRate, NetworkObjective, Optimiser, Purpose, QuadraticLoss, Scheme, UpdateRule, generator, load,
+    save,
 };
 
 const H: f64 = 0.5;
-const LOSS: Quadratic<f64> = Quadratic { lambda: 0.1 };
+const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.1 };
 
 /// `n` neurons with a class of low rank before and behind a full one.
 fn builder<N: NeuronVjp>(neuron: N, n: usize) -> NetworkBuilder {
@@ -157,7 +158,7 @@ fn dual_numbers_agree_with_the_adjoint_of_low_rank() {
             .expect("finite");
         let mut dual = network.to_dual();
         let trial = trial.map(Dual64::from);
-        let loss = Quadratic { lambda: Dual64::from(0.1) };
+        let loss = QuadraticLoss { lambda: Dual64::from(0.1) };
         let (_, forward) = forward_sensitivity(network.parameters.values(), |parameters| {
             dual.parameters.values_mut().copy_from_slice(parameters);
             let step = SplitStep::new(&dual, H)?;
@@ -209,8 +210,8 @@ fn networks_of_low_rank_train_and_are_kept_in_files() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("network");
     let groups = [(Group::Left(0), 3e-3), (Group::Right(0), 3e-3), (Group::Readout, 0.1)];
-    let rates = groups.map(|(group, rate)| Rate { group, rate });
-    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let rates = groups.map(|(group, rate)| LearningRate { group, rate });
+    let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let (first, _) = gradient(&network, &trial, Memory::Stored);
     let before = network.parameters.left(0).clone_owned();
     for _ in 0..60 {

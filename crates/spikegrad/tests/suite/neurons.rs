@@ -3,8 +3,8 @@
 
 use spikegrad::integrators::{Exponential, FiringField, Method, ResetStep, Tableau, tableau};
 use spikegrad::models::{
-    AdEx, AdaptiveLif, Array, Eif, FitzHughNagumo, GateShape, HodgkinHuxley, Izhikevich, Lif, MorrisLecar,
-    Neuron, NeuronVjp, Quadratic, Theta, for_each_neuron,
+    AdEx, AdaptiveLif, Array, Eif, FitzHughNagumo, GateShape, HodgkinHuxley, Izhikevich, Lif, Locate,
+    MorrisLecar, Neuron, NeuronVjp, Qif, Theta, for_each_neuron,
 };
 use spikegrad::network::{Network, NoLoss, Population, Recording, SplitStep, Trial};
 
@@ -84,7 +84,7 @@ fn eif_has_the_rheobase_and_the_periods_of_its_equation() {
 /// Latham et al. (2000): rheobase `(v_c - v_rest) / 4`, and above it the period of equation (55).
 #[test]
 fn quadratic_neuron_has_the_rheobase_and_the_periods_of_its_equation() {
-    let qif = Quadratic::default();
+    let qif = Qif::default();
     assert!(run(&qif, 0.98 * qif.rheobase(), 2000.0, 0.05, tableau::RK4).0.is_empty());
     assert!(run(&qif, 1.02 * qif.rheobase(), 2000.0, 0.05, tableau::RK4).0.len() > 2);
     for current in [4.0, 8.0, 40.0] {
@@ -186,7 +186,7 @@ fn models_are_right_by_the_method_that_they_name_where_euler_is_late() {
         ("AdEx", late(AdEx::tonic(), 500.0, 81, 0.25), 0.25),
         ("Izhikevich", late(Izhikevich::default(), 10.0, 23, 0.25), 0.25),
         ("EIF", late(Eif::default(), 0.5, 31, 0.25), 0.25),
-        ("QIF", late(Quadratic::default(), 20.0, 52, 0.5), 0.5),
+        ("QIF", late(Qif::default(), 20.0, 52, 0.5), 0.5),
         ("ALIF", late(AdaptiveLif::default(), 0.1, 10, 1.0), 1.0),
     ];
     for (what, [own, euler], h) in of {
@@ -379,7 +379,7 @@ fn reference<N: Neuron>(neuron: &N, current: f64, duration: f64) -> Vec<f64> {
 }
 
 fn check_spike_times<N: NeuronVjp + Default>() {
-    if !N::LOCATED {
+    if N::LOCATE != Locate::DenseOutput {
         return;
     }
     let (model, neuron, duration) = (Model::of::<N>(), N::default(), 60.0);

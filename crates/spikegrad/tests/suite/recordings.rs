@@ -5,12 +5,12 @@ use crate::common::Model;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as SweepError, Sweep};
 use spikegrad::integrators::{Divergence, EventLog, Method, tableau};
-use spikegrad::models::{GateShape, HodgkinHuxley, Lif, MorrisLecar, NeuronVjp, Nif, Quadratic, Theta};
+use spikegrad::models::{GateShape, HodgkinHuxley, Lif, MorrisLecar, NeuronVjp, Nif, Qif, Theta};
 use spikegrad::network::{
     Error, Group, Loss, Network, Population, Recording, Spike, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
-    Error as TaskError, Options, Quadratic as Square, Stage, Task, Validation, evaluate, train,
+    Error as TaskError, QuadraticLoss, Task, TrainingOptions, TrainingStage, Validation, evaluate, train,
 };
 
 /// Neurons without connections, each with its tonic current.
@@ -30,7 +30,7 @@ fn network<N: NeuronVjp>(neuron: N, currents: &[f64], width: f64) -> Network<f64
 fn record(network: &Network<f64>, h: f64, steps: usize, method: impl Into<Option<Method>>) -> Recording<f64> {
     let scheme = SplitStep::with_method(network, h, method).expect("a scheme");
     let trial = Trial { targets: vec![0.0; steps], ..Trial::silent(steps, h, 1) };
-    scheme.run(&trial, &Square { lambda: 0.0 }).expect("a run").record().expect("finite")
+    scheme.run(&trial, &QuadraticLoss { lambda: 0.0 }).expect("a run").record().expect("finite")
 }
 
 /// A squid's axon under Euler's method at a step that is too long for it: 27 steps go well.
@@ -43,7 +43,7 @@ fn squid() -> (Network<f64>, Trial<f64>) {
 fn a_simulation_that_diverges_has_the_error_of_its_gradient() {
     let (network, trial) = squid();
     let scheme = SplitStep::with_method(&network, 0.1, tableau::EULER).expect("a scheme");
-    let run = scheme.run(&trial, &Square { lambda: 0.0 }).expect("a run");
+    let run = scheme.run(&trial, &QuadraticLoss { lambda: 0.0 }).expect("a run");
     let mut gradient = network.parameters.zeros_like();
     let Err(SweepError::Diverged(expected)) = Sweep::new().gradient(&run, gradient.values_mut()) else {
         panic!("the gradient is not finite");
@@ -72,15 +72,15 @@ fn a_cost_that_is_not_finite_is_an_error_of_the_recording() {
     let mut trial = Trial { targets: vec![0.0; 10], ..Trial::silent(10, 1.0, 1) };
     trial.targets[6] = 1e200;
     let scheme = SplitStep::new(&network, 1.0).expect("a scheme");
-    let recorded = scheme.run(&trial, &Square { lambda: 0.0 }).expect("a run").record();
+    let recorded = scheme.run(&trial, &QuadraticLoss { lambda: 0.0 }).expect("a run").record();
     assert_eq!(recorded.map(drop), Err(Error::Diverged(Divergence::Cost { step: 6, time: 7.0 })));
 }
 
 /// Trials of a network that is pushed in iteration 1, which is that of held-out trials, and left alone in iteration 0.
-struct Push(Square<f64>);
+struct Push(QuadraticLoss<f64>);
 
 impl Task<f64> for Push {
-    fn trial(&self, stage: Stage, _: &mut ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, stage: TrainingStage, _: &mut ChaCha8Rng) -> Trial<f64> {
         let mut trial = Trial { targets: vec![0.0; 60], ..Trial::silent(60, 0.1, 1) };
         trial.inputs.fill(if stage.iteration == 1 && stage.trial == 2 { 1e6 } else { 1.0 });
         trial
@@ -98,8 +98,8 @@ impl Task<f64> for Push {
 fn held_out_trials_that_diverge_have_no_score() {
     let mut network = network(HodgkinHuxley::default(), &[0.0], 30.0);
     network.parameters.input_mut().fill(1.0);
-    let task = Push(Square { lambda: 0.0 });
-    let options = Options {
+    let task = Push(QuadraticLoss { lambda: 0.0 });
+    let options = TrainingOptions {
         h: 0.1,
         method: tableau::EULER.into(),
         iterations: 1,
@@ -114,7 +114,7 @@ fn held_out_trials_that_diverge_have_no_score() {
             slow: 1.0,
             patience: 3,
         }),
-        ..Options::default()
+        ..TrainingOptions::default()
     };
     let look = |_: &Trial<f64>, recording: &Recording<f64>| recording.cost;
     assert!(evaluate(&network, &task, &options, 2, look).is_ok());
@@ -160,8 +160,8 @@ fn a_spike_has_the_time_at_which_the_voltage_passes_threshold() {
 
 #[test]
 fn a_spike_has_the_time_at_which_the_reset_was_located() {
-    let model = Model::of::<Quadratic>();
-    let network = network(Quadratic::default(), &[3.0 * model.current], 0.3 * model.voltage);
+    let model = Model::of::<Qif>();
+    let network = network(Qif::default(), &[3.0 * model.current], 0.3 * model.voltage);
     let fine = record(&network, 0.002, 50_000, tableau::RK4).spike_times().remove(0);
     for h in [0.05, 0.25] {
         let times = record(&network, h, (100.0 / h) as usize, tableau::RK4).spike_times().remove(0);

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use spikegrad::models::GateShape;
 use spikegrad::network::{Group, Network};
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
-use spikegrad::tasks::{Checkpoint, Error, Iteration, Observer, Options, Rate, Validation, load, train};
+use spikegrad::tasks::{
+    Checkpoint, Error, Iteration, Observer, Pull, TrainingOptions, Validation, load, train,
+};
 
 fn task() -> PredictiveCoding {
     PredictiveCoding { duration: (10.0, 20.0), ..PredictiveCoding::autoencoder(6) }
@@ -15,8 +17,8 @@ fn start() -> Network<f64> {
     task().network(GateShape::RaisedCosine, 0.3, 3).expect("a network")
 }
 
-fn options(checkpoint: Option<Checkpoint>) -> Options {
-    Options { batch: 4, checkpoint, ..task().options(12, 3) }
+fn options(checkpoint: Option<Checkpoint>) -> TrainingOptions {
+    TrainingOptions { batch: 4, checkpoint, ..task().options(12, 3) }
 }
 
 /// Copies the checkpoint away at some iteration, as a killed process would have left it.
@@ -78,7 +80,7 @@ fn killed_and_stopped_training_goes_on_to_the_same_bits() {
 }
 
 /// With levels, a best network, an average and a pull; scores are errors, so that a level rises at any of them.
-fn steered(checkpoint: Option<Checkpoint>) -> Options {
+fn steered(checkpoint: Option<Checkpoint>) -> TrainingOptions {
     let validation = Validation {
         every: 2,
         trials: 3,
@@ -89,8 +91,8 @@ fn steered(checkpoint: Option<Checkpoint>) -> Options {
         slow: 0.5,
         patience: 2,
     };
-    let pulls = vec![Rate { group: Group::Recurrent(1), rate: 0.1 }];
-    Options { iterations: 30, validation: Some(validation), pulls, average: 3, ..options(checkpoint) }
+    let pulls = vec![Pull { group: Group::Recurrent(1), part: 0.1 }];
+    TrainingOptions { iterations: 30, validation: Some(validation), pulls, average: 3, ..options(checkpoint) }
 }
 
 #[test]
@@ -119,11 +121,11 @@ fn steered_training_goes_on_to_the_same_bits_and_its_file_has_the_best_network()
 fn a_checkpoint_of_other_options_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let checkpoint = Checkpoint { path: directory.path().join("run"), every: 1 };
-    let few = Options { iterations: 2, ..options(Some(checkpoint)) };
+    let few = TrainingOptions { iterations: 2, ..options(Some(checkpoint)) };
     train(&mut start(), &task(), &few, &mut ()).expect("trained");
     let mut network = start();
     let before = network.parameters.clone();
-    let other = Options { seed: 4, ..few };
+    let other = TrainingOptions { seed: 4, ..few };
     let error = train(&mut network, &task(), &other, &mut ()).expect_err("refused");
     assert!(
         matches!(error, Error::Checkpoint(_)) && error.to_string().contains("does not fit the options"),

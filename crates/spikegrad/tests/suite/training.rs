@@ -10,7 +10,7 @@ use spikegrad::tasks::{Error, Finding, Validation};
 use crate::common::real;
 
 /// Four theta neurons below threshold are to answer a push, which three of ten trials have; the others are silent.
-struct Rare(Quadratic<f64>);
+struct Rare(QuadraticLoss<f64>);
 
 fn network() -> Network<f64> {
     let mut network = Network::builder()
@@ -29,7 +29,7 @@ fn network() -> Network<f64> {
 }
 
 impl Task<f64> for Rare {
-    fn trial(&self, stage: Stage, _: &mut ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, stage: TrainingStage, _: &mut ChaCha8Rng) -> Trial<f64> {
         let mut trial = Trial::silent(100, 1.0, 1);
         trial.targets = vec![0.0; 100];
         if stage.trial % 10 < 3 {
@@ -48,9 +48,9 @@ impl Task<f64> for Rare {
     }
 }
 
-fn options() -> Options {
-    let rate = |group, rate| Rate { group, rate };
-    Options {
+fn options() -> TrainingOptions {
+    let rate = |group, rate| LearningRate { group, rate };
+    TrainingOptions {
         iterations: 100,
         batch: 10,
         // The program is trained as it is, however fast the neurons become.
@@ -61,7 +61,7 @@ fn options() -> Options {
             rate(Group::Bias, 1e-4),
             rate(Group::Readout, 1e-2),
         ],
-        ..Options::default()
+        ..TrainingOptions::default()
     }
 }
 
@@ -69,15 +69,15 @@ fn options() -> Options {
 fn silent_trials_do_not_stop_the_others_from_learning() {
     let train = |clip: Option<Clip>| {
         let mut network = network();
-        let options = Options { clip, ..options() };
+        let options = TrainingOptions { clip, ..options() };
         let history =
-            train(&mut network, &Rare(Quadratic { lambda: 0.0 }), &options, &mut ()).expect("training");
+            train(&mut network, &Rare(QuadraticLoss { lambda: 0.0 }), &options, &mut ()).expect("training");
         (network, history[0].cost, history[99].cost)
     };
     let start = network();
     let (free, first, last) = train(None);
     assert!(last < 0.5 * first, "without clipping: {first} {last}");
-    let (clipped, first, last) = train(Options::default().clip);
+    let (clipped, first, last) = train(TrainingOptions::default().clip);
     assert!(last < 0.5 * first, "with clipping: {first} {last}");
     for group in [Group::Recurrent(0), Group::Input] {
         for trained in [&free, &clipped] {
@@ -128,11 +128,11 @@ fn a_gradient_whose_squares_overflow_is_clipped_and_does_not_vanish() {
 struct Steady {
     interval: f64,
     input: f64,
-    loss: Quadratic<f64>,
+    loss: QuadraticLoss<f64>,
 }
 
 impl Task<f64> for Steady {
-    fn trial(&self, _: Stage, rng: &mut ChaCha8Rng) -> Trial<f64> {
+    fn trial(&self, _: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f64> {
         let samples = (600.0 / self.interval).round() as usize;
         let mut trial = Trial::silent(samples, self.interval, 1);
         trial.inputs.fill(self.input * (1.0 + 0.1 * rng.random::<f64>()));
@@ -152,7 +152,7 @@ impl Task<f64> for Steady {
 #[test]
 fn training_finds_steps_too_coarse_for_the_gate_and_neurons_that_are_silent() {
     let run = |h: f64, input: f64, short_crossings: f64| {
-        let task = Steady { interval: h, input, loss: Quadratic { lambda: 0.0 } };
+        let task = Steady { interval: h, input, loss: QuadraticLoss { lambda: 0.0 } };
         let validation = Validation {
             every: 2,
             trials: 3,
@@ -164,7 +164,8 @@ fn training_finds_steps_too_coarse_for_the_gate_and_neurons_that_are_silent() {
             patience: 9,
         };
         let validation = Some(validation);
-        let options = Options { h, iterations: 2, batch: 10, validation, short_crossings, ..options() };
+        let options =
+            TrainingOptions { h, iterations: 2, batch: 10, validation, short_crossings, ..options() };
         let mut trained = network();
         let history = match train(&mut trained, &task, &options, &mut ()) {
             Ok(history) => history,
@@ -227,8 +228,8 @@ fn a_progress_bar_shows_what_there_is_to_find() {
 fn crossings_of_the_tape_are_those_of_the_run() {
     let mut network = network();
     network.parameters.bias_mut().fill(0.05);
-    let task = Steady { interval: 1.0, input: 2.5, loss: Quadratic { lambda: 0.0 } };
-    let trial = task.trial(Stage::held_out(0), &mut generator(1, Purpose::Training, 0));
+    let task = Steady { interval: 1.0, input: 2.5, loss: QuadraticLoss { lambda: 0.0 } };
+    let trial = task.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Training, 0));
     let scheme = SplitStep::new(&network, 1.0).expect("a step");
     let run = scheme.run(&trial, &task.loss).expect("a run");
     let mut log = EventLog::default();

@@ -6,11 +6,11 @@ use spikegrad::adjoint::{GradientCheck, Sweep};
 use spikegrad::integrators::{EventLog, RESOLVED_UPSTROKE, tableau};
 use spikegrad::models::{AdEx, Eif, GateShape, NeuronVjp};
 use spikegrad::network::{Group, Network, Population, SplitStep, Trial};
-use spikegrad::tasks::{NetworkObjective, Purpose, Quadratic, Scheme, generator};
+use spikegrad::tasks::{NetworkObjective, Purpose, QuadraticLoss, Scheme, generator};
 
 use crate::common::normal;
 
-const LOSS: Quadratic<f64> = Quadratic { lambda: 0.0 };
+const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.0 };
 
 /// A random network of six neurons with a gate from `v_t` to threshold, currents between `drive`, weights of `gain`.
 fn network<N: NeuronVjp>(

@@ -14,7 +14,8 @@ use spikegrad::network::{
     Error, Group, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
-    NetworkObjective, Optimiser, Purpose, Quadratic, Rate, Rule, Scheme, generator, load, save,
+    LearningRate, NetworkObjective, Optimiser, Pull, Purpose, QuadraticLoss, Scheme, UpdateRule, generator,
+    load, save,
 };
 
 const H: f64 = 0.5;
@@ -61,7 +62,7 @@ fn check<N: NeuronVjp>(
     seed: u64,
 ) -> Result<GradientReport, TestCaseError> {
     let (network, trial) = random(neuron, n, own_taus, seed);
-    let loss = Quadratic { lambda: 0.1 };
+    let loss = QuadraticLoss { lambda: 0.1 };
     let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), H);
     let report =
         GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
@@ -91,7 +92,7 @@ fn networks_with_delays_have_an_exact_gradient() {
 
 #[test]
 fn dual_numbers_agree_with_the_adjoint_behind_delays() {
-    let loss = Quadratic { lambda: 0.1 };
+    let loss = QuadraticLoss { lambda: 0.1 };
     for (seed, own_taus) in [(1, false), (2, false), (3, true)] {
         let (network, trial) = random(Theta::default(), 4, own_taus, seed);
         let mut gradient = network.parameters.zeros_like();
@@ -100,7 +101,7 @@ fn dual_numbers_agree_with_the_adjoint_behind_delays() {
         Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
         let mut dual = network.to_dual();
         let trial = trial.map(Dual64::from);
-        let loss = Quadratic { lambda: Dual64::from(0.1) };
+        let loss = QuadraticLoss { lambda: Dual64::from(0.1) };
         let (_, forward) = forward_sensitivity(network.parameters.values(), |parameters| {
             dual.parameters.values_mut().copy_from_slice(parameters);
             let step = SplitStep::new(&dual, H)?;
@@ -195,7 +196,7 @@ fn no_charge_is_lost_on_the_way() {
 
 #[test]
 fn checkpointed_gradient_behind_delays_has_the_bits_of_the_stored_one() {
-    let loss = Quadratic { lambda: 0.1 };
+    let loss = QuadraticLoss { lambda: 0.1 };
     for own_taus in [false, true] {
         let (network, trial) = random(Theta::default(), 5, own_taus, 4);
         let scheme = SplitStep::new(&network, H).expect("a scheme");
@@ -282,10 +283,10 @@ fn training_keeps_to_dales_law() {
     let mut network = balanced(20, 1);
     let mut trial = Trial::silent(200, H, 0);
     trial.targets = (0..200).map(|n| (0.05 * f64::from(n)).sin()).collect();
-    let loss = Quadratic { lambda: 0.0 };
+    let loss = QuadraticLoss { lambda: 0.0 };
     let groups = [(Group::Recurrent(0), 2e-3), (Group::Recurrent(1), 2e-3), (Group::Readout, 0.1)];
-    let rates = groups.map(|(group, rate)| Rate { group, rate });
-    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let rates = groups.map(|(group, rate)| LearningRate { group, rate });
+    let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let weights = |network: &Network<f64>| -> Vec<f64> {
         (0..2).flat_map(|class| network.parameters.group(Group::Recurrent(class)).to_vec()).collect()
     };
@@ -358,7 +359,7 @@ fn cortical(n: usize, steps: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
 
 #[test]
 fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_their_signs() {
-    let loss = Quadratic { lambda: 0.1 };
+    let loss = QuadraticLoss { lambda: 0.1 };
     let mut merged: Option<GradientReport> = None;
     for (n, seed) in [(5, 1), (5, 2), (10, 3), (10, 4), (20, 5)] {
         let (network, trial) = cortical(n, 120, seed);
@@ -386,8 +387,8 @@ fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_th
         (Group::Readout, 0.2),
         (Group::Bias, 0.005),
     ];
-    let rates = groups.map(|(group, rate)| Rate { group, rate });
-    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let rates = groups.map(|(group, rate)| LearningRate { group, rate });
+    let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let (mut costs, mut vanished) = (Vec::new(), 0);
     for _ in 0..60 {
         let mut gradient = network.parameters.zeros_like();
@@ -500,7 +501,7 @@ fn layered(width: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
 
 #[test]
 fn layers_with_recurrence_and_skip_connections_have_an_exact_gradient() {
-    let loss = Quadratic { lambda: 0.1 };
+    let loss = QuadraticLoss { lambda: 0.1 };
     let mut merged: Option<GradientReport> = None;
     for (width, seed) in [(1, 1), (2, 2), (2, 3), (4, 4), (6, 5)] {
         let (network, trial) = layered(width, seed);
@@ -523,10 +524,11 @@ fn layers_with_recurrence_and_skip_connections_have_an_exact_gradient() {
 #[test]
 fn connections_that_do_not_exist_stay_zero_through_training() {
     let (mut network, trial) = layered(4, 6);
-    let loss = Quadratic { lambda: 0.0 };
+    let loss = QuadraticLoss { lambda: 0.0 };
     let groups = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Readout];
-    let rates = groups.map(|group| Rate { group, rate: if group == Group::Readout { 0.5 } else { 5e-3 } });
-    let mut optimiser = Optimiser::new(&network, Rule::ADAM, &rates).expect("an optimiser");
+    let rates =
+        groups.map(|group| LearningRate { group, rate: if group == Group::Readout { 0.5 } else { 5e-3 } });
+    let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let first = |network: &Network<f64>| {
         let scheme = SplitStep::new(network, H).expect("a scheme");
         scheme
@@ -575,7 +577,7 @@ fn connections_that_do_not_exist_stay_zero_through_training() {
 
 /// The gradient of the cost on the trial.
 fn gradient(network: &Network<f64>, trial: &Trial<f64>) -> Vec<f64> {
-    let (loss, scheme) = (Quadratic { lambda: 0.1 }, SplitStep::new(network, H).expect("a scheme"));
+    let (loss, scheme) = (QuadraticLoss { lambda: 0.1 }, SplitStep::new(network, H).expect("a scheme"));
     let mut gradient = network.parameters.zeros_like();
     let run = scheme.run(trial, &loss).expect("a run");
     Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
@@ -606,9 +608,11 @@ fn frozen_entries_have_no_gradient_and_the_others_the_same_bits() {
     assert_eq!(gradient(&partly, &trial), expected);
 
     // Neither steps nor pulls change them.
-    let rates = groups.map(|group| Rate { group, rate: 0.1 });
-    let optimiser = Optimiser::new(&partly, Rule::ADAM, &rates).expect("an optimiser");
-    let mut optimiser = optimiser.pull(&partly, &rates).expect("a pull");
+    let rates = groups.map(|group| LearningRate { group, rate: 0.1 });
+    let optimiser = Optimiser::new(&partly, UpdateRule::ADAM, &rates).expect("an optimiser");
+    let mut optimiser = optimiser
+        .pull(&partly, &rates.map(|LearningRate { group, rate }| Pull { group, part: rate }))
+        .expect("a pull");
     let mut bar = partly.parameters.zeros_like();
     for _ in 0..3 {
         bar.values_mut().copy_from_slice(&gradient(&partly, &trial));

@@ -20,16 +20,16 @@ use crate::scalar::ForEach;
 use plain::Plain;
 use vectors::Vectors;
 
-struct Loops;
+struct ColumnLoops;
 
-impl ForEach for Loops {
+impl ForEach for ColumnLoops {
     type Of<T: 'static> = &'static dyn Columns<T>;
 }
 
 /// The loops over columns for a scalar.
 pub(crate) fn columns<T: Scalar>() -> &'static dyn Columns<T> {
     static VECTORS: LazyLock<Vectors> = LazyLock::new(|| Vectors(*ARCH));
-    T::choose::<Loops>(&*VECTORS, &*VECTORS, &Plain)
+    T::choose::<ColumnLoops>(&*VECTORS, &*VECTORS, &Plain)
 }
 
 #[cfg(test)]

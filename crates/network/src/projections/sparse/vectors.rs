@@ -122,7 +122,7 @@ macro_rules! vectors {
                 add_groups(simd, w, groups, y);
             }
 
-            /// The same for whole groups of columns.
+            /// Adds whole groups of columns, times a charge each and the gain, to `y`.
             #[inline(always)]
             fn add_groups<S: pulp::Simd>(
                 simd: S,
@@ -206,7 +206,7 @@ macro_rules! vectors {
                 }
             }
 
-            /// The same for what is left of columns of length `n`.
+            /// [`add`] for the ends of columns of length `n` that fill no vector.
             #[inline(never)]
             fn add_rest(
                 w: &[$scalar],

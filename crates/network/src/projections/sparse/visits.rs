@@ -75,7 +75,7 @@ pub(crate) struct ColumnsForward<'a, T> {
     pub(crate) parameters: &'a [T],
     pub(crate) neurons: &'a [u32],
     pub(crate) charges: &'a [T],
-    /// Of all projections.
+    /// Traces and currents of all projections, `N` numbers each.
     pub(crate) s: &'a mut [T],
     pub(crate) j: &'a mut [T],
     pub(crate) reading: Option<Reading<'a, T>>,
@@ -88,7 +88,7 @@ pub(crate) struct Reading<'a, T> {
     pub(crate) sums: &'a mut [T; 2],
 }
 
-/// Their transpose by charges and weights, equations (22), (23): writes the sum over the projections of `gain (s_bar + W^T J_bar)` to
+/// The transpose of [`ColumnsForward`] by charges and weights, equations (22), (23): writes the sum over the projections of `gain (s_bar + W^T J_bar)` to
 /// `charge_bar` and the cotangents of the gains, and adds `gain J_bar q^T` to the columns of gradients that are written.
 pub(crate) struct ColumnsBackward<'a, T> {
     pub(crate) size: usize,
@@ -96,7 +96,7 @@ pub(crate) struct ColumnsBackward<'a, T> {
     pub(crate) parameters: &'a [T],
     pub(crate) neurons: &'a [u32],
     pub(crate) charges: &'a [T],
-    /// Of all projections.
+    /// Cotangents of the traces and currents of all projections, `N` numbers each.
     pub(crate) s_bar: &'a [T],
     pub(crate) j_bar: &'a [T],
     pub(crate) parameters_bar: &'a mut [T],

@@ -4,22 +4,21 @@ use std::ops::Range;
 
 use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total};
 
-use super::scheme::{Firing, Frame, SplitStep};
+use super::scheme::{Frame, SplitStep};
 use super::steps::{self, Backward, Forward, Steps};
 use super::tape::SplitTape;
-use crate::kernels::axpy;
 use crate::placed::{Placed, block};
-use crate::populations::Context;
-use crate::projections::{Delays, Path};
+use crate::populations::{Block, Context};
+use crate::projections::Delays;
 use crate::schemes::run::Run;
-use crate::{Error, Group, Loss, Network, Scalar, Spike, Trial};
+use crate::{Error, Loss, Network, Scalar, Spike, Trial};
 
 /// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`, and behind it, for
 /// classes with delays, what is on its way.
 #[derive(Clone, Copy)]
 pub struct SplitRun<'a, T: 'static> {
-    pub(super) scheme: &'a SplitStep<'a, T>,
-    pub(super) run: Run<'a, T>,
+    scheme: &'a SplitStep<'a, T>,
+    run: Run<'a, T>,
 }
 
 impl<T: Scalar> SplitStep<'_, T> {
@@ -153,7 +152,7 @@ impl<T: Scalar> SplitRun<'_, T> {
         self.scheme
     }
 
-    /// The populations with their settings.
+    /// The populations with what their loops need to know.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Placed, &Context<'_, T>)> {
         self.scheme.places()
     }
@@ -202,17 +201,9 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         self.run.start_synapses(s);
         // Nothing is on its way yet.
         j.fill(T::zero());
-        for (k, (s, j)) in s.chunks_exact(n).zip(j.chunks_exact_mut(n)).enumerate() {
-            if let Path::LowRank(low_rank) = &self.scheme.projections[k].path {
-                low_rank.start(network.parameters.values(), s, j);
-                continue;
-            }
-            let w = network.parameters.group(Group::Recurrent(k));
-            for (&s, column) in s.iter().zip(w.chunks_exact(n)) {
-                if s != T::zero() {
-                    axpy(j, s, column);
-                }
-            }
+        let states = s.chunks_exact(n).zip(j.chunks_exact_mut(n));
+        for (projection, (s, j)) in self.scheme.projections.iter().zip(states) {
+            projection.start(network.parameters.values(), s, j);
         }
     }
 
@@ -334,18 +325,23 @@ impl<T: Scalar> StepVjp<T> for SplitRun<'_, T> {
         // W_bar at n = 0, equation (27)
         if let Some(initial) = self.run.initial() {
             let j_bar = &x_bar[scheme.membrane + scheme.projections.len() * size..];
-            for (k, (s, j_bar)) in initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size)).enumerate() {
-                if let Path::LowRank(low_rank) = &scheme.projections[k].path {
-                    low_rank.start_vjp(network.parameters.values(), s, j_bar, parameters_bar);
-                    continue;
-                }
-                let w_bar = &mut parameters_bar[network.parameters.layout().range(Group::Recurrent(k))];
-                for (&s, column) in s.iter().zip(w_bar.chunks_exact_mut(size)) {
-                    axpy(column, s, j_bar);
-                }
+            let bars = initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size));
+            for (projection, (s, j_bar)) in scheme.projections.iter().zip(bars) {
+                projection.start_vjp(network.parameters.values(), s, j_bar, parameters_bar);
             }
         }
         self.run.start_membrane_vjp(x_bar, parameters_bar);
         network.mask_gradient(parameters_bar);
     }
+}
+
+/// A neuron that spikes in a step, number `i` of its population.
+struct Firing<'t, T: 'static> {
+    place: &'t Placed,
+    at: &'t Context<'t, T>,
+    before: Block<'t, T>,
+    after: Block<'t, T>,
+    current: T,
+    i: usize,
+    count: u64,
 }

@@ -4,9 +4,10 @@ use spikegrad_integrators::Method;
 
 use crate::kernels::{ARCH, LINE};
 use crate::placed::Placed;
-use crate::populations::{Block, Context};
-use crate::projections::sparse::{Columns, SparseProjection, columns};
-use crate::projections::{Delayed, Delays, LowRank, Path, Projection, Waiting};
+use crate::populations::Context;
+use crate::projections::{
+    Columns, Delayed, Delays, LowRank, Path, Projection, SparseProjection, Waiting, columns,
+};
 use crate::schemes::run::{Read, step_size};
 use crate::{Error, Group, Network, Scalar, memory};
 
@@ -29,13 +30,13 @@ pub struct SplitStep<'n, T: 'static> {
     /// The widest vectors of this machine.
     pub(super) arch: pulp::Arch,
     pub(super) columns: &'static dyn Columns<T>,
-    /// Of each population.
-    pub(super) settings: Vec<Context<'n, T>>,
+    /// What the loops of each population need to know.
+    pub(super) contexts: Vec<Context<'n, T>>,
     pub(super) h: T,
     pub(super) projections: Vec<Projection<T>>,
-    /// What is left of the traces and currents of each after a step, where all neurons have one time constant.
+    /// What is left of the traces and currents of each projection after a step, where all neurons have one time constant.
     pub(super) keep: Vec<T>,
-    /// Those on the sparse path, as the loops over columns see them.
+    /// The projections on the sparse path, as the loops over columns see them.
     pub(super) sparse: Vec<SparseProjection<T>>,
     /// Length of `[v | rest | latches]`.
     pub(super) membrane: usize,
@@ -109,8 +110,8 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let h = step_size(h)?;
         network.validate()?;
         let method = method.into();
-        let setting = |place: &Placed| {
-            let at = network.setting(place, h, method);
+        let context = |place: &Placed| {
+            let at = network.context(place, h, method);
             Context { growth: place.loops.of::<T>().growth(&at), ..at }
         };
         let projection = |k| Projection::new(&network.parameters, k, h, |group| network.is_trainable(group));
@@ -120,7 +121,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             network,
             arch: *ARCH,
             columns: columns(),
-            settings: network.places.iter().map(setting).collect(),
+            contexts: network.places.iter().map(context).collect(),
             h,
             keeps_synapses: projections.iter().any(|p| p.parts.trains_tau),
             keep: projections.iter().map(|p| p.parts.decays[0].a).collect(),
@@ -182,7 +183,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         Ok(())
     }
 
-    /// Those of the projections that have any.
+    /// The delays of the projections that have any.
     pub(super) fn delays(&self) -> impl Iterator<Item = &Delays<T>> {
         self.projections.iter().filter_map(Projection::delays)
     }
@@ -218,7 +219,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         self.frame_of(&frames[index * self.stride..][..self.stride + self.state])
     }
 
-    /// The same, of a frame and the state that the next one begins with.
+    /// What a tape keeps of a step, from its frame and the state that the next frame begins with.
     #[inline(always)]
     pub(super) fn frame_of<'t>(&self, frame: &'t [T]) -> Frame<'t, T> {
         let (frame, next) = frame.split_at(self.stride);
@@ -235,9 +236,9 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         }
     }
 
-    /// The populations with their settings.
+    /// The populations with what their loops need to know.
     pub(super) fn places(&self) -> impl Iterator<Item = (&Placed, &Context<'_, T>)> {
-        self.network.places.iter().zip(&self.settings)
+        self.network.places.iter().zip(&self.contexts)
     }
 }
 
@@ -250,15 +251,4 @@ pub(super) struct Frame<'t, T> {
     /// Synapses read out at its end, and what was read.
     pub(super) s: &'t [T],
     pub(super) read: Read<'t, T>,
-}
-
-/// A neuron that spikes in a step, number `i` of its population.
-pub(super) struct Firing<'t, T: 'static> {
-    pub(super) place: &'t Placed,
-    pub(super) at: &'t Context<'t, T>,
-    pub(super) before: Block<'t, T>,
-    pub(super) after: Block<'t, T>,
-    pub(super) current: T,
-    pub(super) i: usize,
-    pub(super) count: u64,
 }

@@ -13,8 +13,9 @@ use super::tape::SplitTape;
 use crate::Scalar;
 use crate::kernels::{copy, each, prefetch, vectorise};
 use crate::populations::{Flow, FlowBar};
-use crate::projections::sparse::{ColumnsBackward, ColumnsForward, Reading};
-use crate::projections::{ProjectionBar, ProjectionStep, Waiting, decay_at};
+use crate::projections::{
+    ColumnsBackward, ColumnsForward, ProjectionBar, ProjectionStep, Reading, Scratch, Waiting, decay_at,
+};
 use crate::scalar::ForEach;
 use crate::schemes::run::{Read, Run};
 
@@ -85,22 +86,8 @@ impl<T: Scalar> Steps<'_, T> {
                 },
             });
             if sparse.len() < scheme.projections.len() {
-                let apart = scheme.projections.iter().enumerate().filter(|(_, p)| !p.is_sparse());
-                for (k, projection) in apart {
-                    projection.step(
-                        scheme.arch,
-                        ProjectionStep {
-                            n,
-                            parameters,
-                            released: (neurons, charges),
-                            s: &mut s[k * size..][..size],
-                            j: &mut j[k * size..][..size],
-                            way: &mut *way,
-                            arrived: scheme.keeps_synapses.then_some(&mut tape.arrived),
-                            scratch: &mut tape.scratch,
-                        },
-                    );
-                }
+                let kept = (&mut tape.arrived, &mut tape.scratch);
+                self.step_apart(n, (neurons, charges), kept, s, j, way);
             }
             if scheme.dense {
                 tape.synapses.extend_from_slice(s);
@@ -121,7 +108,7 @@ impl<T: Scalar> Steps<'_, T> {
         tape.steps += steps.len();
     }
 
-    /// Their transpose.
+    /// The transpose of [`forward`](Self::forward).
     #[inline(always)]
     fn backward(
         &self,
@@ -184,7 +171,7 @@ impl<T: Scalar> Steps<'_, T> {
                 gain_bar: &mut tape.gain_bar,
             });
             if scheme.keeps_synapses || scheme.sparse.len() < scheme.projections.len() {
-                self.projections_vjp((n, index), tape, s_bar, j_bar, way_bar, parameters_bar);
+                self.step_apart_vjp((n, index), tape, s_bar, j_bar, way_bar, parameters_bar);
             }
 
             // x_bar and I_bar, equation (24)
@@ -192,7 +179,7 @@ impl<T: Scalar> Steps<'_, T> {
             let mut from = part.start;
             for (p, (place, at)) in scheme.places().enumerate() {
                 // The last population has what is left: a search would go wrong at every other branch.
-                let to = if p + 1 == scheme.settings.len() {
+                let to = if p + 1 == scheme.contexts.len() {
                     part.end
                 } else {
                     let end = place.offset + place.size;
@@ -255,10 +242,40 @@ impl<T: Scalar> Steps<'_, T> {
         tape.synapses.truncate(left * scheme.kept);
     }
 
-    /// The transpose of what step `n`, number `index` of the tape, did to projections that are not on the sparse path, and time
-    /// constants of those that are. It stands apart, because loops that seldom run make the others slow.
+    /// What step `n` does to the projections that are not on the sparse path. It stands apart, because loops that seldom run make
+    /// the others slow.
     #[inline(never)]
-    fn projections_vjp(
+    fn step_apart(
+        &self,
+        n: usize,
+        released: (&[u32], &[T]),
+        (arrived, scratch): (&mut Vec<T>, &mut Scratch<T>),
+        s: &mut [T],
+        j: &mut [T],
+        way: &mut [T],
+    ) {
+        let (scheme, size) = (self.scheme, self.scheme.network.neurons);
+        for (k, projection) in scheme.projections.iter().enumerate().filter(|(_, p)| !p.is_sparse()) {
+            projection.step(
+                scheme.arch,
+                ProjectionStep {
+                    n,
+                    parameters: scheme.network.parameters.values(),
+                    released,
+                    s: &mut s[k * size..][..size],
+                    j: &mut j[k * size..][..size],
+                    way: &mut *way,
+                    arrived: scheme.keeps_synapses.then_some(&mut *arrived),
+                    scratch: &mut *scratch,
+                },
+            );
+        }
+    }
+
+    /// The transpose of what step `n`, number `index` of the tape, did to projections that are not on the sparse path, and time
+    /// constants of those that are.
+    #[inline(never)]
+    fn step_apart_vjp(
         &self,
         (n, index): (usize, usize),
         tape: &mut SplitTape<T>,
@@ -271,21 +288,12 @@ impl<T: Scalar> Steps<'_, T> {
         let part = tape.part(index);
         let SplitTape { released, charge_bar, gain_bar, synapses, arrived, scratch, .. } = tape;
         let released = released.part(&part);
-        let mut rows = &arrived[(index * scheme.kept_arrivals).min(arrived.len())..];
+        let mut rows = &arrived[index * scheme.kept_arrivals..];
         for (k, projection) in scheme.projections.iter().enumerate() {
-            let (s_bar, j_bar) = (&mut s_bar[k * size..][..size], &j_bar[k * size..][..size]);
-            let kept = self.kept_synapses(synapses, index, k);
-            let parts = &projection.parts;
-            if projection.is_sparse() {
-                if parts.trains_tau {
-                    parts.tau_vjp(kept, (s_bar, j_bar), gain_bar[k], parameters_bar);
-                }
-                continue;
-            }
-            let row;
-            let kept_rows =
+            let kept =
                 if scheme.keeps_synapses { projection.delays().map_or(0, |d| d.row(n).len()) } else { 0 };
-            (row, rows) = rows.split_at(kept_rows);
+            let row;
+            (row, rows) = rows.split_at(kept);
             projection.step_vjp(
                 scheme.arch,
                 ProjectionBar {
@@ -293,10 +301,11 @@ impl<T: Scalar> Steps<'_, T> {
                     parameters: scheme.network.parameters.values(),
                     released,
                     charge_bar: &mut charge_bar[..part.len()],
-                    s_bar,
-                    j_bar,
+                    gain_bar: gain_bar[k],
+                    s_bar: &mut s_bar[k * size..][..size],
+                    j_bar: &j_bar[k * size..][..size],
                     way_bar: &mut *way_bar,
-                    kept,
+                    kept: self.kept_synapses(synapses, index, k),
                     arrived: row,
                     scratch: &mut *scratch,
                     parameters_bar: &mut *parameters_bar,
@@ -340,18 +349,18 @@ trait Compiled<T: 'static>: Debug + Send + Sync {
 }
 
 #[derive(Debug)]
-struct Loops;
+struct StepLoops;
 
 // Statics, because a constant would be compiled where it is used.
-static SINGLE: &dyn Compiled<f32> = &Loops;
-static DOUBLE: &dyn Compiled<f64> = &Loops;
-static DUAL: &dyn Compiled<Dual64> = &Loops;
+static SINGLE: &dyn Compiled<f32> = &StepLoops;
+static DOUBLE: &dyn Compiled<f64> = &StepLoops;
+static DUAL: &dyn Compiled<Dual64> = &StepLoops;
 
-impl ForEach for Loops {
+impl ForEach for StepLoops {
     type Of<T: 'static> = &'static dyn Compiled<T>;
 }
 
-impl<T: Scalar> Compiled<T> for Loops {
+impl<T: Scalar> Compiled<T> for StepLoops {
     fn forward(&self, step: Forward<'_, '_, T>) {
         vectorise::<T, _>(step.run.scheme.arch, step);
     }
@@ -361,16 +370,16 @@ impl<T: Scalar> Compiled<T> for Loops {
     }
 }
 
-/// Some steps.
+/// Takes some steps.
 #[inline(never)]
 pub(super) fn forward<T: Scalar>(step: Forward<'_, '_, T>) {
-    T::choose::<Loops>(SINGLE, DOUBLE, DUAL).forward(step);
+    T::choose::<StepLoops>(SINGLE, DOUBLE, DUAL).forward(step);
 }
 
-/// Their transpose.
+/// Takes some steps back: the transpose of [`forward`].
 #[inline(never)]
 pub(super) fn backward<T: Scalar>(step: Backward<'_, '_, T>) {
-    T::choose::<Loops>(SINGLE, DOUBLE, DUAL).backward(step);
+    T::choose::<StepLoops>(SINGLE, DOUBLE, DUAL).backward(step);
 }
 
 // A closure that only borrows reaches `dispatch` through a shim that is not inlined and so never sees the wide vectors;

@@ -26,12 +26,12 @@ pub struct SplitTape<T> {
     pub(super) released: Released<T>,
     pub(super) output_bar: Vec<T>,
     pub(super) current_bar: AVec<T>,
-    /// Of one step, as many as there are neurons.
+    /// Cotangents of the charges of one step, room for `N`.
     pub(super) charge_bar: Vec<T>,
-    /// Of what a unit of charge adds to each class.
+    /// Cotangents of what a unit of charge adds to the traces of each projection.
     pub(super) gain_bar: Vec<T>,
     pub(super) scratch: Scratch<T>,
-    /// Of the weights' gradients.
+    /// Gradients of weights that wait for further steps.
     pub(super) waiting: Waiting<T>,
 }
 

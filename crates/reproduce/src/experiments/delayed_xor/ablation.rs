@@ -3,7 +3,7 @@
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::{Curriculum, DelayedXor};
-use spikegrad::tasks::{Options, Purpose, generator, train};
+use spikegrad::tasks::{Purpose, TrainingOptions, generator, train};
 
 use super::scoring::{Gated, score};
 use super::{TESTS, training};
@@ -15,7 +15,7 @@ use crate::report::Report;
 struct Recipe {
     task: DelayedXor<f32>,
     network: Network<f32>,
-    options: Options,
+    options: TrainingOptions,
 }
 
 /// What is left out, and how.

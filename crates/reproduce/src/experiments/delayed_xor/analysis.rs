@@ -294,7 +294,7 @@ mod tests {
     use spikegrad::adjoint::Sweep;
     use spikegrad::models::Theta;
     use spikegrad::network::Population;
-    use spikegrad::tasks::Quadratic;
+    use spikegrad::tasks::QuadraticLoss;
 
     fn network() -> Network<f64> {
         let mut network = Network::builder()
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn adjoint_adds_up_to_the_gradient() {
-        let (network, task, loss) = (network(), DelayedXor::<f64>::default(), Quadratic { lambda: 0.0 });
+        let (network, task, loss) = (network(), DelayedXor::<f64>::default(), QuadraticLoss { lambda: 0.0 });
         let trial = task.trial_of(&[episode(1.0, -1.0, Timing::Standard)]).unwrap();
         let all = adjoint(&network, 1.0, &trial, &loss).unwrap();
         assert!(all.spikes.len() > 20 && all.active_share() > 0.02, "{} spikes", all.spikes.len());

@@ -10,7 +10,7 @@ use super::training;
 use super::{Amounts, NEURONS};
 use crate::Error;
 use crate::baselines::lif::{Lif, LifConstants, LifStart};
-use crate::baselines::rate::{Rate, RateStart};
+use crate::baselines::rate::{RateNetwork, RateStart};
 use crate::baselines::{Group, History, Model, Training, train};
 use crate::experiments::Context;
 use crate::file;
@@ -40,11 +40,11 @@ struct Kept {
     seconds: f64,
 }
 
-/// Units and filters of the rate network, ms, its start and its step sizes (W, U, b, O).
+/// Units and filters of the rate network, ms, its start and its learning rates (W, U, b, O).
 const RATE: ((f64, f64), RateStart, [f64; 4]) =
     ((20.0, 20.0), RateStart { identity: 1.0, recurrent: 0.1, input: 0.5 }, [1e-3, 1e-3, 1e-3, 3e-3]);
 
-/// The integrate-and-fire networks: name, constants, start, step sizes (W, W_f, U, I_o, O).
+/// The integrate-and-fire networks: name, constants, start, learning rates (W, W_f, U, I_o, O).
 const LIF: [(&str, LifConstants, LifStart, [f64; 5]); 2] = [
     (
         "LIF, surrogate gradient",
@@ -87,8 +87,8 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
     }
 }
 
-fn rate(seed: u64) -> Rate<f32> {
-    Rate::new(NEURONS, 2, RATE.0, RATE.1, seed).to_f32()
+fn rate(seed: u64) -> RateNetwork<f32> {
+    RateNetwork::new(NEURONS, 2, RATE.0, RATE.1, seed).to_f32()
 }
 
 /// What stays the same.
@@ -100,7 +100,7 @@ pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
         let iterations = how.iterations;
         report.setting(
             name,
-            format!("{what}; at most {iterations} iterations; step sizes {}", rates.join(", ")),
+            format!("{what}; at most {iterations} iterations; learning rates {}", rates.join(", ")),
         );
     };
     let (taus, start, rates) = RATE;

@@ -177,7 +177,7 @@ fn gated_settings(context: &Context, amounts: &Amounts, report: &mut Report) {
     for plan in &training::PLANS {
         let rates = plan.options(amounts, context.seed).rates;
         let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
-        report.setting(format!("step sizes, {}", plan.name), rates);
+        report.setting(format!("learning rates, {}", plan.name), rates);
     }
 }
 

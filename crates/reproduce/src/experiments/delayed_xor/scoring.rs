@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use spikegrad::network::{Network, SplitStep, Trial};
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor};
-use spikegrad::tasks::{Purpose, Stage, Task, generator};
+use spikegrad::tasks::{Purpose, Task, TrainingStage, generator};
 
 use crate::Error;
 use crate::baselines::Model;
@@ -139,7 +139,8 @@ pub(super) fn score(
     seed: u64,
 ) -> Result<Scores, Error> {
     let each = (0..trials).into_par_iter().map(|index| {
-        let trial = task.trial(Stage::held_out(index), &mut generator(seed, Purpose::Test, index as u64));
+        let trial =
+            task.trial(TrainingStage::held_out(index), &mut generator(seed, Purpose::Test, index as u64));
         let response = responder.respond(&trial)?;
         Ok(judge(task, &trial, &response, responder.neurons()))
     });

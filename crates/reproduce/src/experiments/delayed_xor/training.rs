@@ -5,7 +5,7 @@ use std::time::Instant;
 use spikegrad::models::GateShape;
 use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::DelayedXor;
-use spikegrad::tasks::{Iteration, Observer, Options, train};
+use spikegrad::tasks::{Iteration, Observer, TrainingOptions, train};
 
 use super::scoring::Gated;
 use super::{Amounts, TESTS, Test};
@@ -111,9 +111,9 @@ impl Plan {
     }
 
     /// How it is trained.
-    pub(super) fn options(&self, amounts: &Amounts, seed: u64) -> Options {
+    pub(super) fn options(&self, amounts: &Amounts, seed: u64) -> TrainingOptions {
         let options = self.task().options(self.iterations(amounts), seed);
-        Options { batch: amounts.batch.unwrap_or(options.batch), ..options }
+        TrainingOptions { batch: amounts.batch.unwrap_or(options.batch), ..options }
     }
 
     /// The tests that judge the network, with their places in [`TESTS`].
@@ -127,7 +127,7 @@ impl Plan {
         let initial = task.network(GATE.1, context.seed).map_err(Error::experiment)?.to_f32();
         let mut network = initial.clone();
         let checkpoint = Some(context.checkpoint(self.key, EVERY));
-        let options = Options { checkpoint, ..self.options(amounts, context.seed) };
+        let options = TrainingOptions { checkpoint, ..self.options(amounts, context.seed) };
         let mut bar = context.bar(options.iterations as u64, self.name);
         let mut clock = Clock::new(context, self.key);
         let mut watch = Watch { bar: &mut bar, clock: &mut clock };

@@ -7,7 +7,9 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad::models::{AdEx, GateShape, Lif};
 use spikegrad::network::{Group, Network, Population, Recording, Sign, SplitStep};
-use spikegrad::tasks::{Iteration, Observer, Options, Purpose, Rate, Schedule, Task, generator, train};
+use spikegrad::tasks::{
+    Iteration, LearningRate, Observer, Purpose, Schedule, Task, TrainingOptions, generator, train,
+};
 
 use super::{Bench, Best, METHOD, REDUCTION, Signal, TAU};
 use crate::Error;
@@ -65,8 +67,8 @@ pub(super) fn show(
     let first = record(&network)?;
     let before = network.parameters.group(Group::Recurrent(0)).to_vec();
     let current = adex.current.min(lif.current);
-    let rate = |group, rate| Rate { group, rate };
-    let options = Options {
+    let rate = |group, rate| LearningRate { group, rate };
+    let options = TrainingOptions {
         h,
         method: METHOD.into(),
         iterations,
@@ -79,7 +81,7 @@ pub(super) fn show(
             rate(Group::Readout, 0.02 * TAU),
         ],
         schedule: Schedule::Cosine { last: 0.02 },
-        ..Options::default()
+        ..TrainingOptions::default()
     };
     let bar = context.bar(iterations as u64, "mixed");
     let best = Best { bar: &bar, cost: f64::INFINITY, network: network.clone(), before: network.clone() };

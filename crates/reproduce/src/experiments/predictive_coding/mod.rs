@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use spikegrad::models::GateShape;
 use spikegrad::network::{Group, Network, Recording, SplitStep, Trial};
 use spikegrad::tasks::predictive_coding::{LinearSystem, PredictiveCoding};
-use spikegrad::tasks::{Iteration, Options, Purpose, Task, evaluate, generator, train};
+use spikegrad::tasks::{Iteration, Purpose, Task, TrainingOptions, evaluate, generator, train};
 
 pub(super) mod seeds;
 
@@ -32,7 +32,7 @@ const SILENT: f64 = 0.5;
 struct Trained {
     seed: u64,
     task: PredictiveCoding,
-    options: Options,
+    options: TrainingOptions,
     network: Network<f64>,
     history: Vec<Iteration>,
 }
@@ -127,7 +127,7 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
         .setting("iterations", iterations)
         .setting("trials a batch", options.batch)
         .setting(
-            "step sizes",
+            "learning rates",
             options.rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect::<Vec<_>>(),
         )
         .setting("clipping of trials", options.clip.map(|c| vec![c.quantile, c.factor]))
@@ -149,7 +149,8 @@ fn train_network(
     bar: &ProgressBar,
 ) -> Result<Trained, Error> {
     let mut network = task.network(GateShape::RaisedCosine, WIDTH, seed).map_err(Error::experiment)?;
-    let options = Options { checkpoint: Some(context.checkpoint(key, 50)), ..task.options(iterations, seed) };
+    let options =
+        TrainingOptions { checkpoint: Some(context.checkpoint(key, 50)), ..task.options(iterations, seed) };
     let mut watch = Watch { bar, start: bar.position() };
     let history = train(&mut network, task, &options, &mut watch).map_err(Error::experiment)?;
     Ok(Trained { seed, task: task.clone(), options, network, history })
@@ -252,7 +253,7 @@ impl Trained {
     fn hard_spikes(&self, trials: usize) -> Result<f64, Error> {
         let mut network = self.network.clone();
         network.parameters.group_mut(Group::GateWidth(0))[0] = HARD.0;
-        let options = Options { h: HARD.1, ..self.options.clone() };
+        let options = TrainingOptions { h: HARD.1, ..self.options.clone() };
         let hold = (self.task.h / HARD.1).round() as usize;
         let outputs = network.outputs();
         let sums = evaluate(&network, &self.task, &options, trials, |trial, recording| {
@@ -301,7 +302,7 @@ fn smooth(x: &[f64], h: f64) -> Vec<f64> {
 }
 
 /// The network of theory: evenly spread unit directions, `O = U^T / |U|^2`, `W_f = -U O`.
-fn analytic(task: &PredictiveCoding, options: &Options, seed: u64) -> Result<Network<f64>, Error> {
+fn analytic(task: &PredictiveCoding, options: &TrainingOptions, seed: u64) -> Result<Network<f64>, Error> {
     let mut network = task.network(GateShape::RaisedCosine, WIDTH, seed).map_err(Error::experiment)?;
     task.set_analytic_weights(&mut network).map_err(Error::experiment)?;
     SplitStep::new(&network, options.h).map_err(Error::experiment)?;

@@ -5,7 +5,7 @@
 use simba::scalar::RealField;
 
 use crate::math::{ceiling, real};
-use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 10.0;
@@ -15,14 +15,14 @@ const ROOM: f64 = 10.0;
 /// [`Theta`](crate::Theta) neuron.
 ///
 /// ```
-/// use spikegrad_models::{Neuron, Quadratic};
-/// let qif = Quadratic::default();
+/// use spikegrad_models::{Neuron, Qif};
+/// let qif = Qif::default();
 /// let middle = 0.5 * (qif.v_rest + qif.v_c);
-/// assert_eq!(Quadratic::rhs(&qif.params(), &[middle], qif.rheobase()), [0.0]);
+/// assert_eq!(Qif::rhs(&qif.params(), &[middle], qif.rheobase()), [0.0]);
 /// ```
 #[doc(alias = "QIF")]
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Quadratic {
+pub struct Qif {
     /// Membrane time constant, ms.
     pub tau_v: f64,
     /// Resting voltage without current, mV.
@@ -35,21 +35,21 @@ pub struct Quadratic {
     pub v_reset: f64,
 }
 
-impl Default for Quadratic {
+impl Default for Qif {
     /// 10 ms, rest at -65 mV, critical voltage -50 mV (Latham et al. 2000), from 0 mV to -70 mV at a spike.
     fn default() -> Self {
         Self { tau_v: 10.0, v_rest: -65.0, v_c: -50.0, v_theta: 0.0, v_reset: -70.0 }
     }
 }
 
-impl Quadratic {
+impl Qif {
     /// The least constant current at which it fires, `(v_c - v_rest) / 4`.
     pub fn rheobase(&self) -> f64 {
         0.25 * (self.v_c - self.v_rest)
     }
 }
 
-impl Neuron for Quadratic {
+impl Neuron for Qif {
     const NAME: &'static str = "quadratic IF";
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::positive("tau_v", "ms"),
@@ -59,7 +59,7 @@ impl Neuron for Quadratic {
         Parameter::new("v_reset", "mV"),
     ];
     const METHOD: Integration = Integration::RungeKutta4;
-    const LOCATED: bool = true;
+    const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 1];
     type Params<T: RealField + Copy> = [T; 5];
 
@@ -84,7 +84,7 @@ impl Neuron for Quadratic {
     }
 }
 
-impl NeuronVjp for Quadratic {
+impl NeuronVjp for Qif {
     #[inline]
     fn rhs_vjp<T: RealField + Copy>(
         params: &[T; 5],
