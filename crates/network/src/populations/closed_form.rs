@@ -1,13 +1,18 @@
 //! The flow of neurons whose equation has a closed form, with hard resets inside the step (equations (29) to (31)).
 
 use spikegrad_integrators::{Affine, AffineBar};
-use spikegrad_models::{Array, Neuron, NeuronVjp};
+use spikegrad_models::{Array, Locate, Neuron, NeuronVjp};
 
 use super::block::{Block, BlockMut};
 use super::loops::Context;
 use super::neuron::{add_params, hard_reset, zeros};
 use super::released::{Released, gathered};
 use crate::Scalar;
+
+/// Whether the resets of a model are located here.
+pub(super) const fn is_closed_form<N: Neuron>() -> bool {
+    matches!(N::LOCATE, Locate::ClosedForm)
+}
 
 /// The affine coefficients of a model that says it has them.
 #[inline(always)]

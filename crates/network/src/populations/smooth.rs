@@ -3,8 +3,9 @@
 use spikegrad_integrators::{Exponential, tableau::MAX_STAGES};
 use spikegrad_models::{Array, Neuron, NeuronVjp};
 
+use super::block::{Block, BlockMut};
 use super::loops::Context;
-use super::neuron::{put_state, state_at, zeros};
+use super::neuron::{add_params, put_state, state_at, zeros};
 use crate::Scalar;
 
 /// One smooth step of one neuron with its current held.
@@ -29,7 +30,7 @@ fn flow<N: Neuron, T: Scalar, const EULER: bool>(
 
 /// The transpose of [`flow`]: turns `bar` of the end into that of the start and returns the current's cotangent.
 #[inline(always)]
-pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar, const EULER: bool>(
+fn transpose<N: NeuronVjp, T: Scalar, const EULER: bool>(
     at: &Context<'_, T>,
     params: &N::Params<T>,
     x: N::State<T>,
@@ -54,7 +55,7 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar, const EULER: bool>(
 
 /// [`flow`] by an exponential method, equation (64).
 #[inline(always)]
-pub(super) fn relaxed_flow<N: Neuron, T: Scalar>(
+fn relaxed_flow<N: Neuron, T: Scalar>(
     at: &Context<'_, T>,
     method: Exponential,
     params: &N::Params<T>,
@@ -66,9 +67,9 @@ pub(super) fn relaxed_flow<N: Neuron, T: Scalar>(
     })
 }
 
-/// The transpose of [`relaxed_flow`], as [`flow_vjp`].
+/// The transpose of [`relaxed_flow`], as [`transpose`].
 #[inline(always)]
-pub(super) fn relaxed_flow_vjp<N: NeuronVjp, T: Scalar>(
+fn relaxed_transpose<N: NeuronVjp, T: Scalar>(
     at: &Context<'_, T>,
     method: Exponential,
     params: &N::Params<T>,
@@ -93,10 +94,36 @@ pub(super) fn relaxed_flow_vjp<N: NeuronVjp, T: Scalar>(
     current_bar
 }
 
+/// Takes the state of all neurons from `before` to `v` and `rest`, the current held, equation (18) without the charge. Branches on
+/// the method stand outside the loops, so that these vectorise.
+#[inline(always)]
+pub(super) fn forward<N: Neuron, T: Scalar>(
+    at: &Context<'_, T>,
+    before: &[T],
+    before_rest: &[T],
+    current: &[T],
+    v: &mut [T],
+    rest: &mut [T],
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    if N::RELAXES
+        && let Some(method) = at.exponential
+    {
+        for i in 0..v.len() {
+            let x = state_at::<N, T>(before, before_rest, i);
+            put_state::<N, T>(&relaxed_flow::<N, T>(at, method, &params(i), x, current[i]), v, rest, i);
+        }
+    } else if at.tableau.stages() == 1 {
+        explicit::<N, T, true>(at, before, before_rest, current, v, rest, params);
+    } else {
+        explicit::<N, T, false>(at, before, before_rest, current, v, rest, params);
+    }
+}
+
 /// [`flow`] of all neurons.
 // As a function of its own, because the compiler then knows that its arguments do not overlap.
 #[inline(always)]
-pub(super) fn flow_all<N: Neuron, T: Scalar, const EULER: bool>(
+fn explicit<N: Neuron, T: Scalar, const EULER: bool>(
     at: &Context<'_, T>,
     before: &[T],
     before_rest: &[T],
@@ -110,5 +137,49 @@ pub(super) fn flow_all<N: Neuron, T: Scalar, const EULER: bool>(
     for i in 0..size {
         let x = state_at::<N, T>(before, before_rest, i);
         put_state::<N, T>(&flow::<N, T, EULER>(at, &params(i), x, current[i]), v, rest, i);
+    }
+}
+
+/// The transpose of [`forward`]: turns `bar` of the end of the step into that of its start, writes `current_bar` and, with `train`,
+/// adds to `neuron_bar`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar>(
+    at: &Context<'_, T>,
+    train: bool,
+    before: Block<'_, T>,
+    current: &[T],
+    bar: BlockMut<'_, T>,
+    current_bar: &mut [T],
+    neuron_bar: &mut [T],
+    params: impl Fn(usize) -> N::Params<T>,
+) {
+    let BlockMut { v: v_bar, rest: rest_bar, .. } = bar;
+    let size = v_bar.len();
+    let before_v = &before.v[..size];
+    // The flow stands in the loop itself: a closure might not be inlined into the wide vectors.
+    macro_rules! run {
+        (|$p:ident, $x:ident, $current:ident, $x_bar:ident, $p_bar:ident| $flow:expr) => {
+            for i in 0..size {
+                let ($p, $current) = (&params(i), current[i]);
+                let $x = state_at::<N, T>(before_v, before.rest, i);
+                let $x_bar = &mut state_at::<N, T>(v_bar, rest_bar, i);
+                let $p_bar = &mut zeros::<T, N::Params<T>>();
+                current_bar[i] = $flow;
+                put_state::<N, T>($x_bar, v_bar, rest_bar, i);
+                if train {
+                    add_params::<N, T>(at, size, i, $p_bar, neuron_bar);
+                }
+            }
+        };
+    }
+    if N::RELAXES
+        && let Some(method) = at.exponential
+    {
+        run!(|p, x, i, x_bar, p_bar| relaxed_transpose::<N, T>(at, method, p, x, i, x_bar, p_bar));
+    } else if at.tableau.stages() == 1 {
+        run!(|p, x, i, x_bar, p_bar| transpose::<N, T, true>(at, p, x, i, x_bar, p_bar));
+    } else {
+        run!(|p, x, i, x_bar, p_bar| transpose::<N, T, false>(at, p, x, i, x_bar, p_bar));
     }
 }

@@ -7,12 +7,12 @@ use spikegrad_models::{NeuronVjp, Reset};
 
 use super::block::{Block, BlockMut, Offsets};
 use super::charge::{GateBar, add_charges, add_slopes, total};
-use super::closed_form;
+use super::closed_form::{self, is_closed_form};
 use super::dense_output::{self, is_on_dense_output};
 use super::loops::{Context, Flow, FlowBar};
-use super::neuron::{add_params, gate_of, params_at, put_state, state_at, zeros};
+use super::neuron::{gate_of, params_at};
 use super::released::{Active, GROUP, Released};
-use super::smooth::{flow_all, flow_vjp, relaxed_flow, relaxed_flow_vjp};
+use super::smooth;
 use crate::Scalar;
 use crate::kernels::vectorise;
 
@@ -54,25 +54,14 @@ fn forward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
     // Where the active zone begins.
     let all = gate_of::<N, T>(at, &params(0)).0.lower();
     let lower = |i: usize| if G > 1 { all } else { gate_of::<N, T>(at, &params(i)).0.lower() };
-    if let Reset::To { .. } = N::reset(&params(0)) {
+    // Branches on constants of the model leave nothing to be compiled where it is not taken.
+    if const { is_closed_form::<N>() } {
         let after = BlockMut { v, rest, latch };
         closed_form::forward::<N, T, G>(at, before, after, current, offset, released, lower, &params);
         add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
         return;
     }
-    // Branches on the method stand outside the loops, so that these vectorise.
-    if N::RELAXES
-        && let Some(method) = at.exponential
-    {
-        for i in 0..size {
-            let x = state_at::<N, T>(before_v, before.rest, i);
-            put_state::<N, T>(&relaxed_flow::<N, T>(at, method, &params(i), x, current[i]), v, rest, i);
-        }
-    } else if at.tableau.stages() == 1 {
-        flow_all::<N, T, true>(at, before_v, before.rest, current, v, rest, &params);
-    } else {
-        flow_all::<N, T, false>(at, before_v, before.rest, current, v, rest, &params);
-    }
+    smooth::forward::<N, T>(at, before_v, before.rest, current, v, rest, &params);
     if let Reset::Latch { .. } = N::reset(&params(0)) {
         for i in 0..size {
             let (gate, reset) = gate_of::<N, T>(at, &params(i));
@@ -142,51 +131,26 @@ fn backward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
     }
     let gate_bar = GateBar { v: &mut *v_bar, neuron: &mut *neuron_bar, width };
     add_slopes::<N, T>(at, train, latched, before_v, after_v, offset, active, charge_bar, gate_bar, &params);
-    // The flow.
+    let bar = BlockMut { v: &mut *v_bar, rest: rest_bar, latch: latch_bar };
     if const { is_on_dense_output::<N>() } {
-        let bar = BlockMut { v: &mut *v_bar, rest: &mut *rest_bar, latch: &mut *latch_bar };
-        let neuron_bar = if train { Some(&mut *neuron_bar) } else { None };
+        let neuron_bar = if train { Some(neuron_bar) } else { None };
         dense_output::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
-    } else if let Reset::To { .. } = N::reset(&params(0)) {
-        let bar = BlockMut { v: &mut *v_bar, rest: &mut [], latch: &mut *latch_bar };
+    } else if const { is_closed_form::<N>() } {
+        let active = active.neurons;
         closed_form::flow_vjp::<N, T, G>(
             at,
             train,
             before,
             current,
             offset,
-            active.neurons,
+            active,
             bar,
             current_bar,
             neuron_bar,
             &params,
         );
     } else {
-        // The flow stands in the loop itself: a closure might not be inlined into the wide vectors.
-        macro_rules! run {
-            (|$p:ident, $x:ident, $current:ident, $x_bar:ident, $p_bar:ident| $flow:expr) => {
-                for i in 0..size {
-                    let ($p, $current) = (&params(i), current[i]);
-                    let $x = state_at::<N, T>(before_v, before.rest, i);
-                    let $x_bar = &mut state_at::<N, T>(v_bar, rest_bar, i);
-                    let $p_bar = &mut zeros::<T, N::Params<T>>();
-                    current_bar[i] = $flow;
-                    put_state::<N, T>($x_bar, v_bar, rest_bar, i);
-                    if train {
-                        add_params::<N, T>(at, size, i, $p_bar, neuron_bar);
-                    }
-                }
-            };
-        }
-        if N::RELAXES
-            && let Some(method) = at.exponential
-        {
-            run!(|p, x, i, x_bar, p_bar| relaxed_flow_vjp::<N, T>(at, method, p, x, i, x_bar, p_bar));
-        } else if at.tableau.stages() == 1 {
-            run!(|p, x, i, x_bar, p_bar| flow_vjp::<N, T, true>(at, p, x, i, x_bar, p_bar));
-        } else {
-            run!(|p, x, i, x_bar, p_bar| flow_vjp::<N, T, false>(at, p, x, i, x_bar, p_bar));
-        }
+        smooth::flow_vjp::<N, T>(at, train, before, current, bar, current_bar, neuron_bar, &params);
     }
     if !latched {
         for (&neuron, &start_bar) in active.neurons.iter().zip(&*charge_bar) {
