@@ -65,14 +65,14 @@ pub enum Error {
         #[source]
         why: Divergence,
     },
-    /// A learning rate for a group that cannot be stepped.
-    #[error(
-        "there is a learning rate for {group}, which {why}: remove it from the rates or unfreeze the group"
-    )]
+    /// A learning rate or a pull for a group that cannot be stepped.
+    #[error("the {what} name {group}, which {why}")]
     Untrainable {
+        /// `rates` or `pulls`.
+        what: &'static str,
         /// The group.
         group: spikegrad_network::Group,
-        /// Why it cannot.
+        /// Why it cannot, and what to change.
         why: &'static str,
     },
     /// A network that was never given weights.

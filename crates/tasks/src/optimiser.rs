@@ -454,15 +454,15 @@ fn check_groups<T: Scalar>(
     let mut seen = Vec::new();
     for group in groups {
         let why = match network.parameters.layout().entry(group) {
-            None => "the network does not have",
-            Some(_) if !network.is_trainable(group) => "is frozen",
+            None => "the network does not have: remove it",
+            Some(_) if !network.is_trainable(group) => "is frozen: remove it, or unfreeze it",
             Some(_) if seen.contains(&group) => return Err(Error::Twice { what, group }),
             Some(_) => {
                 seen.push(group);
                 continue;
             }
         };
-        return Err(Error::Untrainable { group, why });
+        return Err(Error::Untrainable { what, group, why });
     }
     Ok(())
 }

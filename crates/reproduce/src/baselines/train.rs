@@ -212,7 +212,7 @@ fn add_up<Tape>(lanes: &mut [Lane<Tape>]) -> (f32, usize) {
     ((first.cost / first.finite as f64) as f32, first.finite)
 }
 
-/// Adam, equation (41), with a step size for each group.
+/// Adam, equation (41), with a learning rate for each group.
 struct Adam {
     step: i32,
     first: Vec<f32>,

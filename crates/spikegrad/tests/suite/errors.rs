@@ -564,7 +564,7 @@ fn options_out_of_their_domain() {
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Bias, rate: -1e-3 }]),
         TaskError::Option { .. },
-        "rate = -0.001: a step size must be zero or positive, and finite"
+        "rate = -0.001: a learning rate must be zero or positive, and finite"
     );
     refused!(
         with(|o| o.rule = UpdateRule::Sgd { momentum: 1.0 }),
@@ -584,12 +584,12 @@ fn options_out_of_their_domain() {
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Tau(0), rate: 1e-3 }]),
         TaskError::Untrainable { .. },
-        "there is a step size for tau[0], which is frozen: remove it from the rates or unfreeze the group"
+        "the rates name tau[0], which is frozen: remove it, or unfreeze it"
     );
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Recurrent(2), rate: 1e-3 }]),
         TaskError::Untrainable { .. },
-        "there is a step size for W[2], which the network does not have: remove it from the rates or unfreeze the group"
+        "the rates name W[2], which the network does not have: remove it"
     );
     refused!(
         with(|o| o.h = 0.0),

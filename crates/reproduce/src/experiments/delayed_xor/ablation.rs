@@ -43,7 +43,7 @@ const PARTS: [Part; 12] = [
     ("weight of the response at first (equal weights)", |recipe| {
         recipe.task.curriculum = Curriculum { outside: (1.0, 1.0), ..recipe.task.curriculum };
     }),
-    ("a step size for each group (that of W for all)", |recipe| {
+    ("a learning rate for each group (that of W for all)", |recipe| {
         let of_weights = recipe.options.rates[0].rate;
         recipe.options.rates.iter_mut().for_each(|rate| rate.rate = of_weights);
     }),

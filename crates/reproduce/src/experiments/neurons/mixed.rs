@@ -23,7 +23,7 @@ const SIZES: [usize; 2] = [32, 8];
 const GATES: [(GateShape, f64); 2] = [(GateShape::RaisedCosine, 0.5), (GateShape::Triangular, 0.4)];
 
 /// The cell of Brette & Gerstner (2005) with currents in nA instead of pA, capacitance in nF and conductances in uS: the same
-/// equation, in units in which its currents and those of [`inhibitory`] are of one size, as one step size for all weights
+/// equation, in units in which its currents and those of [`inhibitory`] are of one size, as one learning rate for all weights
 /// asks.
 fn excitatory() -> AdEx {
     let adex = AdEx::default();
