@@ -84,16 +84,27 @@ fn is_of(folder: &str, name: &str) -> bool {
 }
 
 /// A workspace of unpacked packages by name and folder, which stand for themselves where others ask the registry for them. The
-/// profile is that of the workspace that they come from, so that what was checked for it serves here.
+/// profiles are those of the workspace that they come from, but for packages that are not there, so that what was checked for it
+/// serves here.
 fn manifest(members: &[(&str, &str)], original: &str) -> String {
-    const PROFILE: &str = "[profile.dev]";
     let folders: Vec<_> = members.iter().map(|(_, folder)| folder).collect();
     let mut text = format!("[workspace]\nresolver = \"3\"\nmembers = {folders:?}\n\n[patch.crates-io]\n");
     for (name, folder) in members {
         text += &format!("{name} = {{ path = {folder:?} }}\n");
     }
-    let profile = original.split_once(PROFILE).and_then(|(_, rest)| rest.split("\n\n").next());
-    text + "\n" + PROFILE + profile.unwrap_or_default() + "\n"
+    let is_here = |name: &str| name == "*" || members.iter().any(|(member, _)| *member == name);
+    let is_profile = |line: &str| match line.strip_prefix("[profile.dev") {
+        Some("]") => true,
+        Some(rest) => {
+            let name = rest.strip_prefix(".package.").and_then(|name| name.strip_suffix(']'));
+            name.is_some_and(|name| is_here(name.trim_matches('"')))
+        }
+        None => false,
+    };
+    for paragraph in original.split("\n\n").filter(|paragraph| paragraph.lines().any(is_profile)) {
+        text += &format!("\n{}\n", paragraph.trim_end());
+    }
+    text
 }
 
 /// Runs a command of cargo's to its end and shows what it says; a warning is a failure.
@@ -141,11 +152,17 @@ mod tests {
     #[test]
     fn packages_stand_for_themselves() {
         let members = [("spikegrad", "spikegrad-0.1.0-rc.1"), ("spikegrad-models", "spikegrad-models-0.1.0")];
-        let text = manifest(&members, "[profile.dev]\nopt-level = 2\n\n[profile.release]\nlto = true\n");
+        let original = "[profile.dev]\nopt-level = 2\n\n# Others.\n[profile.dev.package.\"*\"]\nopt-level = 1\n\n\
+                        [profile.dev.package.spikegrad-reproduce]\nopt-level = 1\n\n\
+                        [profile.dev.package.spikegrad]\nopt-level = 1\n\n[profile.release]\nlto = true\n";
+        let text = manifest(&members, original);
         assert!(text.contains("members = [\"spikegrad-0.1.0-rc.1\", \"spikegrad-models-0.1.0\"]"), "{text}");
         assert!(text.contains("\nspikegrad-models = { path = \"spikegrad-models-0.1.0\" }\n"), "{text}");
         assert!(text.contains("\nspikegrad = { path = \"spikegrad-0.1.0-rc.1\" }\n"), "{text}");
-        assert!(text.ends_with("\n[profile.dev]\nopt-level = 2\n"), "{text}");
+        assert!(text.contains("\n[profile.dev]\nopt-level = 2\n"), "{text}");
+        assert!(text.contains("\n[profile.dev.package.\"*\"]\nopt-level = 1\n"), "{text}");
+        assert!(text.ends_with("\n[profile.dev.package.spikegrad]\nopt-level = 1\n"), "{text}");
+        assert!(!text.contains("reproduce") && !text.contains("release"), "{text}");
         assert!(is_of("spikegrad-0.1.0-rc.1", "spikegrad") && !is_of("spikegrad-models-0.1.0", "spikegrad"));
     }
 }
