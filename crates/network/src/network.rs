@@ -272,7 +272,7 @@ impl<T: Scalar> Network<T> {
         }
     }
 
-    /// The same network with another scalar.
+    /// This network with another scalar.
     fn convert<U: Scalar>(&self, scalar: impl Fn(T) -> U) -> Network<U> {
         Network {
             parameters: self.parameters.map(scalar),
@@ -293,17 +293,17 @@ impl<T: Scalar> Network<T> {
         }
     }
 
-    /// The same network in single precision.
+    /// This network in single precision.
     pub fn to_f32(&self) -> Network<f32> {
         self.convert(|x| x.to_subset_unchecked())
     }
 
-    /// The same network in double precision.
+    /// This network in double precision.
     pub fn to_f64(&self) -> Network<f64> {
         self.convert(|x| x.to_subset_unchecked())
     }
 
-    /// The same network over dual numbers with tangents zero: seed the parameters' tangents and run it for a forward
+    /// This network over dual numbers with tangents zero: seed the parameters' tangents and run it for a forward
     /// sensitivity.
     pub fn to_dual(&self) -> Network<Dual64> {
         self.convert(|x| Dual64::from_re(x.to_subset_unchecked()))

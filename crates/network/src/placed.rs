@@ -12,9 +12,9 @@ pub(crate) struct Placed {
     pub(crate) name: String,
     pub(crate) offset: usize,
     pub(crate) size: usize,
-    /// Start of its other state variables, behind the `N` voltages.
+    /// Start of the other state variables, behind the `N` voltages.
     pub(crate) rest: usize,
-    /// Start of its latches or refractory times, behind all membrane variables; empty for models that have neither.
+    /// Start of the latches or refractory times, behind all membrane variables; empty for models that have neither.
     pub(crate) latch: usize,
     pub(crate) latches: usize,
     pub(crate) dim: usize,
@@ -30,19 +30,19 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    /// Where it lies, in a network whose voltages and other state variables are so many numbers.
+    /// Where the population lies, in a network whose voltages and other state variables are so many numbers.
     #[inline(always)]
     pub(crate) fn offsets(&self, membrane: usize) -> Offsets {
         Offsets { offset: self.offset, size: self.size, rest: self.rest, latch: membrane + self.latch }
     }
 
-    /// How many other state variables and how many latches it has.
+    /// How many other state variables and how many latches the population has.
     #[inline(always)]
     fn lengths(&self) -> (usize, usize) {
         ((self.dim - 1) * self.size, self.latches)
     }
 
-    /// The part of a gradient that its loops add to.
+    /// The part of a gradient that the population's loops add to.
     #[inline(always)]
     pub(crate) fn parameter_bar<'a, T>(&self, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
         // Most are not trained, and every step asks.

@@ -20,19 +20,19 @@ pub(crate) struct BlockMut<'a, T> {
 pub(crate) struct Offsets {
     pub(crate) offset: usize,
     pub(crate) size: usize,
-    /// Start of its other state variables, and of its latches.
+    /// Start of the other state variables, and of the latches.
     pub(crate) rest: usize,
     pub(crate) latch: usize,
 }
 
 impl Offsets {
-    /// Its part of a vector over all neurons.
+    /// The population's part of a vector over all neurons.
     #[inline(always)]
     pub(crate) fn of<'x, T>(&self, x: &'x [T]) -> &'x [T] {
         &x[self.offset..][..self.size]
     }
 
-    /// Its part of a membrane state `[v | rest | latches]`, for so many other state variables and latches.
+    /// The population's part of a membrane state `[v | rest | latches]`, for so many other state variables and latches.
     #[inline(always)]
     pub(crate) fn block<'x, T>(&self, x: &'x [T], (rest, latches): (usize, usize)) -> Block<'x, T> {
         Block {
@@ -42,7 +42,8 @@ impl Offsets {
         }
     }
 
-    /// Its part of a membrane state, to be written. The three parts lie in this order, so splitting twice is enough.
+    /// The population's part of a membrane state, to be written. Voltages, other variables and latches lie in this order, so that
+    /// splitting twice is enough.
     #[inline(always)]
     pub(crate) fn block_mut<'x, T>(
         &self,

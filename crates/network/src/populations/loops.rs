@@ -62,9 +62,9 @@ pub(crate) struct FlowBar<'a, T> {
 
 /// Where a population's backward loops add to.
 pub(crate) struct ParameterBar<'a, T> {
-    /// As [`Context::parameters`]; `None` where all of them are frozen.
+    /// Gradient of [`Context::parameters`]; `None` where all of them are frozen.
     pub(crate) neuron: Option<&'a mut [T]>,
-    /// `None` where it is frozen.
+    /// Gradient of the gate's width; `None` where the width is frozen.
     pub(crate) width: Option<&'a mut T>,
 }
 
@@ -84,7 +84,7 @@ pub(crate) trait Facts: Debug + Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// The method that the model names.
     fn integration(&self) -> Integration;
-    /// How its resets are located inside a step.
+    /// How the model's resets are located inside a step.
     fn locate(&self) -> Locate;
 }
 

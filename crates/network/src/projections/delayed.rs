@@ -317,8 +317,8 @@ fn arrive<T: Scalar>(
     }
 }
 
-/// The transpose of [`arrive`], up to the decay of traces and currents: writes the cotangent of the row and adds to those of charges whose
-/// traces are not delayed.
+/// The transpose of [`arrive`], up to the decay of traces and currents: writes the cotangent of the row and adds to the cotangents of
+/// charges whose traces are not delayed.
 #[inline(always)]
 fn arrive_vjp<T: Scalar>(
     delays: &Delays<T>,

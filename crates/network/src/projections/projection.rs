@@ -68,7 +68,7 @@ impl<T: Scalar> Projection<T> {
         }
     }
 
-    /// Its delays, if it has any.
+    /// The projection's delays, if it has any.
     pub(crate) fn delays(&self) -> Option<&Delays<T>> {
         match &self.path {
             Path::Delayed(delays) => Some(delays),

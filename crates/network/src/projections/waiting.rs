@@ -15,7 +15,7 @@ const NEAR: usize = 1 << 17;
 /// Steps of the transpose whose gradients of weights wait: the cotangents of their currents, and what they released.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting<T> {
-    /// How many they are.
+    /// How many steps wait.
     steps: usize,
     size: usize,
     /// `J_bar` of each projection and step, `N` each.
@@ -117,7 +117,7 @@ impl<T: Scalar> Waiting<T> {
         &self.rows[projection * STEPS * self.size..][..self.steps * self.size]
     }
 
-    /// None waits any longer.
+    /// Forgets the steps that waited.
     pub(crate) fn done(&mut self) {
         self.steps = 0;
         self.came.clear();

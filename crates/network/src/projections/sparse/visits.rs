@@ -42,20 +42,20 @@ impl<T: Scalar> Charges<'_, T> {
 /// A projection whose charges come to its currents at once, by the columns of the neurons that released any.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SparseProjection<T> {
-    /// Its place among all projections.
+    /// The projection's place among all.
     pub(crate) number: usize,
-    /// Where its weights begin in the parameters.
+    /// Where the weights begin in the parameters.
     pub(crate) weights: usize,
-    /// What is left of traces and currents after a step.
+    /// The part of traces and currents that is left after a step.
     pub(crate) keep: T,
     /// What a unit of charge adds.
     pub(crate) gain: T,
-    /// Whether its gradient is written at once.
+    /// Whether the gradient of the weights is written at once.
     pub(crate) writes: bool,
 }
 
 impl<T> SparseProjection<T> {
-    /// Its part of a vector that has `n` numbers for each projection.
+    /// The projection's part of a vector that has `n` numbers for each.
     #[inline(always)]
     pub(super) fn of<'a>(&self, x: &'a [T], n: usize) -> &'a [T] {
         &x[self.number * n..][..n]
@@ -81,15 +81,17 @@ pub(crate) struct ColumnsForward<'a, T> {
     pub(crate) reading: Option<Reading<'a, T>>,
 }
 
-/// What is read of the traces of projection 0 at the end of a step: `o . s_0` and `s_0 . s_0` as [`dot`](crate::kernels::dot) has them, and a copy.
+/// The readout of the traces of projection 0 at the end of a step: `o . s_0` and `s_0 . s_0` as [`dot`](crate::kernels::dot) has
+/// them, and a copy of the traces.
 pub(crate) struct Reading<'a, T> {
     pub(crate) o: &'a [T],
     pub(crate) kept: &'a mut [T],
     pub(crate) sums: &'a mut [T; 2],
 }
 
-/// The transpose of [`ColumnsForward`] by charges and weights, equations (22), (23): writes the sum over the projections of `gain (s_bar + W^T J_bar)` to
-/// `charge_bar` and the cotangents of the gains, and adds `gain J_bar q^T` to the columns of gradients that are written.
+/// The transpose of [`ColumnsForward`] by charges and weights, equations (22), (23): writes the sum over the projections of
+/// `gain (s_bar + W^T J_bar)` to `charge_bar` and the cotangents of the gains, and adds `gain J_bar q^T` to the columns of gradients
+/// that are written.
 pub(crate) struct ColumnsBackward<'a, T> {
     pub(crate) size: usize,
     pub(crate) projections: &'a [SparseProjection<T>],
@@ -101,7 +103,7 @@ pub(crate) struct ColumnsBackward<'a, T> {
     pub(crate) j_bar: &'a [T],
     pub(crate) parameters_bar: &'a mut [T],
     pub(crate) charge_bar: &'a mut [T],
-    /// One for each of all projections.
+    /// Cotangents of the gains of all projections.
     pub(crate) gain_bar: &'a mut [T],
 }
 
@@ -110,8 +112,8 @@ pub(crate) trait Columns<T>: Debug + Send + Sync {
     fn forward(&self, step: ColumnsForward<'_, T>);
     fn backward(&self, step: ColumnsBackward<'_, T>);
 
-    /// Their transpose by weights for several steps: adds `gain j_bar q^T` to `w_bar`, the `j_bar` of each step being one of
-    /// `rows`, `n` numbers each.
+    /// The transpose of several steps by the weights: adds `gain j_bar q^T` to `w_bar`, the `j_bar` of each step being one of `rows`,
+    /// `n` numbers each.
     fn add_outer(&self, n: usize, rows: &[T], gain: T, bursts: Bursts<'_, T>, w_bar: &mut [T]);
 }
 
@@ -120,9 +122,9 @@ pub(crate) trait Columns<T>: Debug + Send + Sync {
 pub(crate) struct Bursts<'a, T> {
     /// The neurons that released charge, with the ends of their parts of the following.
     pub(crate) neurons: &'a [(u32, u32)],
-    /// In which steps.
+    /// The steps in which a neuron released charge.
     pub(crate) steps: &'a [u32],
-    /// The charge in each.
+    /// The charge in each of these steps.
     pub(crate) charges: &'a [T],
 }
 
