@@ -75,7 +75,7 @@ impl<T: Scalar> Dense<T> {
         let parameters = &network.parameters;
         let (n, batch) = (network.neurons(), trials.len());
         let steps = trials.first().map_or(0, |t| t.samples);
-        let weights = [0, 1].map(|k| parameters.recurrent(k).into_owned());
+        let weights = [0, 1].map(|k| parameters.weight(k).into_owned());
         let zeros = || DMatrix::zeros(n, batch);
         let kept = || Kept { before: zeros(), after: zeros(), current: zeros(), charge: zeros(), s: zeros() };
         let initial =
@@ -228,8 +228,8 @@ mod tests {
             let cost = dense.gradient();
             assert!((cost / result.cost - 1.0).abs() < 1e-11, "{cost} {}", result.cost);
             let all = [
-                (Group::Recurrent(0), &dense.gradient.recurrent[0]),
-                (Group::Recurrent(1), &dense.gradient.recurrent[1]),
+                (Group::Weight(0), &dense.gradient.recurrent[0]),
+                (Group::Weight(1), &dense.gradient.recurrent[1]),
                 (Group::Input, &dense.gradient.input),
                 (Group::Bias, &dense.gradient.bias),
                 (Group::Readout, &dense.gradient.readout),

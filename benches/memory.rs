@@ -27,7 +27,7 @@ fn main() {
         let mut problem = Problem::random(Size { neurons, batch: 1, steps, rate: 15.0 }, 1).unwrap();
         // Without recurrent weights: over many seconds their gradient grows beyond all bounds.
         for class in 0..2 {
-            problem.network.parameters.recurrent_mut(class).fill(0.0);
+            problem.network.parameters.weight_mut(class).fill(0.0);
         }
         let single = problem.to_f32();
         for memory in [Memory::Stored, Memory::SqrtSteps, Memory::Bytes(8 << 20)] {

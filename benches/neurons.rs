@@ -27,7 +27,7 @@ fn network<N: NeuronVjp>(neuron: N, drive: f64, width: f64) -> Network<f64> {
     let builder = Network::builder().population(population).synapse("slow", 20.0).synapse("fast", 5.0);
     let mut network = builder.inputs(1).outputs(1).build().unwrap();
     for class in 0..2 {
-        for (i, w) in network.parameters.recurrent_mut(class).iter_mut().enumerate() {
+        for (i, w) in network.parameters.weight_mut(class).iter_mut().enumerate() {
             *w = 1e-3 * (spread(i) - 0.5);
         }
     }

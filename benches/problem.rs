@@ -101,7 +101,7 @@ impl Problem<f64> {
             .build()?;
         let parameters = &mut network.parameters;
         for class in 0..2 {
-            fill(&mut rng, 0.05 / (n as f64).sqrt(), parameters.group_mut(Group::Recurrent(class)));
+            fill(&mut rng, 0.05 / (n as f64).sqrt(), parameters.group_mut(Group::Weight(class)));
         }
         fill(&mut rng, 0.2 * drive(size.rate), parameters.group_mut(Group::Input));
         fill(&mut rng, 1.0 / (n as f64).sqrt(), parameters.group_mut(Group::Readout));
@@ -200,7 +200,7 @@ mod tests {
             problem.set_rate(rate);
             let again = Problem::random(size, 1).unwrap();
             let norm = |p: &Problem<f64>, g| p.network.parameters.norm(g);
-            for group in [Group::Recurrent(0), Group::Input, Group::Bias] {
+            for group in [Group::Weight(0), Group::Input, Group::Bias] {
                 assert!((norm(&problem, group) / norm(&again, group) - 1.0).abs() < 1e-12);
             }
             let scheme = problem.scheme().unwrap();

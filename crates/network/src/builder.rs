@@ -1,4 +1,4 @@
-//! How a network is put together from populations and synapse classes.
+//! How a network is put together from populations and projections.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,20 +11,19 @@ use crate::memory::{self, MEMORY_LIMIT};
 use crate::parameters::Layout;
 use crate::placed::Placed;
 use crate::populations::{Block, BlockMut, Context, Offsets, PopulationLoops};
-use crate::projections::Delayed;
-use crate::{Error, Group, Network, Parameters, Population};
+use crate::projections::{Delayed, Wire};
+use crate::{Error, Feature, Group, Network, Parameters, Population, Projection};
 
 /// Collects the parts of a [`Network`].
 #[derive(Clone, Debug, Default)]
 pub struct NetworkBuilder {
     populations: Vec<Population>,
-    classes: Vec<(String, f64)>,
-    per_neuron: Vec<String>,
-    delays: Vec<(String, Delayed, f64)>,
-    ranks: Vec<(String, usize)>,
-    no_autapses: Vec<String>,
+    projections: Vec<Projection>,
     inputs: usize,
     outputs: usize,
+    read: Option<String>,
+    /// The name of a projection that was to be changed before it was there.
+    unknown: Option<String>,
     memory_limit: Option<usize>,
 }
 
@@ -36,77 +35,43 @@ impl NetworkBuilder {
         self
     }
 
-    /// Adds a synapse class with its time constant in ms. The first class is the one that is read out and that the
-    /// loss sees as `s`.
+    /// Adds a projection. Unless [`read_from`](Self::read_from) names another one, the first one's traces are read out and are what
+    /// the loss sees as `s`.
     #[must_use]
-    pub fn synapse(mut self, name: &str, tau: f64) -> Self {
-        self.classes.push((name.to_owned(), tau));
+    pub fn projection(mut self, projection: Projection) -> Self {
+        self.projections.push(projection);
         self
     }
 
-    /// Gives each presynaptic neuron a time constant of its own in a synapse class, to be set and trained one by one.
-    /// Such a network takes the dense path of the split step.
+    /// Adds a projection from all neurons to all, with its time constant in ms: short for [`Projection::new`].
     #[must_use]
-    pub fn tau_per_neuron(mut self, class: &str) -> Self {
-        self.per_neuron.push(class.to_owned());
-        self
+    pub fn synapse(self, name: &str, tau: f64) -> Self {
+        self.projection(Projection::new(name, tau))
     }
 
-    /// Gives each presynaptic neuron a delay in a synapse class, ms, to be set and trained one by one: its charge arrives so
-    /// much later, at trace and currents alike (equations (66), (67)). The gradient's cost still follows the spikes.
-    ///
-    /// ```
-    /// # use spikegrad_models::{GateShape, Theta};
-    /// # use spikegrad_network::{Group, Network, Population};
-    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
-    /// let mut network =
-    ///     Network::builder().population(population).synapse("slow", 20.0).axonal_delays("slow", 1.5).build()?;
-    /// network.parameters.group_mut(Group::Delay(0))[3] = 2.25;
-    /// network.unfreeze(Group::Delay(0))?;
-    /// # Ok::<(), spikegrad_network::Error>(())
-    /// ```
-    #[must_use]
-    pub fn axonal_delays(mut self, class: &str, delay: f64) -> Self {
-        self.delays.push((class.to_owned(), Delayed::Axonal, delay));
-        self
-    }
-
-    /// Gives each connection of a synapse class a delay, ms, to be set and trained one by one. Currents arrive so much later;
-    /// the trace, which is the presynaptic neuron's, does not. A spike costs `N` scattered additions instead of one product
-    /// over a column.
-    #[must_use]
-    pub fn connection_delays(mut self, class: &str, delay: f64) -> Self {
-        self.delays.push((class.to_owned(), Delayed::Connections, delay));
-        self
-    }
-
-    /// Makes the weights of a synapse class the product `W = L R` of two factors, `N x r` and `r x N`, to be set and trained in
-    /// place of `W` (equations (70), (71)): a network of low rank has few modes of activity by construction, and a step that
-    /// releases charge of `A` neurons costs `N r + r A` in place of `N A`. Where both factors are zero, so is their gradient:
-    /// start at least one of them at random.
-    ///
-    /// Masks, delays, Dale's law and time constants of each neuron need every weight by itself and do not go with it.
+    /// Changes a projection that was added before.
     ///
     /// ```
     /// # use spikegrad_models::{GateShape, Theta};
     /// # use spikegrad_network::{Network, Population};
-    /// # let population = Population::new("theta", Theta::default(), 100, GateShape::RaisedCosine, 0.3);
-    /// let mut network =
-    ///     Network::builder().population(population).synapse("slow", 20.0).low_rank("slow", 2).build()?;
-    /// assert_eq!(network.parameters.left(0).shape(), (100, 2));
-    /// network.parameters.right_mut(0).fill(0.01);
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// let builder = Network::builder().population(population).synapse("slow", 20.0).synapse("fast", 5.0);
+    /// let network = builder.change("fast", |fast| fast.without_autapses()).build()?;
     /// # Ok::<(), spikegrad_network::Error>(())
     /// ```
     #[must_use]
-    pub fn low_rank(mut self, class: &str, rank: usize) -> Self {
-        self.ranks.push((class.to_owned(), rank));
+    pub fn change(mut self, projection: &str, change: impl FnOnce(Projection) -> Projection) -> Self {
+        match self.projections.iter_mut().find(|p| p.name == projection) {
+            Some(found) => *found = change(found.clone()),
+            None => self.unknown = Some(projection.to_owned()),
+        }
         self
     }
 
-    /// Masks the diagonal of a synapse class: no neuron connects to itself, as fast synapses must not.
+    /// Reads the outputs from the traces of this projection, which are those of its presynaptic neurons.
     #[must_use]
-    pub fn without_autapses(mut self, class: &str) -> Self {
-        self.no_autapses.push(class.to_owned());
+    pub fn read_from(mut self, projection: &str) -> Self {
+        self.read = Some(projection.to_owned());
         self
     }
 
@@ -138,93 +103,57 @@ impl NetworkBuilder {
     /// [`Network::unfreeze`] says otherwise.
     ///
     /// # Errors
-    /// If there is no population, neuron or synapse class, a name occurs twice, a value is out of its domain, or the parameters do
-    /// not fit into memory.
+    /// If there is no population, neuron or projection, a name occurs twice or is not known, a value is out of its domain, what
+    /// a projection has does not go together, or the parameters do not fit into memory.
     pub fn build(self) -> Result<Network<f64>, Error> {
         let empty = |what| Err(Error::Empty { what });
         if self.populations.is_empty() {
             return empty("population");
         }
-        if self.classes.is_empty() {
-            return empty("synapse class");
+        if self.projections.is_empty() {
+            return empty("projection");
         }
         if self.populations.iter().any(|p| p.size == 0) {
             return empty("neuron in one of the populations");
         }
-        let duplicate = |what, names: &[&str]| {
-            let mut seen = HashSet::new();
-            match names.iter().find(|n| !seen.insert(**n)) {
-                Some(name) => Err(Error::Duplicate { what, name: (*name).to_owned() }),
-                None => Ok(()),
-            }
-        };
-        duplicate("population", &self.populations.iter().map(|p| p.name.as_str()).collect::<Vec<_>>())?;
-        duplicate("synapse class", &self.classes.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>())?;
-        let class = |name: &String| match self.classes.iter().position(|(n, _)| n == name) {
-            Some(index) => Ok(index),
-            None => {
-                let known: Vec<_> = self.classes.iter().map(|(n, _)| n.as_str()).collect();
-                Err(Error::UnknownClass { name: name.clone(), known: known.join(", ") })
-            }
-        };
-        let per_neuron = self.per_neuron.iter().map(class).collect::<Result<Vec<_>, _>>()?;
-        let mut delayed = vec![(Delayed::Not, 0.0); self.classes.len()];
-        for (name, whose, delay) in &self.delays {
-            delayed[class(name)?] = (*whose, *delay);
-        }
-        if let Some(class) = delayed.iter().position(|d| d.0 == Delayed::Connections)
-            && per_neuron.contains(&class)
-        {
-            return Err(Error::DenseDelays { class });
-        }
-        let no_autapses = self.no_autapses.iter().map(class).collect::<Result<Vec<_>, _>>()?;
-
+        distinct("population", self.populations.iter().map(|p| &p.name))?;
+        distinct("projection", self.projections.iter().map(|p| &p.name))?;
         // A sum that overflows is more than any memory, which is found below.
         let n = self.populations.iter().fold(0_usize, |n, p| n.saturating_add(p.size));
-        let mut ranks = vec![None; self.classes.len()];
-        for (name, rank) in &self.ranks {
-            let class = class(name)?;
-            if *rank == 0 || *rank > n {
-                return Err(Error::Rank { class, rank: *rank, neurons: n });
-            }
-            for (is_there, what) in [
-                (no_autapses.contains(&class), "a mask"),
-                (delayed[class].0 != Delayed::Not, "delays"),
-                (!per_neuron.is_empty(), "a time constant for each neuron"),
-            ] {
-                if is_there {
-                    return Err(Error::LowRank { class, what });
-                }
-            }
-            ranks[class] = Some(*rank);
+        let memory_limit = self.memory_limit.unwrap_or(MEMORY_LIMIT);
+        let wires = self.wires(n, memory_limit)?;
+        if let Some(name) = &self.unknown {
+            find("projection", name, self.projections.iter().map(|p| &p.name))?;
         }
+        let read = match &self.read {
+            None => 0,
+            Some(name) => find("projection", name, self.projections.iter().map(|p| &p.name))?,
+        };
         let mut layout = Layout::default();
-        for (k, (name, _)) in self.classes.iter().enumerate() {
-            match ranks[k] {
-                None => layout.push(Group::Recurrent(k), format!("W[{name}]"), n, n),
-                Some(rank) => {
-                    layout.push(Group::Left(k), format!("L[{name}]"), n, rank);
-                    layout.push(Group::Right(k), format!("R[{name}]"), rank, n);
+        for (k, Wire { name, pre, post, rank, connections, .. }) in wires.iter().enumerate() {
+            match (rank, connections) {
+                (Some(rank), _) => {
+                    layout.push(Group::Left(k), format!("L[{name}]"), post.len(), *rank);
+                    layout.push(Group::Right(k), format!("R[{name}]"), *rank, pre.len());
                 }
+                (None, Some(list)) => layout.push(Group::Weight(k), format!("W[{name}]"), list.len(), 1),
+                (None, None) => layout.push(Group::Weight(k), format!("W[{name}]"), post.len(), pre.len()),
             }
         }
         layout.push(Group::Input, "U".into(), n, self.inputs);
         layout.push(Group::Bias, "I_o".into(), n, 1);
-        layout.push(Group::Readout, "O".into(), self.outputs, n);
-        for (k, (name, _)) in self.classes.iter().enumerate() {
-            layout.push(
-                Group::Tau(k),
-                format!("tau[{name}]"),
-                if per_neuron.contains(&k) { n } else { 1 },
-                1,
-            );
+        layout.push(Group::Readout, "O".into(), self.outputs, wires[read].pre.len());
+        for (k, wire) in wires.iter().enumerate() {
+            let taus = if wire.own_taus { wire.pre.len() } else { 1 };
+            layout.push(Group::Tau(k), format!("tau[{}]", wire.name), taus, 1);
         }
-        for (k, (name, _)) in self.classes.iter().enumerate() {
+        for (k, Wire { name, pre, post, connections, delayed, .. }) in wires.iter().enumerate() {
             let name = format!("delay[{name}]");
-            match delayed[k].0 {
-                Delayed::Not => {}
-                Delayed::Axonal => layout.push(Group::Delay(k), name, n, 1),
-                Delayed::Connections => layout.push(Group::Delay(k), name, n, n),
+            match (delayed, connections) {
+                (Delayed::Not, _) => {}
+                (Delayed::Axonal, _) => layout.push(Group::Delay(k), name, pre.len(), 1),
+                (Delayed::Connections, Some(list)) => layout.push(Group::Delay(k), name, list.len(), 1),
+                (Delayed::Connections, None) => layout.push(Group::Delay(k), name, post.len(), pre.len()),
             }
         }
         let mut places = Vec::new();
@@ -276,15 +205,14 @@ impl NetworkBuilder {
         }
         layout.push(Group::Initial, "x_0".into(), rest, 1);
 
-        let memory_limit = self.memory_limit.unwrap_or(MEMORY_LIMIT);
         memory::check("the network's parameters", layout.bytes::<f64>(), memory_limit)?;
         if n > u32::MAX as usize {
             return Err(Error::TooManyNeurons { neurons: n });
         }
         let mut parameters = Parameters::zeros(Arc::new(layout))?;
-        for (k, (_, tau)) in self.classes.iter().enumerate() {
-            parameters.group_mut(Group::Tau(k)).fill(*tau);
-            parameters.group_mut(Group::Delay(k)).fill(delayed[k].1);
+        for (k, projection) in self.projections.iter().enumerate() {
+            parameters.group_mut(Group::Tau(k)).fill(projection.tau);
+            parameters.group_mut(Group::Delay(k)).fill(projection.delay);
         }
         for (index, (place, p)) in places.iter().zip(&self.populations).enumerate() {
             for (parameter, &value) in p.parameters.iter().enumerate() {
@@ -298,7 +226,7 @@ impl NetworkBuilder {
             }
         }
         let frozen = parameters.layout().entries().iter().map(|e| e.group).filter(|g| {
-            let weights = matches!(g, Group::Recurrent(_) | Group::Left(_) | Group::Right(_));
+            let weights = matches!(g, Group::Weight(_) | Group::Left(_) | Group::Right(_));
             !weights && !matches!(g, Group::Input | Group::Bias | Group::Readout)
         });
         let mut signs = memory::room("the neurons' signs", n)?;
@@ -310,10 +238,12 @@ impl NetworkBuilder {
             frozen_entries: Vec::new(),
             parameters,
             places,
-            classes: self.classes.into_iter().map(|(name, _)| name).collect(),
+            traces: wires.last().map_or(0, |wire| wire.traces().end),
+            currents: wires.last().map_or(0, |wire| wire.currents().end),
+            whole: wires.iter().all(|wire| wire.pre.len() == n && wire.post.len() == n),
+            wires,
+            read,
             signs,
-            delayed: delayed.into_iter().map(|(whose, _)| whose).collect(),
-            ranks,
             masks: Vec::new(),
             neurons: n,
             membrane: rest,
@@ -322,11 +252,73 @@ impl NetworkBuilder {
             outputs: self.outputs,
             memory_limit,
         };
-        for k in no_autapses {
-            network.set_mask(Group::Recurrent(k), |post, pre| post != pre)?;
+        for (k, projection) in self.projections.iter().enumerate().filter(|(_, p)| !p.autapses) {
+            let wire = &network.wires[k];
+            // A list of connections leaves them out already.
+            if wire.connections.is_none() && wire.pre == wire.post {
+                if wire.rank.is_some() {
+                    let (feature, other) = (Feature::LowRank, Feature::Mask);
+                    return Err(Error::Excluded { projection: projection.name.clone(), feature, other });
+                }
+                network.set_mask(Group::Weight(k), |post, pre| post != pre)?;
+            }
         }
         network.validate()?;
         Ok(network)
+    }
+
+    /// Where each projection lies between `n` neurons.
+    fn wires(&self, n: usize, memory_limit: usize) -> Result<Vec<Wire>, Error> {
+        let (mut trace, mut current) = (0_usize, 0_usize);
+        let mut wires = Vec::with_capacity(self.projections.len());
+        for projection in &self.projections {
+            let neurons = |name: &String| -> Result<_, Error> {
+                let index = find("population", name, self.populations.iter().map(|p| &p.name))?;
+                let start = self.populations[..index].iter().fold(0_usize, |n, p| n.saturating_add(p.size));
+                Ok(start..start.saturating_add(self.populations[index].size))
+            };
+            let (pre, post) = match &projection.ends {
+                None => (0..n, 0..n),
+                Some((pre, post)) => (neurons(pre)?, neurons(post)?),
+            };
+            let name = projection.name.clone();
+            let most = pre.len().min(post.len());
+            if let Some(rank) = projection.rank
+                && (rank == 0 || rank > most)
+            {
+                return Err(Error::Rank { projection: name, rank, most });
+            }
+            let autapses = projection.autapses || pre != post;
+            let sizes = (post.len(), pre.len());
+            let connections = projection.connector.connect(&name, sizes, autapses, memory_limit)?;
+            let (delayed, rank) = (projection.delayed, projection.rank);
+            let own_taus = projection.tau_per_neuron;
+            let (traces, currents) = (pre.len(), post.len());
+            wires.push(Wire { name, pre, post, trace, current, delayed, rank, connections, own_taus });
+            (trace, current) = (trace.saturating_add(traces), current.saturating_add(currents));
+        }
+        Ok(wires)
+    }
+}
+
+/// The place of a name among those that there are.
+fn find<'a>(
+    what: &'static str,
+    name: &str,
+    names: impl Iterator<Item = &'a String> + Clone,
+) -> Result<usize, Error> {
+    names.clone().position(|n| n == name).ok_or_else(|| {
+        let known = names.map(String::as_str).collect::<Vec<_>>().join(", ");
+        Error::Unknown { what, name: name.to_owned(), known }
+    })
+}
+
+/// Refuses a name that occurs twice.
+fn distinct<'a>(what: &'static str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    match names.find(|name| !seen.insert(*name)) {
+        Some(name) => Err(Error::Duplicate { what, name: name.clone() }),
+        None => Ok(()),
     }
 }
 

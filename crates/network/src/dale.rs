@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{Error, Group, Network, Scalar, Sign};
 
 impl<T: Scalar> Network<T> {
-    /// Says which neurons obey Dale's law, and with which sign, in all synapse classes; `None` for those that may do both.
+    /// Says which neurons obey Dale's law, and with which sign, in all projections; `None` for those that may do both.
     /// Weights of the other sign are turned, so that random ones keep their size. Populations have signs of their own,
     /// [`Population::excitatory`](crate::Population::excitatory), which this replaces.
     ///
@@ -15,15 +15,15 @@ impl<T: Scalar> Network<T> {
     /// # use spikegrad_network::{Network, Population, Sign};
     /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
     /// # let mut network = Network::builder().population(population).synapse("slow", 20.0).build()?;
-    /// network.parameters.recurrent_mut(0).fill(0.1);
+    /// network.parameters.weight_mut(0).fill(0.1);
     /// network.set_signs(|neuron| Some(if neuron < 4 { Sign::Excitatory } else { Sign::Inhibitory }));
-    /// assert_eq!(network.parameters.recurrent(0)[(0, 4)], -0.1);
+    /// assert_eq!(network.parameters.weight(0)[(0, 4)], -0.1);
     /// # Ok::<(), spikegrad_network::Error>(())
     /// ```
     pub fn set_signs(&mut self, sign: impl Fn(usize) -> Option<Sign>) {
         self.signs = (0..self.neurons).map(sign).collect();
-        for class in 0..self.classes.len() {
-            self.each_signed(class, |_, sign, w| {
+        for k in 0..self.wires.len() {
+            self.each_signed(k, |_, sign, w| {
                 if sign.project(*w) != *w {
                     *w = -*w;
                 }
@@ -39,13 +39,13 @@ impl<T: Scalar> Network<T> {
     /// Sets trained weights that have the wrong sign to zero, equation (69): a weight that is zero can grow again when its
     /// gradient turns.
     pub(crate) fn keep_signs(&mut self) {
-        for class in 0..self.classes.len() {
-            let group = Group::Recurrent(class);
+        for k in 0..self.wires.len() {
+            let group = Group::Weight(k);
             if self.is_trainable(group) {
                 let frozen =
                     self.frozen_entries.iter().find(|(g, _)| *g == group).map(|(_, f)| Arc::clone(f));
                 let trained = |i: usize| frozen.as_ref().is_none_or(|frozen| !frozen[i]);
-                self.each_signed(class, |i, sign, w| {
+                self.each_signed(k, |i, sign, w| {
                     if trained(i) {
                         *w = sign.project(*w);
                     }
@@ -59,13 +59,15 @@ impl<T: Scalar> Network<T> {
     /// # Errors
     /// The first weight that has.
     pub fn check_signs(&self) -> Result<(), Error> {
-        for class in 0..self.classes.len() {
-            let group = Group::Recurrent(class);
-            let columns = self.parameters.group(group).chunks_exact(self.neurons);
-            for ((neuron, column), sign) in columns.enumerate().zip(&self.signs) {
-                let Some(sign) = *sign else { continue };
-                if let Some(row) = column.iter().position(|&w| sign.project(w) != w) {
-                    let (index, value) = (neuron * self.neurons + row, column[row].to_subset_unchecked());
+        for k in 0..self.wires.len() {
+            let group = Group::Weight(k);
+            let (wire, weights) = (&self.wires[k], self.parameters.group(group));
+            for neuron in wire.pre.clone() {
+                let Some(sign) = self.signs[neuron] else { continue };
+                let column = wire.column(neuron - wire.pre.start);
+                if let Some(row) = weights[column.clone()].iter().position(|&w| sign.project(w) != w) {
+                    let index = column.start + row;
+                    let value = weights[index].to_subset_unchecked();
                     return Err(Error::WrongSign { group, index, value, neuron, sign: sign.name() });
                 }
             }
@@ -73,16 +75,18 @@ impl<T: Scalar> Network<T> {
         Ok(())
     }
 
-    /// Every recurrent weight of a neuron with a sign, with its index in its group.
-    fn each_signed(&mut self, class: usize, each: impl Fn(usize, Sign, &mut T)) {
+    /// Every weight from a neuron with a sign, with its index in its group.
+    fn each_signed(&mut self, k: usize, each: impl Fn(usize, Sign, &mut T)) {
         if self.signs.iter().all(Option::is_none) {
             return;
         }
-        let columns = self.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(self.neurons);
-        for ((neuron, column), sign) in columns.enumerate().zip(&self.signs) {
-            if let Some(sign) = *sign {
-                let start = neuron * column.len();
-                column.iter_mut().enumerate().for_each(|(row, w)| each(start + row, sign, w));
+        let wire = &self.wires[k];
+        let weights = self.parameters.group_mut(Group::Weight(k));
+        // Weights of low rank, which Dale's law does not go with, have no columns.
+        for neuron in wire.pre.clone().filter(|_| wire.rank.is_none()) {
+            if let Some(sign) = self.signs[neuron] {
+                let column = wire.column(neuron - wire.pre.start);
+                column.for_each(|i| each(i, sign, &mut weights[i]));
             }
         }
     }

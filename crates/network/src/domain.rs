@@ -31,8 +31,8 @@ impl<T: Scalar> Network<T> {
     /// ```
     pub fn untrained(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         let layout = self.parameters.layout();
-        let delays = (0..self.delayed.len())
-            .filter(|&k| self.delayed[k] == Delayed::Connections)
+        let delays = (0..self.wires.len())
+            .filter(|&k| self.wires[k].delayed == Delayed::Connections)
             .filter_map(|k| Some((Group::Delay(k), self.mask(Group::Delay(k))?)));
         let masks = self.masks.iter().map(|(group, mask)| (*group, mask.as_slice())).chain(delays);
         let masked = masks.flat_map(move |(group, mask)| runs(mask, false, layout.range(group).start));

@@ -2,7 +2,7 @@
 
 use spikegrad_integrators::Divergence;
 
-use crate::Group;
+use crate::{Feature, Group};
 
 /// Why a network, a trial or a scheme was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -14,10 +14,10 @@ pub enum Error {
         /// What is missing.
         what: &'static str,
     },
-    /// Two populations or synapse classes of one name.
+    /// Two populations or projections of one name.
     #[error("{what} `{name}` exists already: choose another name")]
     Duplicate {
-        /// Population or synapse class.
+        /// Population or projection.
         what: &'static str,
         /// The name.
         name: String,
@@ -32,9 +32,11 @@ pub enum Error {
         /// The name of its model.
         model: &'static str,
     },
-    /// A synapse class that does not exist.
-    #[error("there is no synapse class `{name}`: choose one of {known}")]
-    UnknownClass {
+    /// A population or a projection that does not exist.
+    #[error("there is no {what} `{name}`: choose one of {known}")]
+    Unknown {
+        /// Population or projection.
+        what: &'static str,
         /// The name given.
         name: String,
         /// The names that there are.
@@ -246,47 +248,37 @@ pub enum Error {
         /// The groups that there are.
         known: String,
     },
-    /// Delays where a scheme has none.
+    /// A rank that is no rank of a matrix of this shape.
     #[error(
-        "synapse class {class} has delays, which {scheme} does not know: use SplitStep, or build the network without"
-    )]
-    Delayed {
-        /// The index of the class.
-        class: usize,
-        /// What cannot run it.
-        scheme: &'static str,
-    },
-    /// Delays of single connections together with what forms currents anew at every step.
-    #[error(
-        "synapse class {class} has a delay for each connection, but its currents are formed anew at every step: give it \
-         axonal delays, or one time constant and the sparse path"
-    )]
-    DenseDelays {
-        /// The index of the class.
-        class: usize,
-    },
-    /// A rank that is no rank of an `N x N` matrix.
-    #[error(
-        "the weights of synapse class {class} cannot be of rank {rank}: choose from 1 to the {neurons} neurons"
+        "the weights of projection {projection} cannot be of rank {rank}: choose from 1 to {most}, the lesser of its sizes"
     )]
     Rank {
-        /// The index of the class.
-        class: usize,
+        /// The projection.
+        projection: String,
         /// The rank that was asked for.
         rank: usize,
-        /// Number of neurons.
-        neurons: usize,
+        /// The highest rank.
+        most: usize,
     },
-    /// Weights of low rank together with what needs every weight by itself.
+    /// What a projection has together with what does not go with it.
     #[error(
-        "the weights of synapse class {class} are of low rank, which does not go with {what}: build the class without \
-         `low_rank`, or the network without the other"
+        "projection {projection} has {feature}, which does not go with {other}: build the network without one of them"
     )]
-    LowRank {
-        /// The index of the class.
-        class: usize,
+    Excluded {
+        /// The projection.
+        projection: String,
+        /// What the projection has.
+        feature: Feature,
         /// What does not go with it.
-        what: &'static str,
+        other: Feature,
+    },
+    /// Connections that cannot be made.
+    #[error("projection {projection} cannot connect {what}: choose another connector, or other populations")]
+    Connector {
+        /// The projection.
+        projection: String,
+        /// What was asked for.
+        what: String,
     },
 }
 

@@ -6,10 +6,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Group {
-    /// Recurrent weights `W_k` of a synapse class, `N x N`, row = postsynaptic.
+    /// Weights `W_k` of a projection, `N_post x N_pre`, row = postsynaptic; of a sparse one as many as there are connections.
     #[doc(alias = "W")]
-    Recurrent(usize),
-    /// Time constant `tau_k` of a synapse class, ms.
+    Weight(usize),
+    /// Time constant `tau_k` of a projection, ms: one, or one for each presynaptic neuron.
     Tau(usize),
     /// Input weights `U`, `N x inputs`.
     #[doc(alias = "U")]
@@ -32,13 +32,13 @@ pub enum Group {
     /// Width `Delta` of a population's gate.
     #[doc(alias = "Delta")]
     GateWidth(usize),
-    /// Delays of a synapse class, ms: `N`, one for each presynaptic neuron, or `N x N`, one for each connection; empty
-    /// unless the class has them.
+    /// Delays of a projection, ms: one for each presynaptic neuron, or one for each connection; empty unless the projection has
+    /// them.
     Delay(usize),
-    /// Left factor of a synapse class's weights, `W_k = L R`, `N x r`, row = postsynaptic; empty unless they are of low rank.
+    /// Left factor of a projection's weights, `W_k = L R`, `N_post x r`, row = postsynaptic; empty unless they are of low rank.
     #[doc(alias = "L")]
     Left(usize),
-    /// Right factor of a synapse class's weights, `r x N`, column = presynaptic; empty unless they are of low rank.
+    /// Right factor of a projection's weights, `r x N_pre`, column = presynaptic; empty unless they are of low rank.
     #[doc(alias = "R")]
     Right(usize),
 }
@@ -46,7 +46,7 @@ pub enum Group {
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Recurrent(k) => write!(f, "W[{k}]"),
+            Self::Weight(k) => write!(f, "W[{k}]"),
             Self::Tau(k) => write!(f, "tau[{k}]"),
             Self::Input => f.write_str("U"),
             Self::Bias => f.write_str("I_o"),

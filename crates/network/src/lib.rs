@@ -2,7 +2,7 @@
 //!
 //! # What is here
 //!
-//! - [`Network`]: populations, synapse classes, masks and [`Parameters`], in named [`Group`]s;
+//! - [`Network`]: populations, projections, masks and [`Parameters`], in named [`Group`]s;
 //! - [`Trial`] and [`Loss`]: what a network is run on and judged by;
 //! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
 //! - [`Recording`]: the traces and spikes of a run; [`WorkCounters`]: its work;
@@ -15,6 +15,7 @@ mod builder;
 mod dale;
 mod domain;
 mod error;
+mod feature;
 mod group;
 pub mod kernels;
 mod memory;
@@ -23,6 +24,7 @@ mod parameters;
 mod placed;
 mod populations;
 mod projections;
+mod rules;
 mod scalar;
 mod schemes;
 mod sign;
@@ -32,10 +34,12 @@ mod validate;
 
 pub use builder::NetworkBuilder;
 pub use error::Error;
+pub use feature::Feature;
 pub use group::Group;
 pub use network::Network;
 pub use parameters::{Entry, Layout, Parameters};
 pub use populations::Population;
+pub use projections::{Connections, Connector, Projection};
 pub use scalar::Scalar;
 pub use schemes::{
     PlainRun, PlainStep, PlainTape, Pontryagin, Recording, SplitRun, SplitStep, SplitTape, WorkCounters,

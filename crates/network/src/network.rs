@@ -1,6 +1,7 @@
-//! The network (equations (3), (4)): populations, synapse classes, masks, what is trainable, and its parameters.
+//! The network (equations (3), (4)): populations, projections, masks, what is trainable, and its parameters.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use num_dual::Dual64;
@@ -10,7 +11,7 @@ use crate::kernels::ARCH;
 use crate::memory;
 use crate::placed::Placed;
 use crate::populations::{Context, method_of};
-use crate::projections::Delayed;
+use crate::projections::{Connections, Delayed, Wire};
 use crate::{Error, Group, Parameters, Scalar, Sign};
 
 /// A network of gated-synapse spiking neurons: its structure and its parameters.
@@ -19,18 +20,17 @@ use crate::{Error, Group, Parameters, Scalar, Sign};
 ///
 /// ```
 /// use spikegrad_models::{GateShape, Theta};
-/// use spikegrad_network::{Network, Population};
+/// use spikegrad_network::{Network, Population, Projection};
 ///
 /// let mut network = Network::builder()
 ///     .population(Population::new("theta", Theta::default(), 20, GateShape::RaisedCosine, 0.3))
-///     .synapse("slow", 20.0)
-///     .synapse("fast", 5.0)
-///     .without_autapses("fast")
+///     .projection(Projection::new("slow", 20.0))
+///     .projection(Projection::new("fast", 5.0).without_autapses())
 ///     .inputs(2)
 ///     .outputs(1)
 ///     .build()?;
 /// network.parameters.readout_mut().fill(0.1);
-/// assert_eq!(network.parameters.recurrent(1).shape(), (20, 20));
+/// assert_eq!(network.parameters.weight(1).shape(), (20, 20));
 /// # Ok::<(), spikegrad_network::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -38,13 +38,16 @@ pub struct Network<T> {
     /// Every parameter, and where it lies.
     pub parameters: Parameters<T>,
     pub(crate) places: Vec<Placed>,
-    pub(crate) classes: Vec<String>,
+    pub(crate) wires: Vec<Wire>,
+    /// Number of traces and of currents of all projections.
+    pub(crate) traces: usize,
+    pub(crate) currents: usize,
+    /// Whether every projection goes from all neurons to all.
+    pub(crate) whole: bool,
+    /// The projection whose traces are read out.
+    pub(crate) read: usize,
     /// What each neuron does to its targets, where that is fixed.
     pub(crate) signs: Vec<Option<Sign>>,
-    /// Whose the delays of each class are.
-    pub(crate) delayed: Vec<Delayed>,
-    /// Rank of each class's weights, where they are two factors.
-    pub(crate) ranks: Vec<Option<usize>>,
     pub(crate) masks: Vec<(Group, Arc<Vec<bool>>)>,
     pub(crate) frozen: HashSet<Group>,
     /// Entries of groups, column-major, that keep their values.
@@ -79,13 +82,37 @@ impl<T: Scalar> Network<T> {
         self.outputs
     }
 
-    /// Names of the synapse classes; the first is read out.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
+    /// Names of the projections, in the order of [`Group::Weight`].
+    pub fn projections(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.wires.iter().map(|wire| wire.name.as_str())
+    }
+
+    /// The presynaptic neurons of a projection, which have its traces, and its postsynaptic neurons, which have its currents.
+    ///
+    /// # Panics
+    /// If there is no such projection.
+    pub fn ends(&self, projection: usize) -> (Range<usize>, Range<usize>) {
+        let wire = &self.wires[projection];
+        (wire.pre.clone(), wire.post.clone())
+    }
+
+    /// The connections of a sparse projection, in the order of its weights; `None` where the weights are a matrix or two factors.
+    pub fn connections(&self, projection: usize) -> Option<&Connections> {
+        self.wires.get(projection)?.connections.as_deref()
+    }
+
+    /// The projection whose traces are read out.
+    pub fn read(&self) -> usize {
+        self.read
+    }
+
+    /// Number of traces of all projections, the length of [`InitialState::s`](crate::InitialState::s).
+    pub fn traces(&self) -> usize {
+        self.traces
     }
 
     /// Names and ranges of the populations' neurons.
-    pub fn populations(&self) -> impl Iterator<Item = (&str, std::ops::Range<usize>)> {
+    pub fn populations(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         self.places.iter().map(|p| (p.name.as_str(), p.offset..p.offset + p.size))
     }
 
@@ -99,7 +126,7 @@ impl<T: Scalar> Network<T> {
         let entry = |e: &crate::Entry| {
             // One neuron has one delay in either case, but not the same one.
             let of = match e.group {
-                Group::Delay(k) if self.delayed[k] == Delayed::Connections => ", of connections",
+                Group::Delay(k) if self.wires[k].delayed == Delayed::Connections => ", of connections",
                 _ => "",
             };
             format!("{}: {} parameters{of}", e.name, e.range.len())
@@ -129,8 +156,8 @@ impl<T: Scalar> Network<T> {
     /// # let population = Population::new("nif", Nif, 6, GateShape::Box, 0.3);
     /// # let mut network = Network::builder().population(population).synapse("slow", 10.0).build()?;
     /// // A reservoir of four neurons that stays as it is; the weights to and from the other two are trained.
-    /// network.freeze_entries(Group::Recurrent(0), |post, pre| post < 4 && pre < 4)?;
-    /// assert_eq!(network.frozen_entries(Group::Recurrent(0)).map(|f| f.iter().filter(|f| **f).count()), Some(16));
+    /// network.freeze_entries(Group::Weight(0), |post, pre| post < 4 && pre < 4)?;
+    /// assert_eq!(network.frozen_entries(Group::Weight(0)).map(|f| f.iter().filter(|f| **f).count()), Some(16));
     /// # Ok::<(), spikegrad_network::Error>(())
     /// ```
     ///
@@ -142,14 +169,32 @@ impl<T: Scalar> Network<T> {
         frozen: impl Fn(usize, usize) -> bool,
     ) -> Result<(), Error> {
         let entry = self.check_group(group)?;
-        let rows = entry.rows.max(1);
-        let frozen = (0..entry.range.len()).map(|i| frozen(i % rows, i / rows));
-        let frozen: Vec<bool> = memory::collect("the list of frozen entries", frozen)?;
+        let what = "the list of frozen entries";
+        let frozen: Vec<bool> = match self.list(group) {
+            Some(list) => {
+                let mut all = memory::room(what, list.len())?;
+                all.extend(list.pairs().map(|(post, pre)| frozen(post, pre)));
+                all
+            }
+            None => {
+                let rows = entry.rows.max(1);
+                memory::collect(what, (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)))?
+            }
+        };
         self.frozen_entries.retain(|(g, _)| *g != group);
         if frozen.contains(&true) {
             self.frozen_entries.push((group, Arc::new(frozen)));
         }
         Ok(())
+    }
+
+    /// The connections that the entries of a group belong to one by one.
+    fn list(&self, group: Group) -> Option<&Connections> {
+        match group {
+            Group::Weight(k) => self.connections(k),
+            Group::Delay(k) if self.wires.get(k)?.delayed == Delayed::Connections => self.connections(k),
+            _ => None,
+        }
     }
 
     /// Which entries of a group are frozen one by one, column-major, if any were.
@@ -220,7 +265,7 @@ impl<T: Scalar> Network<T> {
     /// # let population = Population::new("nif", Nif, 6, GateShape::Box, 0.3);
     /// # let mut network = Network::builder().population(population).synapse("slow", 10.0).build()?;
     /// // Two feed-forward layers of three neurons.
-    /// network.set_mask(Group::Recurrent(0), |post, pre| post >= 3 && pre < 3)?;
+    /// network.set_mask(Group::Weight(0), |post, pre| post >= 3 && pre < 3)?;
     /// # Ok::<(), spikegrad_network::Error>(())
     /// ```
     ///
@@ -228,7 +273,9 @@ impl<T: Scalar> Network<T> {
     /// If the group has no mask, or there is no memory for it.
     pub fn set_mask(&mut self, group: Group, exists: impl Fn(usize, usize) -> bool) -> Result<(), Error> {
         let entry = match (group, self.parameters.layout().entry(group)) {
-            (Group::Recurrent(_) | Group::Input | Group::Readout, Some(entry)) => entry,
+            (Group::Weight(_) | Group::Input | Group::Readout, Some(entry)) if self.list(group).is_none() => {
+                entry
+            }
             _ => return Err(Error::NoMask { group }),
         };
         let rows = entry.rows;
@@ -249,7 +296,9 @@ impl<T: Scalar> Network<T> {
     /// The mask of a group, column-major, if it has one. Delays of connections have that of their weights.
     pub fn mask(&self, group: Group) -> Option<&[bool]> {
         let group = match group {
-            Group::Delay(k) if self.delayed.get(k) == Some(&Delayed::Connections) => Group::Recurrent(k),
+            Group::Delay(k) if self.wires.get(k).is_some_and(|w| w.delayed == Delayed::Connections) => {
+                Group::Weight(k)
+            }
             group => group,
         };
         self.masks.iter().find(|(g, _)| *g == group).map(|(_, mask)| mask.as_slice())
@@ -277,10 +326,12 @@ impl<T: Scalar> Network<T> {
         Network {
             parameters: self.parameters.map(scalar),
             places: self.places.clone(),
-            classes: self.classes.clone(),
+            wires: self.wires.clone(),
+            traces: self.traces,
+            currents: self.currents,
+            whole: self.whole,
+            read: self.read,
             signs: self.signs.clone(),
-            delayed: self.delayed.clone(),
-            ranks: self.ranks.clone(),
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),
             frozen_entries: self.frozen_entries.clone(),

@@ -43,7 +43,7 @@ impl Layout {
         self.len = range.end;
         self.asked = self.asked.saturating_add(rows as u128 * columns as u128);
         match group {
-            Group::Recurrent(k) => {
+            Group::Weight(k) => {
                 // Classes come in order, and those of low rank have none.
                 self.recurrent.resize(k, 0..0);
                 self.recurrent.push(range.clone());
@@ -75,7 +75,7 @@ impl Layout {
     #[inline]
     pub fn range(&self, group: Group) -> Range<usize> {
         match group {
-            Group::Recurrent(k) => self.recurrent.get(k).map_or(0..0, Range::clone),
+            Group::Weight(k) => self.recurrent.get(k).map_or(0..0, Range::clone),
             Group::Input => self.input.clone(),
             Group::Bias => self.bias.clone(),
             Group::Readout => self.readout.clone(),
@@ -159,36 +159,37 @@ impl<T: Scalar> Parameters<T> {
         DMatrixViewMut::from_slice(&mut self.values[range], rows, columns)
     }
 
-    /// Recurrent weights of a synapse class, `N x N`, row = postsynaptic; `0 x 0` if there is no such class, or if its weights
-    /// are of low rank.
+    /// Weights of a projection, `N_post x N_pre`, row = postsynaptic; `S x 1` for the `S` connections of a sparse one, which
+    /// [`Network::connections`](crate::Network::connections) lists; `0 x 0` if there is no such projection, or if its weights are of
+    /// low rank.
     #[doc(alias = "W")]
-    pub fn recurrent(&self, class: usize) -> DMatrixView<'_, T> {
-        self.matrix(Group::Recurrent(class))
+    pub fn weight(&self, class: usize) -> DMatrixView<'_, T> {
+        self.matrix(Group::Weight(class))
     }
 
-    /// Recurrent weights of a synapse class, `N x N`, row = postsynaptic; `0 x 0` if there is no such class.
-    pub fn recurrent_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
-        self.matrix_mut(Group::Recurrent(class))
+    /// Weights of a projection, as [`weight`](Self::weight) has them.
+    pub fn weight_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
+        self.matrix_mut(Group::Weight(class))
     }
 
-    /// Left factor of the weights of a synapse class of low rank, `N x r`; `0 x 0` if it has none.
+    /// Left factor of the weights of a projection of low rank, `N_post x r`; `0 x 0` if it has none.
     #[doc(alias = "L")]
     pub fn left(&self, class: usize) -> DMatrixView<'_, T> {
         self.matrix(Group::Left(class))
     }
 
-    /// Left factor of the weights of a synapse class of low rank, `N x r`; `0 x 0` if it has none.
+    /// Left factor of the weights of a projection of low rank, `N_post x r`; `0 x 0` if it has none.
     pub fn left_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
         self.matrix_mut(Group::Left(class))
     }
 
-    /// Right factor of the weights of a synapse class of low rank, `r x N`; `0 x 0` if it has none.
+    /// Right factor of the weights of a projection of low rank, `r x N_pre`; `0 x 0` if it has none.
     #[doc(alias = "R")]
     pub fn right(&self, class: usize) -> DMatrixView<'_, T> {
         self.matrix(Group::Right(class))
     }
 
-    /// Right factor of the weights of a synapse class of low rank, `r x N`; `0 x 0` if it has none.
+    /// Right factor of the weights of a projection of low rank, `r x N_pre`; `0 x 0` if it has none.
     pub fn right_mut(&mut self, class: usize) -> DMatrixViewMut<'_, T> {
         self.matrix_mut(Group::Right(class))
     }

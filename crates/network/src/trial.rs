@@ -12,7 +12,7 @@ use crate::{Group, Network, Scalar};
 pub struct InitialState<T> {
     /// Membrane state: the `N` voltages, then the populations' other state variables.
     pub x: Vec<T>,
-    /// Synapses, class by class, `classes x N`; empty for silence.
+    /// Traces, projection by projection, one for each presynaptic neuron; empty for silence.
     pub s: Vec<T>,
 }
 

@@ -2,7 +2,6 @@
 
 use spikegrad_models::Reset;
 
-use crate::projections::Delayed;
 use crate::{Error, Group, Network, Scalar};
 
 impl<T: Scalar> Network<T> {
@@ -11,9 +10,7 @@ impl<T: Scalar> Network<T> {
     /// # Errors
     /// The first value that is not, with its name; signs of neurons whose weights are of low rank.
     pub fn validate(&self) -> Result<(), Error> {
-        if self.signs.iter().any(Option::is_some) {
-            self.check_full_rank("Dale's law")?;
-        }
+        self.check_rules()?;
         for entry in self.parameters.layout().entries() {
             let values = &self.parameters.values()[entry.range.clone()];
             if let Some(index) = values.iter().position(|x| !x.is_finite()) {
@@ -81,21 +78,5 @@ impl<T: Scalar> Network<T> {
             }
         }
         Ok(())
-    }
-
-    /// Refuses delays on behalf of a scheme that has none.
-    pub(crate) fn check_undelayed(&self, scheme: &'static str) -> Result<(), Error> {
-        match self.delayed.iter().position(|&whose| whose != Delayed::Not) {
-            Some(class) => Err(Error::Delayed { class, scheme }),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses weights of low rank on behalf of what needs every weight by itself.
-    pub(crate) fn check_full_rank(&self, what: &'static str) -> Result<(), Error> {
-        match self.ranks.iter().position(Option::is_some) {
-            Some(class) => Err(Error::LowRank { class, what }),
-            None => Ok(()),
-        }
     }
 }

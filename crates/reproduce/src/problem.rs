@@ -39,8 +39,8 @@ const STORED: [&str; 7] = ["cost", "v_final", "grad_W", "grad_Wf", "grad_U", "gr
 
 /// The groups of the format, with the names of its arrays.
 pub const GROUPS: [(&str, Group); 5] = [
-    ("W", Group::Recurrent(0)),
-    ("Wf", Group::Recurrent(1)),
+    ("W", Group::Weight(0)),
+    ("Wf", Group::Weight(1)),
     ("U", Group::Input),
     ("b", Group::Bias),
     ("O", Group::Readout),

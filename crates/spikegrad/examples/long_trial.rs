@@ -23,7 +23,7 @@ fn run(steps: usize) -> Result<(), Failure> {
         .outputs(1)
         .build()?;
     let rng = &mut generator(1, Purpose::Training, 0);
-    network.parameters.recurrent_mut(0).iter_mut().for_each(|w| *w = 0.01 * rng.random_range(-1.0..1.0));
+    network.parameters.weight_mut(0).iter_mut().for_each(|w| *w = 0.01 * rng.random_range(-1.0..1.0));
     network.parameters.input_mut().iter_mut().for_each(|u| *u = 1e-3 * rng.random_range(-1.0..1.0));
     network.parameters.bias_mut().fill(1.4e-3);
     network.parameters.readout_mut().iter_mut().for_each(|o| *o = rng.random_range(-1.0..1.0));

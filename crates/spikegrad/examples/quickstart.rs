@@ -14,7 +14,7 @@ fn main() -> Result<(), Failure> {
         .outputs(1)
         .build()?;
     network.parameters.input_mut().iter_mut().zip(1..).for_each(|(u, i)| *u = 0.0045 * f64::from(i));
-    network.parameters.recurrent_mut(0).fill(0.01);
+    network.parameters.weight_mut(0).fill(0.01);
     network.parameters.readout_mut().fill(0.5);
 
     // 200 samples of 1 ms; an input pulse of 100 ms, and a readout that ought to outlast it.
@@ -26,7 +26,7 @@ fn main() -> Result<(), Failure> {
     let scheme = SplitStep::new(&network, 0.5)?;
     let mut gradient = network.parameters.zeros_like();
     let cost = Sweep::new().gradient(&scheme.run(&trial, &loss)?, gradient.values_mut())?;
-    println!("cost {cost:.4}, norm of dC/dW {:.4}\n", gradient.norm(Group::Recurrent(0)));
+    println!("cost {cost:.4}, norm of dC/dW {:.4}\n", gradient.norm(Group::Weight(0)));
 
     let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), 0.5);
     println!("{}", assert_gradient(&mut objective)?);

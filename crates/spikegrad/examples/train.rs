@@ -56,7 +56,7 @@ fn network() -> Result<Network<f64>, spikegrad::network::Error> {
     let parameters = &mut network.parameters;
     parameters.input_mut().iter_mut().for_each(|u| *u = rng.random_range(0.0..0.04));
     parameters.bias_mut().iter_mut().for_each(|b| *b = rng.random_range(-0.01..0.01));
-    parameters.recurrent_mut(0).iter_mut().for_each(|w| *w = rng.random_range(-0.01..0.01));
+    parameters.weight_mut(0).iter_mut().for_each(|w| *w = rng.random_range(-0.01..0.01));
     Ok(network)
 }
 // endregion
@@ -70,7 +70,7 @@ fn main() -> Result<(), Failure> {
         iterations: 400,
         batch: 10,
         rates: vec![
-            rate(Group::Recurrent(0), 1e-3),
+            rate(Group::Weight(0), 1e-3),
             rate(Group::Input, 3e-4),
             rate(Group::Bias, 3e-4),
             rate(Group::Readout, 3e-2),

@@ -17,12 +17,12 @@
 //!     .inputs(1)
 //!     .outputs(1)
 //!     .build()?;
-//! network.parameters.recurrent_mut(0).fill(0.05);
+//! network.parameters.weight_mut(0).fill(0.05);
 //! network.parameters.input_mut().fill(0.08);
 //! network.parameters.readout_mut().fill(1.0);
 //! network.parameters.bias_mut().iter_mut().zip(1..).for_each(|(b, i)| *b = 0.002 * f64::from(i));
 //! // From each layer to the next, from the first to the third, and within the second.
-//! network.set_mask(Group::Recurrent(0), |post, pre| {
+//! network.set_mask(Group::Weight(0), |post, pre| {
 //!     matches!((layer(pre), layer(post)), (0, 1) | (1, 2) | (0, 2) | (1, 1))
 //! })?;
 //! network.set_mask(Group::Input, |post, _| layer(post) == 0)?;
@@ -32,7 +32,7 @@
 //! trial.inputs.fill(1.0);
 //! trial.targets = (0..200).map(|t| 0.2 * (0.03 * f64::from(t)).sin()).collect();
 //! let loss = QuadraticLoss { lambda: 0.0 };
-//! let rates = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout]
+//! let rates = [Group::Weight(0), Group::Input, Group::Bias, Group::Readout]
 //!     .map(|group| LearningRate { group, rate: 0.002 });
 //! let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates)?;
 //! let (mut sweep, mut costs) = (Sweep::new(), Vec::new());
@@ -40,14 +40,14 @@
 //!     let mut gradient = network.parameters.zeros_like();
 //!     let scheme = SplitStep::new(&network, 0.5)?;
 //!     costs.push(sweep.gradient(&scheme.run(&trial, &loss)?, gradient.values_mut())?);
-//!     let (w_bar, exists) = (gradient.recurrent(0), |post, pre| network.mask(Group::Recurrent(0)).unwrap()[pre * 12 + post]);
+//!     let (w_bar, exists) = (gradient.weight(0), |post, pre| network.mask(Group::Weight(0)).unwrap()[pre * 12 + post]);
 //!     for (post, pre) in (0..12).flat_map(|post| (0..12).map(move |pre| (post, pre))) {
 //!         assert!(exists(post, pre) || w_bar[(post, pre)] == 0.0);
 //!     }
 //!     optimiser.step(&mut network, &gradient, 1.0)?;
 //! }
 //! assert!(costs[19] < 0.5 * costs[0]);
-//! let w = network.parameters.recurrent(0);
+//! let w = network.parameters.weight(0);
 //! assert!(w[(8, 0)] != 0.0 && w[(0, 8)] == 0.0 && w[(0, 1)] == 0.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -87,8 +87,8 @@ pub mod prelude {
         Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif, Reset, Theta,
     };
     pub use spikegrad_network::{
-        Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Recording, Sample,
-        SampleBar, Scalar, Sign, SplitStep, Trial, pontryagin,
+        Connector, Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Projection,
+        Recording, Sample, SampleBar, Scalar, Sign, SplitStep, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
         Batch, Checkpoint, Clip, Iteration, LearningRate, NetworkObjective, Observer, Optimiser, Pull,

@@ -303,7 +303,7 @@ fn encode<T: Scalar>(
 
 /// Whether a group can have a mask of its own. Delays have that of their weights.
 fn own_mask(group: &Group) -> bool {
-    matches!(group, Group::Recurrent(_) | Group::Input | Group::Readout)
+    matches!(group, Group::Weight(_) | Group::Input | Group::Readout)
 }
 
 /// The network of a file, with all that `target` has besides its structure replaced.
@@ -482,8 +482,10 @@ mod tests {
 
     fn network(n: usize) -> Network<f64> {
         let population = Population::new("theta", Theta::default(), n, GateShape::RaisedCosine, 0.3);
-        let builder =
-            Network::builder().population(population).synapse("slow", 20.0).without_autapses("slow");
+        let builder = Network::builder()
+            .population(population)
+            .synapse("slow", 20.0)
+            .change("slow", |p| p.without_autapses());
         let mut network = builder.inputs(1).outputs(1).build().expect("a network");
         network.parameters.bias_mut().iter_mut().zip(0..).for_each(|(b, i)| *b = 0.1 / f64::from(i + 1));
         network.freeze(Group::Input).expect("a group");
@@ -494,10 +496,10 @@ mod tests {
     /// A network with a mask, signs and frozen entries that no other one here has.
     fn particular() -> Network<f64> {
         let mut network = network(4);
-        network.parameters.recurrent_mut(0).fill(0.25);
+        network.parameters.weight_mut(0).fill(0.25);
         network.set_signs(|neuron| [None, Some(Sign::Inhibitory), Some(Sign::Excitatory), None][neuron]);
-        network.set_mask(Group::Recurrent(0), |post, pre| post != pre && post != 0).expect("a mask");
-        network.freeze_entries(Group::Recurrent(0), |post, _| post == 3).expect("a group");
+        network.set_mask(Group::Weight(0), |post, pre| post != pre && post != 0).expect("a mask");
+        network.freeze_entries(Group::Weight(0), |post, _| post == 3).expect("a group");
         network.unfreeze(Group::Bias).expect("a group");
         network
     }
@@ -505,14 +507,14 @@ mod tests {
     /// A network of the same structure with constraints of its own.
     fn other() -> Network<f64> {
         let mut network = network(4);
-        network.parameters.recurrent_mut(0).fill(0.5);
+        network.parameters.weight_mut(0).fill(0.5);
         network.parameters.readout_mut().fill(1.5);
         network.parameters.group_mut(Group::Tau(0)).fill(30.0);
         network.set_signs(|neuron| (neuron == 0).then_some(Sign::Inhibitory));
         network.set_mask(Group::Readout, |_, column| column == 1).expect("a mask");
-        network.set_mask(Group::Recurrent(0), |post, pre| post == pre).expect("a mask");
+        network.set_mask(Group::Weight(0), |post, pre| post == pre).expect("a mask");
         network.freeze_entries(Group::Readout, |_, column| column == 0).expect("a group");
-        network.freeze(Group::Recurrent(0)).expect("a group");
+        network.freeze(Group::Weight(0)).expect("a group");
         network.unfreeze(Group::Tau(0)).expect("a group");
         network
     }
@@ -549,7 +551,7 @@ mod tests {
         loaded.unfreeze_all();
         load(&mut loaded, &path).expect("loaded");
         assert_eq!(loaded.parameters, saved.parameters);
-        assert_eq!(loaded.mask(Group::Recurrent(0)), saved.mask(Group::Recurrent(0)));
+        assert_eq!(loaded.mask(Group::Weight(0)), saved.mask(Group::Weight(0)));
         assert!(!loaded.is_trainable(Group::Input) && loaded.is_trainable(Group::Bias));
         assert_eq!(loaded.frozen_entries(Group::Bias), Some([true, false, true, false, true].as_slice()));
 
@@ -583,7 +585,7 @@ mod tests {
         let path = directory.path().join("network");
         let saved = particular();
         let entry = |group, index: usize| saved.parameters.layout().range(group).start + index;
-        let (weight, tau) = (Group::Recurrent(0), Group::Tau(0));
+        let (weight, tau) = (Group::Weight(0), Group::Tau(0));
         let bytes = [
             forge(&saved, |s| s.parameters[entry(weight, 0)] = 0.01),
             forge(&saved, |s| s.parameters[entry(weight, 6)] = 0.5),
@@ -595,7 +597,7 @@ mod tests {
             forge(&saved, |s| s.signs.push(None)),
             forge(&saved, |s| s.masks.push((tau, vec![true]))),
             forge(&saved, |s| s.masks.push(s.masks[0].clone())),
-            forge(&saved, |s| s.frozen.push(Group::Recurrent(9))),
+            forge(&saved, |s| s.frozen.push(Group::Weight(9))),
             forge(&saved, |s| s.structure.push("another population")),
         ];
         let reasons = [
@@ -632,7 +634,7 @@ mod tests {
         let error = save(&ruined, &path).expect_err("refused");
         assert!(matches!(error, CheckpointError::Network { source: Error::NonFinite { .. }, .. }), "{error}");
         let mut ruined = particular();
-        ruined.parameters.recurrent_mut(0)[(1, 2)] = -0.5;
+        ruined.parameters.weight_mut(0)[(1, 2)] = -0.5;
         let error = save(&ruined, &path).expect_err("refused");
         assert!(matches!(error, CheckpointError::Network { source: Error::WrongSign { .. }, .. }), "{error}");
         assert_eq!(fs::read(&path).expect("bytes"), before);
@@ -688,8 +690,9 @@ mod tests {
             let population = Population::new("theta", Theta::default(), 1, GateShape::RaisedCosine, 0.3);
             Network::builder().population(population).synapse("slow", 20.0)
         };
-        save(&builder().axonal_delays("slow", 1.0).build().expect("a network"), &path).expect("saved");
-        let mut target = builder().connection_delays("slow", 1.0).build().expect("a network");
+        save(&builder().change("slow", |p| p.axonal_delays(1.0)).build().expect("a network"), &path)
+            .expect("saved");
+        let mut target = builder().change("slow", |p| p.connection_delays(1.0)).build().expect("a network");
         let error = load(&mut target, &path).expect_err("refused").to_string();
         assert!(error.contains("delay[slow]"), "{error}");
     }
@@ -711,7 +714,7 @@ mod tests {
         let options = TrainingOptions {
             batch: 2,
             average: 3,
-            pulls: vec![crate::Pull { group: Group::Recurrent(1), part: 0.1 }],
+            pulls: vec![crate::Pull { group: Group::Weight(1), part: 0.1 }],
             validation: Some(validation),
             checkpoint: Some(Checkpoint { path: path.to_owned(), every: 1 }),
             ..task.options(3, 3)

@@ -251,10 +251,10 @@ impl<T: Scalar> DelayedXor<T> {
         let parameters = &mut network.parameters;
         let weak = 0.05 / (NEURONS as f64).sqrt();
         for class in 0..2 {
-            parameters.recurrent_mut(class).iter_mut().for_each(|w| *w = normal(0.0, weak));
+            parameters.weight_mut(class).iter_mut().for_each(|w| *w = normal(0.0, weak));
         }
         for i in 0..NEURONS {
-            parameters.recurrent_mut(0)[(i, i)] += normal(0.5, 0.1);
+            parameters.weight_mut(0)[(i, i)] += normal(0.5, 0.1);
             parameters.bias_mut()[i] = normal(-0.005, 0.003);
             parameters.input_mut()[(i, 0)] = normal(0.0, 0.01);
             parameters.input_mut()[(i, 1)] = normal(0.0, 0.007);
@@ -327,13 +327,13 @@ impl<T: Scalar> DelayedXor<T> {
             seed,
             rule: UpdateRule::Adam { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-8 },
             rates: vec![
-                rate(Group::Recurrent(0), weights),
-                rate(Group::Recurrent(1), weights),
+                rate(Group::Weight(0), weights),
+                rate(Group::Weight(1), weights),
                 rate(Group::Readout, 1e-2),
                 rate(Group::Input, 6e-6),
                 rate(Group::Bias, 1.5e-6),
             ],
-            pulls: [0, 1].map(|k| Pull { group: Group::Recurrent(k), part: 5e-4 }).to_vec(),
+            pulls: [0, 1].map(|k| Pull { group: Group::Weight(k), part: 5e-4 }).to_vec(),
             schedule: Schedule::HeldCosine { hold, last: 0.03 },
             average: 50,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
@@ -471,8 +471,8 @@ fn clear_after_cues(
         (to, from) => !circuit.contains(&to) && (from == CLEARING || !circuit.contains(&from)),
     };
     for class in 0..2 {
-        network.set_mask(Group::Recurrent(class), |to, from| exists(class, to, from))?;
-        network.freeze_entries(Group::Recurrent(class), |to, _| circuit.contains(&to))?;
+        network.set_mask(Group::Weight(class), |to, from| exists(class, to, from))?;
+        network.freeze_entries(Group::Weight(class), |to, _| circuit.contains(&to))?;
     }
     network.set_mask(Group::Input, |to, channel| !circuit.contains(&to) || (to, channel) == (RELAY, 1))?;
     network.freeze_entries(Group::Input, |to, _| circuit.contains(&to))?;
@@ -483,7 +483,7 @@ fn clear_after_cues(
     for (neuron, current) in [(RELAY, -0.005), (SECOND_RELAY, -0.005), (CLEARING, -0.008)] {
         parameters.bias_mut()[neuron] = current;
     }
-    let mut slow = parameters.recurrent_mut(0);
+    let mut slow = parameters.weight_mut(0);
     slow[(RELAY, RELAY)] = 0.42;
     slow[(SECOND_RELAY, SECOND_RELAY)] = 0.42;
     slow[(SECOND_RELAY, RELAY)] = 0.25;
@@ -492,7 +492,7 @@ fn clear_after_cues(
     slow[(SECOND_RELAY, CLEARING)] = -3.0;
     for (class, weight) in [(0, 1.1), (1, 1.5)] {
         for to in circuit.len()..NEURONS {
-            parameters.recurrent_mut(class)[(to, CLEARING)] = -normal(weight, 0.1 * weight);
+            parameters.weight_mut(class)[(to, CLEARING)] = -normal(weight, 0.1 * weight);
         }
     }
     Ok(())

@@ -537,7 +537,7 @@ mod tests {
                 .iter_mut()
                 .enumerate()
                 .for_each(|(i, x)| *x += 0.01 * (i + 1) as f64);
-            let weights = Group::Recurrent(0);
+            let weights = Group::Weight(0);
             let groups = [weights, Group::Input, Group::Bias];
             let rates = groups.map(|group| LearningRate { group, rate: 0.01 });
             let pulls = groups.map(|group| Pull { group, part: 0.1 });
@@ -554,8 +554,8 @@ mod tests {
             // Of the wrong sign, which is as good as any other where nothing is trained.
             network.freeze_entries(weights, |post, pre| (post, pre) == (0, 1)).expect("a group");
             network.set_signs(|neuron| (neuron == 1).then_some(spikegrad_network::Sign::Excitatory));
-            network.parameters.recurrent_mut(0)[(0, 1)] = -0.5;
-            network.parameters.recurrent_mut(0)[(2, 1)] = -0.5;
+            network.parameters.weight_mut(0)[(0, 1)] = -0.5;
+            network.parameters.weight_mut(0)[(2, 1)] = -0.5;
             let before = network.parameters.clone();
             // Also those of a gradient that somebody formed without the network's masks.
             optimiser.step(&mut network, &gradient, 1.0).expect("a step");
@@ -570,7 +570,7 @@ mod tests {
                     "{rule:?}: the mean of entry {i}"
                 );
             }
-            let w = network.parameters.recurrent(0);
+            let w = network.parameters.weight(0);
             assert_eq!((w[(0, 1)], w[(1, 1)], w[(2, 1)]), (-0.5, 0.0, 0.0));
             for group in [weights, Group::Input] {
                 let range = network.parameters.layout().range(group);

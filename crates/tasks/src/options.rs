@@ -58,9 +58,9 @@ pub struct TrainingOptions {
 }
 
 impl Default for TrainingOptions {
-    /// Adam at 1e-3 for weights, tonic currents and readout of one synapse class, 1000 iterations of 20 trials, `h` 1 ms.
+    /// Adam at 1e-3 for weights, tonic currents and readout of one projection, 1000 iterations of 20 trials, `h` 1 ms.
     fn default() -> Self {
-        let groups = [Group::Recurrent(0), Group::Input, Group::Bias, Group::Readout];
+        let groups = [Group::Weight(0), Group::Input, Group::Bias, Group::Readout];
         Self {
             h: 1.0,
             method: None,

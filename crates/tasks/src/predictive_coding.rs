@@ -8,7 +8,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Nif};
-use spikegrad_network::{Group, InitialState, Loss, Network, Population, Recording, Scalar, Trial};
+use spikegrad_network::{
+    Group, InitialState, Loss, Network, Population, Projection, Recording, Scalar, Trial,
+};
 
 use crate::task::{MOST_NUMBERS, Purpose, Task, TrainingStage, generator};
 use crate::{Clip, Error, LearningRate, QuadraticLoss, Schedule, SumOfLosses, TrainingOptions, VoltageFloor};
@@ -148,14 +150,13 @@ impl PredictiveCoding {
         let mut network = Network::builder()
             .population(Population::new("nif", Nif, self.neurons, shape, width))
             .synapse("slow", self.tau)
-            .synapse("fast", self.tau_fast)
-            .without_autapses("fast")
+            .projection(Projection::new("fast", self.tau_fast).without_autapses())
             .inputs(inputs)
             .outputs(outputs)
             .build()?;
         if self.is_autoencoder() {
-            network.set_mask(Group::Recurrent(0), |_, _| false)?;
-            network.freeze(Group::Recurrent(0))?;
+            network.set_mask(Group::Weight(0), |_, _| false)?;
+            network.freeze(Group::Weight(0))?;
         }
         let mut rng = generator(seed, Purpose::Initialisation, 0);
         let mut normal = |scale: f64| {
@@ -177,7 +178,7 @@ impl PredictiveCoding {
         let scale = 0.05 / (self.neurons as f64).sqrt();
         let n = self.neurons;
         for class in if self.is_autoencoder() { 1..2 } else { 0..2 } {
-            let weights = network.parameters.group_mut(Group::Recurrent(class));
+            let weights = network.parameters.group_mut(Group::Weight(class));
             for (i, w) in weights.iter_mut().enumerate() {
                 if class == 0 || i % n != i / n {
                     *w = normal(scale);
@@ -199,7 +200,7 @@ impl PredictiveCoding {
             ("neurons of the network", network.neurons(), n),
             ("inputs of the network", network.inputs(), inputs),
             ("outputs of the network", network.outputs(), outputs),
-            ("synapse classes of the network", network.classes().len(), 2),
+            ("projections of the network", network.projections().len(), 2),
         ];
         for (what, found, expected) in sizes {
             Error::unless(found == expected, what, found as f64, "take a network that this task made")?;
@@ -217,11 +218,11 @@ impl PredictiveCoding {
         });
         let mut fast = -(&encoder * &readout);
         fast.fill_diagonal(0.0);
-        network.parameters.recurrent_mut(1).copy_from(&fast);
+        network.parameters.weight_mut(1).copy_from(&fast);
         if !self.is_autoencoder() {
             let slow =
                 &encoder * (&self.system.a * self.tau + DMatrix::identity(outputs, outputs)) * &readout;
-            network.parameters.recurrent_mut(0).copy_from(&slow);
+            network.parameters.weight_mut(0).copy_from(&slow);
         }
         network.parameters.readout_mut().copy_from(&readout);
         Ok(())
@@ -234,13 +235,13 @@ impl PredictiveCoding {
         let rate = 0.015;
         let (turn, factor) = if self.is_autoencoder() { (0.03, 2.0) } else { (0.1, 4.0) };
         let mut rates = vec![
-            LearningRate { group: Group::Recurrent(1), rate },
+            LearningRate { group: Group::Weight(1), rate },
             LearningRate { group: Group::Readout, rate },
             LearningRate { group: Group::Input, rate: turn * rate },
             LearningRate { group: Group::Bias, rate: 0.1 * rate },
         ];
         if !self.is_autoencoder() {
-            rates.push(LearningRate { group: Group::Recurrent(0), rate });
+            rates.push(LearningRate { group: Group::Weight(0), rate });
         }
         TrainingOptions {
             h: self.h,

@@ -313,10 +313,10 @@ impl<T: Scalar> Trainer<T> {
         let zero = |group| is_zero(network.parameters.group(group));
         let silent_class = |k| match network.parameters.layout().entry(Group::Left(k)) {
             Some(_) => zero(Group::Left(k)) || zero(Group::Right(k)),
-            None => zero(Group::Recurrent(k)),
+            None => zero(Group::Weight(k)),
         };
         // Then no trial moves its neurons in another way than the first batch did.
-        let undriven = zero(Group::Input) && (0..network.classes().len()).all(silent_class);
+        let undriven = zero(Group::Input) && (0..network.projections().len()).all(silent_class);
         let unread = network.outputs() > 0 && zero(Group::Readout) && trained().all(|g| g != Group::Readout);
         let fires = || -> Result<bool, Error> {
             let scheme = SplitStep::with_method(network, options.h, options.method)?;
@@ -331,7 +331,7 @@ impl<T: Scalar> Trainer<T> {
             return Ok(());
         }
         let weights = |e: &&spikegrad_network::Entry| {
-            let weights = matches!(e.group, Group::Recurrent(_) | Group::Left(_) | Group::Right(_));
+            let weights = matches!(e.group, Group::Weight(_) | Group::Left(_) | Group::Right(_));
             weights || matches!(e.group, Group::Input | Group::Bias | Group::Readout)
         };
         let entries = network.parameters.layout().entries().iter().filter(weights);
@@ -473,7 +473,7 @@ mod tests {
     fn driven() -> Network<f64> {
         let mut network = network();
         let parameters = &mut network.parameters;
-        for (group, scale) in [(Group::Input, 0.05), (Group::Recurrent(0), 0.01)] {
+        for (group, scale) in [(Group::Input, 0.05), (Group::Weight(0), 0.01)] {
             let values = parameters.group_mut(group).iter_mut();
             values.zip(1..).for_each(|(w, i)| *w = scale * f64::from(i));
         }
@@ -682,7 +682,7 @@ mod tests {
         tonic.parameters.bias_mut().iter_mut().zip(1..).for_each(|(b, i)| *b = 0.02 * f64::from(i));
         let mut weak = driven();
         weak.parameters.input_mut().fill(1e-6);
-        weak.parameters.recurrent_mut(0).fill(0.0);
+        weak.parameters.weight_mut(0).fill(0.0);
         weak.parameters.readout_mut().fill(0.0);
         for (case, mut network) in [unread, tonic, weak].into_iter().enumerate() {
             learn(&mut network, &options(2)).unwrap_or_else(|error| panic!("case {case}: {error}"));

@@ -6,26 +6,19 @@
 //! axonal delay visits it twice, once for either share, and delays of single connections scatter it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use spikegrad_integrators::Decay;
 use spikegrad_models::math::floor;
 
+use super::connected::{add_column, add_to_column, column_dot};
+use super::connector::Connections;
 use super::dense::{multiply, product_vjp};
 use super::step::{ProjectionBar, ProjectionParts, ProjectionStep};
 use super::time_constants::decay_at;
+use super::wire::{Delayed, Wire};
 use crate::kernels::{LANES, axpy, dot, dot_lanes, tree};
 use crate::{Error, Scalar, memory};
-
-/// Whose the delays of a projection are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delayed {
-    /// Nobody's: charge arrives in the step in which it is released.
-    Not,
-    /// One for each presynaptic neuron.
-    Axonal,
-    /// One for each connection.
-    Connections,
-}
 
 /// When a charge arrives: `k` whole steps later, and the share `f` of it another step later.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +32,14 @@ struct Arrival<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Delays<T> {
     arrivals: Vec<Arrival<T>>,
-    connections: bool,
+    by_connection: bool,
+    /// The connections of a projection that lists them.
+    list: Option<Arc<Connections>>,
     /// Whether rows have currents.
     currents: bool,
     slots: usize,
-    size: usize,
+    pre: usize,
+    post: usize,
     /// `1 / h`, the slope of the share by the delay.
     slope: T,
     /// Where the ring starts, in the part of the state that is on its way.
@@ -61,20 +57,17 @@ struct ReleaseBar<'a, T> {
 }
 
 impl<T: Scalar> Delays<T> {
-    /// The delays `values`, ms, of class `class` of a network of `size` neurons, under steps of `h` ms. What is on its way in
-    /// all classes up to this one takes at most `limit` bytes.
-    #[allow(clippy::too_many_arguments, reason = "each says something else about the class")]
+    /// The delays `values`, ms, of a projection, under steps of `h` ms. What is on its way in all projections up to this one takes
+    /// at most `limit` bytes.
     pub(crate) fn new(
-        class: usize,
+        wire: &Wire,
         values: &[T],
-        delayed: Delayed,
-        size: usize,
         h: T,
         dense: bool,
         start: usize,
         limit: usize,
     ) -> Result<Self, Error> {
-        let what = |what: &str| format!("{what} behind the delays of synapse class {class}");
+        let what = |what: &str| format!("{what} behind the delays of projection {}", wire.name);
         let arrival = |&delay: &T| {
             let steps = floor(delay / h);
             let whole: f64 = steps.to_subset_unchecked();
@@ -82,19 +75,40 @@ impl<T: Scalar> Delays<T> {
         };
         let whole = |&delay: &T| -> f64 { floor(delay / h).to_subset_unchecked() };
         let longest = values.iter().map(whole).fold(0.0, f64::max);
-        let (connections, currents) = (delayed == Delayed::Connections, !dense);
-        let width = (usize::from(!connections) + usize::from(currents)) as f64 * size as f64;
+        let (by_connection, currents) = (wire.delayed == Delayed::Connections, !dense);
+        let (pre, post) = (wire.pre.len(), wire.post.len());
+        let part = |is_there: bool, size: usize| if is_there { size as f64 } else { 0.0 };
+        let width = part(!by_connection, pre) + part(currents, post);
         let length = (longest + 2.0) * width + start as f64;
         memory::check(&what("the ring of steps"), length * size_of::<T>() as f64, limit)?;
         let arrivals = memory::collect(&what("the times of arrival"), values.iter().map(arrival))?;
         // The last share comes one step after the longest delay, and a row is free again only after it was read.
         let slots = longest as usize + 2;
-        Ok(Self { arrivals, connections, currents, slots, size, slope: T::one() / h, start })
+        let list = wire.connections.clone();
+        Ok(Self { arrivals, by_connection, list, currents, slots, pre, post, slope: T::one() / h, start })
     }
 
     /// Length of a row.
     fn width(&self) -> usize {
-        self.size * (usize::from(!self.connections) + usize::from(self.currents))
+        self.row_traces() + if self.currents { self.post } else { 0 }
+    }
+
+    /// The traces in a row.
+    fn row_traces(&self) -> usize {
+        if self.by_connection { 0 } else { self.pre }
+    }
+
+    /// The connections of a projection that lists them.
+    pub(crate) fn connections(&self) -> Option<&Connections> {
+        self.list.as_deref()
+    }
+
+    /// Whether a number of what is on its way belongs to this projection, and to which neuron: one of the presynaptic ones, or one
+    /// of the postsynaptic ones.
+    pub(crate) fn neuron(&self, wire: &Wire, component: usize) -> Option<usize> {
+        let at = component.checked_sub(self.start).filter(|&at| at < self.len())? % self.width();
+        let traces = self.row_traces();
+        Some(if at < traces { wire.pre.start + at } else { wire.post.start + at - traces })
     }
 
     /// Length of the ring.
@@ -109,7 +123,7 @@ impl<T: Scalar> Delays<T> {
 
     /// Whether traces are delayed as well; the delay of a connection is seen by its current alone.
     fn delays_traces(&self) -> bool {
-        !self.connections
+        !self.by_connection
     }
 
     /// The row of what arrives in step `n`, in the part of the state that is on its way.
@@ -120,7 +134,7 @@ impl<T: Scalar> Delays<T> {
 
     /// Splits a row into traces and currents.
     fn split<'r>(&self, row: &'r [T]) -> (&'r [T], &'r [T]) {
-        row.split_at(if self.connections { 0 } else { self.size })
+        row.split_at(self.row_traces())
     }
 
     /// Starts of the rows of the two shares of a charge that is released when the ring stands at `slot`.
@@ -138,14 +152,14 @@ impl<T: Scalar> Delays<T> {
     /// way.
     #[inline(always)]
     fn release(&self, n: usize, neurons: &[u32], charges: &[T], w: &[T], way: &mut [T]) {
-        let (size, slot) = (self.size, n % self.slots);
+        let slot = n % self.slots;
         for (&neuron, &charge) in neurons.iter().zip(charges) {
             let j = neuron as usize;
-            let column = &w[j * size..][..size];
-            if self.connections {
-                for (i, (&w, &arrival)) in column.iter().zip(&self.arrivals[j * size..]).enumerate() {
-                    for (row, share) in self.shares(slot, arrival) {
-                        way[row + i] += share * (w * charge);
+            if self.by_connection {
+                for at in self.column(j) {
+                    let (i, drive) = (self.target(at, j), w[at] * charge);
+                    for (row, share) in self.shares(slot, self.arrivals[at]) {
+                        way[row + i] += share * drive;
                     }
                 }
                 continue;
@@ -154,9 +168,31 @@ impl<T: Scalar> Delays<T> {
                 let part = share * charge;
                 way[row + j] += part;
                 if self.currents {
-                    axpy(&mut way[row + size..][..size], part, column);
+                    let currents = &mut way[row + self.pre..][..self.post];
+                    match &self.list {
+                        Some(list) => add_column(list, w, j, part, currents),
+                        None => axpy(currents, part, &w[self.column(j)]),
+                    }
                 }
             }
+        }
+    }
+
+    /// Which weights are those of presynaptic neuron `j`.
+    #[inline(always)]
+    fn column(&self, j: usize) -> Range<usize> {
+        match &self.list {
+            Some(list) => list.column(j),
+            None => j * self.post..(j + 1) * self.post,
+        }
+    }
+
+    /// The postsynaptic neuron of weight `at`, which is one of those of presynaptic neuron `j`.
+    #[inline(always)]
+    fn target(&self, at: usize, j: usize) -> usize {
+        match &self.list {
+            Some(list) => list.posts()[at] as usize,
+            None => at - j * self.post,
         }
     }
 
@@ -174,7 +210,7 @@ impl<T: Scalar> Delays<T> {
         let slot = n % self.slots;
         for (index, (&neuron, &charge)) in neurons.iter().zip(charges).enumerate() {
             let j = neuron as usize;
-            let charge_bar = if self.connections {
+            let charge_bar = if self.by_connection {
                 self.column_vjp(slot, j, charge, w, way_bar, bar)
             } else {
                 self.axon_vjp(slot, j, charge, w, way_bar, bar)
@@ -239,8 +275,8 @@ impl<T: Scalar> Delays<T> {
         bar: &mut ReleaseBar<'_, T>,
     ) -> T {
         let mut charge_bar = T::zero();
-        for i in 0..self.size {
-            let at = j * self.size + i;
+        for at in self.column(j) {
+            let i = self.target(at, j);
             let [(early, first), (late, second)] = self.shares(slot, self.arrivals[at]);
             let (early, late) = (way_bar[early + i], way_bar[late + i]);
             let arrived = first * early + second * late;
@@ -266,18 +302,24 @@ impl<T: Scalar> Delays<T> {
         way_bar: &[T],
         bar: &mut ReleaseBar<'_, T>,
     ) -> T {
-        let (size, shares) = (self.size, self.shares(slot, self.arrivals[j]));
-        let column = j * size..(j + 1) * size;
+        let (column, shares) = (self.column(j), self.shares(slot, self.arrivals[j]));
         // Of a unit of charge, in either share.
         let unit = shares.map(|(row, share)| {
             let mut unit_bar = way_bar[row + j];
             if self.currents {
-                let current_bar = &way_bar[row + size..][..size];
-                let mut lanes = [T::zero(); LANES];
-                dot_lanes(&w[column.clone()], current_bar, &mut lanes);
-                unit_bar += tree(&mut lanes);
-                if let Some(w_bar) = &mut bar.w {
-                    axpy(&mut w_bar[column.clone()], share * charge, current_bar);
+                let current_bar = &way_bar[row + self.pre..][..self.post];
+                match &self.list {
+                    Some(list) => unit_bar += column_dot(list, w, j, current_bar),
+                    None => {
+                        let mut lanes = [T::zero(); LANES];
+                        dot_lanes(&w[column.clone()], current_bar, &mut lanes);
+                        unit_bar += tree(&mut lanes);
+                    }
+                }
+                match (&self.list, &mut bar.w) {
+                    (_, None) => {}
+                    (Some(list), Some(w_bar)) => add_to_column(list, w_bar, j, share * charge, current_bar),
+                    (None, Some(w_bar)) => axpy(&mut w_bar[column.clone()], share * charge, current_bar),
                 }
             }
             unit_bar

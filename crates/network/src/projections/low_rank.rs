@@ -13,6 +13,7 @@ use crate::{Group, Scalar};
 #[derive(Clone, Debug)]
 pub(crate) struct LowRank {
     rank: usize,
+    /// Number of postsynaptic neurons.
     size: usize,
     left: Range<usize>,
     right: Range<usize>,
@@ -21,7 +22,7 @@ pub(crate) struct LowRank {
 }
 
 impl LowRank {
-    /// The factors of synapse class `k`, of so many modes in a network of so many neurons.
+    /// The factors of projection `k`, of so many modes, to so many neurons.
     pub(crate) fn new(
         layout: &Layout,
         k: usize,

@@ -1,19 +1,26 @@
-//! Projections: how the charge that neurons release comes to traces and currents, each kind with its step and its transpose. A
-//! projection is a synapse class as a step sees it.
+//! Projections: how the charge that neurons release comes to traces and currents, each kind with its step and its transpose.
 
+mod block;
+mod connected;
+mod connector;
 mod delayed;
 mod dense;
+mod description;
 mod low_rank;
-mod projection;
+mod pathway;
 mod sparse;
 mod step;
 mod time_constants;
 mod waiting;
+mod wire;
 
-pub(crate) use delayed::{Delayed, Delays};
+pub use connector::{Connections, Connector};
+pub(crate) use delayed::Delays;
+pub use description::Projection;
 pub(crate) use low_rank::LowRank;
-pub(crate) use projection::{Path, Projection};
+pub(crate) use pathway::{Path, Pathway};
 pub(crate) use sparse::{Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection, columns};
 pub(crate) use step::{ProjectionBar, ProjectionStep, Scratch};
 pub(crate) use time_constants::{TimeConstants, decay_at};
 pub(crate) use waiting::Waiting;
+pub(crate) use wire::{Delayed, Wire};

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use spikegrad_integrators::Decay;
 
+use super::waiting::Waiting;
 use crate::Scalar;
 use crate::kernels::{LANES, dot};
 
@@ -26,7 +27,7 @@ pub(crate) struct ProjectionStep<'a, T> {
     /// The number of the step.
     pub(crate) n: usize,
     pub(crate) parameters: &'a [T],
-    /// The neurons that released charge, and the charge of each.
+    /// The presynaptic neurons that released charge, numbered from the first presynaptic one, and the charge of each.
     pub(crate) released: (&'a [u32], &'a [T]),
     pub(crate) s: &'a mut [T],
     pub(crate) j: &'a mut [T],
@@ -55,6 +56,10 @@ pub(crate) struct ProjectionBar<'a, T> {
     /// What arrived in the step, if that was kept.
     pub(crate) arrived: &'a [T],
     pub(crate) scratch: &'a mut Scratch<T>,
+    /// Gradients of the weights of a projection between some neurons, which wait for further steps.
+    pub(crate) waiting: &'a mut Waiting<T>,
+    /// Whether no further steps follow for which anything could wait.
+    pub(crate) is_last: bool,
     pub(crate) parameters_bar: &'a mut [T],
 }
 

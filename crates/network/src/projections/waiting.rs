@@ -17,8 +17,10 @@ const NEAR: usize = 1 << 17;
 pub(crate) struct Waiting<T> {
     /// How many steps wait.
     steps: usize,
-    size: usize,
-    /// `J_bar` of each projection and step, `N` each.
+    /// How many presynaptic and how many postsynaptic neurons there are.
+    pre: usize,
+    post: usize,
+    /// `J_bar` of each projection and step, `N_post` each.
     rows: AVec<T>,
     /// Neuron, step and charge as they came.
     came: Vec<(u32, u32, T)>,
@@ -34,31 +36,37 @@ impl<T> Default for Waiting<T> {
     fn default() -> Self {
         let (rows, came, charges) = (AVec::new(0), Vec::new(), Vec::new());
         let (ends, neurons, sorted) = (Vec::new(), Vec::new(), Vec::new());
-        Self { steps: 0, size: 0, rows, came, ends, neurons, sorted, charges }
+        Self { steps: 0, pre: 0, post: 0, rows, came, ends, neurons, sorted, charges }
     }
 }
 
 impl<T: Scalar> Waiting<T> {
-    /// Whether to wait in a network of so many neurons: where all columns of a projection and of its gradient fit into the nearest
+    /// Whether to wait in a projection between so many neurons: where all columns of a projection and of its gradient fit into the nearest
     /// caches together, writing them at once takes less time.
-    pub(crate) fn is_worth_it(size: usize) -> bool {
-        2 * size * size * size_of::<T>() > NEAR
+    pub(crate) fn is_worth_it(pre: usize, post: usize) -> bool {
+        2.0 * pre as f64 * post as f64 * size_of::<T>() as f64 > NEAR as f64
     }
 
-    /// Forgets what waits, and makes room for so many neurons and projections.
-    pub(crate) fn clear(&mut self, size: usize, projections: usize) {
-        self.size = size;
-        self.rows.resize(projections * STEPS * size, T::zero());
-        self.ends.resize(size, 0);
+    /// Forgets what waits, and makes room for so many presynaptic and postsynaptic neurons, and projections.
+    pub(crate) fn clear(&mut self, pre: usize, post: usize, projections: usize) {
+        (self.pre, self.post) = (pre, post);
+        self.rows.resize(projections * STEPS * post, T::zero());
+        self.ends.resize(pre, 0);
         self.done();
+    }
+
+    /// Whether there is room for anything that waits.
+    #[inline(always)]
+    pub(crate) fn is_used(&self) -> bool {
+        !self.rows.is_empty()
     }
 
     /// Makes room for the charges of as many neurons as there may be.
     pub(crate) fn reserve(&mut self) {
-        let most = STEPS * self.size;
+        let most = STEPS * self.pre;
         self.came.reserve_exact(most);
         self.neurons.clear();
-        self.neurons.reserve_exact(self.size);
+        self.neurons.reserve_exact(self.pre);
         self.sorted.clear();
         self.sorted.reserve_exact(most);
         self.charges.clear();
@@ -68,7 +76,7 @@ impl<T: Scalar> Waiting<T> {
     /// Keeps `J_bar` of a projection for the step that comes next.
     #[inline(always)]
     pub(crate) fn keep(&mut self, projection: usize, j_bar: &[T]) {
-        self.rows[(projection * STEPS + self.steps) * self.size..][..self.size].copy_from_slice(j_bar);
+        self.rows[(projection * STEPS + self.steps) * self.post..][..self.post].copy_from_slice(j_bar);
     }
 
     /// One more step waits, with what it released; returns whether another one can.
@@ -114,7 +122,7 @@ impl<T: Scalar> Waiting<T> {
 
     /// `J_bar` of a projection in the steps that wait.
     pub(crate) fn rows(&self, projection: usize) -> &[T] {
-        &self.rows[projection * STEPS * self.size..][..self.steps * self.size]
+        &self.rows[projection * STEPS * self.post..][..self.steps * self.post]
     }
 
     /// Forgets the steps that waited.

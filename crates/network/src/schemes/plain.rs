@@ -1,14 +1,16 @@
 //! The plain field in charge coordinates `(v, z)`, `z_k = s_k - Q / tau_k` (equations (15), (16)), under any Runge-Kutta
 //! method: the independent reference that the split step converges to, with its own exact transpose.
 
+use std::ops::Range;
+
 use spikegrad_integrators::{EventLog, RungeKuttaTape, Step, StepVjp, Tableau};
 use spikegrad_models::Reset;
 
 use super::run::{Run, step_size};
-use crate::kernels::{axpy, dot};
+use crate::kernels::axpy;
 use crate::placed::{block, block_mut};
 use crate::projections::TimeConstants;
-use crate::{Error, Group, Loss, Network, Scalar, Trial};
+use crate::{Error, Feature, Group, Loss, Network, Scalar, Trial};
 
 /// The plain field of a network under a Runge-Kutta method: all neurons and synapses are one differential equation.
 ///
@@ -47,12 +49,11 @@ impl<'n, T: Scalar> PlainStep<'n, T> {
     ///
     /// # Errors
     /// If `h` is not positive and finite, a parameter is out of its domain, a population has a reset inside the step, or a
-    /// synapse class has delays or weights of low rank.
+    /// projection has delays or weights of low rank.
     pub fn new(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
         let h = step_size(h)?;
         network.validate()?;
-        network.check_undelayed("the plain field")?;
-        network.check_full_rank("the plain field")?;
+        network.check_goes_with(Feature::PlainField)?;
         for place in &network.places {
             if let Reset::To { .. } = place.loops.of::<T>().reset(&network.context(place, h, None), 0) {
                 return Err(Error::HardReset { population: place.name.clone() });
@@ -87,7 +88,7 @@ pub struct PlainTape<T> {
     output_bar: Vec<T>,
 }
 
-/// Vectors over neurons that an evaluation of the field fills; `s` has one part for each synapse class.
+/// Vectors over neurons that an evaluation of the field fills; `s` has one part for each projection.
 #[derive(Clone, Debug)]
 struct Work<T> {
     charge: Vec<T>,
@@ -123,36 +124,42 @@ impl<T: Scalar> PlainRun<'_, T> {
         self.network().membrane + self.network().latches
     }
 
-    fn taus(&self, class: usize) -> TimeConstants<'_, T> {
-        TimeConstants(self.network().parameters.group(Group::Tau(class)))
+    /// The traces that are read out, among all.
+    fn read(&self) -> Range<usize> {
+        let network = self.network();
+        network.wires[network.read].traces()
+    }
+
+    fn taus(&self, k: usize) -> TimeConstants<'_, T> {
+        TimeConstants(self.network().parameters.group(Group::Tau(k)))
     }
 
     /// Writes `Q` and `s_k = z_k + Q / tau_k`.
     fn synapses(&self, x: &[T], work: &mut Work<T>) {
-        let (network, size) = (self.network(), self.network().neurons);
+        let network = self.network();
         for place in &network.places {
             let at = network.context(place, self.scheme.h, None);
             let charge = &mut work.charge[place.offset..][..place.size];
             place.loops.of::<T>().charge(&at, block(place, network.membrane, x), charge);
         }
-        for (k, (s, z)) in
-            work.s.chunks_exact_mut(size).zip(x[self.membrane()..].chunks_exact(size)).enumerate()
-        {
-            s.copy_from_slice(z);
-            self.taus(k).add_over(s, T::one(), &work.charge);
+        work.s.copy_from_slice(&x[self.membrane()..]);
+        for (k, wire) in network.wires.iter().enumerate() {
+            let charge = &work.charge[wire.pre.clone()];
+            self.taus(k).add_over(&mut work.s[wire.traces()], T::one(), charge);
         }
     }
 
     /// The transpose of [`synapses`](Self::synapses) for `work.s_bar`, at the state for which `work` was filled.
     fn synapses_vjp(&self, x: &[T], work: &mut Work<T>, x_bar: &mut [T], parameters_bar: &mut [T]) {
-        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let (network, len) = (self.network(), self.membrane());
         let layout = network.parameters.layout();
         work.charge_bar.fill(T::zero());
-        for (k, s_bar) in work.s_bar.chunks_exact(size).enumerate() {
-            axpy(&mut x_bar[len + k * size..][..size], T::one(), s_bar);
-            self.taus(k).add_over(&mut work.charge_bar, T::one(), s_bar);
+        axpy(&mut x_bar[len..], T::one(), &work.s_bar);
+        for (k, wire) in network.wires.iter().enumerate() {
+            let s_bar = &work.s_bar[wire.traces()];
+            self.taus(k).add_over(&mut work.charge_bar[wire.pre.clone()], T::one(), s_bar);
             let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
-            self.taus(k).add_over_vjp(tau_bar, T::one(), s_bar, &work.charge);
+            self.taus(k).add_over_vjp(tau_bar, T::one(), s_bar, &work.charge[wire.pre.clone()]);
         }
         for place in &network.places {
             let at = network.context(place, self.scheme.h, None);
@@ -168,19 +175,20 @@ impl<T: Scalar> PlainRun<'_, T> {
 
     /// `I = sum_k W_k s_k + U i + I_o` for `work.s`.
     fn current(&self, n: usize, work: &mut Work<T>) {
-        let (network, size) = (self.network(), self.network().neurons);
+        let network = self.network();
         self.run.current(n, &[], &mut work.current);
-        for (k, s) in work.s.chunks_exact(size).enumerate() {
-            let w = network.parameters.group(Group::Recurrent(k));
-            for (&s, column) in s.iter().zip(w.chunks_exact(size)) {
-                axpy(&mut work.current, s, column);
+        for (k, wire) in network.wires.iter().enumerate() {
+            let w = network.parameters.group(Group::Weight(k));
+            let current = &mut work.current[wire.post.clone()];
+            for (pre, &s) in work.s[wire.traces()].iter().enumerate() {
+                wire.add_column(w, pre, s, current);
             }
         }
     }
 
     /// The field `f(x)`; latches stand still within a step.
     fn rhs(&self, n: usize, x: &[T], f: &mut [T], work: &mut Work<T>) {
-        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let (network, len) = (self.network(), self.membrane());
         self.synapses(x, work);
         self.current(n, work);
         for place in &network.places {
@@ -189,7 +197,8 @@ impl<T: Scalar> PlainRun<'_, T> {
             let (x, f) = (block(place, network.membrane, x), block_mut(place, network.membrane, f));
             place.loops.of::<T>().rhs(&at, x, current, f);
         }
-        for (k, (f, s)) in f[len..].chunks_exact_mut(size).zip(work.s.chunks_exact(size)).enumerate() {
+        for (k, wire) in network.wires.iter().enumerate() {
+            let (f, s) = (&mut f[len..][wire.traces()], &work.s[wire.traces()]);
             f.fill(T::zero());
             self.taus(k).add_over(f, -T::one(), s);
         }
@@ -205,7 +214,7 @@ impl<T: Scalar> PlainRun<'_, T> {
         work: &mut Work<T>,
         parameters_bar: &mut [T],
     ) {
-        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let (network, len) = (self.network(), self.membrane());
         let layout = network.parameters.layout();
         self.synapses(x, work);
         self.current(n, work);
@@ -222,18 +231,16 @@ impl<T: Scalar> PlainRun<'_, T> {
             );
         }
         self.run.current_vjp(n, &work.current_bar, parameters_bar);
-        for k in 0..network.classes.len() {
-            let (taus, part) = (self.taus(k), k * size..(k + 1) * size);
-            let (s, z_bar) = (&work.s[part.clone()], &f_bar[len + k * size..][..size]);
+        for (k, wire) in network.wires.iter().enumerate() {
+            let (taus, current_bar) = (self.taus(k), &work.current_bar[wire.post.clone()]);
+            let (s, z_bar) = (&work.s[wire.traces()], &f_bar[len..][wire.traces()]);
             taus.add_over_vjp(&mut parameters_bar[layout.range(Group::Tau(k))], -T::one(), z_bar, s);
-            let range = layout.range(Group::Recurrent(k));
+            let range = layout.range(Group::Weight(k));
             let w = &network.parameters.values()[range.clone()];
             let w_bar = &mut parameters_bar[range];
-            for (i, s_bar) in work.s_bar[part].iter_mut().enumerate() {
-                let column = i * size..(i + 1) * size;
-                let product = dot(&w[column.clone()], &work.current_bar);
-                axpy(&mut w_bar[column], s[i], &work.current_bar);
-                *s_bar = product - z_bar[i] / taus.at(i);
+            for (i, s_bar) in work.s_bar[wire.traces()].iter_mut().enumerate() {
+                wire.add_to_column(w_bar, i, s[i], current_bar);
+                *s_bar = wire.column_dot(w, i, current_bar) - z_bar[i] / taus.at(i);
             }
         }
         self.synapses_vjp(x, work, x_bar, parameters_bar);
@@ -241,26 +248,28 @@ impl<T: Scalar> PlainRun<'_, T> {
 
     /// Wraps and restarts: charge that leaves `Q` goes to `z`, so that `s` is untouched.
     fn settle(&self, x: &mut [T], work: &mut Work<T>) {
-        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let (network, len) = (self.network(), self.membrane());
         for place in &network.places {
             let at = network.context(place, self.scheme.h, None);
             let shift = &mut work.charge[place.offset..][..place.size];
             place.loops.of::<T>().settle(&at, block_mut(place, network.membrane, x), shift);
         }
-        for (k, z) in x[len..].chunks_exact_mut(size).enumerate() {
-            self.taus(k).add_over(z, T::one(), &work.charge);
+        for (k, wire) in network.wires.iter().enumerate() {
+            let z = &mut x[len..][wire.traces()];
+            self.taus(k).add_over(z, T::one(), &work.charge[wire.pre.clone()]);
         }
     }
 
     /// The transpose of [`settle`](Self::settle) at the state `x` before it; `work.charge` holds the shifts.
     fn settle_vjp(&self, x: &[T], work: &mut Work<T>, x_bar: &mut [T], parameters_bar: &mut [T]) {
-        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let (network, len) = (self.network(), self.membrane());
         let layout = network.parameters.layout();
         work.charge_bar.fill(T::zero());
-        for (k, z_bar) in x_bar[len..].chunks_exact(size).enumerate() {
-            self.taus(k).add_over(&mut work.charge_bar, T::one(), z_bar);
+        for (k, wire) in network.wires.iter().enumerate() {
+            let z_bar = &x_bar[len..][wire.traces()];
+            self.taus(k).add_over(&mut work.charge_bar[wire.pre.clone()], T::one(), z_bar);
             let tau_bar = &mut parameters_bar[layout.range(Group::Tau(k))];
-            self.taus(k).add_over_vjp(tau_bar, T::one(), z_bar, &work.charge);
+            self.taus(k).add_over_vjp(tau_bar, T::one(), z_bar, &work.charge[wire.pre.clone()]);
         }
         for place in &network.places {
             let at = network.context(place, self.scheme.h, None);
@@ -274,10 +283,10 @@ impl<T: Scalar> PlainRun<'_, T> {
         }
     }
 
-    /// Writes the synapses that are read out, `N`, for a state of this run.
+    /// Writes the traces that are read out for a state of this run.
     pub fn read_out(&self, x: &[T], tape: &mut PlainTape<T>, s: &mut [T]) {
         self.synapses(x, &mut tape.work);
-        s.copy_from_slice(&tape.work.s[..self.network().neurons]);
+        s.copy_from_slice(&tape.work.s[self.read()]);
     }
 }
 
@@ -285,7 +294,7 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
     type Tape = PlainTape<T>;
 
     fn dim(&self) -> usize {
-        self.membrane() + self.network().classes.len() * self.network().neurons
+        self.membrane() + self.network().traces
     }
 
     fn steps(&self) -> usize {
@@ -312,8 +321,8 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
             let charge = &mut charge[place.offset..][..place.size];
             place.loops.of::<T>().charge(&at, block(place, network.membrane, membrane), charge);
         }
-        for (k, z) in z.chunks_exact_mut(size).enumerate() {
-            self.taus(k).add_over(z, -T::one(), &charge);
+        for (k, wire) in network.wires.iter().enumerate() {
+            self.taus(k).add_over(&mut z[wire.traces()], -T::one(), &charge[wire.pre.clone()]);
         }
     }
 
@@ -325,7 +334,7 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
             vector.resize(network.neurons, T::zero());
         }
         for vector in [s, s_bar] {
-            vector.resize(network.neurons * network.classes.len(), T::zero());
+            vector.resize(network.traces, T::zero());
         }
         tape.settled.resize(x.len(), T::zero());
         tape.output.resize(network.outputs, T::zero());
@@ -345,7 +354,7 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
         steps.push(&self.scheme.tableau, self.scheme.h, x, |_, x, f| self.rhs(n, x, f, work));
         self.settle(x, work);
         self.synapses(x, work);
-        let s = &work.s[..self.network().neurons];
+        let s = &work.s[self.read()];
         self.run.cost(n, self.run.read(s, output), s, &x[..self.network().membrane])
     }
 
@@ -385,20 +394,20 @@ impl<T: Scalar> StepVjp<T> for PlainRun<'_, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let (network, size) = (self.network(), self.network().neurons);
+        let (network, read) = (self.network(), self.read());
         let PlainTape { steps, work, settled, output, output_bar } = tape;
         settled.copy_from_slice(steps.end());
         self.settle(settled, work);
         self.synapses(settled, work);
         work.s_bar.fill(T::zero());
-        let read = self.run.read(&work.s[..size], output);
+        let s = &work.s[read.clone()];
         self.run.cost_vjp(
             n,
-            &work.s[..size],
+            s,
             &settled[..network.membrane],
             cost_bar,
-            (read, output_bar),
-            &mut work.s_bar[..size],
+            (self.run.read(s, output), output_bar),
+            &mut work.s_bar[read],
             &mut x_bar[..network.membrane],
             parameters_bar,
         );
@@ -412,19 +421,21 @@ impl<T: Scalar> StepVjp<T> for PlainRun<'_, T> {
     }
 
     fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
-        let (network, size, len) = (self.network(), self.network().neurons, self.membrane());
+        let (network, len) = (self.network(), self.membrane());
         let mut x = vec![T::zero(); self.dim()];
         self.start(&mut x);
-        let (mut charge, mut charge_bar) = (vec![T::zero(); size], vec![T::zero(); size]);
+        let zeros = || vec![T::zero(); network.neurons];
+        let (mut charge, mut charge_bar) = (zeros(), zeros());
         for place in &network.places {
             let at = network.context(place, self.scheme.h, None);
             let charge = &mut charge[place.offset..][..place.size];
             place.loops.of::<T>().charge(&at, block(place, network.membrane, &x), charge);
         }
-        for (k, z_bar) in x_bar[len..].chunks_exact(size).enumerate() {
-            self.taus(k).add_over(&mut charge_bar, -T::one(), z_bar);
+        for (k, wire) in network.wires.iter().enumerate() {
+            let z_bar = &x_bar[len..][wire.traces()];
+            self.taus(k).add_over(&mut charge_bar[wire.pre.clone()], -T::one(), z_bar);
             let tau_bar = &mut parameters_bar[network.parameters.layout().range(Group::Tau(k))];
-            self.taus(k).add_over_vjp(tau_bar, -T::one(), z_bar, &charge);
+            self.taus(k).add_over_vjp(tau_bar, -T::one(), z_bar, &charge[wire.pre.clone()]);
         }
         for place in &network.places {
             let at = network.context(place, self.scheme.h, None);

@@ -6,11 +6,10 @@ use spikegrad_integrators::{Decay, Step};
 use spikegrad_models::{Locate, Reset};
 
 use super::split::SplitRun;
-use crate::kernels::{axpy, dot};
 use crate::placed::{block, block_mut};
 use crate::populations::ParameterBar;
 use crate::projections::TimeConstants;
-use crate::{Error, Group, Parameters, Scalar, memory};
+use crate::{Error, Feature, Group, Parameters, Scalar, memory};
 
 /// The continuous adjoint along a trial.
 #[derive(Clone, Debug)]
@@ -21,7 +20,7 @@ pub struct Pontryagin<T> {
     pub gradient: Parameters<T>,
     /// `p_v` at the grid points, `(steps + 1) x N`, one time after the other.
     pub p_v: Vec<T>,
-    /// `p_s` of each synapse class at the grid points, `classes x (steps + 1) x N`.
+    /// `p_s` of each projection at the grid points, `projections x (steps + 1) x N_pre`.
     pub p_s: Vec<Vec<T>>,
 }
 
@@ -30,12 +29,12 @@ pub struct Pontryagin<T> {
 ///
 /// # Errors
 /// If the run does not stay finite or does not fit into memory, a population has hard resets without a closed form or a
-/// refractory time, or a synapse class has delays.
+/// refractory time, or a projection has delays or weights of low rank.
 pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
-    network.check_undelayed("the continuous adjoint")?;
-    network.check_full_rank("the continuous adjoint")?;
-    let (size, classes, steps) = (network.neurons(), network.classes().len(), run.steps());
+    network.check_goes_with(Feature::ContinuousAdjoint)?;
+    let (size, wires, steps) = (network.neurons(), &network.wires, run.steps());
+    let read = network.wires[network.read].traces();
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;
     for (place, at) in run.places() {
@@ -47,7 +46,7 @@ pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Err
 
     // Forward: the membrane, all synapses, the currents and who spiked.
     let what = "the run and the adjoint at its grid points";
-    let numbers = (run.dim() + (2 + classes) * size) as f64 * (steps as f64 + 1.0);
+    let numbers = (run.dim() + 2 * size + network.traces) as f64 * (steps as f64 + 1.0);
     memory::check(what, numbers * size_of::<T>() as f64, network.memory_limit)?;
     let (mut states, mut currents) =
         (memory::room(what, steps * run.dim())?, memory::room(what, steps * size)?);
@@ -62,29 +61,31 @@ pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Err
 
     let mut gradient = network.parameters.zeros_like();
     let mut p_v = vec![T::zero(); (steps + 1) * size];
-    let mut p_s = vec![vec![T::zero(); (steps + 1) * size]; classes];
+    let mut p_s: Vec<_> = wires.iter().map(|wire| vec![T::zero(); (steps + 1) * wire.pre.len()]).collect();
     let taus = |k| TimeConstants(network.parameters.group(Group::Tau(k)));
+    let decays = wires.iter().enumerate();
     let decays: Vec<Vec<Decay<T>>> =
-        (0..classes).map(|k| (0..size).map(|i| Decay::new(taus(k).at(i), h)).collect()).collect();
+        decays.map(|(k, wire)| (0..wire.pre.len()).map(|i| Decay::new(taus(k).at(i), h)).collect()).collect();
     // p = [p_v | cotangents of the other membrane variables]
     let (mut p, mut p_next) = (vec![T::zero(); len], vec![T::zero(); len]);
     let (mut current_bar, mut g, mut slope) =
         (vec![T::zero(); size], vec![T::zero(); size], vec![T::zero(); size]);
     let (mut output, mut output_bar) =
         (vec![T::zero(); network.outputs()], vec![T::zero(); network.outputs()]);
-    let mut s_bar = vec![T::zero(); size];
+    let mut s_bar = vec![T::zero(); read.len()];
     for n in (0..steps).rev() {
         let x = &states[n * run.dim()..][..run.dim()];
         let current = &currents[n * size..][..size];
         p_next.copy_from_slice(&p);
         s_bar.fill(T::zero());
-        let read = run.shared().read(&x[len..][..size], &mut output);
-        run.shared().cost_vjp(
+        let s = &x[len..][read.clone()];
+        let (read_out, shared) = (run.shared().read(s, &mut output), run.shared());
+        shared.cost_vjp(
             n,
-            &x[len..][..size],
+            s,
             &x[..membrane],
             T::one(),
-            (read, &mut output_bar),
+            (read_out, &mut output_bar),
             &mut s_bar,
             &mut p_next[..membrane],
             gradient.values_mut(),
@@ -118,24 +119,24 @@ pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Err
         }
         // Equation (8); current_bar carries the step size.
         run.shared().current_vjp(n, &current_bar, gradient.values_mut());
-        // Equation (7) for each class, its slope for equation (6).
+        // Equation (7) for each projection, its slope for equation (6).
         slope.fill(T::zero());
-        for (k, decays) in decays.iter().enumerate() {
-            let range = layout.range(Group::Recurrent(k));
+        for (k, (wire, decays)) in wires.iter().zip(&decays).enumerate() {
+            let (range, pre) = (layout.range(Group::Weight(k)), wire.pre.len());
             let w = &network.parameters.values()[range.clone()];
-            let s = &x[len + k * size..][..size];
+            let s = &x[len..][wire.traces()];
             let w_bar = &mut gradient.values_mut()[range];
-            let (earlier, later) = p_s[k].split_at_mut((n + 1) * size);
-            for i in 0..size {
-                let column = i * size..(i + 1) * size;
-                axpy(&mut w_bar[column.clone()], s[i], &current_bar);
-                let mut xi = dot(&w[column], &current_bar) / h;
-                if k == 0 {
+            let current_bar = &current_bar[wire.post.clone()];
+            let (earlier, later) = p_s[k].split_at_mut((n + 1) * pre);
+            for i in 0..pre {
+                wire.add_to_column(w_bar, i, s[i], current_bar);
+                let mut xi = wire.column_dot(w, i, current_bar) / h;
+                if k == network.read {
                     xi += s_bar[i] / h;
                 }
-                slope[i] += (later[i] - xi) / taus(k).at(i);
+                slope[wire.pre.start + i] += (later[i] - xi) / taus(k).at(i);
                 let a = decays[i].a;
-                earlier[n * size + i] = a * later[i] + (T::one() - a) * xi;
+                earlier[n * pre + i] = a * later[i] + (T::one() - a) * xi;
             }
         }
         // Equation (6)

@@ -3,6 +3,7 @@
 use spikegrad_integrators::{EventCounts, EventLog, Step};
 
 use super::split::SplitRun;
+use crate::projections::Wire;
 use crate::{Error, Scalar, Spike, memory};
 
 /// The traces of a trial. Grid point `n` of a trace is the right end of step `n`; traces are one time after the other.
@@ -12,9 +13,9 @@ pub struct Recording<T> {
     pub time: Vec<f64>,
     /// Voltages after resets, `steps x N`.
     pub v: Vec<T>,
-    /// Synapses of each class, `classes x steps x N`.
+    /// Traces of each projection, `projections x steps x N_pre`.
     pub s: Vec<Vec<T>>,
-    /// Synaptic currents `W_k s_k` of each class, `classes x steps x N`.
+    /// Synaptic currents `W_k s_k` of each projection, `projections x steps x N_post`.
     pub synaptic_current: Vec<Vec<T>>,
     /// The current held over each step, `steps x N`.
     pub current: Vec<T>,
@@ -60,17 +61,19 @@ impl<T: Scalar> SplitRun<'_, T> {
     /// fit into memory.
     pub fn record(&self) -> Result<Recording<T>, Error> {
         let (network, steps) = (self.network(), self.steps());
-        let (n, classes, outputs) = (network.neurons(), network.classes().len(), network.outputs());
-        let numbers = (2 + 2 * classes) as f64 * n as f64 + outputs as f64;
+        let (n, wires, outputs) = (network.neurons(), &network.wires, network.outputs());
+        let numbers = 2.0 * n as f64 + (network.traces + network.currents + outputs) as f64;
         let traces = steps as f64 * (numbers * size_of::<T>() as f64 + size_of::<f64>() as f64);
         memory::check("the traces of the recording", traces, network.memory_limit)?;
         let trace = |width: usize| memory::room("a trace of the recording", steps * width);
-        let of_classes = || (0..classes).map(|_| trace(n)).collect::<Result<Vec<_>, _>>();
+        let of_each = |width: fn(&Wire) -> usize| {
+            wires.iter().map(|wire| trace(width(wire))).collect::<Result<Vec<_>, _>>()
+        };
         let mut recording = Recording {
             time: memory::room("the times of the recording", steps)?,
             v: trace(n)?,
-            s: of_classes()?,
-            synaptic_current: of_classes()?,
+            s: of_each(|wire| wire.pre.len())?,
+            synaptic_current: of_each(|wire| wire.post.len())?,
             current: trace(n)?,
             output: trace(outputs)?,
             spikes: Vec::new(),
@@ -81,7 +84,7 @@ impl<T: Scalar> SplitRun<'_, T> {
         recording.cost = self.watch(|step, x, tape| {
             recording.time.push(self.time(step + 1));
             recording.v.extend_from_slice(&x[..n]);
-            for k in 0..classes {
+            for k in 0..wires.len() {
                 recording.s[k].extend_from_slice(&x[self.synapses(k)]);
                 recording.synaptic_current[k].extend_from_slice(&x[self.synaptic_current(k)]);
             }

@@ -4,7 +4,10 @@ use spikegrad_models::math::real;
 
 use crate::kernels::{axpy, combine, copy, dot, each};
 use crate::memory;
+use std::ops::Range;
+
 use crate::placed::block_mut;
+use crate::projections::Wire;
 use crate::trial::InitialState;
 use crate::{Error, Group, Loss, Network, Sample, SampleBar, Scalar, Trial};
 
@@ -131,8 +134,8 @@ impl<'a, T: Scalar> Run<'a, T> {
                 return Err(Error::InitialState);
             }
             network.check_initial(&initial.x)?;
-            let synapses = network.classes.len() * network.neurons;
-            check("the trial's initial synapses (classes x N)", &initial.s, synapses, true)?;
+            let what = "the trial's initial traces (projections x presynaptic neurons)";
+            check(what, &initial.s, network.traces, true)?;
         }
         let scale: T = represented("the trial's scale", trial.scale, real(trial.scale))?;
         let weight =
@@ -158,8 +161,18 @@ impl<'a, T: Scalar> Run<'a, T> {
     pub(crate) fn neuron(&self, component: usize) -> usize {
         let network = self.network;
         let membrane = network.membrane + network.latches;
-        if component >= membrane {
-            return (component - membrane) % network.neurons;
+        if let Some(component) = component.checked_sub(membrane) {
+            // Traces, then currents; those of a scheme that has no currents end with the traces.
+            let part = |range: Range<usize>, neurons: &Range<usize>| {
+                range.contains(&component).then(|| neurons.start + component - range.start)
+            };
+            let currents = |wire: &Wire| {
+                let Range { start, end } = wire.currents();
+                network.traces + start..network.traces + end
+            };
+            let of =
+                |wire: &Wire| part(wire.traces(), &wire.pre).or_else(|| part(currents(wire), &wire.post));
+            return network.wires.iter().find_map(of).unwrap_or_default();
         }
         for place in &network.places {
             let rest = place.rest..place.rest + (place.dim - 1) * place.size;
@@ -190,6 +203,38 @@ impl<'a, T: Scalar> Run<'a, T> {
         &self.trial.inputs[self.at(n) * self.network.inputs..][..self.network.inputs]
     }
 
+    /// Whether the part of the current that does not depend on the synapses is formed once for all steps of a sample. Where every
+    /// step has a sample of its own, or there are so few channels that one pass adds everything, nothing would be saved.
+    #[inline(always)]
+    pub(crate) fn holds_drive(&self) -> bool {
+        self.hold > 1 && self.network.inputs > 2
+    }
+
+    /// Whether step `n` is the first one of its sample.
+    #[inline(always)]
+    pub(crate) fn starts_sample(&self, n: usize) -> bool {
+        n.is_multiple_of(self.hold)
+    }
+
+    /// Writes the tonic current and that of the input, `I_o + U i`.
+    #[inline(never)]
+    pub(crate) fn drive(&self, n: usize, drive: &mut [T]) {
+        copy(drive, self.bias.values);
+        let columns = self.input.values.chunks_exact(drive.len());
+        for (&input, column) in self.input(n).iter().zip(columns).filter(|(input, _)| **input != T::zero()) {
+            axpy(drive, input, column);
+        }
+    }
+
+    /// Writes the current, as [`current`](Self::current) does, from the part that does not depend on the synapses.
+    #[inline(never)]
+    pub(crate) fn current_from(&self, drive: &[T], j: &[T], current: &mut [T]) {
+        copy(current, drive);
+        for wire in &self.network.wires {
+            axpy(&mut current[wire.post.clone()], T::one(), &j[wire.currents()]);
+        }
+    }
+
     /// Writes the current, equation (17): the tonic one, that of the input and those of the synapses, which lie one after the
     /// other in `j`.
     #[inline(always)]
@@ -197,6 +242,9 @@ impl<'a, T: Scalar> Run<'a, T> {
         let (size, one) = (current.len(), T::one());
         let bias = (one, &self.bias.values[..size]);
         let u = |k: usize| &self.input.values[k * size..][..size];
+        if !self.network.whole {
+            return self.current_of_blocks(n, j, current);
+        }
         // What most networks have is added in one pass. Divisions take long.
         let classes = if j.len() == size { 1 } else { 2 * usize::from(j.len() == 2 * size) };
         let of = |k: usize| (one, &j[k * size..][..size]);
@@ -216,6 +264,16 @@ impl<'a, T: Scalar> Run<'a, T> {
                     axpy(current, one, j);
                 }
             }
+        }
+    }
+
+    /// The current where projections go to some of the neurons.
+    #[inline(never)]
+    fn current_of_blocks(&self, n: usize, j: &[T], current: &mut [T]) {
+        self.drive(n, current);
+        // A scheme that has no currents adds those of the synapses itself.
+        for wire in self.network.wires.iter().filter(|_| !j.is_empty()) {
+            axpy(&mut current[wire.post.clone()], T::one(), &j[wire.currents()]);
         }
     }
 

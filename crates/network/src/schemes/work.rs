@@ -8,11 +8,12 @@ use crate::{Error, Group, Scalar};
 
 /// The work of a trial's exact gradient, forwards and backwards, counted from the charges that were released.
 ///
-/// A column is one column of one `W_k`, so that a neuron in the active zone costs as many columns as there are synapse
-/// classes, once on the way forwards (equation (20)) and once on the way back (equations (22), (23)). Nothing else in a
+/// A column is one column of one `W_k`, so that a neuron in the active zone costs as many columns as it has
+/// projections, once on the way forwards (equation (20)) and once on the way back (equations (22), (23)). Nothing else in a
 /// step grows faster than `N`. Weights of low rank cost the columns of their left factor in every step in which anything was
 /// released, and the right factor's columns of `r` numbers are in operations and bytes only. The dense path visits all
-/// columns in every step, and a class with delays each of its columns twice.
+/// columns in every step, and a projection with delays each of its columns twice. Operations and bytes of listed connections follow
+/// the connections.
 ///
 /// Operations and bytes are what the equations ask for step by step; terms that do not grow with `N` are left out, as
 /// are the start of the trial and the equations of the neurons and of the loss, which the network does not know.
@@ -87,66 +88,77 @@ impl<T: Scalar> SplitRun<'_, T> {
     fn last_work(&self, n: usize, tape: &SplitTape<T>) -> WorkCounters {
         let (network, dense) = (self.network(), self.scheme().is_dense());
         let count = |n: usize| n as u64;
-        let (size, classes, outputs) =
-            (count(network.neurons()), count(network.classes().len()), count(network.outputs()));
+        let (size, outputs) = (count(network.neurons()), count(network.outputs()));
+        let read = count(network.wires[network.read].pre.len());
         let inputs = count(self.shared().input(n).iter().filter(|i| **i != T::zero()).count());
-        let (mut active, mut released) = (0, 0);
-        for (_, &charge) in tape.last_charges() {
-            active += 1;
-            released += u64::from(charge != T::zero());
+        let charges: Vec<(usize, T)> = tape.last_charges().map(|(i, &charge)| (i, charge)).collect();
+        let mut work = WorkCounters { steps: 1, ..WorkCounters::default() };
+        // Numbers that are read or written, by what they are: of weights and of their gradients.
+        let (mut read_numbers, mut bar_numbers, mut index_bytes) = (0, 0, 0);
+        let mut trained_taus = false;
+        for (k, wire) in network.wires.iter().enumerate() {
+            let trains = |group: fn(usize) -> Group| network.is_trainable(group(k));
+            let (pre, post) = (count(wire.pre.len()), count(wire.post.len()));
+            let own = || charges.iter().filter(|(i, _)| wire.pre.contains(i));
+            let (active, released) = (count(own().count()), own().filter(|(_, q)| *q != T::zero()).count());
+            let released = count(released);
+            // A delay deals a charge to two steps, and so visits its column twice.
+            let twice = 1 + u64::from(wire.delayed != Delayed::Not);
+            let tau = u64::from(trains(Group::Tau));
+            trained_taus |= tau > 0;
+            // Decay of traces and currents, the current, their transposes, and the time constant's gradient; on the dense path
+            // currents do not decay: (17), (19), (20), (25), (26).
+            work.flops += post + pre + pre + if dense { 0 } else { 3 * post };
+            work.flops += tau * if dense { 3 * pre } else { 2 * (pre + post) };
+            if let Some(rank) = wire.rank.map(count) {
+                let (left, right) = (u64::from(trains(Group::Left)), u64::from(trains(Group::Right)));
+                let columns = if active > 0 { rank } else { 0 };
+                // Forwards, again for the gradient of the left factor, and in the products of the transpose.
+                let (short, short_bar) = ((2 + left) * rank * active, right * rank * released);
+                work.columns_forward += columns;
+                work.columns_backward += columns;
+                work.flops += (4 + 2 * left) * columns * post + 2 * (short + short_bar);
+                read_numbers += 2 * columns * post + short;
+                bar_numbers += left * columns * post + short_bar;
+                continue;
+            }
+            let (columns, written) = if dense { (pre, pre) } else { (twice * active, twice * released) };
+            let written = if trains(Group::Weight) { written } else { 0 };
+            work.columns_forward += columns;
+            work.columns_backward += columns;
+            // Numbers in these columns, which are not all of one length where connections are listed.
+            let entries = |columns: u64, only_charged: bool| match &wire.connections {
+                None => columns * post,
+                Some(list) => {
+                    let own = own().filter(|(_, q)| !only_charged || *q != T::zero());
+                    twice * own.map(|(i, _)| count(list.column(i - wire.pre.start).len())).sum::<u64>()
+                }
+            };
+            let visited = entries(columns, false);
+            let written = if written > 0 { entries(written, true) } else { 0 };
+            work.flops += 4 * visited + 2 * written;
+            read_numbers += 2 * visited;
+            bar_numbers += written;
+            if wire.connections.is_some() {
+                index_bytes += (2 * visited + written) * count(size_of::<u32>());
+            }
         }
-        let trained = |group: fn(usize) -> Group| {
-            count((0..network.classes().len()).filter(|&k| network.is_trainable(group(k))).count())
+        // Input, readout, and the sum of the cotangents of the current.
+        work.flops += 4 * inputs * size + 6 * outputs * read + size;
+        read_numbers += (2 * inputs + 1) * size + 2 * outputs * read;
+        bar_numbers += (inputs + 1) * size + outputs * read;
+        // Current, traces read out and, where the transpose asks for them, all traces and currents; then the readout, and the
+        // charges with the gate's slopes at both ends.
+        let kept = match (dense, trained_taus) {
+            (true, _) => 2 * network.traces,
+            (false, true) => network.traces + network.currents,
+            (false, false) => 0,
         };
-        let (trained_weights, trained_tau) = (trained(Group::Recurrent), trained(Group::Tau));
-        // A delay deals a charge to two steps, and so visits its column twice.
-        let delayed = |k: usize| network.delayed[k] != Delayed::Not;
-        let twice = |classes: &mut dyn Iterator<Item = usize>| {
-            count(classes.map(|k| 1 + usize::from(delayed(k))).sum())
-        };
-        let full = || (0..network.classes.len()).filter(|&k| network.ranks[k].is_none());
-        let trained_columns = twice(&mut full().filter(|&k| network.is_trainable(Group::Recurrent(k))));
-        // Of weights of low rank, the long columns, which are those of the left factor, and the entries of the short ones.
-        let ranks = |group: fn(usize) -> Group| -> u64 {
-            let trainable = network.ranks.iter().enumerate().filter(|(k, _)| network.is_trainable(group(*k)));
-            count(trainable.filter_map(|(_, &rank)| rank).sum())
-        };
-        let rank = count(network.ranks.iter().flatten().sum());
-        let (left, left_bar) = if active > 0 { (rank, ranks(Group::Left)) } else { (0, 0) };
-        // Forwards, again for the gradient of the left factor, and in the products of the transpose.
-        let (short, short_bar) = ((2 * rank + ranks(Group::Left)) * active, ranks(Group::Right) * released);
-        let (columns, gradients) = if dense {
-            (classes * size, trained_weights * size)
-        } else {
-            (twice(&mut full()) * active + left, trained_columns * released + left_bar)
-        };
-
-        // Vectors of length `N` by what is done to them, equation by equation; on the dense path currents do not decay.
-        let currents = if dense { 0 } else { classes };
-        let forward = 2 * inputs + classes // (17)
-            + classes + currents // (19), (20): decay
-            + 2 * columns // (20)
-            + 2 * outputs; // (4)
-        let backward = 4 * outputs // (21)
-            + 2 * columns // (22)
-            + 2 * gradients // (23)
-            + if dense { 3 } else { 4 } * trained_tau // (26)
-            + classes + 2 * currents + 2 * inputs + 1; // (25)
-        let weights_read = 2 * (columns + inputs + outputs) + 1;
-        let gradient = 2 * (gradients + inputs + outputs + 1);
-        // Current, synapses read out and, where the transpose asks for them, all synapses; then the readout, and the charges with
-        // the gate's slopes at both ends.
-        let kept = 2 + if dense || trained_tau > 0 { 2 * classes } else { 0 };
         let float = count(size_of::<T>());
-        let membrane = count(self.synapses(0).start);
+        let frame = count(self.synapses(0).start + kept) + size + read + outputs;
         let charge = 3 * float + count(size_of::<u32>());
-        let tape = 2 * ((membrane + kept * size + outputs) * float + active * charge);
-        WorkCounters {
-            steps: 1,
-            columns_forward: columns,
-            columns_backward: columns,
-            flops: (forward + backward) * size + 2 * (short + short_bar),
-            bytes: ((weights_read + gradient) * size + short + 2 * short_bar) * float + tape,
-        }
+        let tape = 2 * (frame * float + count(charges.len()) * charge);
+        work.bytes = (read_numbers + 2 * bar_numbers) * float + index_bytes + tape;
+        work
     }
 }

@@ -21,8 +21,8 @@ impl Loss<f64> for Squares {
 }
 
 const GROUPS: [Group; 10] = [
-    Group::Recurrent(0),
-    Group::Recurrent(1),
+    Group::Weight(0),
+    Group::Weight(1),
     Group::Input,
     Group::Bias,
     Group::Readout,
@@ -48,7 +48,7 @@ fn network(noise: &[f64]) -> Network<f64> {
     network.unfreeze_all();
     let mut noise = noise.iter().cycle();
     let scales =
-        [(Group::Recurrent(0), 0.1), (Group::Recurrent(1), 0.1), (Group::Input, 0.02), (Group::Readout, 3.0)];
+        [(Group::Weight(0), 0.1), (Group::Weight(1), 0.1), (Group::Input, 0.02), (Group::Readout, 3.0)];
     for (group, scale) in scales {
         network.parameters.group_mut(group).iter_mut().zip(&mut noise).for_each(|(w, x)| *w = scale * x);
     }
@@ -88,7 +88,7 @@ proptest! {
     fn masked_entries_are_zero_and_stay_out_of_the_gradient(
         noise in noise(), exists in proptest::collection::vec(any::<bool>(), 25), which in 0..4_usize,
     ) {
-        let group = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Readout][which];
+        let group = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Readout][which];
         let mut masked = network(&noise);
         let rows = masked.parameters.layout().entry(group).expect("a group").rows;
         masked.set_mask(group, |row, column| exists[column * rows + row]).expect("a mask");
@@ -125,7 +125,7 @@ proptest! {
     #[test]
     fn other_float_types_hold_the_same_network(noise in noise()) {
         let mut double = network(&noise);
-        double.set_mask(Group::Recurrent(1), |post, pre| post != pre).expect("a mask");
+        double.set_mask(Group::Weight(1), |post, pre| post != pre).expect("a mask");
         double.freeze(Group::Input).expect("a group");
         let single = double.to_f32();
         let rounded: Vec<f32> = double.parameters.values().iter().map(|&x| x as f32).collect();
@@ -139,7 +139,7 @@ proptest! {
         let dual = double.to_dual();
         let values = dual.parameters.values().iter();
         prop_assert!(values.zip(double.parameters.values()).all(|(d, &x)| d.re == x && d.eps == 0.0));
-        prop_assert_eq!(single.mask(Group::Recurrent(1)), double.mask(Group::Recurrent(1)));
+        prop_assert_eq!(single.mask(Group::Weight(1)), double.mask(Group::Weight(1)));
         prop_assert!(!single.is_trainable(Group::Input) && single.is_trainable(Group::Bias));
         prop_assert!(gradient(&back).group(Group::Input).iter().all(|&g| g == 0.0));
 
@@ -158,12 +158,12 @@ fn fast_synapses_can_do_without_autapses() {
         .population(Population::new("nif", Nif, 3, GateShape::Box, 0.3))
         .synapse("slow", 10.0)
         .synapse("fast", 1.0)
-        .without_autapses("fast")
+        .change("fast", |p| p.without_autapses())
         .build()
         .expect("a network");
     let diagonal = |i: usize| i.is_multiple_of(4);
-    assert_eq!(network.mask(Group::Recurrent(0)), None);
-    let mask = network.mask(Group::Recurrent(1)).expect("a mask");
+    assert_eq!(network.mask(Group::Weight(0)), None);
+    let mask = network.mask(Group::Weight(1)).expect("a mask");
     assert!(mask.iter().enumerate().all(|(i, &exists)| exists != diagonal(i)));
 }
 
@@ -199,7 +199,7 @@ fn the_piece_of_the_initial_state_is_logged() {
 #[test]
 fn groups_that_the_network_does_not_have_are_not_frozen() {
     let mut network = network(&[0.5]);
-    for group in [Group::Recurrent(9), Group::Delay(0), Group::Neuron { population: 0, parameter: 0 }] {
+    for group in [Group::Weight(9), Group::Delay(0), Group::Neuron { population: 0, parameter: 0 }] {
         for refused in [network.freeze(group), network.unfreeze(group)] {
             let error = refused.expect_err("refused");
             assert!(matches!(&error, Error::NoGroup { group: named, .. } if *named == group));

@@ -22,7 +22,7 @@ fn network(neuron: impl NeuronVjp, current: f64) -> (Network<f64>, Trial<f64>) {
         .unwrap();
     let wave = |i: usize| ((3 * i + 1) as f64).sin();
     for k in 0..2 {
-        for (i, w) in network.parameters.recurrent_mut(k).iter_mut().enumerate() {
+        for (i, w) in network.parameters.weight_mut(k).iter_mut().enumerate() {
             *w = 0.01 * wave(i + k);
         }
     }
@@ -88,8 +88,8 @@ fn the_dense_path_visits_every_column() {
 fn frozen_weights_need_no_gradient() {
     let (mut network, trial) = network(Theta::default(), 0.02);
     let all = work(&network, &trial);
-    network.freeze(Group::Recurrent(0)).expect("a group");
-    network.freeze(Group::Recurrent(1)).expect("a group");
+    network.freeze(Group::Weight(0)).expect("a group");
+    network.freeze(Group::Weight(1)).expect("a group");
     let frozen = work(&network, &trial);
     assert_eq!(all.columns(), frozen.columns());
     // The axpy of equation (23): two operations and two accesses of eight bytes for each entry of a column.
@@ -119,7 +119,7 @@ fn gradients_of_silent_columns_are_not_touched() {
         run.step_vjp(n, &mut tape, 1.0, &mut x_bar, &mut gradient);
     }
     for k in 0..2 {
-        let w_bar = &gradient[network.parameters.layout().range(Group::Recurrent(k))];
+        let w_bar = &gradient[network.parameters.layout().range(Group::Weight(k))];
         for (i, column) in w_bar.chunks_exact(N).enumerate() {
             let touched = column.iter().any(|x| x.to_bits() != (-0.0_f64).to_bits());
             assert_eq!(touched, released[i], "column {i} of class {k}");

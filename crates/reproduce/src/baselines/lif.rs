@@ -30,7 +30,7 @@ use spikegrad::tasks::{Purpose, generator};
 use super::kernels::{add_outer, add_product};
 use super::{Group, Model, Passes, Program, judge};
 
-/// Synapse classes: slow, which is read out, and fast.
+/// Projections: slow, which is read out, and fast.
 const CLASSES: usize = 2;
 
 /// What does not learn.

@@ -21,7 +21,9 @@ impl<'a> NaiveNetwork<'a> {
         Self {
             network,
             gate: Gate { shape: GateShape::RaisedCosine, width, threshold: 1.0 },
-            taus: (0..network.classes().len()).map(|k| network.parameters.group(Group::Tau(k))[0]).collect(),
+            taus: (0..network.projections().len())
+                .map(|k| network.parameters.group(Group::Tau(k))[0])
+                .collect(),
             drive: None,
         }
     }
@@ -47,7 +49,7 @@ impl<'a> NaiveNetwork<'a> {
             current += u * input;
         }
         for k in 0..self.taus.len() {
-            let w = p.group(Group::Recurrent(k));
+            let w = p.group(Group::Weight(k));
             for j in 0..n {
                 current += w[j * n + i] * x[(1 + k) * n + j];
             }
@@ -118,7 +120,7 @@ impl VectorFieldVjp<f64> for NaiveNetwork<'_> {
                 parameters_bar[u + m * n + i] += current_bar * input;
             }
             for k in 0..self.taus.len() {
-                let range = layout.range(Group::Recurrent(k));
+                let range = layout.range(Group::Weight(k));
                 for j in 0..n {
                     let (w, s) = (range.start + j * n + i, (1 + k) * n + j);
                     parameters_bar[w] += current_bar * x[s];

@@ -273,7 +273,7 @@ impl<N: NeuronVjp> Bench<N> {
         };
         let root = (NEURONS as f64).sqrt();
         let parameters = &mut network.parameters;
-        for w in parameters.group_mut(Group::Recurrent(0)) {
+        for w in parameters.group_mut(Group::Weight(0)) {
             *w = normal(0.2 * self.current * TAU / root);
         }
         for u in parameters.group_mut(Group::Input) {
@@ -316,7 +316,7 @@ impl<N: NeuronVjp> Bench<N> {
             batch: 1,
             seed: context.seed,
             rates: vec![
-                rate(Group::Recurrent(0), 0.01 * self.current * TAU / (NEURONS as f64).sqrt()),
+                rate(Group::Weight(0), 0.01 * self.current * TAU / (NEURONS as f64).sqrt()),
                 rate(Group::Input, 0.02 * self.current),
                 rate(Group::Bias, 0.01 * self.current),
                 rate(Group::Readout, 0.02 * TAU),

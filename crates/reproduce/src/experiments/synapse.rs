@@ -340,11 +340,7 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     };
     let root = (n as f64).sqrt();
     for class in 0..2 {
-        network
-            .parameters
-            .group_mut(Group::Recurrent(class))
-            .iter_mut()
-            .for_each(|w| *w = normal(0.05 / root));
+        network.parameters.group_mut(Group::Weight(class)).iter_mut().for_each(|w| *w = normal(0.05 / root));
     }
     network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = normal(0.01));
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.003 + normal(0.003));
@@ -363,9 +359,9 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     let mut truth = network.parameters.zeros_like();
     let run = reference.run(&trial, &loss).map_err(Error::experiment)?;
     Sweep::new().gradient(&run, truth.values_mut()).map_err(Error::experiment)?;
-    let length = truth.norm(Group::Recurrent(0));
+    let length = truth.norm(Group::Weight(0));
     let off = |w: &[f64]| -> f64 {
-        let difference = w.iter().zip(truth.group(Group::Recurrent(0))).map(|(a, b)| a - b);
+        let difference = w.iter().zip(truth.group(Group::Weight(0))).map(|(a, b)| a - b);
         norm(&difference.collect::<Vec<_>>()) / length
     };
 
@@ -393,14 +389,14 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
         .map_err(Error::experiment)?;
         let mut values = vec![0.0; problem.dim() + network.parameters.layout().len()];
         Sweep::new().gradient(&problem, &mut values).map_err(Error::experiment)?;
-        let w = &values[network.parameters.layout().range(Group::Recurrent(0))];
+        let w = &values[network.parameters.layout().range(Group::Weight(0))];
         let naive_norm = norm(w);
 
-        split.push(off(gradient.group(Group::Recurrent(0))));
+        split.push(off(gradient.group(Group::Weight(0))));
         naive.push(off(w));
         rows.push(vec![
             format!("{h}"),
-            format!("{:.4}", gradient.norm(Group::Recurrent(0))),
+            format!("{:.4}", gradient.norm(Group::Weight(0))),
             format!("{:.3}", split[split.len() - 1]),
             format!("{naive_norm:.4}"),
             format!("{:.3}", naive[naive.len() - 1]),

@@ -102,7 +102,7 @@ fn group(symbol: &str) -> Group {
     let (name, number) = symbol.split_at(symbol.len() - digits);
     let number = number.parse().unwrap_or(0);
     match name {
-        "W" => Group::Recurrent(number),
+        "W" => Group::Weight(number),
         "L" => Group::Left(number),
         "R" => Group::Right(number),
         "tau" => Group::Tau(number),
@@ -140,12 +140,13 @@ impl Problem {
         for (k, class) in self.classes.iter().enumerate() {
             let name = k.to_string();
             builder = builder.synapse(&name, class.tau);
-            builder = if class.tau_per_neuron { builder.tau_per_neuron(&name) } else { builder };
-            builder = class.rank.map_or(builder.clone(), |rank| builder.low_rank(&name, rank));
+            builder =
+                if class.tau_per_neuron { builder.change(&name, |p| p.tau_per_neuron()) } else { builder };
+            builder = class.rank.map_or(builder.clone(), |rank| builder.change(&name, |p| p.low_rank(rank)));
             builder = match class.delays.as_deref() {
                 None => builder,
-                Some("axonal") => builder.axonal_delays(&name, 1.0),
-                Some("connections") => builder.connection_delays(&name, 1.0),
+                Some("axonal") => builder.change(&name, |p| p.axonal_delays(1.0)),
+                Some("connections") => builder.change(&name, |p| p.connection_delays(1.0)),
                 Some(other) => panic!("no delays are called {other}"),
             };
         }

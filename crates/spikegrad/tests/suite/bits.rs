@@ -35,15 +35,15 @@ fn theta_network() -> Network<f64> {
         .population(Population::new("theta", Theta::default(), NEURONS, GateShape::RaisedCosine, 0.3))
         .synapse("slow", 20.0)
         .synapse("fast", 5.0)
-        .without_autapses("fast")
+        .change("fast", |p| p.without_autapses())
         .inputs(2)
         .outputs(1)
         .build()
         .expect("a network");
     let rng = &mut generator(3, Purpose::Initialisation, 0);
     let (parameters, n) = (&mut network.parameters, NEURONS);
-    parameters.recurrent_mut(0).iter_mut().for_each(|w| *w = 0.02 * normal(rng));
-    parameters.recurrent_mut(1).iter_mut().enumerate().for_each(|(i, w)| {
+    parameters.weight_mut(0).iter_mut().for_each(|w| *w = 0.02 * normal(rng));
+    parameters.weight_mut(1).iter_mut().enumerate().for_each(|(i, w)| {
         *w = if i % n == i / n { 0.0 } else { 0.02 * normal(rng) };
     });
     parameters.input_mut().iter_mut().for_each(|u| *u = 0.01 * normal(rng));
@@ -133,7 +133,7 @@ fn predictive_coding_learns_the_same_weights_on_any_number_of_threads() {
 fn theta_networks_learn_the_same_weights_on_any_number_of_threads() {
     let network = theta_network();
     let groups =
-        [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Bias, Group::Readout, Group::Tau(1)];
+        [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout, Group::Tau(1)];
     let options = TrainingOptions {
         h: 0.5,
         iterations: 8,

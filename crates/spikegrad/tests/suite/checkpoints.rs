@@ -122,7 +122,7 @@ fn theta(neurons: usize) -> Result<Network<f64>, spikegrad::network::Error> {
         .build()?;
     let rng = &mut generator(3, Purpose::Test, 0);
     let gain = 0.05 / (neurons as f64).sqrt();
-    network.parameters.recurrent_mut(0).iter_mut().for_each(|w| *w = gain * normal(rng));
+    network.parameters.weight_mut(0).iter_mut().for_each(|w| *w = gain * normal(rng));
     network.parameters.input_mut().iter_mut().for_each(|u| *u = 1e-3 * normal(rng));
     network.parameters.bias_mut().fill(1.4e-3);
     network.parameters.readout_mut().iter_mut().for_each(|o| *o = normal(rng));

@@ -248,11 +248,11 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
     for (k, name) in ["slow", "fast", "slower"].iter().enumerate().take(spec.classes) {
         builder = builder.synapse(name, taus[k]);
         if spec.own_taus {
-            builder = builder.tau_per_neuron(name);
+            builder = builder.change(name, |p| p.tau_per_neuron());
         }
     }
     if spec.classes > 1 {
-        builder = builder.without_autapses("fast");
+        builder = builder.change("fast", |p| p.without_autapses());
     }
     // The model of each neuron.
     let mut of = Vec::new();
@@ -272,8 +272,8 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
             let own = network.parameters.group_mut(Group::Tau(k));
             own.iter_mut().for_each(|tau| *tau *= rng.random_range(0.8..1.2));
         }
-        let masked = network.mask(Group::Recurrent(k)).is_some();
-        let mut weights = network.parameters.recurrent_mut(k);
+        let masked = network.mask(Group::Weight(k)).is_some();
+        let mut weights = network.parameters.weight_mut(k);
         for j in 0..n {
             for i in 0..n {
                 if !(masked && i == j) {
@@ -303,7 +303,7 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
     }
     let masked: Vec<Group> = (0..spec.classes)
         .filter(|&k| k != 1)
-        .map(Group::Recurrent)
+        .map(Group::Weight)
         .chain([Group::Input, Group::Readout])
         .filter(|_| rng.random_bool(0.4))
         .collect();

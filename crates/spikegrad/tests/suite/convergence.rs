@@ -39,7 +39,7 @@ fn smooth(model: &Model, shape: GateShape, interval: f64, duration: f64, seed: u
     trial.targets = wave(outputs, rng);
     // Recurrence that matters, still calm.
     for k in 0..2 {
-        network.parameters.group_mut(Group::Recurrent(k)).iter_mut().for_each(|w| *w *= 1.5);
+        network.parameters.group_mut(Group::Weight(k)).iter_mut().for_each(|w| *w *= 1.5);
     }
     Problem { network, trial, loss: Everything { membrane: Vec::new(), ..loss }, h: interval }
 }
@@ -204,7 +204,7 @@ const PRICE: f64 = 0.01;
 
 #[test]
 fn continuous_adjoint_converges_to_the_discrete_one() {
-    let groups = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Bias, Group::Readout];
+    let groups = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout];
     for model in [Model::of::<Theta>(), Model::of::<Nif>(), Model::of::<Lif>()] {
         for shape in GateShape::ALL {
             let problems: Vec<_> = (0..12)
@@ -441,14 +441,14 @@ fn a_lif_network_converges_to_an_event_driven_reference() {
             let population = Population::new("lif", lif, n, GateShape::Box, 1e-9);
             let built = Network::builder().population(population).synapse("slow", tau).build();
             let mut network = built.expect("a network");
-            network.parameters.recurrent_mut(0).iter_mut().for_each(|w| *w = 0.05 * normal(rng));
+            network.parameters.weight_mut(0).iter_mut().for_each(|w| *w = 0.05 * normal(rng));
             network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.07 + 0.01 * normal(rng));
             let start = network.parameters.group_mut(Group::Initial);
             start.iter_mut().for_each(|v| *v = f64::min(0.4 + 0.2 * normal(rng), 0.95));
             let reference = EventDriven {
                 lif,
                 tau,
-                weights: network.parameters.group(Group::Recurrent(0)),
+                weights: network.parameters.group(Group::Weight(0)),
                 bias: network.parameters.bias(),
             };
             let (s, count) = reference.run(network.parameters.group(Group::Initial).to_vec(), duration);

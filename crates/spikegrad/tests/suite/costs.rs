@@ -31,7 +31,7 @@ fn network(outputs: usize) -> Network<f64> {
         .expect("a network");
     let rng = &mut generator(5, Purpose::Initialisation, 0);
     let parameters = &mut network.parameters;
-    parameters.recurrent_mut(0).iter_mut().for_each(|w| *w = 0.05 * normal(rng));
+    parameters.weight_mut(0).iter_mut().for_each(|w| *w = 0.05 * normal(rng));
     parameters.bias_mut().iter_mut().for_each(|b| *b = 0.03 + 0.01 * normal(rng));
     parameters.readout_mut().iter_mut().for_each(|o| *o = normal(rng));
     parameters.input_mut().iter_mut().for_each(|u| *u = 0.01 * normal(rng));
@@ -142,7 +142,7 @@ fn samples_of_weight_zero_change_neither_cost_nor_gradient() {
             (cost, gradient)
         };
         let expected = gradient(Memory::Stored, 0);
-        assert!(expected.1.norm(Group::Recurrent(0)) > 0.0);
+        assert!(expected.1.norm(Group::Weight(0)) > 0.0);
         for memory in [Memory::Stored, Memory::SqrtSteps] {
             assert_eq!(gradient(memory, 1), expected, "{memory:?}");
         }

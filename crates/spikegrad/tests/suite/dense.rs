@@ -20,11 +20,11 @@ fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Netw
         .population(Population::new("p", neuron, n, GateShape::RaisedCosine, width))
         .synapse("slow", 20.0)
         .synapse("fast", 5.0)
-        .without_autapses("fast")
+        .change("fast", |p| p.without_autapses())
         .inputs(2)
         .outputs(2);
     if own_taus {
-        builder = builder.tau_per_neuron("slow").tau_per_neuron("fast");
+        builder = builder.change("slow", |p| p.tau_per_neuron()).change("fast", |p| p.tau_per_neuron());
     }
     let mut network = builder.build().expect("a network");
     network.unfreeze_all();
@@ -35,11 +35,11 @@ fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Netw
     };
     let (drive, gain) = if latch { (60.0, 20.0) } else { (0.06, 0.05) };
     for class in 0..2 {
-        let w = network.parameters.group_mut(Group::Recurrent(class));
+        let w = network.parameters.group_mut(Group::Weight(class));
         w.iter_mut().for_each(|w| *w = normal(gain / (n as f64).sqrt()));
         network.parameters.group_mut(Group::Tau(class)).iter_mut().for_each(|tau| *tau *= normal(0.2).exp());
     }
-    network.set_mask(Group::Recurrent(1), |post, pre| post != pre).expect("a mask");
+    network.set_mask(Group::Weight(1), |post, pre| post != pre).expect("a mask");
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = drive + normal(0.2 * drive));
     network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = normal(0.2 * drive));
     network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = normal(1.0));

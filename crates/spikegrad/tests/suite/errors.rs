@@ -60,7 +60,7 @@ fn networks_without_a_part_that_they_need() {
     refused!(
         Network::builder().population(population(Nif, 0.3)).build(),
         Error::Empty { .. },
-        "there is no synapse class: add at least one"
+        "there is no projection: add at least one"
     );
     let nobody = Population::new("cells", Nif, 0, GateShape::Box, 0.3);
     refused!(
@@ -80,12 +80,12 @@ fn names_that_clash_or_are_unknown() {
     refused!(
         builder(Nif, 0.3).synapse("fast", 1.0).build(),
         Error::Duplicate { .. },
-        "synapse class `fast` exists already: choose another name"
+        "projection `fast` exists already: choose another name"
     );
     refused!(
-        builder(Nif, 0.3).without_autapses("quick").build(),
-        Error::UnknownClass { .. },
-        "there is no synapse class `quick`: choose one of slow, fast"
+        builder(Nif, 0.3).change("quick", |p| p.without_autapses()).build(),
+        Error::Unknown { .. },
+        "there is no projection `quick`: choose one of slow, fast"
     );
 }
 
@@ -149,7 +149,7 @@ fn values_out_of_their_domain() {
 fn parameters_that_are_not_what_the_network_needs() {
     let mut weights = network();
     refused!(
-        weights.parameters.set(Group::Recurrent(1), &[0.0; 8]),
+        weights.parameters.set(Group::Weight(1), &[0.0; 8]),
         Error::Shape { .. },
         "W[1]: give 9 entries, not 8"
     );
@@ -158,7 +158,7 @@ fn parameters_that_are_not_what_the_network_needs() {
         Error::Shape { .. },
         "O: give 3 entries, not 4"
     );
-    weights.parameters.recurrent_mut(1)[(2, 0)] = f64::NAN;
+    weights.parameters.weight_mut(1)[(2, 0)] = f64::NAN;
     for step in
         [SplitStep::new(&weights, 1.0).map(|_| ()), PlainStep::new(&weights, 1.0, tableau::RK4).map(|_| ())]
     {
@@ -172,8 +172,8 @@ fn parameters_that_are_not_what_the_network_needs() {
         "I_o has a non-finite value at index 1: remove it"
     );
 
-    let mut masked = builder(Nif, 0.3).without_autapses("fast").build().expect("a network");
-    masked.parameters.recurrent_mut(1)[(1, 1)] = 0.5;
+    let mut masked = builder(Nif, 0.3).change("fast", |p| p.without_autapses()).build().expect("a network");
+    masked.parameters.weight_mut(1)[(1, 1)] = 0.5;
     refused!(
         masked.validate(),
         Error::Masked { .. },
@@ -294,7 +294,7 @@ fn trials_that_do_not_fit() {
     refused!(
         with(|t| t.initial = Some(InitialState { x: vec![0.0; 3], s: vec![0.0; 3] })),
         Error::Shape { .. },
-        "the trial's initial synapses (classes x N): give 6 entries, not 3"
+        "the trial's initial traces (projections x presynaptic neurons): give 6 entries, not 3"
     );
     refused!(
         with(|t| t.initial = Some(InitialState { x: vec![0.0, 0.0, f64::NAN], s: Vec::new() })),
@@ -587,7 +587,7 @@ fn options_out_of_their_domain() {
         "the rates name tau[0], which is frozen: remove it, or unfreeze it"
     );
     refused!(
-        with(|o| o.rates = vec![LearningRate { group: Group::Recurrent(2), rate: 1e-3 }]),
+        with(|o| o.rates = vec![LearningRate { group: Group::Weight(2), rate: 1e-3 }]),
         TaskError::Untrainable { .. },
         "the rates name W[2], which the network does not have: remove it"
     );
@@ -654,8 +654,8 @@ fn a_state_that_stops_being_finite_is_located() {
 fn exploding_weights_in_f32_are_located() {
     let mut network = builder(Nif, 0.3).build().expect("a network");
     network.parameters.bias_mut().copy_from_slice(&[0.5, 0.0, 0.0]);
-    network.parameters.recurrent_mut(0)[(2, 0)] = 1e30;
-    network.parameters.recurrent_mut(0)[(1, 2)] = 1e30;
+    network.parameters.weight_mut(0)[(2, 0)] = 1e30;
+    network.parameters.weight_mut(0)[(1, 2)] = 1e30;
     let network = network.to_f32();
     let trial = trial().map(|x| x as f32);
     let step = SplitStep::new(&network, 1.0).expect("a step");

@@ -214,19 +214,19 @@ impl Case {
             builder = builder.synapse(name, class.tau);
             if let Some((of_connections, delay)) = class.delay {
                 builder = if of_connections {
-                    builder.connection_delays(name, delay)
+                    builder.change(name, |p| p.connection_delays(delay))
                 } else {
-                    builder.axonal_delays(name, delay)
+                    builder.change(name, |p| p.axonal_delays(delay))
                 };
             }
             if let Some(rank) = class.rank {
-                builder = builder.low_rank(name, rank);
+                builder = builder.change(name, |p| p.low_rank(rank));
             }
             if class.own_taus {
-                builder = builder.tau_per_neuron(name);
+                builder = builder.change(name, |p| p.tau_per_neuron());
             }
             if !class.autapses {
-                builder = builder.without_autapses(name);
+                builder = builder.change(name, |p| p.without_autapses());
             }
         }
         for (p, cells) in self.cells.iter().enumerate() {
@@ -247,8 +247,8 @@ impl Case {
         let current = self.model(0).current * self.gain;
         let n = network.neurons();
         for k in 0..self.classes.len() {
-            let masked = network.mask(Group::Recurrent(k)).is_some();
-            let weights = network.parameters.group_mut(Group::Recurrent(k));
+            let masked = network.mask(Group::Weight(k)).is_some();
+            let weights = network.parameters.group_mut(Group::Weight(k));
             for (index, w) in weights.iter_mut().enumerate() {
                 *w = if masked && index / n == index % n { 0.0 } else { current * normal(rng) };
             }
@@ -295,7 +295,7 @@ impl Case {
         if let Some(puts) = &self.initial {
             let mut x = network.parameters.group(Group::Initial).to_vec();
             put(&mut x, puts);
-            let s = vec![0.02; network.classes().len() * network.neurons()];
+            let s = vec![0.02; network.projections().len() * network.neurons()];
             trial.initial = Some(InitialState { x, s });
         }
         for (values, puts) in
@@ -464,13 +464,13 @@ fn options() -> impl Strategy<Value = TrainingOptions> {
         number(0.0..1.0).prop_map(|momentum| UpdateRule::Sgd { momentum }),
     ];
     let groups = [
-        Group::Recurrent(0),
+        Group::Weight(0),
         Group::Input,
         Group::Bias,
         Group::Readout,
         Group::Tau(0),
         Group::GateWidth(0),
-        Group::Recurrent(9),
+        Group::Weight(9),
     ];
     let rate = move || {
         (select(groups.to_vec()), number(1e-4..1e-2)).prop_map(|(group, rate)| LearningRate { group, rate })

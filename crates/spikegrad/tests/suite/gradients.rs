@@ -348,7 +348,7 @@ fn catch_planted_errors(model: &Model) {
 fn a_check_that_compared_nothing_is_no_pass() {
     let mut problem = problem(&[&Model::of::<Theta>()], GateShape::RaisedCosine, &example());
     let neurons = problem.network.neurons();
-    for group in [Group::Recurrent(0), Group::Recurrent(1), Group::Input] {
+    for group in [Group::Weight(0), Group::Weight(1), Group::Input] {
         problem.network.parameters.group_mut(group).fill(0.0);
     }
     problem.network.parameters.bias_mut().fill(-0.02);

@@ -43,8 +43,15 @@ fn networks_that_do_not_fit_say_how_much_they_need() {
     let half = usize::MAX / 2 + 1;
     let two = || of(half).population(Population::new("others", Nif, half, GateShape::Box, 0.3));
     assert!(bytes(two().build()) > 1e39);
-    assert!(bytes(two().low_rank("slow", 1).build()) > 1e20);
-    assert!(bytes(of(usize::MAX).connection_delays("slow", 1.0).without_autapses("slow").build()) > 1e39);
+    assert!(bytes(two().change("slow", |p| p.low_rank(1)).build()) > 1e20);
+    assert!(
+        bytes(
+            of(usize::MAX)
+                .change("slow", |p| p.connection_delays(1.0))
+                .change("slow", |p| p.without_autapses())
+                .build()
+        ) > 1e39
+    );
 }
 
 #[test]
@@ -64,9 +71,9 @@ fn delays_longer_than_any_memory() {
     for (delay, h) in [(1e300, 1.0), (1e19, 1.0), (1e9, 1.0), (1.0, 1e-300)] {
         for connections in [false, true] {
             let builder = if connections {
-                of(3).connection_delays("slow", delay)
+                of(3).change("slow", |p| p.connection_delays(delay))
             } else {
-                of(3).axonal_delays("slow", delay)
+                of(3).change("slow", |p| p.axonal_delays(delay))
             };
             let network = builder.build().expect("a network");
             let needed = bytes(SplitStep::new(&network, h));
@@ -75,9 +82,11 @@ fn delays_longer_than_any_memory() {
         }
     }
     // Where a delay overflows in f32, the network is refused as before.
-    let single = of(3).axonal_delays("slow", 1e300).build().expect("a network").to_f32();
+    let single = of(3).change("slow", |p| p.axonal_delays(1e300)).build().expect("a network").to_f32();
     assert!(matches!(SplitStep::new(&single, 1.0), Err(Error::NonFinite { .. })));
-    let error = SplitStep::new(&of(3).axonal_delays("slow", 1e9).build().expect("a network"), 1.0).map(drop);
+    let error =
+        SplitStep::new(&of(3).change("slow", |p| p.axonal_delays(1e9)).build().expect("a network"), 1.0)
+            .map(drop);
     assert_eq!(
         error.expect_err("48 GB").to_string(),
         "the ring of steps behind the delays of synapse class 0 would take 48 GB, more than the limit of 17 GB: make the \

@@ -9,8 +9,8 @@ use spikegrad::adjoint::{
 use spikegrad::integrators::tableau;
 use spikegrad::models::{GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
-    Error, Group, Network, NetworkBuilder, NoLoss, Parameters, PlainStep, Population, Sign, SplitStep, Trial,
-    pontryagin,
+    Error, Feature, Group, Network, NetworkBuilder, NoLoss, Parameters, PlainStep, Population, Sign,
+    SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
     LearningRate, NetworkObjective, Optimiser, Purpose, QuadraticLoss, Scheme, UpdateRule, generator, load,
@@ -34,7 +34,9 @@ fn builder<N: NeuronVjp>(neuron: N, n: usize) -> NetworkBuilder {
 /// Everything random, and trainable.
 fn random<N: NeuronVjp>(neuron: N, n: usize, ranks: [usize; 2], seed: u64) -> (Network<f64>, Trial<f64>) {
     let rng = &mut generator(seed, Purpose::Test, 0);
-    let low = builder(neuron, n).low_rank("slow", ranks[0]).low_rank("slower", ranks[1]);
+    let low = builder(neuron, n)
+        .change("slow", |p| p.low_rank(ranks[0]))
+        .change("slower", |p| p.low_rank(ranks[1]));
     fill(low.build().expect("a network"), ranks, rng)
 }
 
@@ -52,7 +54,7 @@ fn fill(
             network.parameters.group_mut(group).iter_mut().for_each(|x| *x = each * normal(rng));
         }
     }
-    let w = network.parameters.group_mut(Group::Recurrent(1));
+    let w = network.parameters.group_mut(Group::Weight(1));
     w.iter_mut().for_each(|w| *w = 0.06 / root * normal(rng));
     let trial = random_trial(&mut network, H, 0.5, rng);
     (network, trial)
@@ -86,8 +88,10 @@ fn networks_of_low_rank_have_an_exact_gradient() {
         let (network, trial) = random(Theta::default(), n, [rank, 1], seed);
         check(network, &trial, seed)?;
         // The class in the middle with delays.
-        let low = builder(Lif::default(), n).low_rank("slow", 1).low_rank("slower", rank);
-        let network = low.axonal_delays("fast", 1.3).build().expect("a network");
+        let low = builder(Lif::default(), n)
+            .change("slow", |p| p.low_rank(1))
+            .change("slower", |p| p.low_rank(rank));
+        let network = low.change("fast", |p| p.axonal_delays(1.3)).build().expect("a network");
         let rng = &mut generator(seed, Purpose::Test, 1);
         let (network, trial) = fill(network, [1, rank], rng);
         check(network, &trial, seed)
@@ -109,7 +113,7 @@ fn product(low: &Network<f64>) -> Network<f64> {
     }
     for k in [0, 2] {
         let w = low.parameters.left(k) * low.parameters.right(k);
-        full.parameters.recurrent_mut(k).copy_from(&w);
+        full.parameters.weight_mut(k).copy_from(&w);
     }
     full
 }
@@ -132,11 +136,11 @@ fn a_network_of_low_rank_is_the_one_with_the_product_as_its_weights() {
         for entry in low.parameters.layout().entries() {
             match entry.group {
                 Group::Left(k) => {
-                    let by_w = gradient_full.recurrent(k) * low.parameters.right(k).transpose();
+                    let by_w = gradient_full.weight(k) * low.parameters.right(k).transpose();
                     close(&entry.name, gradient_low.group(entry.group), by_w.as_slice());
                 }
                 Group::Right(k) => {
-                    let by_w = low.parameters.left(k).transpose() * gradient_full.recurrent(k);
+                    let by_w = low.parameters.left(k).transpose() * gradient_full.weight(k);
                     close(&entry.name, gradient_low.group(entry.group), by_w.as_slice());
                 }
                 group => close(&entry.name, gradient_low.group(group), gradient_full.group(group)),
@@ -184,7 +188,7 @@ fn low_rank_costs_its_rank() {
         scheme.run(&Trial::silent(200, H, 0), &NoLoss).expect("a run").work().expect("finite")
     };
     let start = || Network::builder().population(population()).synapse("slow", 10.0);
-    let (full, low) = (work(start().build()), work(start().low_rank("slow", rank).build()));
+    let (full, low) = (work(start().build()), work(start().change("slow", |p| p.low_rank(rank)).build()));
     println!("columns {} and {}, operations {} and {}", full.columns(), low.columns(), full.flops, low.flops);
     assert!(low.columns_forward <= 200 * rank as u64 && low.columns_forward > 100);
     assert!(full.columns() > 10 * low.columns(), "{full:?} {low:?}");
@@ -234,28 +238,33 @@ fn networks_of_low_rank_train_and_are_kept_in_files() {
 
 #[test]
 fn what_needs_every_weight_refuses_low_rank() {
-    let low = || builder(Theta::default(), 5).low_rank("slow", 2);
-    let refused = |builder: NetworkBuilder| matches!(builder.build(), Err(Error::LowRank { class: 0, .. }));
-    assert!(refused(low().axonal_delays("slow", 1.0)));
-    assert!(refused(low().connection_delays("slow", 1.0)));
-    assert!(refused(low().tau_per_neuron("fast")));
-    assert!(refused(low().without_autapses("slow")));
+    let low = || builder(Theta::default(), 5).change("slow", |p| p.low_rank(2));
+    let refused = |builder: NetworkBuilder| {
+        matches!(builder.build(), Err(Error::Excluded { feature: Feature::LowRank, .. }))
+    };
+    assert!(refused(low().change("slow", |p| p.axonal_delays(1.0))));
+    assert!(refused(low().change("slow", |p| p.connection_delays(1.0))));
+    assert!(refused(low().change("fast", |p| p.tau_per_neuron())));
+    assert!(refused(low().change("slow", |p| p.without_autapses())));
     let inhibitory = Population::new("i", Lif::default(), 2, GateShape::Box, 0.4).inhibitory();
     assert!(refused(low().population(inhibitory)));
     for rank in [0, 6] {
-        let build = builder(Theta::default(), 5).low_rank("slow", rank).build();
-        assert!(matches!(build, Err(Error::Rank { class: 0, rank: found, neurons: 5 }) if found == rank));
+        let build = builder(Theta::default(), 5).change("slow", |p| p.low_rank(rank)).build();
+        assert!(matches!(build, Err(Error::Rank { rank: found, most: 5, .. }) if found == rank));
     }
     let mut network = low().build().expect("a network");
     assert!(matches!(network.set_mask(Group::Left(0), |_, _| true), Err(Error::NoMask { .. })));
-    assert!(matches!(PlainStep::new(&network, H, tableau::RK4), Err(Error::LowRank { class: 0, .. })));
+    assert!(matches!(
+        PlainStep::new(&network, H, tableau::RK4),
+        Err(Error::Excluded { feature: Feature::LowRank, .. })
+    ));
     let scheme = SplitStep::new(&network, H).expect("a scheme").dense();
     assert!(!scheme.is_dense());
     let trial = Trial::silent(10, H, 1);
     let run = scheme.run(&trial, &NoLoss).expect("a run");
-    assert!(matches!(pontryagin(&run), Err(Error::LowRank { class: 0, .. })));
+    assert!(matches!(pontryagin(&run), Err(Error::Excluded { feature: Feature::LowRank, .. })));
     network.set_signs(|_| Some(Sign::Excitatory));
-    assert!(matches!(SplitStep::new(&network, H), Err(Error::LowRank { class: 0, .. })));
+    assert!(matches!(SplitStep::new(&network, H), Err(Error::Excluded { feature: Feature::LowRank, .. })));
     // Delays of another class do not mind.
-    assert!(low().axonal_delays("fast", 1.0).build().is_ok());
+    assert!(low().change("fast", |p| p.axonal_delays(1.0)).build().is_ok());
 }

@@ -21,6 +21,7 @@ mod gradients;
 mod limits;
 mod low_rank;
 mod neurons;
+mod projections;
 mod recordings;
 mod resume;
 mod rtrl;

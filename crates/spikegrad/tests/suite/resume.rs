@@ -91,7 +91,7 @@ fn steered(checkpoint: Option<Checkpoint>) -> TrainingOptions {
         slow: 0.5,
         patience: 2,
     };
-    let pulls = vec![Pull { group: Group::Recurrent(1), part: 0.1 }];
+    let pulls = vec![Pull { group: Group::Weight(1), part: 0.1 }];
     TrainingOptions { iterations: 30, validation: Some(validation), pulls, average: 3, ..options(checkpoint) }
 }
 

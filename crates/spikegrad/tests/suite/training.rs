@@ -56,7 +56,7 @@ fn options() -> TrainingOptions {
         // The program is trained as it is, however fast the neurons become.
         short_crossings: 1.0,
         rates: vec![
-            rate(Group::Recurrent(0), 3e-3),
+            rate(Group::Weight(0), 3e-3),
             rate(Group::Input, 3e-3),
             rate(Group::Bias, 1e-4),
             rate(Group::Readout, 1e-2),
@@ -79,7 +79,7 @@ fn silent_trials_do_not_stop_the_others_from_learning() {
     assert!(last < 0.5 * first, "without clipping: {first} {last}");
     let (clipped, first, last) = train(TrainingOptions::default().clip);
     assert!(last < 0.5 * first, "with clipping: {first} {last}");
-    for group in [Group::Recurrent(0), Group::Input] {
+    for group in [Group::Weight(0), Group::Input] {
         for trained in [&free, &clipped] {
             assert_ne!(trained.parameters.group(group), start.parameters.group(group), "{group}");
         }
@@ -116,7 +116,7 @@ fn a_gradient_whose_squares_overflow_is_clipped_and_does_not_vanish() {
         gradient
     };
     let (small, large) = (gradient(1e3), gradient(1e25));
-    for group in [Group::Recurrent(0), Group::Bias, Group::Readout] {
+    for group in [Group::Weight(0), Group::Bias, Group::Readout] {
         assert!((small.norm(group) - 1.0).abs() < 1e-6, "{group}: {}", small.norm(group));
         for (a, b) in small.group(group).iter().zip(large.group(group)) {
             assert!((a - b).abs() < 1e-6, "{group}: {a} {b}");

@@ -30,7 +30,7 @@ fn network<N: NeuronVjp>(
         .build()
         .expect("a network");
     let (parameters, spread) = (&mut network.parameters, drive[1] - drive[0]);
-    let weights = parameters.group_mut(Group::Recurrent(0));
+    let weights = parameters.group_mut(Group::Weight(0));
     weights.iter_mut().for_each(|w| *w = gain * 20.0 / 6.0_f64.sqrt() * normal(rng));
     parameters.bias_mut().iter_mut().for_each(|b| *b = rng.random_range(drive[0]..drive[1]));
     parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.1 * spread * normal(rng));
@@ -60,7 +60,7 @@ fn error<N: NeuronVjp>(neuron: N, v_t: f64, drive: [f64; 2], gain: f64) -> (f64,
                 assert!(of_run.counts().spikes > 6, "{}: {} spikes", N::NAME, of_run.counts().spikes);
                 log.upstroke(of_run.counts().upstroke);
             }
-            gradient.group(Group::Recurrent(0)).to_vec()
+            gradient.group(Group::Weight(0)).to_vec()
         };
         let (coarse, fine) = (gradient(0.25), gradient(0.01));
         let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();

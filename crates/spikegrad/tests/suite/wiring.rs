@@ -11,7 +11,7 @@ use spikegrad::adjoint::{
 use spikegrad::integrators::tableau;
 use spikegrad::models::{AdEx, GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
-    Error, Group, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
+    Error, Feature, Group, Network, NoLoss, PlainStep, Population, Sign, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
     LearningRate, NetworkObjective, Optimiser, Pull, Purpose, QuadraticLoss, Scheme, UpdateRule, generator,
@@ -29,19 +29,22 @@ fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Netw
         .synapse("slow", 20.0)
         .synapse("fast", 5.0)
         .synapse("far", 8.0)
-        .axonal_delays("slow", 1.3)
+        .change("slow", |p| p.axonal_delays(1.3))
         .inputs(1)
         .outputs(2);
     builder = if own_taus {
-        builder.tau_per_neuron("slow").tau_per_neuron("fast").axonal_delays("far", 2.2)
+        builder
+            .change("slow", |p| p.tau_per_neuron())
+            .change("fast", |p| p.tau_per_neuron())
+            .change("far", |p| p.axonal_delays(2.2))
     } else {
-        builder.connection_delays("far", 2.2)
+        builder.change("far", |p| p.connection_delays(2.2))
     };
     let mut network = builder.build().expect("a network");
     network.unfreeze_all();
     let root = (n as f64).sqrt();
     for class in 0..3 {
-        let w = network.parameters.group_mut(Group::Recurrent(class));
+        let w = network.parameters.group_mut(Group::Weight(class));
         w.iter_mut().for_each(|w| *w = 0.06 / root * normal(rng));
         let tau = network.parameters.group_mut(Group::Tau(class));
         tau.iter_mut().for_each(|tau| *tau *= rng.random_range(0.7..1.4));
@@ -50,7 +53,7 @@ fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Netw
         delays.iter_mut().for_each(|delay| *delay *= rng.random_range(0.05..2.0));
     }
     let exists: Vec<bool> = (0..n * n).map(|_| rng.random_bool(0.7)).collect();
-    network.set_mask(Group::Recurrent(2), |post, pre| exists[pre * n + post]).expect("a mask");
+    network.set_mask(Group::Weight(2), |post, pre| exists[pre * n + post]).expect("a mask");
     let trial = random_trial(&mut network, H, 0.3, rng);
     (network, trial)
 }
@@ -130,13 +133,13 @@ fn current(delay: Option<(bool, f64)>) -> Vec<f64> {
         .population(Population::new("lif", Lif::default(), 2, GateShape::RaisedCosine, 0.4))
         .synapse("slow", 10.0);
     builder = match delay {
-        Some((true, delay)) => builder.axonal_delays("slow", delay),
-        Some((false, delay)) => builder.connection_delays("slow", delay),
+        Some((true, delay)) => builder.change("slow", |p| p.axonal_delays(delay)),
+        Some((false, delay)) => builder.change("slow", |p| p.connection_delays(delay)),
         None => builder,
     };
     let mut network = builder.build().expect("a network");
     network.parameters.bias_mut()[0] = 0.1;
-    network.parameters.recurrent_mut(0)[(1, 0)] = 0.1;
+    network.parameters.weight_mut(0)[(1, 0)] = 0.1;
     let scheme = SplitStep::new(&network, H).expect("a scheme");
     let recording = scheme.run(&Trial::silent(200, H, 0), &NoLoss).expect("a run").record().expect("finite");
     assert!(recording.spikes.iter().all(|spike| spike.neuron == 0) && recording.spikes.len() > 3);
@@ -173,7 +176,7 @@ fn no_charge_is_lost_on_the_way() {
             .synapse("slow", 10.0)
             .inputs(1);
         if let Some(delay) = delay {
-            builder = builder.axonal_delays("slow", delay);
+            builder = builder.change("slow", |p| p.axonal_delays(delay));
         }
         let mut network = builder.build().expect("a network");
         network.parameters.input_mut()[(0, 0)] = 0.05;
@@ -213,18 +216,27 @@ fn checkpointed_gradient_behind_delays_has_the_bits_of_the_stored_one() {
 #[test]
 fn schemes_without_delays_refuse_them() {
     let (network, trial) = random(Theta::default(), 3, false, 5);
-    assert!(matches!(PlainStep::new(&network, H, tableau::RK4), Err(Error::Delayed { class: 0, .. })));
+    assert!(matches!(
+        PlainStep::new(&network, H, tableau::RK4),
+        Err(Error::Excluded { feature: Feature::AxonalDelays | Feature::ConnectionDelays, .. })
+    ));
     let scheme = SplitStep::new(&network, H).expect("a scheme");
     let run = scheme.run(&trial, &NoLoss).expect("a run");
-    assert!(matches!(pontryagin(&run), Err(Error::Delayed { class: 0, .. })));
+    assert!(matches!(
+        pontryagin(&run),
+        Err(Error::Excluded { feature: Feature::AxonalDelays | Feature::ConnectionDelays, .. })
+    ));
     // Delays of connections keep the sparse path.
     assert!(!scheme.dense().is_dense());
     let both = Network::builder()
         .population(Population::new("p", Theta::default(), 2, GateShape::Box, 0.3))
         .synapse("slow", 5.0)
-        .tau_per_neuron("slow")
-        .connection_delays("slow", 1.0);
-    assert!(matches!(both.build(), Err(Error::DenseDelays { class: 0 })));
+        .change("slow", |p| p.tau_per_neuron())
+        .change("slow", |p| p.connection_delays(1.0));
+    assert!(matches!(
+        both.build(),
+        Err(Error::Excluded { feature: Feature::ConnectionDelays, other: Feature::DensePath, .. })
+    ));
 }
 
 /// A column behind an axonal delay is visited twice each way, and only if its neuron released charge.
@@ -235,7 +247,7 @@ fn columns_behind_delays_are_those_of_neurons_in_the_active_zone() {
             .population(Population::new("theta", Theta::default(), 20, GateShape::Box, 0.3))
             .synapse("slow", 10.0);
         if let Some(delay) = delay {
-            builder = builder.axonal_delays("slow", delay);
+            builder = builder.change("slow", |p| p.axonal_delays(delay));
         }
         let mut network = builder.build().expect("a network");
         network.parameters.bias_mut().fill(0.03);
@@ -265,7 +277,7 @@ fn balanced(n: usize, seed: u64) -> Network<f64> {
         .expect("a network");
     let root = (n as f64).sqrt();
     for class in 0..2 {
-        let weights = network.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(n);
+        let weights = network.parameters.group_mut(Group::Weight(class)).chunks_exact_mut(n);
         for (pre, column) in weights.enumerate() {
             let sign = if pre < n - inhibitory { 1.0 } else { -1.0 };
             column.iter_mut().for_each(|w| *w = sign * 0.03 / root * normal(rng).abs());
@@ -284,11 +296,11 @@ fn training_keeps_to_dales_law() {
     let mut trial = Trial::silent(200, H, 0);
     trial.targets = (0..200).map(|n| (0.05 * f64::from(n)).sin()).collect();
     let loss = QuadraticLoss { lambda: 0.0 };
-    let groups = [(Group::Recurrent(0), 2e-3), (Group::Recurrent(1), 2e-3), (Group::Readout, 0.1)];
+    let groups = [(Group::Weight(0), 2e-3), (Group::Weight(1), 2e-3), (Group::Readout, 0.1)];
     let rates = groups.map(|(group, rate)| LearningRate { group, rate });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let weights = |network: &Network<f64>| -> Vec<f64> {
-        (0..2).flat_map(|class| network.parameters.group(Group::Recurrent(class)).to_vec()).collect()
+        (0..2).flat_map(|class| network.parameters.group(Group::Weight(class)).to_vec()).collect()
     };
     let (mut costs, mut vanished, mut returned) = (Vec::new(), 0, 0);
     for _ in 0..60 {
@@ -339,7 +351,7 @@ fn cortical(n: usize, steps: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     network.unfreeze_all();
     let root = (n as f64).sqrt();
     for (class, tau) in [20.0, 5.0].into_iter().enumerate() {
-        let weights = network.parameters.group_mut(Group::Recurrent(class)).chunks_exact_mut(n);
+        let weights = network.parameters.group_mut(Group::Weight(class)).chunks_exact_mut(n);
         for (pre, column) in weights.enumerate() {
             let sign = if pre < n - inhibitory { 1.0 } else { -4.0 };
             column.iter_mut().for_each(|w| *w = sign * 0.05 * tau / root * (0.1 + normal(rng).abs()));
@@ -381,12 +393,8 @@ fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_th
     assert!(report.passed() && report.events.spikes > 100, "{report}");
 
     let (mut network, trial) = cortical(20, 800, 6);
-    let groups = [
-        (Group::Recurrent(0), 0.01),
-        (Group::Recurrent(1), 0.01),
-        (Group::Readout, 0.2),
-        (Group::Bias, 0.005),
-    ];
+    let groups =
+        [(Group::Weight(0), 0.01), (Group::Weight(1), 0.01), (Group::Readout, 0.2), (Group::Bias, 0.005)];
     let rates = groups.map(|(group, rate)| LearningRate { group, rate });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let (mut costs, mut vanished) = (Vec::new(), 0);
@@ -397,7 +405,7 @@ fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_th
         costs.push(Sweep::new().gradient(&run, gradient.values_mut()).expect("finite"));
         optimiser.step(&mut network, &gradient, 1.0).expect("a step");
         for class in 0..2 {
-            let w = network.parameters.recurrent(class);
+            let w = network.parameters.weight(class);
             assert!(w.columns(0, 16).iter().all(|&w| w >= 0.0) && w.columns(16, 4).iter().all(|&w| w <= 0.0));
             vanished += w.iter().filter(|&&w| w == 0.0).count();
         }
@@ -410,18 +418,18 @@ fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_th
 #[test]
 fn signs_turn_weights_and_are_kept_in_any_precision() {
     let mut network = balanced(10, 2);
-    network.parameters.recurrent_mut(0).fill(0.1);
+    network.parameters.weight_mut(0).fill(0.1);
     network.set_signs(|neuron| match neuron {
         0 => None,
         1..8 => Some(Sign::Excitatory),
         _ => Some(Sign::Inhibitory),
     });
-    let w = network.parameters.recurrent(0);
+    let w = network.parameters.weight(0);
     assert!(w.columns(0, 8).iter().all(|&w| w == 0.1) && w.columns(8, 2).iter().all(|&w| w == -0.1));
     let mut single = network.to_f32();
-    single.parameters.recurrent_mut(0).fill(-0.1);
+    single.parameters.weight_mut(0).fill(-0.1);
     single.project();
-    let w = single.parameters.recurrent(0);
+    let w = single.parameters.weight(0);
     assert!(w.column(0).iter().all(|&w| w == -0.1_f32) && w.columns(1, 7).iter().all(|&w| w == 0.0));
     assert!(w.columns(8, 2).iter().all(|&w| w == -0.1_f32));
 }
@@ -443,16 +451,16 @@ fn delays_and_signs_are_kept_in_files() {
 #[test]
 fn masked_networks_keep_the_sparse_cost() {
     let mut network = balanced(20, 3);
-    network.parameters.recurrent_mut(0).fill(0.0);
-    network.parameters.recurrent_mut(1).fill(0.0);
+    network.parameters.weight_mut(0).fill(0.0);
+    network.parameters.weight_mut(1).fill(0.0);
     network.parameters.bias_mut().fill(0.02);
     let work = |network: &Network<f64>| {
         let scheme = SplitStep::new(network, H).expect("a scheme");
         scheme.run(&Trial::silent(100, H, 0), &NoLoss).expect("a run").work().expect("finite")
     };
     let full = work(&network);
-    network.set_mask(Group::Recurrent(0), |post, pre| (post + pre) % 3 == 0).expect("a mask");
-    network.set_mask(Group::Recurrent(1), |post, pre| post / 5 == pre / 5 + 1).expect("a mask");
+    network.set_mask(Group::Weight(0), |post, pre| (post + pre) % 3 == 0).expect("a mask");
+    network.set_mask(Group::Weight(1), |post, pre| post / 5 == pre / 5 + 1).expect("a mask");
     assert_eq!(work(&network), full);
     assert!(full.columns() > 0 && full.columns() < 2 * 2 * 20 * 100 / 2, "{full:?}");
 }
@@ -474,7 +482,7 @@ fn layered(width: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     network.unfreeze_all();
     let root = (width as f64).sqrt();
     for class in 0..2 {
-        let weights = network.parameters.group_mut(Group::Recurrent(class)).iter_mut();
+        let weights = network.parameters.group_mut(Group::Weight(class)).iter_mut();
         weights.for_each(|w| *w = 0.15 / root * normal(rng));
     }
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.06 * (1.0 + 0.2 * normal(rng)));
@@ -485,10 +493,10 @@ fn layered(width: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     let layer = move |neuron: usize| neuron / width;
     let wiring =
         move |post: usize, pre: usize| matches!((layer(pre), layer(post)), (0, 1) | (1, 1) | (1, 2) | (0, 2));
-    network.set_mask(Group::Recurrent(0), wiring).expect("a mask");
+    network.set_mask(Group::Weight(0), wiring).expect("a mask");
     // Fast synapses feed forward only, without the recurrence.
     let forward = move |post: usize, pre: usize| layer(post) == layer(pre) + 1;
-    network.set_mask(Group::Recurrent(1), forward).expect("a mask");
+    network.set_mask(Group::Weight(1), forward).expect("a mask");
     network.set_mask(Group::Input, move |post, _| layer(post) == 0).expect("a mask");
     network.set_mask(Group::Readout, move |_, pre| layer(pre) == 2).expect("a mask");
     let steps = 120;
@@ -525,7 +533,7 @@ fn layers_with_recurrence_and_skip_connections_have_an_exact_gradient() {
 fn connections_that_do_not_exist_stay_zero_through_training() {
     let (mut network, trial) = layered(4, 6);
     let loss = QuadraticLoss { lambda: 0.0 };
-    let groups = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Readout];
+    let groups = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Readout];
     let rates =
         groups.map(|group| LearningRate { group, rate: if group == Group::Readout { 0.5 } else { 5e-3 } });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
@@ -570,7 +578,7 @@ fn connections_that_do_not_exist_stay_zero_through_training() {
     assert!(costs[39] < 0.9 * costs[0], "{costs:?}");
     let before = first(&network);
     for class in 0..2 {
-        network.parameters.group_mut(Group::Recurrent(class)).iter_mut().for_each(|w| *w *= 1.1);
+        network.parameters.group_mut(Group::Weight(class)).iter_mut().for_each(|w| *w *= 1.1);
     }
     assert_eq!(first(&network), before);
 }
@@ -588,7 +596,7 @@ fn gradient(network: &Network<f64>, trial: &Trial<f64>) -> Vec<f64> {
 fn frozen_entries_have_no_gradient_and_the_others_the_same_bits() {
     let (network, trial) = random(Theta::default(), 6, false, 5);
     let whole = gradient(&network, &trial);
-    let groups = [Group::Recurrent(0), Group::Recurrent(1), Group::Input, Group::Bias, Group::Readout];
+    let groups = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout];
     let mut partly = network.clone();
     let frozen = |row: usize, column: usize| (row + 2 * column).is_multiple_of(3);
     for group in groups {

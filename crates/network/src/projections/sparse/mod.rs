@@ -60,6 +60,8 @@ mod tests {
                     // Either projection may have the first half of the weights.
                     let projections = [0, 1].map(|number| SparseProjection {
                         number,
+                        trace: number * n,
+                        current: number * n,
                         weights: (number ^ first) * n * n,
                         keep: T::from_subset(&0.9),
                         gain: T::from_subset(&(0.7 + number as f64)),
@@ -71,6 +73,7 @@ mod tests {
                     let mut sums = [T::zero(); 2];
                     loops.backward(ColumnsBackward {
                         size: n,
+                        traces: n,
                         projections: &projections,
                         parameters: &w,
                         neurons: &neurons,

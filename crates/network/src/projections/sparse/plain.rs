@@ -12,7 +12,7 @@ impl<T: Scalar> Columns<T> for Plain {
     fn forward(&self, step: ColumnsForward<'_, T>) {
         let ColumnsForward { s, j, reading, .. } = step;
         for projection in step.projections {
-            let (s, j) = (projection.of_mut(s, step.size), projection.of_mut(j, step.size));
+            let (s, j) = (projection.traces_mut(s, step.size), projection.currents_mut(j, step.size));
             let w = &step.parameters[projection.weights..];
             scale(s, projection.keep);
             scale(j, projection.keep);
@@ -33,7 +33,8 @@ impl<T: Scalar> Columns<T> for Plain {
         let ColumnsBackward { charge_bar, gain_bar, parameters_bar, .. } = step;
         charge_bar.fill(T::zero());
         for projection in step.projections {
-            let (s_bar, j_bar) = (projection.of(step.s_bar, step.size), projection.of(step.j_bar, step.size));
+            let s_bar = projection.traces(step.s_bar, step.traces);
+            let j_bar = projection.currents(step.j_bar, step.size);
             let mut by_gain = T::zero();
             let charges = step.neurons.iter().zip(step.charges);
             for ((&column, &charge), charge_bar) in charges.zip(&mut *charge_bar) {

@@ -45,7 +45,8 @@ macro_rules! vectors {
                             columns.copy_from_slice(first);
                             each.copy_from_slice(first_charges);
                             for projection in projections {
-                                let (s, j) = (projection.of_mut(s, size), projection.of_mut(j, size));
+                                let (s, j) =
+                                    (projection.traces_mut(s, size), projection.currents_mut(j, size));
                                 let (w, gains) =
                                     (&parameters[projection.weights..], each.map(|q| projection.gain * q));
                                 add::<S, $count, true>(simd, w, projection.keep, columns, gains, s, j);
@@ -61,7 +62,7 @@ macro_rules! vectors {
                             let w = &parameters[projection.weights..];
                             let released =
                                 Charges { neurons: groups, charges: group_charges, gain: projection.gain };
-                            add_groups(simd, w, released, projection.of_mut(j, size));
+                            add_groups(simd, w, released, projection.currents_mut(j, size));
                         }
                     }
                     let Some(reading) = reading else { return };
@@ -256,16 +257,18 @@ macro_rules! vectors {
             /// Two projections at a time, where they are alike: to come to a neuron's columns is a good part of a small network's time.
             #[inline(always)]
             fn visit_all<S: pulp::Simd, const K: usize>(simd: S, step: ColumnsBackward<'_, $scalar>) {
-                let ColumnsBackward { size, parameters, parameters_bar, charge_bar, gain_bar, .. } = step;
+                let ColumnsBackward {
+                    size, traces, parameters, parameters_bar, charge_bar, gain_bar, ..
+                } = step;
                 let visits = (step.neurons, step.charges);
                 let weights = |projection: &SparseProjection<$scalar>| {
-                    projection.weights..projection.weights + size * size
+                    projection.weights..projection.weights + size * traces
                 };
                 let side = |projection: &SparseProjection<$scalar>| Side {
                     gain: projection.gain,
                     w: &parameters[weights(projection)],
-                    s_bar: projection.of(step.s_bar, size),
-                    j_bar: projection.of(step.j_bar, size),
+                    s_bar: projection.traces(step.s_bar, traces),
+                    j_bar: projection.currents(step.j_bar, size),
                 };
                 let (mut projections, mut is_first) = (step.projections, true);
                 if projections.is_empty() {
@@ -289,12 +292,12 @@ macro_rules! vectors {
                     projections = others;
                     if let [b, others @ ..] = others
                         && a.writes == b.writes
-                        && a.weights + size * size == b.weights
+                        && a.weights + size * traces == b.weights
                     {
                         let sides = [side(a), side(b)];
                         let gains = if a.writes {
-                            let w_bar = &mut parameters_bar[a.weights..][..2 * size * size];
-                            let (a, b) = w_bar.split_at_mut(size * size);
+                            let w_bar = &mut parameters_bar[a.weights..][..2 * size * traces];
+                            let (a, b) = w_bar.split_at_mut(size * traces);
                             visit!(2, true, sides, [a, b])
                         } else {
                             visit!(2, false, sides, [&mut [], &mut []])

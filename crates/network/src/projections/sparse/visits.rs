@@ -44,6 +44,9 @@ impl<T: Scalar> Charges<'_, T> {
 pub(crate) struct SparseProjection<T> {
     /// The projection's place among all.
     pub(crate) number: usize,
+    /// Where its traces and its currents begin.
+    pub(crate) trace: usize,
+    pub(crate) current: usize,
     /// Where the weights begin in the parameters.
     pub(crate) weights: usize,
     /// The part of traces and currents that is left after a step.
@@ -55,15 +58,26 @@ pub(crate) struct SparseProjection<T> {
 }
 
 impl<T> SparseProjection<T> {
-    /// The projection's part of a vector that has `n` numbers for each.
+    /// The projection's part of a vector of traces, of which there are `n`.
     #[inline(always)]
-    pub(super) fn of<'a>(&self, x: &'a [T], n: usize) -> &'a [T] {
-        &x[self.number * n..][..n]
+    pub(super) fn traces<'a>(&self, s: &'a [T], n: usize) -> &'a [T] {
+        &s[self.trace..][..n]
+    }
+
+    /// The projection's part of a vector of currents, of which there are `n`.
+    #[inline(always)]
+    pub(super) fn currents<'a>(&self, j: &'a [T], n: usize) -> &'a [T] {
+        &j[self.current..][..n]
     }
 
     #[inline(always)]
-    pub(super) fn of_mut<'a>(&self, x: &'a mut [T], n: usize) -> &'a mut [T] {
-        &mut x[self.number * n..][..n]
+    pub(super) fn traces_mut<'a>(&self, s: &'a mut [T], n: usize) -> &'a mut [T] {
+        &mut s[self.trace..][..n]
+    }
+
+    #[inline(always)]
+    pub(super) fn currents_mut<'a>(&self, j: &'a mut [T], n: usize) -> &'a mut [T] {
+        &mut j[self.current..][..n]
     }
 }
 
@@ -93,12 +107,15 @@ pub(crate) struct Reading<'a, T> {
 /// `gain (s_bar + W^T J_bar)` to `charge_bar` and the cotangents of the gains, and adds `gain J_bar q^T` to the columns of gradients
 /// that are written.
 pub(crate) struct ColumnsBackward<'a, T> {
+    /// Number of postsynaptic neurons.
     pub(crate) size: usize,
+    /// Number of presynaptic ones.
+    pub(crate) traces: usize,
     pub(crate) projections: &'a [SparseProjection<T>],
     pub(crate) parameters: &'a [T],
     pub(crate) neurons: &'a [u32],
     pub(crate) charges: &'a [T],
-    /// Cotangents of the traces and currents of all projections, `N` numbers each.
+    /// Cotangents of the traces and currents of all projections.
     pub(crate) s_bar: &'a [T],
     pub(crate) j_bar: &'a [T],
     pub(crate) parameters_bar: &'a mut [T],

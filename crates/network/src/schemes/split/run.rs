@@ -9,12 +9,12 @@ use super::steps::{self, Backward, Forward, Steps};
 use super::tape::SplitTape;
 use crate::placed::{Placed, block};
 use crate::populations::{Block, Context};
-use crate::projections::Delays;
+use crate::projections::{Delays, Path, Waiting};
 use crate::schemes::run::Run;
 use crate::{Error, Loss, Network, Scalar, Spike, Trial};
 
 /// A [`SplitStep`] on one trial. Its state is `[v | other membrane variables | latches | s_k | J_k]`, and behind it, for
-/// classes with delays, what is on its way.
+/// projections with delays, what is on its way, and, where samples of several channels are held over several steps, `I_o + U i`.
 #[derive(Clone, Copy)]
 pub struct SplitRun<'a, T: 'static> {
     scheme: &'a SplitStep<'a, T>,
@@ -161,15 +161,17 @@ impl<T: Scalar> SplitRun<'_, T> {
         &self.run
     }
 
-    /// Where `s_k` of a synapse class lies in the state.
-    pub fn synapses(&self, class: usize) -> Range<usize> {
-        let start = self.scheme.membrane + class * self.scheme.network.neurons;
-        start..start + self.scheme.network.neurons
+    /// Where the traces `s_k` of a projection lie in the state.
+    pub fn synapses(&self, projection: usize) -> Range<usize> {
+        let Range { start, end } = self.scheme.network.wires[projection].traces();
+        self.scheme.membrane + start..self.scheme.membrane + end
     }
 
-    /// Where the current `J_k = W_k s_k` of a synapse class lies in the state.
-    pub fn synaptic_current(&self, class: usize) -> Range<usize> {
-        self.synapses(self.scheme.projections.len() + class)
+    /// Where the currents `J_k = W_k s_k` of a projection lie in the state.
+    pub fn synaptic_current(&self, projection: usize) -> Range<usize> {
+        let Range { start, end } = self.scheme.network.wires[projection].currents();
+        let first = self.scheme.membrane + self.scheme.network.traces;
+        first + start..first + end
     }
 }
 
@@ -177,9 +179,9 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
     type Tape = SplitTape<T>;
 
     fn dim(&self) -> usize {
-        self.scheme.membrane
-            + 2 * self.scheme.projections.len() * self.scheme.network.neurons
-            + self.scheme.way
+        let network = self.scheme.network;
+        let drive = if self.run.holds_drive() { network.neurons } else { 0 };
+        self.scheme.membrane + network.traces + network.currents + self.scheme.way + drive
     }
 
     fn steps(&self) -> usize {
@@ -191,19 +193,26 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
     }
 
     fn neuron(&self, component: usize) -> usize {
-        self.run.neuron(component)
+        let network = self.scheme.network;
+        let way = self.scheme.membrane + network.traces + network.currents;
+        let Some(component) = component.checked_sub(way) else { return self.run.neuron(component) };
+        if let Some(neuron) = component.checked_sub(self.scheme.way) {
+            return neuron;
+        }
+        let delays = self.scheme.projections.iter().zip(&network.wires);
+        let mut neurons = delays.filter_map(|(p, wire)| p.delays()?.neuron(wire, component));
+        neurons.next().unwrap_or_default()
     }
 
     fn start(&self, x: &mut [T]) {
-        let (network, n) = (self.scheme.network, self.scheme.network.neurons);
+        let network = self.scheme.network;
         self.run.start_membrane(x);
-        let (s, j) = x[self.scheme.membrane..].split_at_mut(self.scheme.projections.len() * n);
+        let (s, j) = x[self.scheme.membrane..].split_at_mut(network.traces);
         self.run.start_synapses(s);
-        // Nothing is on its way yet.
+        // Nothing is on its way yet, and the first step forms its input.
         j.fill(T::zero());
-        let states = s.chunks_exact(n).zip(j.chunks_exact_mut(n));
-        for (projection, (s, j)) in self.scheme.projections.iter().zip(states) {
-            projection.start(network.parameters.values(), s, j);
+        for (projection, wire) in self.scheme.projections.iter().zip(&network.wires) {
+            projection.start(network.parameters.values(), &s[wire.traces()], &mut j[wire.currents()]);
         }
     }
 
@@ -222,8 +231,20 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         tape.current_bar.resize(network.neurons, T::zero());
         tape.charge_bar.resize(network.neurons, T::zero());
         tape.gain_bar.resize(self.scheme.projections.len(), T::zero());
-        tape.waiting
-            .clear(network.neurons, if self.scheme.waits { self.scheme.projections.len() } else { 0 });
+        let (n, waiting) = (network.neurons, if self.scheme.waits { network.wires.len() } else { 0 });
+        tape.waiting.clear(n, n, waiting);
+        tape.blocks.resize_with(network.wires.len(), Waiting::default);
+        for ((projection, wire), waiting) in
+            self.scheme.projections.iter().zip(&network.wires).zip(&mut tape.blocks)
+        {
+            let (pre, post) = (wire.pre.len(), wire.post.len());
+            let waits = matches!(projection.path, Path::Block(_)) && Waiting::<T>::is_worth_it(pre, post);
+            if waits {
+                waiting.clear(pre, post, 1);
+            } else {
+                waiting.clear(0, 0, 0);
+            }
+        }
     }
 
     fn tape_bytes(&self) -> Option<usize> {
@@ -244,8 +265,10 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         // One step's worth, for as many active neurons as there may be.
         tape.scratch.products.clear();
         tape.scratch.products.reserve_exact(n);
-        if self.scheme.waits {
-            tape.waiting.reserve();
+        tape.local.clear();
+        tape.local.reserve_exact(n);
+        for waiting in std::iter::once(&mut tape.waiting).chain(&mut tape.blocks).filter(|w| w.is_used()) {
+            waiting.reserve();
         }
         if self.scheme.dense {
             tape.scratch.lanes.clear();
@@ -321,12 +344,11 @@ impl<T: Scalar> StepVjp<T> for SplitRun<'_, T> {
 
     fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
         let (scheme, network) = (self.scheme, self.scheme.network);
-        let size = network.neurons;
         // W_bar at n = 0, equation (27)
-        if let Some(initial) = self.run.initial() {
-            let j_bar = &x_bar[scheme.membrane + scheme.projections.len() * size..];
-            let bars = initial.s.chunks_exact(size).zip(j_bar.chunks_exact(size));
-            for (projection, (s, j_bar)) in scheme.projections.iter().zip(bars) {
+        if let Some(initial) = self.run.initial().filter(|initial| !initial.s.is_empty()) {
+            let j_bar = &x_bar[scheme.membrane + network.traces..];
+            for (projection, wire) in scheme.projections.iter().zip(&network.wires) {
+                let (s, j_bar) = (&initial.s[wire.traces()], &j_bar[wire.currents()]);
                 projection.start_vjp(network.parameters.values(), s, j_bar, parameters_bar);
             }
         }

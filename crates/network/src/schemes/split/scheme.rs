@@ -1,15 +1,18 @@
 //! The scheme of the split step: what is looked up once for all of its runs.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use spikegrad_integrators::Method;
 
 use crate::kernels::{ARCH, LINE};
 use crate::placed::Placed;
 use crate::populations::Context;
 use crate::projections::{
-    Columns, Delayed, Delays, LowRank, Path, Projection, SparseProjection, Waiting, columns,
+    Columns, Delayed, Delays, LowRank, Path, Pathway, SparseProjection, Waiting, Wire, columns,
 };
 use crate::schemes::run::{Read, step_size};
-use crate::{Error, Group, Network, Scalar, memory};
+use crate::{Error, Feature, Group, Network, Scalar, memory};
 
 /// The split step of a network: exact decay of the synapses, the neurons' flow with the current held. It has order 1 in the
 /// step and takes every network; [`PlainStep`](crate::PlainStep#when-to-take-which-scheme) says when that is the better scheme.
@@ -33,7 +36,7 @@ pub struct SplitStep<'n, T: 'static> {
     /// What the loops of each population need to know.
     pub(super) contexts: Vec<Context<'n, T>>,
     pub(super) h: T,
-    pub(super) projections: Vec<Projection<T>>,
+    pub(super) projections: Vec<Pathway<T>>,
     /// What is left of the traces and currents of each projection after a step, where all neurons have one time constant.
     pub(super) keep: Vec<T>,
     /// The projections on the sparse path, as the loops over columns see them.
@@ -43,6 +46,8 @@ pub struct SplitStep<'n, T: 'static> {
     /// Length of a frame of the tape's frames, and of the state that it begins with.
     pub(super) stride: usize,
     pub(super) state: usize,
+    /// The traces that are read out, among all.
+    pub(super) read: Range<usize>,
     /// Length of what is on its way.
     pub(super) way: usize,
     /// Whether all columns are visited at every step.
@@ -79,8 +84,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
     /// ```
     ///
     /// # Errors
-    /// If `h` is not positive and finite in the network's float type, a parameter of the network is out of its domain, one synapse
-    /// class has delays of connections and another a time constant for each neuron, or delays are so many steps long that what is
+    /// If `h` is not positive and finite in the network's float type, a parameter of the network is out of its domain, or delays are so many steps long that what is
     /// on its way does not fit into memory.
     pub fn new(network: &'n Network<T>, h: f64) -> Result<Self, Error> {
         Self::with_method(network, h, None)
@@ -114,9 +118,10 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             let at = network.context(place, h, method);
             Context { growth: place.loops.of::<T>().growth(&at), ..at }
         };
-        let projection = |k| Projection::new(&network.parameters, k, h, |group| network.is_trainable(group));
-        let projections: Vec<_> = (0..network.classes.len()).map(projection).collect();
+        let projection = |k| Pathway::new(&network.parameters, k, h, |group| network.is_trainable(group));
+        let projections: Vec<_> = (0..network.wires.len()).map(projection).collect();
         let dense = projections.iter().any(|p| p.parts.decays.len() > 1);
+        let state = network.membrane + network.latches + network.wires[network.read].pre.len();
         let mut scheme = Self {
             network,
             arch: *ARCH,
@@ -129,9 +134,10 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             sparse: Vec::new(),
             membrane: network.membrane + network.latches,
             // Frames begin at lines of the caches, as their vector does.
-            stride: (network.membrane + network.latches + 2 * network.neurons + network.outputs + 1)
+            stride: (state + network.neurons + network.outputs + 1)
                 .next_multiple_of((LINE / size_of::<T>()).max(1)),
-            state: network.membrane + network.latches + network.neurons,
+            state,
+            read: network.wires[network.read].traces(),
             way: 0,
             dense: false,
             reads: false,
@@ -152,32 +158,35 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
     fn lay_out(&mut self, dense: bool) -> Result<(), Error> {
         let network = self.network;
         (self.dense, self.way) = (dense, 0);
-        for (k, (projection, &delayed)) in self.projections.iter_mut().zip(&network.delayed).enumerate() {
-            if dense && delayed == Delayed::Connections {
-                return Err(Error::DenseDelays { class: k });
-            }
-            projection.path = if delayed != Delayed::Not {
+        for (k, (projection, wire)) in self.projections.iter_mut().zip(&network.wires).enumerate() {
+            let is_whole = |wire: &Wire| wire.pre.len() == network.neurons && wire.pre == wire.post;
+            projection.path = if wire.delayed != Delayed::Not {
                 let values = network.parameters.group(Group::Delay(k));
-                let (size, limit) = (network.neurons, network.memory_limit);
-                let delays = Delays::new(k, values, delayed, size, self.h, dense, self.way, limit)?;
+                let delays = Delays::new(wire, values, self.h, dense, self.way, network.memory_limit)?;
                 self.way += delays.len();
                 Path::Delayed(delays)
             } else if dense {
                 Path::Dense
-            } else if let Some(rank) = network.ranks[k] {
-                let (layout, size) = (network.parameters.layout(), network.neurons);
-                Path::LowRank(LowRank::new(layout, k, rank, size, |group| network.is_trainable(group)))
-            } else {
+            } else if let Some(list) = &wire.connections {
+                Path::Connected(Arc::clone(list))
+            } else if let Some(rank) = wire.rank {
+                let (layout, post) = (network.parameters.layout(), wire.post.len());
+                Path::LowRank(LowRank::new(layout, k, rank, post, |group| network.is_trainable(group)))
+            } else if is_whole(wire) {
                 Path::Sparse
+            } else {
+                Path::Block(self.columns)
             };
         }
         let sparse = self.projections.iter().enumerate().filter(|(_, p)| p.is_sparse());
-        let waits = Waiting::<T>::is_worth_it(network.neurons);
+        let waits = Waiting::<T>::is_worth_it(network.neurons, network.neurons);
         self.waits = waits && sparse.clone().any(|(_, p)| p.parts.trains_weights);
-        self.sparse = sparse.map(|(number, p)| p.to_sparse(number, waits)).collect();
-        self.reads = network.outputs == 1 && self.sparse.first().is_some_and(|sparse| sparse.number == 0);
+        self.sparse = sparse.map(|(number, p)| p.to_sparse(number, &network.wires[number], waits)).collect();
+        self.reads =
+            network.outputs == 1 && network.read == 0 && self.sparse.first().is_some_and(|s| s.number == 0);
         let keeps = self.keeps_synapses || dense;
-        self.kept = if keeps { 2 * self.projections.len() * network.neurons } else { 0 };
+        let kept = network.traces + if dense { network.traces } else { network.currents };
+        self.kept = if keeps { kept } else { 0 };
         let rows = self.delays().map(|delays| delays.row(0).len()).sum();
         self.kept_arrivals = if self.keeps_synapses { rows } else { 0 };
         Ok(())
@@ -185,19 +194,19 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
 
     /// The delays of the projections that have any.
     pub(super) fn delays(&self) -> impl Iterator<Item = &Delays<T>> {
-        self.projections.iter().filter_map(Projection::delays)
+        self.projections.iter().filter_map(Pathway::delays)
     }
 
     /// Takes the dense path: `J_k = W_k s_k` as a product at every step instead of column by column where charge was
     /// released. Networks with a time constant for each neuron always do, since their `J_k` does not decay as a whole;
     /// others gain from it only where most neurons stand in the active zone most of the time (see
     /// `docs/performance.md`). Both paths give the same gradient to rounding.
-    /// Networks with a delay for each connection or with weights of low rank have no dense path and keep the sparse one.
+    /// Networks with a delay for each connection, with lists of connections or with weights of low rank have no dense path and keep
+    /// the sparse one.
     #[must_use]
     pub fn dense(mut self) -> Self {
-        let full_rank = self.network.ranks.iter().all(Option::is_none);
-        if full_rank && !self.network.delayed.contains(&Delayed::Connections) {
-            // Only delays of connections are refused.
+        if self.network.check_goes_with(Feature::DensePath).is_ok() {
+            // The rings of delays are shorter than before.
             let laid_out = self.lay_out(true);
             debug_assert!(laid_out.is_ok());
         }

@@ -11,10 +11,10 @@ use spikegrad_integrators::Total;
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
 use crate::Scalar;
-use crate::kernels::{copy, each, prefetch, vectorise};
+use crate::kernels::{axpy, copy, each, prefetch, vectorise};
 use crate::populations::{Flow, FlowBar};
 use crate::projections::{
-    ColumnsBackward, ColumnsForward, ProjectionBar, ProjectionStep, Reading, Scratch, Waiting, decay_at,
+    ColumnsBackward, ColumnsForward, ProjectionBar, ProjectionStep, Reading, Scratch, Waiting, Wire, decay_at,
 };
 use crate::scalar::ForEach;
 use crate::schemes::run::{Read, Run};
@@ -32,11 +32,12 @@ impl<T: Scalar> Steps<'_, T> {
     #[inline(always)]
     fn forward(&self, steps: Range<usize>, x: &mut [T], tape: &mut SplitTape<T>, cost: &mut Total<T>) {
         let (scheme, network, run) = (self.scheme, self.scheme.network, self.run);
-        let (size, len, all) = (network.neurons, scheme.membrane, scheme.projections.len() * network.neurons);
+        let (size, len) = (network.neurons, scheme.membrane);
         let (stride, state) = (scheme.stride, scheme.state);
         let (membrane, synapses) = x.split_at_mut(len);
-        let (s, j) = synapses.split_at_mut(all);
-        let (j, way) = j.split_at_mut(all);
+        let (s, j) = synapses.split_at_mut(network.traces);
+        let (j, way) = j.split_at_mut(network.currents);
+        let (way, drive) = way.split_at_mut(scheme.way);
         let start = tape.steps * stride;
         let end = start + (steps.len() + 1) * stride;
         if tape.frames.len() < end {
@@ -59,7 +60,14 @@ impl<T: Scalar> Steps<'_, T> {
             let (after, kept) = next[..state].split_at_mut(len);
 
             // I, equation (17)
-            run.current(n, j, current);
+            if drive.is_empty() {
+                run.current(n, j, current);
+            } else {
+                if run.starts_sample(n) {
+                    run.drive(n, drive);
+                }
+                run.current_from(drive, j, current);
+            }
             // (x', q), equation (18)
             let first = tape.released.len();
             let mut flow = Flow { before, after, current, released: &mut tape.released };
@@ -86,7 +94,7 @@ impl<T: Scalar> Steps<'_, T> {
                 },
             });
             if sparse.len() < scheme.projections.len() {
-                let kept = (&mut tape.arrived, &mut tape.scratch);
+                let kept = (&mut tape.arrived, &mut tape.scratch, &mut tape.local);
                 self.step_apart(n, (neurons, charges), kept, s, j, way);
             }
             if scheme.dense {
@@ -97,7 +105,7 @@ impl<T: Scalar> Steps<'_, T> {
                 output[0] = sums[0];
                 Read { output, square: sums[1] }
             } else {
-                copy(kept, s);
+                copy(kept, &s[scheme.read.clone()]);
                 run.read(kept, output)
             };
             square[0] = read.square;
@@ -119,11 +127,12 @@ impl<T: Scalar> Steps<'_, T> {
         parameters_bar: &mut [T],
     ) {
         let (scheme, network, run) = (self.scheme, self.scheme.network, self.run);
-        let (size, len, all) = (network.neurons, scheme.membrane, scheme.projections.len() * network.neurons);
+        let (size, len) = (network.neurons, scheme.membrane);
         let (stride, state) = (scheme.stride, scheme.state);
         let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
-        let (s_bar, j_bar) = synapses_bar.split_at_mut(all);
-        let (j_bar, way_bar) = j_bar.split_at_mut(all);
+        let (s_bar, j_bar) = synapses_bar.split_at_mut(network.traces);
+        let (j_bar, way_bar) = j_bar.split_at_mut(network.currents);
+        let (way_bar, drive_bar) = way_bar.split_at_mut(scheme.way);
         let taken = tape.steps;
         let left = taken - steps.len();
         let frames = std::mem::replace(&mut tape.frames, AVec::new(0));
@@ -143,7 +152,7 @@ impl<T: Scalar> Steps<'_, T> {
                 &frame.after[..network.membrane],
                 cost_bar,
                 (frame.read, &mut tape.output_bar),
-                &mut s_bar[..size],
+                &mut s_bar[scheme.read.clone()],
                 &mut membrane_bar[..network.membrane],
                 parameters_bar,
             );
@@ -151,15 +160,16 @@ impl<T: Scalar> Steps<'_, T> {
             // q_bar and W_bar, equations (22), (23)
             let part = tape.part(index);
             if scheme.waits {
-                for number in scheme.sparse.iter().map(|sparse| sparse.number) {
-                    if scheme.projections[number].parts.trains_weights {
-                        tape.waiting.keep(number, &j_bar[number * size..][..size]);
+                for sparse in &scheme.sparse {
+                    if scheme.projections[sparse.number].parts.trains_weights {
+                        tape.waiting.keep(sparse.number, &j_bar[sparse.current..][..size]);
                     }
                 }
             }
             let (neurons, charges) = tape.released.part(&part);
             scheme.columns.backward(ColumnsBackward {
                 size,
+                traces: size,
                 projections: &scheme.sparse,
                 parameters: network.parameters.values(),
                 neurons,
@@ -201,14 +211,8 @@ impl<T: Scalar> Steps<'_, T> {
                 from = to;
             }
             // J_bar, s_bar, U_bar, I_o_bar, equation (25)
-            if scheme.dense {
-                let bars = s_bar.chunks_exact_mut(size).zip(j_bar.chunks_exact_mut(size));
-                for (projection, (s_bar, j_bar)) in scheme.projections.iter().zip(bars) {
-                    for (i, s_bar) in s_bar.iter_mut().enumerate() {
-                        *s_bar *= decay_at(&projection.parts.decays, i).a;
-                    }
-                    j_bar.copy_from_slice(current_bar);
-                }
+            if scheme.dense || !network.whole {
+                self.decay_apart_vjp(s_bar, j_bar, current_bar);
             } else {
                 let (mut s_bar, mut j_bar, current_bar) = (&mut *s_bar, &mut *j_bar, &current_bar[..size]);
                 for &keep in &scheme.keep {
@@ -222,7 +226,15 @@ impl<T: Scalar> Steps<'_, T> {
                     );
                 }
             }
-            run.current_vjp(n, current_bar, parameters_bar);
+            if drive_bar.is_empty() {
+                run.current_vjp(n, current_bar, parameters_bar);
+            } else {
+                axpy(drive_bar, T::one(), current_bar);
+                if run.starts_sample(n) {
+                    run.current_vjp(n, drive_bar, parameters_bar);
+                    drive_bar.fill(T::zero());
+                }
+            }
 
             if scheme.waits {
                 let (neurons, charges) = tape.released.part(&part);
@@ -249,26 +261,46 @@ impl<T: Scalar> Steps<'_, T> {
         &self,
         n: usize,
         released: (&[u32], &[T]),
-        (arrived, scratch): (&mut Vec<T>, &mut Scratch<T>),
+        (arrived, scratch, local): (&mut Vec<T>, &mut Scratch<T>, &mut Vec<u32>),
         s: &mut [T],
         j: &mut [T],
         way: &mut [T],
     ) {
-        let (scheme, size) = (self.scheme, self.scheme.network.neurons);
-        for (k, projection) in scheme.projections.iter().enumerate().filter(|(_, p)| !p.is_sparse()) {
+        let (scheme, wires) = (self.scheme, &self.scheme.network.wires);
+        for (projection, wire) in scheme.projections.iter().zip(wires).filter(|(p, _)| !p.is_sparse()) {
             projection.step(
                 scheme.arch,
                 ProjectionStep {
                     n,
                     parameters: scheme.network.parameters.values(),
-                    released,
-                    s: &mut s[k * size..][..size],
-                    j: &mut j[k * size..][..size],
+                    released: presynaptic(wire, released, local).0,
+                    s: &mut s[wire.traces()],
+                    j: &mut j[wire.currents()],
                     way: &mut *way,
                     arrived: scheme.keeps_synapses.then_some(&mut *arrived),
                     scratch: &mut *scratch,
                 },
             );
+        }
+    }
+
+    /// The transpose of the decay of traces and currents, where not all projections are alike.
+    #[inline(never)]
+    fn decay_apart_vjp(&self, s_bar: &mut [T], j_bar: &mut [T], current_bar: &[T]) {
+        let (scheme, wires) = (self.scheme, &self.scheme.network.wires);
+        for (projection, wire) in scheme.projections.iter().zip(wires) {
+            let (s_bar, j_bar) = (&mut s_bar[wire.traces()], &mut j_bar[wire.currents()]);
+            let (decays, current_bar) = (&projection.parts.decays, &current_bar[wire.post.clone()]);
+            for (i, s_bar) in s_bar.iter_mut().enumerate() {
+                *s_bar *= decay_at(decays, i).a;
+            }
+            if scheme.dense {
+                j_bar.copy_from_slice(current_bar);
+                continue;
+            }
+            for (j_bar, &current_bar) in j_bar.iter_mut().zip(current_bar) {
+                *j_bar = decays[0].a * *j_bar + current_bar;
+            }
         }
     }
 
@@ -284,30 +316,34 @@ impl<T: Scalar> Steps<'_, T> {
         way_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let (scheme, size) = (self.scheme, self.scheme.network.neurons);
+        let scheme = self.scheme;
         let part = tape.part(index);
-        let SplitTape { released, charge_bar, gain_bar, synapses, arrived, scratch, .. } = tape;
+        let SplitTape { released, charge_bar, gain_bar, synapses, arrived, scratch, blocks, local, .. } =
+            tape;
         let released = released.part(&part);
         let mut rows = &arrived[index * scheme.kept_arrivals..];
-        for (k, projection) in scheme.projections.iter().enumerate() {
+        for (k, (projection, wire)) in scheme.projections.iter().zip(&scheme.network.wires).enumerate() {
             let kept =
                 if scheme.keeps_synapses { projection.delays().map_or(0, |d| d.row(n).len()) } else { 0 };
             let row;
             (row, rows) = rows.split_at(kept);
+            let (released, range) = presynaptic(wire, released, local);
             projection.step_vjp(
                 scheme.arch,
                 ProjectionBar {
                     n,
                     parameters: scheme.network.parameters.values(),
                     released,
-                    charge_bar: &mut charge_bar[..part.len()],
+                    charge_bar: &mut charge_bar[range],
                     gain_bar: gain_bar[k],
-                    s_bar: &mut s_bar[k * size..][..size],
-                    j_bar: &j_bar[k * size..][..size],
+                    s_bar: &mut s_bar[wire.traces()],
+                    j_bar: &j_bar[wire.currents()],
                     way_bar: &mut *way_bar,
-                    kept: self.kept_synapses(synapses, index, k),
+                    kept: self.kept_synapses(synapses, index, wire),
                     arrived: row,
                     scratch: &mut *scratch,
+                    waiting: &mut blocks[k],
+                    is_last: index == 0,
                     parameters_bar: &mut *parameters_bar,
                 },
             );
@@ -330,16 +366,33 @@ impl<T: Scalar> Steps<'_, T> {
         waiting.done();
     }
 
-    /// What the tape keeps of projection `k` for step `index`: `s_k` at its start, and `J_k` there or `s_k` at its end; nothing where
+    /// What the tape keeps of a projection for step `index`: `s_k` at its start, and `J_k` there or `s_k` at its end; nothing where
     /// it keeps neither.
-    fn kept_synapses<'t>(&self, synapses: &'t [T], index: usize, k: usize) -> (&'t [T], &'t [T]) {
+    fn kept_synapses<'t>(&self, synapses: &'t [T], index: usize, wire: &Wire) -> (&'t [T], &'t [T]) {
         if self.scheme.kept == 0 {
             return (&[], &[]);
         }
-        let (all, size) = (self.scheme.projections.len(), self.scheme.network.neurons);
-        let start = &synapses[index * 2 * all * size..];
-        (&start[k * size..][..size], &start[(all + k) * size..][..size])
+        let (s, second) = synapses[index * self.scheme.kept..].split_at(self.scheme.network.traces);
+        let second = if self.scheme.dense { &second[wire.traces()] } else { &second[wire.currents()] };
+        (&s[wire.traces()], second)
     }
+}
+
+/// What of the released charges belongs to a projection's presynaptic neurons, numbered from the first of them, and its range.
+#[inline(always)]
+fn presynaptic<'r, T>(
+    wire: &Wire,
+    (neurons, charges): (&'r [u32], &'r [T]),
+    local: &'r mut Vec<u32>,
+) -> ((&'r [u32], &'r [T]), Range<usize>) {
+    let range = wire.presynaptic(neurons);
+    let (neurons, charges) = (&neurons[range.clone()], &charges[range.clone()]);
+    if wire.pre.start == 0 {
+        return ((neurons, charges), range);
+    }
+    local.clear();
+    local.extend(neurons.iter().map(|&i| i - wire.pre.start as u32));
+    ((local, charges), range)
 }
 
 /// The loops for one scalar.

@@ -12,7 +12,7 @@ use crate::projections::{Scratch, Waiting};
 #[derive(Clone, Debug)]
 pub struct SplitTape<T> {
     pub(super) steps: usize,
-    /// Of every step the membrane state at its start and the synapses that are read out (`N`), as they lie in the state, then the
+    /// Of every step the membrane state at its start and the traces that are read out, then the
     /// current (`N`) and what is read at its end, the readout and `|s|^2`; and in one more frame that part of the last state.
     /// Room that was taken is kept: `steps` says what is on the tape.
     pub(super) frames: AVec<T>,
@@ -33,6 +33,10 @@ pub struct SplitTape<T> {
     pub(super) scratch: Scratch<T>,
     /// Gradients of weights that wait for further steps.
     pub(super) waiting: Waiting<T>,
+    /// Gradients of weights of each projection between some of the neurons that wait for further steps.
+    pub(super) blocks: Vec<Waiting<T>>,
+    /// The neurons that released charge, as a projection numbers them.
+    pub(super) local: Vec<u32>,
 }
 
 impl<T: Scalar> Default for SplitTape<T> {
@@ -50,6 +54,8 @@ impl<T: Scalar> Default for SplitTape<T> {
             gain_bar: Vec::new(),
             scratch: Scratch::default(),
             waiting: Waiting::default(),
+            blocks: Vec::new(),
+            local: Vec::new(),
         }
     }
 }

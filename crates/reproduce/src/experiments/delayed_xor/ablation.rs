@@ -26,7 +26,7 @@ const PARTS: [Part; 12] = [
     ("clipping at a quantile", |recipe| recipe.options.clip = None),
     ("autapses (weights of the same size drawn at random instead)", |recipe| {
         let mut rng = generator(recipe.options.seed, Purpose::Initialisation, 4);
-        let mut weights = recipe.network.parameters.recurrent_mut(0);
+        let mut weights = recipe.network.parameters.weight_mut(0);
         let n = weights.nrows();
         // Each row keeps its sum of squares on average: the autapse is dealt out over all connections.
         for i in 0..n {

@@ -219,7 +219,7 @@ pub(super) fn adjoint(
             let decay = Decay::new(tau, h);
             // s_bar' + W^T J_bar', with the cost's own derivative, equation (22)
             let j_bar = DVector::from_column_slice(&bar[run.synaptic_current(class)]);
-            let mut total = parameters.recurrent(class).tr_mul(&j_bar);
+            let mut total = parameters.weight(class).tr_mul(&j_bar);
             total += DVector::from_column_slice(&bar[run.synapses(class)]);
             if class == 0 {
                 total += parameters.readout().row(0).transpose() * cost_bar[step];
@@ -270,9 +270,9 @@ impl Adjoint {
     }
 }
 
-/// The eigenvalues of a synapse class's weights: real parts and imaginary parts.
+/// The eigenvalues of a projection's weights: real parts and imaginary parts.
 pub(super) fn spectrum(network: &Network<f32>, class: usize) -> (Vec<f64>, Vec<f64>) {
-    let w = network.parameters.recurrent(class).map(f64::from);
+    let w = network.parameters.weight(class).map(f64::from);
     w.complex_eigenvalues().iter().map(|z| (z.re, z.im)).unzip()
 }
 
@@ -308,8 +308,8 @@ mod tests {
         let mut rng = generator(1, Purpose::Initialisation, 0);
         use rand::RngExt as _;
         for (group, scale) in [
-            (Group::Recurrent(0), 0.1),
-            (Group::Recurrent(1), 0.1),
+            (Group::Weight(0), 0.1),
+            (Group::Weight(1), 0.1),
             (Group::Input, 0.03),
             (Group::Bias, 0.01),
             (Group::Readout, 1.0),

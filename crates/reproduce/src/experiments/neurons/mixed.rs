@@ -65,7 +65,7 @@ pub(super) fn show(
         scheme.run(&signal.trial, signal.loss()).and_then(|run| run.record()).map_err(Error::experiment)
     };
     let first = record(&network)?;
-    let before = network.parameters.group(Group::Recurrent(0)).to_vec();
+    let before = network.parameters.group(Group::Weight(0)).to_vec();
     let current = adex.current.min(lif.current);
     let rate = |group, rate| LearningRate { group, rate };
     let options = TrainingOptions {
@@ -75,7 +75,7 @@ pub(super) fn show(
         batch: 1,
         seed: context.seed,
         rates: vec![
-            rate(Group::Recurrent(0), 0.01 * current * TAU / (network.neurons() as f64).sqrt()),
+            rate(Group::Weight(0), 0.01 * current * TAU / (network.neurons() as f64).sqrt()),
             rate(Group::Input, 0.02 * current),
             rate(Group::Bias, 0.01 * current),
             rate(Group::Readout, 0.02 * TAU),
@@ -162,7 +162,7 @@ fn plot(
     let iterations: Vec<f64> = (0..history.len()).map(|k| k as f64 + 1.0).collect();
     let costs: Vec<f64> = history.iter().map(|iteration| iteration.cost).collect();
     let time = |title: &str| Panel::new(title).x_label("time (ms)");
-    let (after, split) = (network.parameters.group(Group::Recurrent(0)), n * SIZES[0]);
+    let (after, split) = (network.parameters.group(Group::Weight(0)), n * SIZES[0]);
     Plot::new(3)
         .letters()
         .size(900.0, 170.0)
@@ -241,7 +241,7 @@ fn untrained(
     let current = |post: usize| if post < SIZES[0] { adex.current } else { lif.current };
     let root = (n as f64).sqrt();
     let parameters = &mut network.parameters;
-    for (k, w) in parameters.group_mut(Group::Recurrent(0)).iter_mut().enumerate() {
+    for (k, w) in parameters.group_mut(Group::Weight(0)).iter_mut().enumerate() {
         // One inhibitory weight balances four excitatory ones.
         let sign = if k / n < SIZES[0] { 1.0 } else { -4.0 };
         *w = sign * normal(0.1 * current(k % n) * TAU / root).abs();
@@ -265,7 +265,7 @@ struct Watch<'a> {
 impl Observer<f64> for Watch<'_> {
     fn iteration(&mut self, done: &Iteration, network: &Network<f64>) -> ControlFlow<()> {
         let n = network.neurons();
-        for (k, &w) in network.parameters.group(Group::Recurrent(0)).iter().enumerate() {
+        for (k, &w) in network.parameters.group(Group::Weight(0)).iter().enumerate() {
             self.wrong += usize::from(match network.sign(k / n) {
                 Some(Sign::Excitatory) => w < 0.0,
                 Some(Sign::Inhibitory) => w > 0.0,

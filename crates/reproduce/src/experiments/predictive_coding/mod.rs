@@ -188,7 +188,7 @@ impl Trained {
         .map_err(Error::experiment)?;
         let parameters = &self.network.parameters;
         let (u, o) = (parameters.input().into_owned(), parameters.readout().into_owned());
-        let w = parameters.recurrent(1).into_owned();
+        let w = parameters.weight(1).into_owned();
         let ideal = -(&u * &o);
         let pairs: Vec<(f64, f64)> =
             (0..NEURONS * NEURONS).filter(|i| i % NEURONS != i / NEURONS).map(|i| (ideal[i], w[i])).collect();
@@ -448,7 +448,7 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
 
     let parameters = &network.parameters;
     let (u, o) = (parameters.input().into_owned(), parameters.readout().into_owned());
-    let w = parameters.recurrent(1).into_owned();
+    let w = parameters.weight(1).into_owned();
     let mut ideal = -(&u * &o);
     ideal.fill_diagonal(0.0);
     let rows =

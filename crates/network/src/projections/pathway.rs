@@ -1,37 +1,45 @@
-//! A projection of any kind, and the way that its charges take.
+//! A projection as a step sees it, of any kind, and the way that its charges take.
+
+use std::sync::Arc;
 
 use spikegrad_integrators::Decay;
 
+use super::connector::Connections;
 use super::delayed::Delays;
-use super::dense;
 use super::low_rank::LowRank;
-use super::sparse::SparseProjection;
+use super::sparse::{Columns, SparseProjection};
 use super::step::{ProjectionBar, ProjectionParts, ProjectionStep};
+use super::wire::Wire;
+use super::{block, connected, dense};
 use crate::kernels::{axpy, vectorise};
 use crate::{Group, Parameters, Scalar};
 
 /// A projection as a step sees it.
 #[derive(Clone, Debug)]
-pub(crate) struct Projection<T> {
+pub(crate) struct Pathway<T: 'static> {
     pub(crate) parts: ProjectionParts<T>,
     pub(crate) path: Path<T>,
 }
 
 /// How charges come to the traces and currents of a projection.
 #[derive(Clone, Debug)]
-pub(crate) enum Path<T> {
-    /// At once, by the columns of the neurons that released any.
+pub(crate) enum Path<T: 'static> {
+    /// At once, by the columns of the neurons that released any, from all neurons to all.
     Sparse,
+    /// The same, between some of the neurons.
+    Block(&'static dyn Columns<T>),
     /// At once, by all columns.
     Dense,
+    /// At once, by columns that are lists of connections.
+    Connected(Arc<Connections>),
     /// At once, through two factors of the weights.
     LowRank(LowRank),
     /// Later.
     Delayed(Delays<T>),
 }
 
-impl<T: Scalar> Projection<T> {
-    /// Synapse class `k` under steps of `h` ms, on the sparse path.
+impl<T: Scalar> Pathway<T> {
+    /// Projection `k` under steps of `h` ms, on the sparse path.
     pub(crate) fn new(
         parameters: &Parameters<T>,
         k: usize,
@@ -42,25 +50,28 @@ impl<T: Scalar> Projection<T> {
         let taus = parameters.group(Group::Tau(k));
         let parts = ProjectionParts {
             decays: taus.iter().map(|&tau| Decay::new(tau, h)).collect(),
-            weights: layout.range(Group::Recurrent(k)),
+            weights: layout.range(Group::Weight(k)),
             tau: layout.range(Group::Tau(k)),
             delay: layout.range(Group::Delay(k)),
-            trains_weights: is_trainable(Group::Recurrent(k)),
+            trains_weights: is_trainable(Group::Weight(k)),
             trains_tau: is_trainable(Group::Tau(k)),
             trains_delay: is_trainable(Group::Delay(k)),
         };
         Self { parts, path: Path::Sparse }
     }
 
+    /// Whether the projection is one of those that the loops over columns take together.
     pub(crate) fn is_sparse(&self) -> bool {
         matches!(self.path, Path::Sparse)
     }
 
     /// Projection number `number` as the loops over columns see it; `waits` says whether gradients of weights wait for further steps.
-    pub(crate) fn to_sparse(&self, number: usize, waits: bool) -> SparseProjection<T> {
+    pub(crate) fn to_sparse(&self, number: usize, wire: &Wire, waits: bool) -> SparseProjection<T> {
         let ProjectionParts { decays, weights, trains_weights, .. } = &self.parts;
         SparseProjection {
             number,
+            trace: wire.trace,
+            current: wire.current,
             weights: weights.start,
             keep: decays[0].a,
             gain: decays[0].b,
@@ -76,15 +87,25 @@ impl<T: Scalar> Projection<T> {
         }
     }
 
+    /// The connections of a projection that lists them.
+    fn connections(&self) -> Option<&Connections> {
+        match &self.path {
+            Path::Connected(list) => Some(list),
+            Path::Delayed(delays) => delays.connections(),
+            _ => None,
+        }
+    }
+
     /// `J_0 = W s_0`, to be added to `j`.
     pub(crate) fn start(&self, parameters: &[T], s: &[T], j: &mut [T]) {
         if let Path::LowRank(low_rank) = &self.path {
             return low_rank.start(parameters, s, j);
         }
-        let columns = parameters[self.parts.weights.clone()].chunks_exact(j.len());
-        for (&s, column) in s.iter().zip(columns) {
-            if s != T::zero() {
-                axpy(j, s, column);
+        let (w, size) = (&parameters[self.parts.weights.clone()], j.len());
+        for (pre, &s) in s.iter().enumerate().filter(|(_, s)| **s != T::zero()) {
+            match self.connections() {
+                Some(list) => connected::add_column(list, w, pre, s, j),
+                None => axpy(j, s, &w[pre * size..][..size]),
             }
         }
     }
@@ -94,9 +115,12 @@ impl<T: Scalar> Projection<T> {
         if let Path::LowRank(low_rank) = &self.path {
             return low_rank.start_vjp(parameters, s, j_bar, parameters_bar);
         }
-        let columns = parameters_bar[self.parts.weights.clone()].chunks_exact_mut(j_bar.len());
-        for (&s, column) in s.iter().zip(columns) {
-            axpy(column, s, j_bar);
+        let (w_bar, size) = (&mut parameters_bar[self.parts.weights.clone()], j_bar.len());
+        for (pre, &s) in s.iter().enumerate() {
+            match self.connections() {
+                Some(list) => connected::add_to_column(list, w_bar, pre, s, j_bar),
+                None => axpy(&mut w_bar[pre * size..][..size], s, j_bar),
+            }
         }
     }
 
@@ -112,6 +136,8 @@ impl<T: Scalar> Projection<T> {
                 Path::Delayed(delays) => delays.step(parts, step),
                 Path::Dense => dense::step(parts, step),
                 Path::LowRank(low_rank) => low_rank.step(parts, step),
+                Path::Connected(list) => connected::step(list, parts, step),
+                Path::Block(loops) => block::step(*loops, parts, step),
                 Path::Sparse => {}
             },
         );
@@ -129,6 +155,8 @@ impl<T: Scalar> Projection<T> {
                 Path::Delayed(delays) => delays.step_vjp(parts, bar),
                 Path::Dense => dense::step_vjp(parts, bar),
                 Path::LowRank(low_rank) => low_rank.step_vjp(parts, bar),
+                Path::Connected(list) => connected::step_vjp(list, parts, bar),
+                Path::Block(loops) => block::step_vjp(*loops, parts, bar),
                 Path::Sparse => {
                     if parts.trains_tau {
                         let bars = (&*bar.s_bar, bar.j_bar);

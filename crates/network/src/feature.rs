@@ -1,0 +1,75 @@
+//! What a projection can have that does not go together with everything else, in one table.
+
+use std::fmt;
+
+/// What a projection can have, or be asked for, that does not go with everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Feature {
+    /// Weights that are the product of two factors.
+    LowRank,
+    /// A list of connections in place of a matrix.
+    Connections,
+    /// A mask of its weights.
+    Mask,
+    /// A delay for each presynaptic neuron.
+    AxonalDelays,
+    /// A delay for each connection.
+    ConnectionDelays,
+    /// Dale's law for any neuron of the network.
+    Signs,
+    /// Currents that are formed anew at every step, in a network with time constants of each neuron.
+    DensePath,
+    /// [`PlainStep`](crate::PlainStep).
+    PlainField,
+    /// [`pontryagin`](crate::pontryagin()).
+    ContinuousAdjoint,
+}
+
+use Feature::{
+    AxonalDelays, ConnectionDelays, Connections, ContinuousAdjoint, DensePath, LowRank, Mask, PlainField,
+    Signs,
+};
+
+/// Pairs that exclude each other; all others go together.
+const EXCLUDED: [(Feature, Feature); 15] = [
+    (LowRank, Connections),
+    (LowRank, Mask),
+    (LowRank, AxonalDelays),
+    (LowRank, ConnectionDelays),
+    (LowRank, Signs),
+    (LowRank, DensePath),
+    (LowRank, PlainField),
+    (LowRank, ContinuousAdjoint),
+    (Connections, Mask),
+    (Connections, DensePath),
+    (ConnectionDelays, DensePath),
+    (AxonalDelays, PlainField),
+    (ConnectionDelays, PlainField),
+    (AxonalDelays, ContinuousAdjoint),
+    (ConnectionDelays, ContinuousAdjoint),
+];
+
+/// The words of an error: 'projection `slow` has ..., which do not go with ...'.
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LowRank => "weights of low rank",
+            Connections => "a list of connections",
+            Mask => "a mask",
+            AxonalDelays => "axonal delays",
+            ConnectionDelays => "a delay for each connection",
+            Signs => "Dale's law",
+            DensePath => "a time constant for each neuron, or the dense path that it takes",
+            PlainField => "the plain field",
+            ContinuousAdjoint => "the continuous adjoint",
+        })
+    }
+}
+
+impl Feature {
+    /// Whether the two can be had together.
+    pub(crate) fn goes_with(self, other: Self) -> bool {
+        !EXCLUDED.contains(&(self, other)) && !EXCLUDED.contains(&(other, self))
+    }
+}

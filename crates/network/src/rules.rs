@@ -1,0 +1,53 @@
+//! Whether what a network's projections have goes together, and goes with what is asked of the network.
+
+use crate::projections::{Delayed, Wire};
+use crate::{Error, Feature, Group, Network, Scalar};
+
+impl Wire {
+    /// What the projection has by itself.
+    fn features(&self) -> impl Iterator<Item = Feature> {
+        let delays = match self.delayed {
+            Delayed::Not => None,
+            Delayed::Axonal => Some(Feature::AxonalDelays),
+            Delayed::Connections => Some(Feature::ConnectionDelays),
+        };
+        let low_rank = self.rank.map(|_| Feature::LowRank);
+        let connections = self.connections.as_ref().map(|_| Feature::Connections);
+        low_rank.into_iter().chain(connections).chain(delays)
+    }
+}
+
+impl<T: Scalar> Network<T> {
+    /// Refuses what a projection has together with `other`, which is asked of the whole network.
+    pub(crate) fn check_goes_with(&self, other: Feature) -> Result<(), Error> {
+        self.wires.iter().try_for_each(|wire| check(wire, wire.features(), other))
+    }
+
+    /// Refuses projections whose features do not go together, and features that do not go with the network.
+    pub(crate) fn check_rules(&self) -> Result<(), Error> {
+        for (k, wire) in self.wires.iter().enumerate() {
+            for feature in wire.features() {
+                wire.features().try_for_each(|other| check(wire, std::iter::once(feature), other))?;
+            }
+            if self.mask(Group::Weight(k)).is_some() {
+                check(wire, wire.features(), Feature::Mask)?;
+            }
+        }
+        if self.signs.iter().any(Option::is_some) {
+            self.check_goes_with(Feature::Signs)?;
+        }
+        if self.wires.iter().any(|wire| wire.own_taus) {
+            self.check_goes_with(Feature::DensePath)?;
+        }
+        Ok(())
+    }
+}
+
+fn check(wire: &Wire, features: impl Iterator<Item = Feature>, other: Feature) -> Result<(), Error> {
+    for feature in features {
+        if !feature.goes_with(other) {
+            return Err(Error::Excluded { projection: wire.name.clone(), feature, other });
+        }
+    }
+    Ok(())
+}
