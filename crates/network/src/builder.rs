@@ -1,6 +1,7 @@
 //! How a network is put together from populations and projections.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use spikegrad_integrators::tableau;
@@ -19,6 +20,7 @@ use crate::{Error, Feature, Group, Network, Parameters, Population, Projection};
 pub struct NetworkBuilder {
     populations: Vec<Population>,
     projections: Vec<Projection>,
+    sources: Vec<(String, usize)>,
     inputs: usize,
     outputs: usize,
     read: Option<String>,
@@ -40,6 +42,30 @@ impl NetworkBuilder {
     #[must_use]
     pub fn projection(mut self, projection: Projection) -> Self {
         self.projections.push(projection);
+        self
+    }
+
+    /// Adds a source of so many channels that release charges from outside the network, the [`events`](crate::Trial::events) of a
+    /// trial. Projections come from a source by its name, as from a population, and can be of any kind.
+    ///
+    /// ```
+    /// use spikegrad_models::{GateShape, Lif};
+    /// use spikegrad_network::{Event, Network, Population, Projection, Trial};
+    ///
+    /// let network = Network::builder()
+    ///     .population(Population::new("lif", Lif::default(), 10, GateShape::RaisedCosine, 0.3))
+    ///     .source("retina", 100)
+    ///     .projection(Projection::new("inside", 10.0))
+    ///     .projection(Projection::new("from_retina", 5.0).between("retina", "lif"))
+    ///     .build()?;
+    /// assert_eq!(network.parameters.weight(1).shape(), (10, 100));
+    /// let mut trial = Trial::silent(200, 0.5, 0);
+    /// trial.events = vec![Event { time: 12.3, channel: 7, charge: 1.0 }];
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    #[must_use]
+    pub fn source(mut self, name: &str, channels: usize) -> Self {
+        self.sources.push((name.to_owned(), channels));
         self
     }
 
@@ -116,7 +142,8 @@ impl NetworkBuilder {
         if self.populations.iter().any(|p| p.size == 0) {
             return empty("neuron in one of the populations");
         }
-        distinct("population", self.populations.iter().map(|p| &p.name))?;
+        let sources = self.sources.iter().map(|(name, _)| name);
+        distinct("population or source", self.populations.iter().map(|p| &p.name).chain(sources))?;
         distinct("projection", self.projections.iter().map(|p| &p.name))?;
         // A sum that overflows is more than any memory, which is found below.
         let n = self.populations.iter().fold(0_usize, |n, p| n.saturating_add(p.size));
@@ -206,8 +233,10 @@ impl NetworkBuilder {
         layout.push(Group::Initial, "x_0".into(), rest, 1);
 
         memory::check("the network's parameters", layout.bytes::<f64>(), memory_limit)?;
-        if n > u32::MAX as usize {
-            return Err(Error::TooManyNeurons { neurons: n });
+        // Channels are numbered as neurons are.
+        let all = self.sources.iter().fold(n, |all, (_, channels)| all.saturating_add(*channels));
+        if all > u32::MAX as usize {
+            return Err(Error::TooManyNeurons { neurons: all });
         }
         let mut parameters = Parameters::zeros(Arc::new(layout))?;
         for (k, projection) in self.projections.iter().enumerate() {
@@ -242,6 +271,7 @@ impl NetworkBuilder {
             currents: wires.last().map_or(0, |wire| wire.currents().end),
             whole: wires.iter().all(|wire| wire.pre.len() == n && wire.post.len() == n),
             wires,
+            channels: self.sources.iter().fold(0, |all, (_, channels)| all.saturating_add(*channels)),
             read,
             signs,
             masks: Vec::new(),
@@ -267,20 +297,33 @@ impl NetworkBuilder {
         Ok(network)
     }
 
+    /// The neurons of a population, or the channels of a source, which are numbered after the neurons.
+    fn neurons(&self, what: &'static str, name: &str) -> Result<Range<usize>, Error> {
+        let parts = self.populations.iter().map(|p| (&p.name, p.size));
+        let parts = parts.chain(self.sources.iter().map(|(name, channels)| (name, *channels)));
+        let index = find(what, name, parts.clone().map(|(name, _)| name))?;
+        let ends = parts.scan(0_usize, |end, (_, size)| {
+            let start = *end;
+            *end = end.saturating_add(size);
+            Some(start..*end)
+        });
+        Ok(ends.skip(index).next().unwrap_or_default())
+    }
+
     /// Where each projection lies between `n` neurons.
     fn wires(&self, n: usize, memory_limit: usize) -> Result<Vec<Wire>, Error> {
         let (mut trace, mut current) = (0_usize, 0_usize);
         let mut wires = Vec::with_capacity(self.projections.len());
         for projection in &self.projections {
-            let neurons = |name: &String| -> Result<_, Error> {
-                let index = find("population", name, self.populations.iter().map(|p| &p.name))?;
-                let start = self.populations[..index].iter().fold(0_usize, |n, p| n.saturating_add(p.size));
-                Ok(start..start.saturating_add(self.populations[index].size))
-            };
             let (pre, post) = match &projection.ends {
                 None => (0..n, 0..n),
-                Some((pre, post)) => (neurons(pre)?, neurons(post)?),
+                Some((pre, post)) => {
+                    (self.neurons("population or source", pre)?, self.neurons("population", post)?)
+                }
             };
+            if post.start >= n {
+                return Err(Error::IntoSource { projection: projection.name.clone() });
+            }
             let name = projection.name.clone();
             let most = pre.len().min(post.len());
             if let Some(rank) = projection.rank

@@ -63,7 +63,7 @@ impl<T: Scalar> Network<T> {
             let group = Group::Weight(k);
             let (wire, weights) = (&self.wires[k], self.parameters.group(group));
             for neuron in wire.pre.clone() {
-                let Some(sign) = self.signs[neuron] else { continue };
+                let Some(sign) = self.sign(neuron) else { continue };
                 let column = wire.column(neuron - wire.pre.start);
                 if let Some(row) = weights[column.clone()].iter().position(|&w| sign.project(w) != w) {
                     let index = column.start + row;
@@ -80,11 +80,12 @@ impl<T: Scalar> Network<T> {
         if self.signs.iter().all(Option::is_none) {
             return;
         }
-        let wire = &self.wires[k];
+        let (wire, signs) = (&self.wires[k], &self.signs);
         let weights = self.parameters.group_mut(Group::Weight(k));
         // Weights of low rank, which Dale's law does not go with, have no columns.
         for neuron in wire.pre.clone().filter(|_| wire.rank.is_none()) {
-            if let Some(sign) = self.signs[neuron] {
+            // The channels of event sources have no signs.
+            if let Some(sign) = signs.get(neuron).copied().flatten() {
                 let column = wire.column(neuron - wire.pre.start);
                 column.for_each(|i| each(i, sign, &mut weights[i]));
             }

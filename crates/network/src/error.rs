@@ -272,6 +272,20 @@ pub enum Error {
         /// What does not go with it.
         other: Feature,
     },
+    /// A projection that goes to a source.
+    #[error("projection {projection} goes to an event source: let it go to a population")]
+    IntoSource {
+        /// The projection.
+        projection: String,
+    },
+    /// A trial's event that no run can take.
+    #[error("event {index} of the trial {why}")]
+    Event {
+        /// Which event.
+        index: usize,
+        /// What is wrong with it, and what to change.
+        why: String,
+    },
     /// Connections that cannot be made.
     #[error("projection {projection} cannot connect {what}: choose another connector, or other populations")]
     Connector {

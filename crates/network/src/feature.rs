@@ -20,6 +20,8 @@ pub enum Feature {
     Signs,
     /// Currents that are formed anew at every step, in a network with time constants of each neuron.
     DensePath,
+    /// An event source as where it comes from.
+    EventSource,
     /// [`PlainStep`](crate::PlainStep).
     PlainField,
     /// [`pontryagin`](crate::pontryagin()).
@@ -27,12 +29,12 @@ pub enum Feature {
 }
 
 use Feature::{
-    AxonalDelays, ConnectionDelays, Connections, ContinuousAdjoint, DensePath, LowRank, Mask, PlainField,
-    Signs,
+    AxonalDelays, ConnectionDelays, Connections, ContinuousAdjoint, DensePath, EventSource, LowRank, Mask,
+    PlainField, Signs,
 };
 
 /// Pairs that exclude each other; all others go together.
-const EXCLUDED: [(Feature, Feature); 15] = [
+const EXCLUDED: [(Feature, Feature); 17] = [
     (LowRank, Connections),
     (LowRank, Mask),
     (LowRank, AxonalDelays),
@@ -48,6 +50,8 @@ const EXCLUDED: [(Feature, Feature); 15] = [
     (ConnectionDelays, PlainField),
     (AxonalDelays, ContinuousAdjoint),
     (ConnectionDelays, ContinuousAdjoint),
+    (EventSource, PlainField),
+    (EventSource, ContinuousAdjoint),
 ];
 
 /// The words of an error: 'projection `slow` has ..., which do not go with ...'.
@@ -61,6 +65,7 @@ impl fmt::Display for Feature {
             ConnectionDelays => "a delay for each connection",
             Signs => "Dale's law",
             DensePath => "a time constant for each neuron, or the dense path that it takes",
+            EventSource => "an event source",
             PlainField => "the plain field",
             ContinuousAdjoint => "the continuous adjoint",
         })

@@ -15,6 +15,7 @@ mod builder;
 mod dale;
 mod domain;
 mod error;
+mod event;
 mod feature;
 mod group;
 pub mod kernels;
@@ -34,6 +35,7 @@ mod validate;
 
 pub use builder::NetworkBuilder;
 pub use error::Error;
+pub use event::{Event, fluctuating_currents, poisson_events};
 pub use feature::Feature;
 pub use group::Group;
 pub use network::Network;
@@ -42,8 +44,8 @@ pub use populations::Population;
 pub use projections::{Connections, Connector, Projection};
 pub use scalar::Scalar;
 pub use schemes::{
-    PlainRun, PlainStep, PlainTape, Pontryagin, Recording, SplitRun, SplitStep, SplitTape, WorkCounters,
-    pontryagin,
+    GivenRanges, PlainRun, PlainStep, PlainTape, Pontryagin, Recording, SplitRun, SplitStep, SplitTape,
+    WorkCounters, pontryagin,
 };
 pub use sign::Sign;
 pub use spike::Spike;

@@ -44,6 +44,8 @@ pub struct Network<T> {
     pub(crate) currents: usize,
     /// Whether every projection goes from all neurons to all.
     pub(crate) whole: bool,
+    /// Number of channels of event sources.
+    pub(crate) channels: usize,
     /// The projection whose traces are read out.
     pub(crate) read: usize,
     /// What each neuron does to its targets, where that is fixed.
@@ -88,12 +90,18 @@ impl<T: Scalar> Network<T> {
     }
 
     /// The presynaptic neurons of a projection, which have its traces, and its postsynaptic neurons, which have its currents.
+    /// The channels of event sources are numbered after the neurons.
     ///
     /// # Panics
     /// If there is no such projection.
     pub fn ends(&self, projection: usize) -> (Range<usize>, Range<usize>) {
         let wire = &self.wires[projection];
         (wire.pre.clone(), wire.post.clone())
+    }
+
+    /// Number of channels of event sources, which [`Event::channel`](crate::Event::channel) counts.
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
     /// The connections of a sparse projection, in the order of its weights; `None` where the weights are a matrix or two factors.
@@ -330,6 +338,7 @@ impl<T: Scalar> Network<T> {
             traces: self.traces,
             currents: self.currents,
             whole: self.whole,
+            channels: self.channels,
             read: self.read,
             signs: self.signs.clone(),
             masks: self.masks.clone(),

@@ -5,7 +5,7 @@ use crate::{Error, Feature, Group, Network, Scalar};
 
 impl Wire {
     /// What the projection has by itself.
-    fn features(&self) -> impl Iterator<Item = Feature> {
+    fn features(&self, neurons: usize) -> impl Iterator<Item = Feature> {
         let delays = match self.delayed {
             Delayed::Not => None,
             Delayed::Axonal => Some(Feature::AxonalDelays),
@@ -13,24 +13,26 @@ impl Wire {
         };
         let low_rank = self.rank.map(|_| Feature::LowRank);
         let connections = self.connections.as_ref().map(|_| Feature::Connections);
-        low_rank.into_iter().chain(connections).chain(delays)
+        let source = (self.pre.start >= neurons).then_some(Feature::EventSource);
+        low_rank.into_iter().chain(connections).chain(delays).chain(source)
     }
 }
 
 impl<T: Scalar> Network<T> {
     /// Refuses what a projection has together with `other`, which is asked of the whole network.
     pub(crate) fn check_goes_with(&self, other: Feature) -> Result<(), Error> {
-        self.wires.iter().try_for_each(|wire| check(wire, wire.features(), other))
+        self.wires.iter().try_for_each(|wire| check(wire, wire.features(self.neurons), other))
     }
 
     /// Refuses projections whose features do not go together, and features that do not go with the network.
     pub(crate) fn check_rules(&self) -> Result<(), Error> {
         for (k, wire) in self.wires.iter().enumerate() {
-            for feature in wire.features() {
-                wire.features().try_for_each(|other| check(wire, std::iter::once(feature), other))?;
+            for feature in wire.features(self.neurons) {
+                wire.features(self.neurons)
+                    .try_for_each(|other| check(wire, std::iter::once(feature), other))?;
             }
             if self.mask(Group::Weight(k)).is_some() {
-                check(wire, wire.features(), Feature::Mask)?;
+                check(wire, wire.features(self.neurons), Feature::Mask)?;
             }
         }
         if self.signs.iter().any(Option::is_some) {

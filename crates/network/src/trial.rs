@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rand::{Rng, RngExt};
 
+use crate::event::Event;
 use crate::memory::MEMORY_LIMIT;
 use crate::{Group, Network, Scalar};
 
@@ -64,6 +65,10 @@ pub struct Trial<T> {
     /// whatever the loss: padding at the end of a trial changes neither cost nor gradient. What another weight multiplies is for
     /// the loss to say.
     pub weights: Vec<T>,
+    /// Currents injected into each neuron, `samples x N`, held as the inputs are; empty for none.
+    pub currents: Vec<T>,
+    /// Charges that the channels of the network's event sources release, in order of time.
+    pub events: Vec<Event<T>>,
     /// Where the run starts; `None` for the network's own initial state.
     pub initial: Option<InitialState<T>>,
     /// The cost is the integral of the loss divided by this, ms: 1 for the integral, the duration for the mean.
@@ -88,6 +93,8 @@ impl<T: Scalar> Trial<T> {
             inputs: zeros,
             targets: Vec::new(),
             weights: Vec::new(),
+            currents: Vec::new(),
+            events: Vec::new(),
             initial: None,
             scale: 1.0,
         }
@@ -107,6 +114,8 @@ impl<T: Scalar> Trial<T> {
             inputs: all(&self.inputs),
             targets: all(&self.targets),
             weights: all(&self.weights),
+            currents: all(&self.currents),
+            events: self.events.iter().map(|event| event.map(&f)).collect(),
             initial: self.initial.as_ref().map(|i| InitialState { x: all(&i.x), s: all(&i.s) }),
             scale: self.scale,
         }

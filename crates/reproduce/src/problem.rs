@@ -247,13 +247,10 @@ impl Problem {
             (0..steps).flat_map(|t| data[(t * batch + b) * width..][..width].iter().copied()).collect()
         };
         let trials = (0..batch).map(|b| Trial {
-            interval: H,
-            samples: steps,
             inputs: part(&x, inputs, b),
             targets: part(&target, outputs, b),
-            weights: Vec::new(),
             initial: Some(InitialState { x: v0[b * n..][..n].to_vec(), s: Vec::new() }),
-            scale: 1.0,
+            ..Trial::silent(steps, H, 0)
         });
         let trials = trials.collect();
         let mut gradients = HashMap::new();

@@ -87,8 +87,8 @@ pub mod prelude {
         Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif, Reset, Theta,
     };
     pub use spikegrad_network::{
-        Connector, Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population, Projection,
-        Recording, Sample, SampleBar, Scalar, Sign, SplitStep, Trial, pontryagin,
+        Connector, Event, Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population,
+        Projection, Recording, Sample, SampleBar, Scalar, Sign, SplitStep, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
         Batch, Checkpoint, Clip, Iteration, LearningRate, NetworkObjective, Observer, Optimiser, Pull,

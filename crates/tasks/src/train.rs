@@ -2,7 +2,7 @@
 
 use spikegrad_adjoint::Sweep;
 use spikegrad_integrators::{EventLog, is_granted};
-use spikegrad_network::{Group, Network, Parameters, Sample, Scalar, SplitStep, Trial};
+use spikegrad_network::{Event, Group, Network, Parameters, Sample, Scalar, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Origin, Training};
 use crate::clip::RunningQuantile;
@@ -316,7 +316,8 @@ impl<T: Scalar> Trainer<T> {
             None => zero(Group::Weight(k)),
         };
         // Then no trial moves its neurons in another way than the first batch did.
-        let undriven = zero(Group::Input) && (0..network.projections().len()).all(silent_class);
+        let injected = self.trials.iter().any(|trial| !trial.currents.is_empty());
+        let undriven = !injected && zero(Group::Input) && (0..network.projections().len()).all(silent_class);
         let unread = network.outputs() > 0 && zero(Group::Readout) && trained().all(|g| g != Group::Readout);
         let fires = || -> Result<bool, Error> {
             let scheme = SplitStep::with_method(network, options.h, options.method)?;
@@ -378,16 +379,21 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
     let stage = TrainingStage { iteration: 0, iterations: 1, trial: 0, level };
     let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, 0));
     let initial = trial.initial.as_ref().map(|i| i.x.iter().chain(&i.s));
-    let numbers = trial.inputs.iter().chain(&trial.targets).chain(&trial.weights);
+    let numbers = trial.inputs.iter().chain(&trial.targets).chain(&trial.weights).chain(&trial.currents);
     let mut task_numbers = vec![trial.interval, trial.samples as f64, trial.scale];
     task_numbers.extend(numbers.chain(initial.into_iter().flatten()).map(wide));
+
+    task_numbers.extend(trial.events.iter().flat_map(|e| [e.time, f64::from(e.channel), wide(&e.charge)]));
 
     let numbers = |count: usize| -> Vec<T> {
         let number = |k| T::from_subset(&(0.5 - k as f64 / (count + 1) as f64));
         (0..count).map(number).collect()
     };
-    let (output, s, x) =
-        (numbers(network.outputs()), numbers(network.neurons()), numbers(network.membrane()));
+    let (output, s, x) = (
+        numbers(network.outputs()),
+        numbers(network.parameters.readout().ncols()),
+        numbers(network.membrane()),
+    );
     // A trial whose targets do not fit is refused later, by name.
     if trial.targets.len() == trial.samples.saturating_mul(network.outputs()) && trial.samples > 0 {
         let at = Sample {
@@ -411,8 +417,9 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
 /// Makes room for a batch of trials like this one, before memory is taken trial by trial.
 fn make_room<T>(trials: &mut Vec<Trial<T>>, batch: usize, like: &Trial<T>) -> Result<(), Error> {
     let initial = like.initial.as_ref().map_or(0, |initial| initial.x.len() + initial.s.len());
-    let numbers = like.inputs.len() + like.targets.len() + like.weights.len() + initial;
-    let bytes = batch as u128 * (size_of::<Trial<T>>() + numbers * size_of::<T>()) as u128;
+    let numbers = like.inputs.len() + like.targets.len() + like.weights.len() + like.currents.len() + initial;
+    let events = like.events.len() * size_of::<Event<T>>();
+    let bytes = batch as u128 * (size_of::<Trial<T>>() + numbers * size_of::<T>() + events) as u128;
     let refused = Error::BatchMemory { trials: batch, bytes };
     // What the system would not give at once, it would not give piece by piece either.
     let fits = is_granted(bytes as f64) && trials.try_reserve_exact(batch).is_ok();

@@ -72,7 +72,7 @@ impl<T: Scalar> Released<T> {
 
     /// Makes sure that a population of so many neurons can be added.
     #[inline(always)]
-    pub(super) fn make_room(&mut self, size: usize) {
+    pub(crate) fn make_room(&mut self, size: usize) {
         let needed = self.len + size + GROUP;
         if needed > self.neurons.len() {
             self.grow(needed);
@@ -99,7 +99,7 @@ impl<T: Scalar> Released<T> {
 
     /// Adds a neuron, for which room was made.
     #[inline(always)]
-    pub(super) fn push(&mut self, neuron: usize, charge: T) {
+    pub(crate) fn push(&mut self, neuron: usize, charge: T) {
         self.neurons[self.len] = neuron as u32;
         self.charge[self.len] = charge;
         self.len += 1;

@@ -1,7 +1,7 @@
 //! Projections between some of a network's neurons, with a matrix of weights: the same loops over columns as those of projections
 //! from all neurons to all, one projection at a time.
 
-use super::sparse::{Bursts, Columns, ColumnsBackward, SparseProjection};
+use super::sparse::{BlockBackward, Bursts, Columns};
 use super::step::{ProjectionBar, ProjectionParts, ProjectionStep};
 use super::waiting::Waiting;
 use crate::Scalar;
@@ -34,31 +34,19 @@ pub(super) fn step_vjp<T: Scalar>(
 ) {
     let ProjectionBar { parameters, parameters_bar, released: (neurons, charges), s_bar, j_bar, .. } = bar;
     let (decay, waits) = (parts.decays[0], parts.trains_weights && bar.waiting.is_used());
-    let projection = SparseProjection {
-        number: 0,
-        trace: 0,
-        current: 0,
-        weights: parts.weights.start,
-        keep: decay.a,
-        gain: decay.b,
-        writes: parts.trains_weights && !waits,
-    };
-    let mut gain_bar = [T::zero()];
     let products = &mut bar.scratch.products;
     products.clear();
     products.resize(neurons.len(), T::zero());
-    loops.backward(ColumnsBackward {
-        size: j_bar.len(),
-        traces: s_bar.len(),
-        projections: &[projection],
-        parameters,
-        neurons,
-        charges,
+    let weights = parts.weights.clone();
+    let gain_bar = loops.block_backward(BlockBackward {
+        gain: decay.b,
+        w: &parameters[weights.clone()],
         s_bar,
         j_bar,
-        parameters_bar: &mut *parameters_bar,
+        w_bar: (parts.trains_weights && !waits).then(|| &mut parameters_bar[weights]),
+        neurons,
+        charges,
         charge_bar: products,
-        gain_bar: &mut gain_bar,
     });
     for (charge_bar, &product) in bar.charge_bar.iter_mut().zip(&*products) {
         *charge_bar += product;
@@ -70,7 +58,7 @@ pub(super) fn step_vjp<T: Scalar>(
         }
     }
     if parts.trains_tau {
-        parts.tau_vjp(bar.kept, (s_bar, j_bar), gain_bar[0], parameters_bar);
+        parts.tau_vjp(bar.kept, (s_bar, j_bar), gain_bar, parameters_bar);
     }
 }
 

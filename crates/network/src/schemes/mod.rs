@@ -9,5 +9,5 @@ mod work;
 pub use plain::{PlainRun, PlainStep, PlainTape};
 pub use pontryagin::{Pontryagin, pontryagin};
 pub use record::Recording;
-pub use split::{SplitRun, SplitStep, SplitTape};
+pub use split::{GivenRanges, SplitRun, SplitStep, SplitTape};
 pub use work::WorkCounters;

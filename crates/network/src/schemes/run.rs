@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::placed::block_mut;
 use crate::projections::Wire;
 use crate::trial::InitialState;
-use crate::{Error, Group, Loss, Network, Sample, SampleBar, Scalar, Trial};
+use crate::{Error, Event, Group, Loss, Network, Sample, SampleBar, Scalar, Trial};
 
 /// The most steps of a trial: up to here all whole numbers are floating-point numbers, too.
 const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
@@ -37,6 +37,10 @@ fn represented<T: Scalar>(what: &'static str, value: f64, number: T) -> Result<T
 #[derive(Clone, Copy)]
 pub(crate) struct Run<'a, T: 'static> {
     network: &'a Network<T>,
+    /// Whether every projection goes from all neurons to all.
+    whole: bool,
+    /// Whether the gradient by the trial's inputs, injected currents and events is asked for.
+    pub(crate) by_inputs: bool,
     h: T,
     trial: &'a Trial<T>,
     loss: &'a dyn Loss<T>,
@@ -68,6 +72,35 @@ impl<'a, T: Scalar> Values<'a, T> {
     fn of<'g>(&self, gradient: &'g mut [T]) -> &'g mut [T] {
         &mut gradient[self.start..][..self.values.len()]
     }
+}
+
+/// Refuses events that are out of order, out of time, of no channel or without a finite charge.
+fn check_events<T: Scalar>(network: &Network<T>, trial: &Trial<T>) -> Result<(), Error> {
+    let mut last = 0.0;
+    for (index, event) in trial.events.iter().enumerate() {
+        let why = if !(0.0..trial.duration()).contains(&event.time) {
+            format!(
+                "is at {} ms, not from 0 to less than {}: move it into the trial",
+                event.time,
+                trial.duration()
+            )
+        } else if event.time < last {
+            format!("is at {} ms, after one at {last} ms: sort the events by time", event.time)
+        } else if event.channel as usize >= network.channels {
+            let channels = network.channels;
+            format!(
+                "is of channel {}, but there are {channels}: give the network another source",
+                event.channel
+            )
+        } else if !event.charge.is_finite() {
+            "has a charge that is not finite: give it another one".into()
+        } else {
+            last = event.time;
+            continue;
+        };
+        return Err(Error::Event { index, why });
+    }
+    Ok(())
 }
 
 /// What is read of the synapses at the end of a step: the readout, and the sum of their squares.
@@ -129,6 +162,11 @@ impl<'a, T: Scalar> Run<'a, T> {
             return Err(Error::NoTargets);
         }
         check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
+        if !trial.currents.is_empty() {
+            let currents = "the trial's injected currents (samples x N)";
+            check(currents, &trial.currents, entries(currents, network.neurons)?, false)?;
+        }
+        check_events(network, trial)?;
         if let Some(initial) = &trial.initial {
             if network.is_trainable(Group::Initial) {
                 return Err(Error::InitialState);
@@ -142,6 +180,8 @@ impl<'a, T: Scalar> Run<'a, T> {
             represented("the weight of a step in the cost, h / scale,", step / trial.scale, h / scale)?;
         Ok(Self {
             network,
+            whole: network.whole,
+            by_inputs: false,
             h,
             trial,
             loss,
@@ -203,20 +243,40 @@ impl<'a, T: Scalar> Run<'a, T> {
         &self.trial.inputs[self.at(n) * self.network.inputs..][..self.network.inputs]
     }
 
-    /// Whether the part of the current that does not depend on the synapses is formed once for all steps of a sample. Where every
-    /// step has a sample of its own, or there are so few channels that one pass adds everything, nothing would be saved.
-    #[inline(always)]
+    /// Whether the part of the current that does not depend on the synapses is formed by itself, once for all steps of a sample.
+    /// Where every step has a sample of its own, or there are so few channels that one pass adds everything, nothing would be
+    /// saved; where currents are injected, or the gradient by the inputs is asked for, it is the one way.
     pub(crate) fn holds_drive(&self) -> bool {
-        self.hold > 1 && self.network.inputs > 2
+        self.hold > 1 && self.network.inputs > 2 || !self.trial.currents.is_empty() || self.by_inputs
     }
 
-    /// Whether step `n` is the first one of its sample.
-    #[inline(always)]
-    pub(crate) fn starts_sample(&self, n: usize) -> bool {
-        n.is_multiple_of(self.hold)
+    /// The events of step `n`, in order of time, and the index of the first among all.
+    #[inline(never)]
+    pub(crate) fn events(&self, n: usize) -> (usize, &'a [Event<T>]) {
+        let h = self.trial.interval / self.hold as f64;
+        // A time that is a multiple of the step, to rounding, lies in the step that starts there.
+        let below =
+            |n: usize| self.trial.events.partition_point(|event| (event.time / h + 1e-9).floor() < n as f64);
+        // Rounding at the end of the trial must not lose an event.
+        let end = if n + 1 == self.steps { self.trial.events.len() } else { below(n + 1) };
+        let start = below(n).min(end);
+        (start, &self.trial.events[start..end])
     }
 
-    /// Writes the tonic current and that of the input, `I_o + U i`.
+    /// Where the gradients by the inputs, by the injected currents and by the charges of the events begin and end, behind those by
+    /// the parameters; empty unless they are asked for.
+    pub(crate) fn given(&self) -> [Range<usize>; 3] {
+        let lengths =
+            [self.trial.inputs.len(), self.trial.samples * self.network.neurons, self.trial.events.len()];
+        let mut start = self.network.parameters.layout().len();
+        lengths.map(|len| {
+            let range = start..start + if self.by_inputs { len } else { 0 };
+            start = range.end;
+            range
+        })
+    }
+
+    /// Writes the tonic current, that of the input and the injected one, `I_o + U i + I`.
     #[inline(never)]
     pub(crate) fn drive(&self, n: usize, drive: &mut [T]) {
         copy(drive, self.bias.values);
@@ -224,15 +284,48 @@ impl<'a, T: Scalar> Run<'a, T> {
         for (&input, column) in self.input(n).iter().zip(columns).filter(|(input, _)| **input != T::zero()) {
             axpy(drive, input, column);
         }
+        if !self.trial.currents.is_empty() {
+            axpy(drive, T::one(), &self.trial.currents[self.at(n) * drive.len()..]);
+        }
     }
 
-    /// Writes the current, as [`current`](Self::current) does, from the part that does not depend on the synapses.
+    /// Writes the current, as [`current`](Self::current) does, with the part that does not depend on the synapses in `drive`, which
+    /// the first step of a sample forms.
     #[inline(never)]
-    pub(crate) fn current_from(&self, drive: &[T], j: &[T], current: &mut [T]) {
+    pub(crate) fn held_current(&self, n: usize, drive: &mut [T], j: &[T], current: &mut [T]) {
+        if n.is_multiple_of(self.hold) {
+            self.drive(n, drive);
+        }
         copy(current, drive);
         for wire in &self.network.wires {
             axpy(&mut current[wire.post.clone()], T::one(), &j[wire.currents()]);
         }
+    }
+
+    /// The transpose of [`held_current`](Self::held_current), up to the synapses.
+    #[inline(never)]
+    pub(crate) fn held_current_vjp(
+        &self,
+        n: usize,
+        drive_bar: &mut [T],
+        current_bar: &[T],
+        parameters_bar: &mut [T],
+    ) {
+        axpy(drive_bar, T::one(), current_bar);
+        if !n.is_multiple_of(self.hold) {
+            return;
+        }
+        self.current_vjp(n, drive_bar, parameters_bar);
+        if self.by_inputs {
+            let (sample, [inputs, currents, _]) = (self.at(n), self.given());
+            let (channels, neurons) = (self.network.inputs, drive_bar.len());
+            let inputs_bar = &mut parameters_bar[inputs][sample * channels..][..channels];
+            for (bar, column) in inputs_bar.iter_mut().zip(self.input.values.chunks_exact(neurons)) {
+                *bar += dot(column, drive_bar);
+            }
+            axpy(&mut parameters_bar[currents][sample * neurons..], T::one(), drive_bar);
+        }
+        drive_bar.fill(T::zero());
     }
 
     /// Writes the current, equation (17): the tonic one, that of the input and those of the synapses, which lie one after the
@@ -242,7 +335,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         let (size, one) = (current.len(), T::one());
         let bias = (one, &self.bias.values[..size]);
         let u = |k: usize| &self.input.values[k * size..][..size];
-        if !self.network.whole {
+        if !self.whole {
             return self.current_of_blocks(n, j, current);
         }
         // What most networks have is added in one pass. Divisions take long.

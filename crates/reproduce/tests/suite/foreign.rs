@@ -167,6 +167,8 @@ impl Problem {
             inputs: data.inputs.concat(),
             targets: data.targets.clone(),
             weights: data.weights.clone(),
+            currents: Vec::new(),
+            events: Vec::new(),
             initial: Some(InitialState {
                 x: network.parameters.group(Group::Initial).to_vec(),
                 s: data.s0.clone(),

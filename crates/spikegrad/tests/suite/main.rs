@@ -25,6 +25,7 @@ mod projections;
 mod recordings;
 mod resume;
 mod rtrl;
+mod sources;
 mod training;
 mod upstroke;
 mod wiring;

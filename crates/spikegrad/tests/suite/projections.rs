@@ -18,7 +18,7 @@ const H: f64 = 0.5;
 const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.1 };
 
 /// Three populations of different sizes and models.
-fn populations(sizes: [usize; 3]) -> NetworkBuilder {
+pub(crate) fn populations(sizes: [usize; 3]) -> NetworkBuilder {
     let gate = GateShape::RaisedCosine;
     Network::builder()
         .population(Population::new("a", Theta::default(), sizes[0], gate, 0.4))
@@ -29,7 +29,7 @@ fn populations(sizes: [usize; 3]) -> NetworkBuilder {
 }
 
 /// Every way in which a projection can have its weights and delays.
-const KINDS: [fn(Projection, u64) -> Projection; 9] = [
+pub(crate) const KINDS: [fn(Projection, u64) -> Projection; 9] = [
     |p, _| p,
     |p, _| p.without_autapses(),
     |p, _| p.low_rank(1),
@@ -70,7 +70,7 @@ fn random(sizes: [usize; 3], seed: u64) -> (Network<f64>, Trial<f64>) {
     (network, trial)
 }
 
-fn randomise(network: &mut Network<f64>, rng: &mut ChaCha8Rng) {
+pub(crate) fn randomise(network: &mut Network<f64>, rng: &mut ChaCha8Rng) {
     let projections = network.projections().len();
     for k in 0..projections {
         let (gain, mask) = (0.3 / 3.0, network.mask(Group::Weight(k)).map(<[bool]>::to_vec));

@@ -11,7 +11,7 @@ mod visits;
 use std::sync::LazyLock;
 
 pub(crate) use visits::{
-    Bursts, Charges, Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection,
+    BlockBackward, Bursts, Charges, Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection,
 };
 
 use crate::Scalar;
@@ -73,7 +73,6 @@ mod tests {
                     let mut sums = [T::zero(); 2];
                     loops.backward(ColumnsBackward {
                         size: n,
-                        traces: n,
                         projections: &projections,
                         parameters: &w,
                         neurons: &neurons,
@@ -95,7 +94,20 @@ mod tests {
                         reading: Some(Reading { o: &w[..n], kept: &mut kept, sums: &mut sums }),
                     });
                     loops.add_outer(n, &w, T::from_subset(&0.7), bursts, &mut bar);
-                    (s, j, bar, charge_bar, gain_bar, kept, sums)
+                    // As many columns as there are neurons, of another length.
+                    let (rows, mut of_block) = (2 * n - 3 * (n / 4), charges.clone());
+                    let mut block_bar = vec![T::zero(); rows * n];
+                    let block = loops.block_backward(BlockBackward {
+                        gain: T::from_subset(&0.8),
+                        w: &w[..rows * n],
+                        s_bar: &x[..n],
+                        j_bar: &x[..rows],
+                        w_bar: writes[0].then_some(&mut block_bar[..]),
+                        neurons: &neurons,
+                        charges: &charges,
+                        charge_bar: &mut of_block,
+                    });
+                    (s, j, bar, charge_bar, gain_bar, kept, sums, (block, block_bar, of_block))
                 };
                 for (writes, first) in
                     [([false, false], 0), ([false, true], 0), ([true, true], 0), ([true, true], 1)]

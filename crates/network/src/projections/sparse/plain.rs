@@ -1,6 +1,6 @@
 //! Loops over columns that any scalar can do.
 
-use super::visits::{Bursts, Columns, ColumnsBackward, ColumnsForward};
+use super::visits::{BlockBackward, Bursts, Columns, ColumnsBackward, ColumnsForward};
 use crate::Scalar;
 use crate::kernels::{axpy, dot, scale};
 
@@ -33,7 +33,7 @@ impl<T: Scalar> Columns<T> for Plain {
         let ColumnsBackward { charge_bar, gain_bar, parameters_bar, .. } = step;
         charge_bar.fill(T::zero());
         for projection in step.projections {
-            let s_bar = projection.traces(step.s_bar, step.traces);
+            let s_bar = projection.traces(step.s_bar, step.size);
             let j_bar = projection.currents(step.j_bar, step.size);
             let mut by_gain = T::zero();
             let charges = step.neurons.iter().zip(step.charges);
@@ -48,6 +48,21 @@ impl<T: Scalar> Columns<T> for Plain {
             }
             gain_bar[projection.number] = by_gain;
         }
+    }
+
+    fn block_backward(&self, block: BlockBackward<'_, T>) -> T {
+        let BlockBackward { gain, w, s_bar, j_bar, mut w_bar, neurons, charges, charge_bar } = block;
+        let (size, mut by_gain) = (j_bar.len(), T::zero());
+        for ((&column, &charge), charge_bar) in neurons.iter().zip(charges).zip(charge_bar) {
+            let start = column as usize * size;
+            let worth = s_bar[column as usize] + dot(&w[start..][..size], j_bar);
+            *charge_bar = gain * worth;
+            by_gain += charge * worth;
+            if let Some(w_bar) = &mut w_bar {
+                axpy(&mut w_bar[start..][..size], gain * charge, j_bar);
+            }
+        }
+        by_gain
     }
 
     fn add_outer(&self, n: usize, rows: &[T], gain: T, bursts: Bursts<'_, T>, w_bar: &mut [T]) {

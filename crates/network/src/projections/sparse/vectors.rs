@@ -1,7 +1,9 @@
 //! Loops over columns in the machine's widest vectors, for `f32` and `f64`. A vector over the postsynaptic neurons is read and
 //! written as seldom as can be: once for several columns, once for a column's product and its gradient.
 
-use super::visits::{Bursts, Charges, Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection};
+use super::visits::{
+    BlockBackward, Bursts, Charges, Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection,
+};
 use crate::kernels::{LANES, dispatch, tree};
 
 /// Loops in the machine's widest vectors, which were looked up once.
@@ -245,6 +247,40 @@ macro_rules! vectors {
                 }
             }
 
+            impl pulp::WithSimd for BlockBackward<'_, $scalar> {
+                type Output = $scalar;
+
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, simd: S) -> $scalar {
+                    // How many vectors the lanes of a product are.
+                    match LANES / S::$lanes {
+                        1 => visit_block::<S, 1>(simd, self),
+                        2 => visit_block::<S, 2>(simd, self),
+                        4 => visit_block::<S, 4>(simd, self),
+                        8 => visit_block::<S, 8>(simd, self),
+                        _ => visit_block::<S, LANES>(simd, self),
+                    }
+                }
+            }
+
+            /// The columns of one projection between some of the neurons; returns the cotangent of the gain.
+            #[inline(always)]
+            fn visit_block<S: pulp::Simd, const K: usize>(
+                simd: S,
+                block: BlockBackward<'_, $scalar>,
+            ) -> $scalar {
+                let BlockBackward { gain, w, s_bar, j_bar, w_bar, neurons, charges, charge_bar } = block;
+                let sides = [Side { gain, w, s_bar, j_bar }];
+                let visits = (neurons, charges);
+                let [gain_bar] = match w_bar {
+                    Some(w_bar) => {
+                        visit::<S, K, 1, true, true>(simd, sides, [w_bar], visits, true, charge_bar)
+                    }
+                    None => visit::<S, K, 1, false, true>(simd, sides, [&mut []], visits, true, charge_bar),
+                };
+                gain_bar
+            }
+
             /// What a projection has to do with its transpose, besides the gradient.
             #[derive(Clone, Copy)]
             struct Side<'a> {
@@ -257,19 +293,21 @@ macro_rules! vectors {
             /// Two projections at a time, where they are alike: to come to a neuron's columns is a good part of a small network's time.
             #[inline(always)]
             fn visit_all<S: pulp::Simd, const K: usize>(simd: S, step: ColumnsBackward<'_, $scalar>) {
-                let ColumnsBackward {
-                    size, traces, parameters, parameters_bar, charge_bar, gain_bar, ..
-                } = step;
+                let ColumnsBackward { size, parameters, parameters_bar, charge_bar, gain_bar, .. } = step;
                 let visits = (step.neurons, step.charges);
                 let weights = |projection: &SparseProjection<$scalar>| {
-                    projection.weights..projection.weights + size * traces
+                    projection.weights..projection.weights + size * size
                 };
-                let side = |projection: &SparseProjection<$scalar>| Side {
-                    gain: projection.gain,
-                    w: &parameters[weights(projection)],
-                    s_bar: projection.traces(step.s_bar, traces),
-                    j_bar: projection.currents(step.j_bar, size),
-                };
+                macro_rules! side {
+                    ($projection:ident) => {
+                        Side {
+                            gain: $projection.gain,
+                            w: &parameters[weights($projection)],
+                            s_bar: $projection.traces(step.s_bar, size),
+                            j_bar: $projection.currents(step.j_bar, size),
+                        }
+                    };
+                }
                 let (mut projections, mut is_first) = (step.projections, true);
                 if projections.is_empty() {
                     charge_bar.fill(0.0);
@@ -292,12 +330,12 @@ macro_rules! vectors {
                     projections = others;
                     if let [b, others @ ..] = others
                         && a.writes == b.writes
-                        && a.weights + size * traces == b.weights
+                        && a.weights + size * size == b.weights
                     {
-                        let sides = [side(a), side(b)];
+                        let sides = [side!(a), side!(b)];
                         let gains = if a.writes {
-                            let w_bar = &mut parameters_bar[a.weights..][..2 * size * traces];
-                            let (a, b) = w_bar.split_at_mut(size * traces);
+                            let w_bar = &mut parameters_bar[a.weights..][..2 * size * size];
+                            let (a, b) = w_bar.split_at_mut(size * size);
                             visit!(2, true, sides, [a, b])
                         } else {
                             visit!(2, false, sides, [&mut [], &mut []])
@@ -306,9 +344,9 @@ macro_rules! vectors {
                         projections = others;
                     } else {
                         let gains = if a.writes {
-                            visit!(1, true, [side(a)], [&mut parameters_bar[weights(a)]])
+                            visit!(1, true, [side!(a)], [&mut parameters_bar[weights(a)]])
                         } else {
-                            visit!(1, false, [side(a)], [&mut []])
+                            visit!(1, false, [side!(a)], [&mut []])
                         };
                         gain_bar[a.number] = gains[0];
                     }
@@ -432,6 +470,10 @@ macro_rules! vectors {
 
                 fn backward(&self, step: ColumnsBackward<'_, $scalar>) {
                     dispatch(self.0, step);
+                }
+
+                fn block_backward(&self, block: BlockBackward<'_, $scalar>) -> $scalar {
+                    dispatch(self.0, block)
                 }
 
                 fn add_outer(

@@ -107,10 +107,7 @@ pub(crate) struct Reading<'a, T> {
 /// `gain (s_bar + W^T J_bar)` to `charge_bar` and the cotangents of the gains, and adds `gain J_bar q^T` to the columns of gradients
 /// that are written.
 pub(crate) struct ColumnsBackward<'a, T> {
-    /// Number of postsynaptic neurons.
     pub(crate) size: usize,
-    /// Number of presynaptic ones.
-    pub(crate) traces: usize,
     pub(crate) projections: &'a [SparseProjection<T>],
     pub(crate) parameters: &'a [T],
     pub(crate) neurons: &'a [u32],
@@ -124,10 +121,28 @@ pub(crate) struct ColumnsBackward<'a, T> {
     pub(crate) gain_bar: &'a mut [T],
 }
 
+/// [`ColumnsBackward`] for one projection between some of the neurons: writes `gain (s_bar + W^T J_bar)` of the neurons to `charge_bar`,
+/// and adds `gain J_bar q^T` to the gradient of the weights, if that is given.
+pub(crate) struct BlockBackward<'a, T> {
+    /// What a unit of charge adds.
+    pub(crate) gain: T,
+    /// The weights, by columns as long as `j_bar`.
+    pub(crate) w: &'a [T],
+    pub(crate) s_bar: &'a [T],
+    pub(crate) j_bar: &'a [T],
+    pub(crate) w_bar: Option<&'a mut [T]>,
+    pub(crate) neurons: &'a [u32],
+    pub(crate) charges: &'a [T],
+    pub(crate) charge_bar: &'a mut [T],
+}
+
 /// The loops over columns for one scalar.
 pub(crate) trait Columns<T>: Debug + Send + Sync {
     fn forward(&self, step: ColumnsForward<'_, T>);
     fn backward(&self, step: ColumnsBackward<'_, T>);
+
+    /// Returns the cotangent of the gain.
+    fn block_backward(&self, block: BlockBackward<'_, T>) -> T;
 
     /// The transpose of several steps by the weights: adds `gain j_bar q^T` to `w_bar`, the `j_bar` of each step being one of `rows`,
     /// `n` numbers each.

@@ -10,6 +10,6 @@ mod scheme;
 mod steps;
 mod tape;
 
-pub use run::SplitRun;
+pub use run::{GivenRanges, SplitRun};
 pub use scheme::SplitStep;
 pub use tape::SplitTape;

@@ -32,7 +32,48 @@ impl<T: Scalar> SplitStep<'_, T> {
     }
 }
 
+/// Where the gradient by what a trial gives lies, behind that by the parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenRanges {
+    /// By the inputs, `samples x inputs`.
+    pub inputs: Range<usize>,
+    /// By currents injected into each neuron, `samples x N`, whether the trial has any or not.
+    pub currents: Range<usize>,
+    /// By the charges of the events.
+    pub charges: Range<usize>,
+}
+
 impl<T: Scalar> SplitRun<'_, T> {
+    /// The same run with a longer gradient: behind the parameters those by the trial's inputs, by injected currents and by the
+    /// charges of its events, which [`given`](Self::given) finds.
+    ///
+    /// ```
+    /// # use spikegrad_integrators::StepVjp;
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// # use spikegrad_network::*;
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// # let network = Network::builder().population(population).synapse("slow", 20.0).inputs(2).outputs(1).build()?;
+    /// let trial = Trial::silent(100, 1.0, network.inputs());
+    /// let scheme = SplitStep::new(&network, 0.5)?;
+    /// let run = scheme.run(&trial, &NoLoss)?.by_inputs();
+    /// // What a sweep writes: a number for each parameter, each input and each injected current.
+    /// let gradient = vec![0.0; run.n_parameters()];
+    /// let input_bar = &gradient[run.given().inputs];
+    /// assert_eq!(input_bar.len(), 100 * 2);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    #[must_use]
+    pub fn by_inputs(mut self) -> Self {
+        self.run.by_inputs = true;
+        self
+    }
+
+    /// Where the gradient by what the trial gives lies; empty ranges unless [`by_inputs`](Self::by_inputs) asked for that gradient.
+    pub fn given(&self) -> GivenRanges {
+        let [inputs, currents, charges] = self.run.given();
+        GivenRanges { inputs, currents, charges }
+    }
+
     /// Runs the trial forwards and shows `visit(n, x_{n+1}, tape)` every step, on a tape that holds that step alone; returns the
     /// cost.
     ///
@@ -316,7 +357,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
 
 impl<T: Scalar> StepVjp<T> for SplitRun<'_, T> {
     fn n_parameters(&self) -> usize {
-        self.scheme.network.parameters.layout().len()
+        self.run.given()[2].end
     }
 
     fn step_vjp(

@@ -10,14 +10,14 @@ use spikegrad_integrators::Total;
 
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
-use crate::Scalar;
-use crate::kernels::{axpy, copy, each, prefetch, vectorise};
-use crate::populations::{Flow, FlowBar};
+use crate::kernels::{copy, each, prefetch, vectorise};
+use crate::populations::{Flow, FlowBar, Released};
 use crate::projections::{
     ColumnsBackward, ColumnsForward, ProjectionBar, ProjectionStep, Reading, Scratch, Waiting, Wire, decay_at,
 };
 use crate::scalar::ForEach;
 use crate::schemes::run::{Read, Run};
+use crate::{Event, Scalar};
 
 /// A run, as its loops see it.
 #[derive(Clone, Copy)]
@@ -46,6 +46,7 @@ impl<T: Scalar> Steps<'_, T> {
         tape.ends.reserve(steps.len());
         let mut frames = &mut tape.frames[start..end];
         let (sparse, parameters) = (&scheme.sparse[..], network.parameters.values());
+        let read_from = scheme.read.clone();
         for n in steps.clone() {
             if scheme.kept > 0 {
                 tape.synapses.extend_from_slice(s);
@@ -63,10 +64,7 @@ impl<T: Scalar> Steps<'_, T> {
             if drive.is_empty() {
                 run.current(n, j, current);
             } else {
-                if run.starts_sample(n) {
-                    run.drive(n, drive);
-                }
-                run.current_from(drive, j, current);
+                run.held_current(n, drive, j, current);
             }
             // (x', q), equation (18)
             let first = tape.released.len();
@@ -76,7 +74,10 @@ impl<T: Scalar> Steps<'_, T> {
             }
             // s' and J', equations (19), (20)
             let end = tape.released.len();
-            tape.ends.push(end);
+            if network.channels > 0 {
+                self.release_events(n, &mut tape.released, &mut tape.local);
+            }
+            tape.ends.push(tape.released.len());
             let (neurons, charges) = tape.released.part(&(first..end));
             let mut sums = [T::zero(); 2];
             scheme.columns.forward(ColumnsForward {
@@ -94,8 +95,9 @@ impl<T: Scalar> Steps<'_, T> {
                 },
             });
             if sparse.len() < scheme.projections.len() {
+                let released = tape.released.part(&(first..tape.released.len()));
                 let kept = (&mut tape.arrived, &mut tape.scratch, &mut tape.local);
-                self.step_apart(n, (neurons, charges), kept, s, j, way);
+                self.step_apart(n, released, kept, s, j, way);
             }
             if scheme.dense {
                 tape.synapses.extend_from_slice(s);
@@ -105,7 +107,7 @@ impl<T: Scalar> Steps<'_, T> {
                 output[0] = sums[0];
                 Read { output, square: sums[1] }
             } else {
-                copy(kept, &s[scheme.read.clone()]);
+                copy(kept, &s[read_from.clone()]);
                 run.read(kept, output)
             };
             square[0] = read.square;
@@ -133,6 +135,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (s_bar, j_bar) = synapses_bar.split_at_mut(network.traces);
         let (j_bar, way_bar) = j_bar.split_at_mut(network.currents);
         let (way_bar, drive_bar) = way_bar.split_at_mut(scheme.way);
+        let (read, is_uniform) = (scheme.read.clone(), network.whole && !scheme.dense);
         let taken = tape.steps;
         let left = taken - steps.len();
         let frames = std::mem::replace(&mut tape.frames, AVec::new(0));
@@ -152,13 +155,16 @@ impl<T: Scalar> Steps<'_, T> {
                 &frame.after[..network.membrane],
                 cost_bar,
                 (frame.read, &mut tape.output_bar),
-                &mut s_bar[scheme.read.clone()],
+                &mut s_bar[read.clone()],
                 &mut membrane_bar[..network.membrane],
                 parameters_bar,
             );
 
             // q_bar and W_bar, equations (22), (23)
-            let part = tape.part(index);
+            let mut part = tape.part(index);
+            if network.channels > 0 {
+                part.end = self.end_of_neurons(tape, &part);
+            }
             if scheme.waits {
                 for sparse in &scheme.sparse {
                     if scheme.projections[sparse.number].parts.trains_weights {
@@ -169,7 +175,6 @@ impl<T: Scalar> Steps<'_, T> {
             let (neurons, charges) = tape.released.part(&part);
             scheme.columns.backward(ColumnsBackward {
                 size,
-                traces: size,
                 projections: &scheme.sparse,
                 parameters: network.parameters.values(),
                 neurons,
@@ -180,8 +185,19 @@ impl<T: Scalar> Steps<'_, T> {
                 charge_bar: &mut tape.charge_bar[..part.len()],
                 gain_bar: &mut tape.gain_bar,
             });
+            if network.channels > 0 {
+                let all = tape.part(index).len();
+                if tape.charge_bar.len() < all {
+                    tape.charge_bar.resize(all, T::zero());
+                }
+                tape.charge_bar[part.len()..all].fill(T::zero());
+            }
             if scheme.keeps_synapses || scheme.sparse.len() < scheme.projections.len() {
                 self.step_apart_vjp((n, index), tape, s_bar, j_bar, way_bar, parameters_bar);
+            }
+
+            if run.by_inputs && network.channels > 0 {
+                self.release_events_vjp(n, tape, part.len(), parameters_bar);
             }
 
             // x_bar and I_bar, equation (24)
@@ -211,9 +227,7 @@ impl<T: Scalar> Steps<'_, T> {
                 from = to;
             }
             // J_bar, s_bar, U_bar, I_o_bar, equation (25)
-            if scheme.dense || !network.whole {
-                self.decay_apart_vjp(s_bar, j_bar, current_bar);
-            } else {
+            if is_uniform {
                 let (mut s_bar, mut j_bar, current_bar) = (&mut *s_bar, &mut *j_bar, &current_bar[..size]);
                 for &keep in &scheme.keep {
                     let (s, j);
@@ -225,15 +239,13 @@ impl<T: Scalar> Steps<'_, T> {
                         |[s_bar, j_bar], [current_bar]| [s_bar * keep, keep * j_bar + current_bar],
                     );
                 }
+            } else {
+                self.decay_apart_vjp(s_bar, j_bar, current_bar);
             }
             if drive_bar.is_empty() {
                 run.current_vjp(n, current_bar, parameters_bar);
             } else {
-                axpy(drive_bar, T::one(), current_bar);
-                if run.starts_sample(n) {
-                    run.current_vjp(n, drive_bar, parameters_bar);
-                    drive_bar.fill(T::zero());
-                }
+                run.held_current_vjp(n, drive_bar, current_bar, parameters_bar);
             }
 
             if scheme.waits {
@@ -252,6 +264,41 @@ impl<T: Scalar> Steps<'_, T> {
         tape.released.truncate(released);
         tape.ends.truncate(left);
         tape.synapses.truncate(left * scheme.kept);
+    }
+
+    /// Adds the events of step `n` to what the step released, in the order of their channels.
+    #[inline(never)]
+    fn release_events(&self, n: usize, released: &mut Released<T>, order: &mut Vec<u32>) {
+        let (_, events) = self.run.events(n);
+        by_channel(events, order);
+        released.make_room(events.len());
+        for event in order.iter().map(|&i| &events[i as usize]) {
+            released.push(self.scheme.network.neurons + event.channel as usize, event.charge);
+        }
+    }
+
+    /// The transpose of [`release_events`](Self::release_events), where the cotangents of the neurons' charges are so many.
+    #[inline(never)]
+    fn release_events_vjp(
+        &self,
+        n: usize,
+        tape: &mut SplitTape<T>,
+        neurons: usize,
+        parameters_bar: &mut [T],
+    ) {
+        let (first, events) = self.run.events(n);
+        let [.., charges] = self.run.given();
+        by_channel(events, &mut tape.local);
+        for (&i, &bar) in tape.local.iter().zip(&tape.charge_bar[neurons..]) {
+            parameters_bar[charges.start + first + i as usize] += bar;
+        }
+    }
+
+    /// Where the neurons end in what a step released; events follow.
+    #[inline(never)]
+    fn end_of_neurons(&self, tape: &SplitTape<T>, part: &Range<usize>) -> usize {
+        let neurons = tape.released.part(part).0;
+        part.start + neurons.partition_point(|&i| (i as usize) < self.scheme.network.neurons)
     }
 
     /// What step `n` does to the projections that are not on the sparse path. It stands apart, because loops that seldom run make
@@ -376,6 +423,13 @@ impl<T: Scalar> Steps<'_, T> {
         let second = if self.scheme.dense { &second[wire.traces()] } else { &second[wire.currents()] };
         (&s[wire.traces()], second)
     }
+}
+
+/// The indices of events by channel, then by time.
+fn by_channel<T>(events: &[Event<T>], order: &mut Vec<u32>) {
+    order.clear();
+    order.extend(0..events.len() as u32);
+    order.sort_unstable_by_key(|&i| (events[i as usize].channel, i));
 }
 
 /// What of the released charges belongs to a projection's presynaptic neurons, numbered from the first of them, and its range.
