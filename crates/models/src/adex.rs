@@ -119,6 +119,8 @@ impl Neuron for AdEx {
         Parameter::new("v_theta", "mV"),
         Parameter::new("v_reset", "mV"),
     ];
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "mV"), Parameter::new("w", "pA")];
+    const CURRENT: &'static str = "pA";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 2];
@@ -127,6 +129,12 @@ impl Neuron for AdEx {
     fn params(&self) -> [f64; 10] {
         let Self { capacitance, g_l, e_l, v_t, delta_t, tau_w, a, b, v_theta, v_reset } = *self;
         [capacitance, g_l, e_l, v_t, delta_t, tau_w, a, b, v_theta, v_reset]
+    }
+
+    fn from_params(
+        &[capacitance, g_l, e_l, v_t, delta_t, tau_w, a, b, v_theta, v_reset]: &[f64; 10],
+    ) -> Self {
+        Self { capacitance, g_l, e_l, v_t, delta_t, tau_w, a, b, v_theta, v_reset }
     }
 
     #[inline]

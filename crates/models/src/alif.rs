@@ -58,6 +58,7 @@ impl Neuron for AdaptiveLif {
         Parameter::new("v_theta", "1"),
         Parameter::new("beta", "1"),
     ];
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "1"), Parameter::new("a", "1")];
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 2];
@@ -65,6 +66,10 @@ impl Neuron for AdaptiveLif {
 
     fn params(&self) -> [f64; 4] {
         [self.tau_v, self.tau_a, self.v_theta, self.beta]
+    }
+
+    fn from_params(&[tau_v, tau_a, v_theta, beta]: &[f64; 4]) -> Self {
+        Self { tau_v, tau_a, v_theta, beta }
     }
 
     #[inline(always)]

@@ -95,6 +95,8 @@ impl Neuron for Eif {
         Parameter::new("v_reset", "mV"),
         Parameter::positive("t_ref", "ms"),
     ];
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "mV")];
+    const CURRENT: &'static str = "uA/cm2";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 1];
@@ -103,6 +105,10 @@ impl Neuron for Eif {
     fn params(&self) -> [f64; 8] {
         let Self { capacitance, g_l, v_l, v_t, delta_t, v_theta, v_reset, t_ref } = *self;
         [capacitance, g_l, v_l, v_t, delta_t, v_theta, v_reset, t_ref]
+    }
+
+    fn from_params(&[capacitance, g_l, v_l, v_t, delta_t, v_theta, v_reset, t_ref]: &[f64; 8]) -> Self {
+        Self { capacitance, g_l, v_l, v_t, delta_t, v_theta, v_reset, t_ref }
     }
 
     #[inline]

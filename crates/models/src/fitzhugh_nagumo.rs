@@ -48,12 +48,18 @@ impl Neuron for FitzHughNagumo {
         Parameter::positive("tau_w", "ms"),
         Parameter::new("v_theta", "1"),
     ];
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "1"), Parameter::new("w", "1")];
+    const CURRENT: &'static str = "1";
     const METHOD: Integration = Integration::RungeKutta4;
     type State<T: RealField + Copy> = [T; 2];
     type Params<T: RealField + Copy> = [T; 4];
 
     fn params(&self) -> [f64; 4] {
         [self.a, self.b, self.tau_w, self.v_theta]
+    }
+
+    fn from_params(&[a, b, tau_w, v_theta]: &[f64; 4]) -> Self {
+        Self { a, b, tau_w, v_theta }
     }
 
     #[inline(always)]

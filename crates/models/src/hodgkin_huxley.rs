@@ -129,6 +129,13 @@ impl Neuron for HodgkinHuxley {
         Parameter::new("E_L", "mV"),
         Parameter::new("v_theta", "mV"),
     ];
+    const VARIABLES: &'static [Parameter] = &[
+        Parameter::new("v", "mV"),
+        Parameter::new("m", "1"),
+        Parameter::new("h", "1"),
+        Parameter::new("n", "1"),
+    ];
+    const CURRENT: &'static str = "uA/cm2";
     const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
     type State<T: RealField + Copy> = [T; 4];
@@ -137,6 +144,10 @@ impl Neuron for HodgkinHuxley {
     fn params(&self) -> [f64; 8] {
         let Self { capacitance, g_na, g_k, g_l, e_na, e_k, e_l, v_theta } = *self;
         [capacitance, g_na, g_k, g_l, e_na, e_k, e_l, v_theta]
+    }
+
+    fn from_params(&[capacitance, g_na, g_k, g_l, e_na, e_k, e_l, v_theta]: &[f64; 8]) -> Self {
+        Self { capacitance, g_na, g_k, g_l, e_na, e_k, e_l, v_theta }
     }
 
     #[inline]

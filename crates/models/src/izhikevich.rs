@@ -92,6 +92,8 @@ impl Neuron for Izhikevich {
         Parameter::new("d", "mV/ms"),
         Parameter::new("v_theta", "mV"),
     ];
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "mV"), Parameter::new("u", "mV/ms")];
+    const CURRENT: &'static str = "mV/ms";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 2];
@@ -99,6 +101,10 @@ impl Neuron for Izhikevich {
 
     fn params(&self) -> [f64; 5] {
         [self.a, self.b, self.c, self.d, self.v_theta]
+    }
+
+    fn from_params(&[a, b, c, d, v_theta]: &[f64; 5]) -> Self {
+        Self { a, b, c, d, v_theta }
     }
 
     #[inline]

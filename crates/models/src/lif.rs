@@ -45,6 +45,10 @@ impl Neuron for Lif {
         [self.tau_v, self.v_theta, self.v_reset]
     }
 
+    fn from_params(&[tau_v, v_theta, v_reset]: &[f64; 3]) -> Self {
+        Self { tau_v, v_theta, v_reset }
+    }
+
     #[inline(always)]
     fn rhs<T: RealField + Copy>([tau_v, ..]: &[T; 3], [v]: &[T; 1], current: T) -> [T; 1] {
         [current - *v / *tau_v]

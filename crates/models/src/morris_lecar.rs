@@ -117,6 +117,8 @@ impl Neuron for MorrisLecar {
         Parameter::positive("phi", "1/ms"),
         Parameter::new("v_theta", "mV"),
     ];
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "mV"), Parameter::new("w", "1")];
+    const CURRENT: &'static str = "uA/cm2";
     const METHOD: Integration = Integration::RungeKutta4;
     const RELAXES: bool = true;
     type State<T: RealField + Copy> = [T; 2];
@@ -125,6 +127,12 @@ impl Neuron for MorrisLecar {
     fn params(&self) -> [f64; 13] {
         let Self { capacitance, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, v_theta } = *self;
         [capacitance, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, v_theta]
+    }
+
+    fn from_params(
+        &[capacitance, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, v_theta]: &[f64; 13],
+    ) -> Self {
+        Self { capacitance, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, v_theta }
     }
 
     #[inline]

@@ -65,7 +65,7 @@ impl<T: RealField + Copy> Reset<T> {
     }
 }
 
-/// Name, unit and sign of a neuron parameter.
+/// Name, unit and sign of a neuron parameter, or name and unit of a state variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// The field's usual symbol, as in `tau_v`.
@@ -128,6 +128,11 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// The parameters, in the order of [`Params`](Self::Params).
     const PARAMETERS: &'static [Parameter];
+    /// Names and units of the state variables, in the order of [`State`](Self::State): voltage first. A variable that has no name
+    /// here is called by its place, `x1` for the one behind the voltage.
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "1")];
+    /// Unit of the current `I`.
+    const CURRENT: &'static str = "1/ms";
     /// The method that is right for the equation, and that a network takes unless another one is asked for. Measure it: the
     /// spike times of one neuron at the step that it is meant for, against those at a hundredth of it. The figures for the
     /// models of this crate, with their steps, are on [its page](crate#which-method-and-which-step). A model whose resets are
@@ -143,6 +148,10 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 
     /// The parameter values.
     fn params(&self) -> Self::Params<f64>;
+
+    /// The neuron with these parameter values, [`params`](Self::params) backwards: what a description of a network by names and
+    /// numbers is turned into.
+    fn from_params(params: &Self::Params<f64>) -> Self;
 
     /// `f(x, I)`: the time derivative of the state, per ms.
     fn rhs<T: RealField + Copy>(params: &Self::Params<T>, x: &Self::State<T>, current: T) -> Self::State<T>;
@@ -223,6 +232,9 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 /// #     type Params<T: RealField + Copy> = [T; 1];
 /// #     fn params(&self) -> [f64; 1] {
 /// #         [1.0]
+/// #     }
+/// #     fn from_params(_: &[f64; 1]) -> Self {
+/// #         Self
 /// #     }
 /// #     fn rhs<T: RealField + Copy>(_: &[T; 1], &[v]: &[T; 1], current: T) -> [T; 1] {
 /// #         [current - v]

@@ -27,6 +27,10 @@ impl Neuron for Nif {
         []
     }
 
+    fn from_params(_: &[f64; 0]) -> Self {
+        Self
+    }
+
     #[inline(always)]
     fn rhs<T: RealField + Copy>(_: &[T; 0], _: &[T; 1], current: T) -> [T; 1] {
         [current]

@@ -58,6 +58,8 @@ impl Neuron for Qif {
         Parameter::new("v_theta", "mV"),
         Parameter::new("v_reset", "mV"),
     ];
+    const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "mV")];
+    const CURRENT: &'static str = "mV";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
     type State<T: RealField + Copy> = [T; 1];
@@ -65,6 +67,10 @@ impl Neuron for Qif {
 
     fn params(&self) -> [f64; 5] {
         [self.tau_v, self.v_rest, self.v_c, self.v_theta, self.v_reset]
+    }
+
+    fn from_params(&[tau_v, v_rest, v_c, v_theta, v_reset]: &[f64; 5]) -> Self {
+        Self { tau_v, v_rest, v_c, v_theta, v_reset }
     }
 
     #[inline]

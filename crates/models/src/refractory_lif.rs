@@ -52,6 +52,10 @@ impl Neuron for RefractoryLif {
         [self.tau_v, self.v_theta, self.v_reset, self.t_ref]
     }
 
+    fn from_params(&[tau_v, v_theta, v_reset, t_ref]: &[f64; 4]) -> Self {
+        Self { tau_v, v_theta, v_reset, t_ref }
+    }
+
     #[inline(always)]
     fn rhs<T: RealField + Copy>([tau_v, ..]: &[T; 4], [v]: &[T; 1], current: T) -> [T; 1] {
         [current - *v / *tau_v]

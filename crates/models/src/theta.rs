@@ -41,6 +41,10 @@ impl Neuron for Theta {
         [self.tau_v]
     }
 
+    fn from_params(&[tau_v]: &[f64; 1]) -> Self {
+        Self { tau_v }
+    }
+
     #[inline(always)]
     fn rhs<T: RealField + Copy>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
         // 1 + cos 2 pi v = 2 - s^2

@@ -130,6 +130,8 @@ fn check_relaxation<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCas
 fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCaseError> {
     let (params, x) = near::<N>(noise);
     prop_assert_eq!(N::PARAMETERS.len(), params.as_ref().len());
+    prop_assert_eq!(N::VARIABLES.len(), x.as_ref().len());
+    prop_assert_eq!(N::from_params(&params).params().as_ref(), params.as_ref());
     if let Reset::To { .. } = N::reset(&params) {
         prop_assert!(N::LOCATE != Locate::No, "{}: does not say how a reset is located in the step", N::NAME);
     } else {

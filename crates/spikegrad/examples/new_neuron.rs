@@ -34,6 +34,10 @@ impl Neuron for TermanWang {
         [self.tau_v, self.epsilon]
     }
 
+    fn from_params(&[tau_v, epsilon]: &[f64; 2]) -> Self {
+        Self { tau_v, epsilon }
+    }
+
     fn rhs<T: RealField + Copy>(&[tau_v, epsilon]: &[T; 2], &[v, w]: &[T; 2], current: T) -> [T; 2] {
         let cubic = real::<T>(3.0) * v - v * v * v + real(2.0);
         [(cubic - w + current) / tau_v, epsilon * (recovery(v).0 - w) / tau_v]
@@ -140,6 +144,10 @@ impl Neuron for Mistaken {
 
     fn params(&self) -> [f64; 2] {
         self.0.params()
+    }
+
+    fn from_params(params: &[f64; 2]) -> Self {
+        Self(TermanWang::from_params(params))
     }
 
     fn rhs<T: RealField + Copy>(params: &[T; 2], x: &[T; 2], current: T) -> [T; 2] {

@@ -41,6 +41,10 @@ impl Neuron for SodiumPotassium {
         [self.g_na, self.tau[0], self.tau[1]]
     }
 
+    fn from_params(&[g_na, tau_m, tau_n]: &[f64; 3]) -> Self {
+        Self { g_na, tau: [tau_m, tau_n] }
+    }
+
     fn rhs<T: RealField + Copy>(&[g_na, tau_m, tau_n]: &[T; 3], &[v, m, n]: &[T; 3], current: T) -> [T; 3] {
         let leak = real::<T>(G_L) * (v + real(80.0));
         let sodium = g_na * m * (v - real(60.0));
@@ -173,6 +177,10 @@ impl Neuron for Mistaken {
 
     fn params(&self) -> [f64; 3] {
         self.0.params()
+    }
+
+    fn from_params(params: &[f64; 3]) -> Self {
+        Self(SodiumPotassium::from_params(params))
     }
 
     fn rhs<T: RealField + Copy>(params: &[T; 3], x: &[T; 3], current: T) -> [T; 3] {

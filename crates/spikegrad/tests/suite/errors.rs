@@ -332,6 +332,10 @@ impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> Neuron for Cur
     fn params(&self) -> [f64; 0] {
         []
     }
+
+    fn from_params(_: &[f64; 0]) -> Self {
+        Self
+    }
     fn rhs<T: RealField + Copy>(_: &[T; 0], [v]: &[T; 1], current: T) -> [T; 1] {
         [current - *v * *v]
     }
