@@ -68,7 +68,8 @@ impl<T: Scalar> Network<T> {
                 if let Some(row) = weights[column.clone()].iter().position(|&w| sign.project(w) != w) {
                     let index = column.start + row;
                     let value = weights[index].to_subset_unchecked();
-                    return Err(Error::WrongSign { group, index, value, neuron, sign: sign.name() });
+                    let (name, sign) = (self.parameters.layout().name(group), sign.name());
+                    return Err(Error::WrongSign { group, name, index, value, neuron, sign });
                 }
             }
         }

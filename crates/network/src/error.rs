@@ -14,13 +14,51 @@ pub enum Error {
         /// What is missing.
         what: &'static str,
     },
-    /// Two populations or projections of one name.
+    /// Two populations, projections, models or parameters of one name.
     #[error("{what} `{name}` exists already: choose another name")]
     Duplicate {
+        /// Population, projection, model or parameter.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name that cannot be one.
+    #[error("a {what} cannot be called `{name}`: {why}; choose another name")]
+    Name {
         /// Population or projection.
         what: &'static str,
         /// The name.
         name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A value that a description does not give.
+    #[error(
+        "population `{population}` has no value for `{name}`, which {model} neurons have: give it one of each of {known}"
+    )]
+    MissingValue {
+        /// The population.
+        population: String,
+        /// The name of its model.
+        model: String,
+        /// The parameter or state variable.
+        name: String,
+        /// All that the model has.
+        known: String,
+    },
+    /// A value for what the model does not have.
+    #[error(
+        "population `{population}` has a value for `{name}`, which {model} neurons do not have: choose from {known}"
+    )]
+    UnknownValue {
+        /// The population.
+        population: String,
+        /// The name of its model.
+        model: String,
+        /// The parameter or state variable.
+        name: String,
+        /// All that the model has; `nothing` if there is none.
+        known: String,
     },
     /// A model with the name of another one.
     #[error(
@@ -30,12 +68,12 @@ pub enum Error {
         /// The population.
         population: String,
         /// The name of its model.
-        model: &'static str,
+        model: String,
     },
-    /// A population or a projection that does not exist.
+    /// A population, a projection, a model or a parameter that does not exist.
     #[error("there is no {what} `{name}`: choose one of {known}")]
     Unknown {
-        /// Population or projection.
+        /// What has no such name.
         what: &'static str,
         /// The name given.
         name: String,
@@ -130,7 +168,7 @@ pub enum Error {
     },
     /// A trial that brings its own initial state for a network that trains its initial state.
     #[error(
-        "the trial brings its own initial state, so that its cost does not depend on x_0, whose gradient is asked for: freeze \
+        "the trial brings its own initial state, so that its cost does not depend on the network's, whose gradient is asked for: freeze \
          `Group::Initial`, or set the trial's `initial` to `None`"
     )]
     InitialState,
@@ -209,10 +247,12 @@ pub enum Error {
     )]
     NoTargets,
     /// A value on a connection that the mask says does not exist.
-    #[error("{group} is masked at entry {index}, but its value is {value}: set it to zero")]
+    #[error("{name} is masked at entry {index}, but its value is {value}: set it to zero")]
     Masked {
         /// The group.
         group: Group,
+        /// Its name.
+        name: String,
         /// Which entry, column-major.
         index: usize,
         /// The value found there.
@@ -220,11 +260,13 @@ pub enum Error {
     },
     /// A weight of the sign that its presynaptic neuron does not have.
     #[error(
-        "{group} is {value} at entry {index}, but neuron {neuron} is {sign}: call `project`, or give the neuron another sign"
+        "{name} is {value} at entry {index}, but neuron {neuron} is {sign}: call `project`, or give the neuron another sign"
     )]
     WrongSign {
         /// The group.
         group: Group,
+        /// Its name.
+        name: String,
         /// Which entry, column-major.
         index: usize,
         /// The value found there.
@@ -235,10 +277,12 @@ pub enum Error {
         sign: &'static str,
     },
     /// A group that cannot have what was asked of it.
-    #[error("{group} has no mask: only W, U and O do")]
+    #[error("{name} has no mask: only weights that are a matrix, input.weight and readout.weight do")]
     NoMask {
         /// The group.
         group: Group,
+        /// Its name.
+        name: String,
     },
     /// A group that the network does not have.
     #[error("the network has no {group}: choose one of {known}")]

@@ -43,20 +43,23 @@ pub enum Group {
     Right(usize),
 }
 
+/// In words, for who does not know the network; in a network a group has a name, [`Entry::name`](crate::Entry::name).
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Weight(k) => write!(f, "W[{k}]"),
-            Self::Tau(k) => write!(f, "tau[{k}]"),
-            Self::Input => f.write_str("U"),
-            Self::Bias => f.write_str("I_o"),
-            Self::Readout => f.write_str("O"),
-            Self::Initial => f.write_str("x_0"),
-            Self::Neuron { population, parameter } => write!(f, "neuron[{population}][{parameter}]"),
-            Self::GateWidth(p) => write!(f, "gate_width[{p}]"),
-            Self::Delay(k) => write!(f, "delay[{k}]"),
-            Self::Left(k) => write!(f, "L[{k}]"),
-            Self::Right(k) => write!(f, "R[{k}]"),
+            Self::Weight(k) => write!(f, "weight of projection {k}"),
+            Self::Tau(k) => write!(f, "tau of projection {k}"),
+            Self::Input => f.write_str("input.weight"),
+            Self::Bias => f.write_str("bias"),
+            Self::Readout => f.write_str("readout.weight"),
+            Self::Initial => f.write_str("initial"),
+            Self::Neuron { population, parameter } => {
+                write!(f, "parameter {parameter} of population {population}")
+            }
+            Self::GateWidth(p) => write!(f, "gate_width of population {p}"),
+            Self::Delay(k) => write!(f, "delay of projection {k}"),
+            Self::Left(k) => write!(f, "left of projection {k}"),
+            Self::Right(k) => write!(f, "right of projection {k}"),
         }
     }
 }

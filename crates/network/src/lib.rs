@@ -3,6 +3,7 @@
 //! # What is here
 //!
 //! - [`Network`]: populations, projections, masks and [`Parameters`], in named [`Group`]s;
+//! - [`NetworkSpec`]: a network as data, in any format that `serde` writes; [`Models`]: the models that it may name;
 //! - [`Trial`] and [`Loss`]: what a network is run on and judged by;
 //! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
 //! - [`Recording`]: the traces and spikes of a run; [`WorkCounters`]: its work;
@@ -11,6 +12,7 @@
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
+mod assemble;
 mod builder;
 mod dale;
 mod domain;
@@ -20,6 +22,7 @@ mod feature;
 mod group;
 pub mod kernels;
 mod memory;
+mod named;
 mod network;
 mod parameters;
 mod placed;
@@ -29,6 +32,7 @@ mod rules;
 mod scalar;
 mod schemes;
 mod sign;
+mod spec;
 mod spike;
 mod trial;
 mod validate;
@@ -38,9 +42,10 @@ pub use error::Error;
 pub use event::{Event, fluctuating_currents, poisson_events};
 pub use feature::Feature;
 pub use group::Group;
+pub use named::{Domain, NamedParameter};
 pub use network::Network;
-pub use parameters::{Entry, Layout, Parameters};
-pub use populations::Population;
+pub use parameters::{Entry, Layout, Named, Parameters};
+pub use populations::{GateSpec, Models, Population, PopulationSpec};
 pub use projections::{Connections, Connector, Projection};
 pub use scalar::Scalar;
 pub use schemes::{
@@ -48,5 +53,6 @@ pub use schemes::{
     WorkCounters, pontryagin,
 };
 pub use sign::Sign;
+pub use spec::{NetworkSpec, SourceSpec, SpecDifference};
 pub use spike::Spike;
 pub use trial::{InitialState, Loss, NoLoss, Sample, SampleBar, Trial};

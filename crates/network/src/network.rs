@@ -12,7 +12,7 @@ use crate::memory;
 use crate::placed::Placed;
 use crate::populations::{Context, method_of};
 use crate::projections::{Connections, Delayed, Wire};
-use crate::{Error, Group, Parameters, Scalar, Sign};
+use crate::{Error, Group, Models, NetworkSpec, Parameters, Scalar, Sign};
 
 /// A network of gated-synapse spiking neurons: its structure and its parameters.
 ///
@@ -61,6 +61,8 @@ pub struct Network<T> {
     pub(crate) outputs: usize,
     /// The most bytes that one of its large vectors takes.
     pub(crate) memory_limit: usize,
+    /// What it was built from, without lists of connections, which are those of the wires.
+    pub(crate) description: Arc<NetworkSpec>,
 }
 
 impl<T: Scalar> Network<T> {
@@ -124,23 +126,20 @@ impl<T: Scalar> Network<T> {
         self.places.iter().map(|p| (p.name.as_str(), p.offset..p.offset + p.size))
     }
 
-    /// The structure, line by line: populations with their models and gates, then every group with its size. Two networks
-    /// of one structure can have each other's parameters.
-    pub fn structure(&self) -> Vec<String> {
-        let population = |p: &Placed| {
-            let (model, gate) = (p.loops.of::<T>().model(), p.shape.name());
-            format!("population {}: {} {model} neurons, {gate} gate", p.name, p.size)
-        };
-        let entry = |e: &crate::Entry| {
-            // One neuron has one delay in either case, but not the same one.
-            let of = match e.group {
-                Group::Delay(k) if self.wires[k].delayed == Delayed::Connections => ", of connections",
-                _ => "",
-            };
-            format!("{}: {} parameters{of}", e.name, e.range.len())
-        };
-        let groups = self.parameters.layout().entries().iter().map(entry);
-        self.places.iter().map(population).chain(groups).collect()
+    /// The most bytes that one large vector of the network or of its runs takes.
+    pub fn memory_limit(&self) -> usize {
+        self.memory_limit
+    }
+
+    /// Sets the most bytes that a recording, or what is on its way behind delays, may take, as
+    /// [`NetworkBuilder::memory_limit`](crate::NetworkBuilder::memory_limit) does; `None` for 16 GiB.
+    pub fn set_memory_limit(&mut self, bytes: Option<usize>) {
+        self.memory_limit = bytes.unwrap_or(memory::MEMORY_LIMIT);
+    }
+
+    /// The models of the network's populations, to build another network of them from a description.
+    pub fn models(&self) -> Models {
+        Models::of(self.places.iter().map(|place| place.loops))
     }
 
     /// Leaves a group's gradient at zero and, where that saves something, uncomputed; training does not move it.
@@ -189,11 +188,31 @@ impl<T: Scalar> Network<T> {
                 memory::collect(what, (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)))?
             }
         };
+        self.replace_frozen_entries(group, frozen);
+        Ok(())
+    }
+
+    /// Freezes the entries of a group for which `frozen` is true, as [`frozen_entries`](Self::frozen_entries) has them, and no
+    /// others.
+    ///
+    /// # Errors
+    /// If the network does not have the group, or it has another number of entries.
+    pub fn set_frozen_entries(&mut self, group: Group, frozen: &[bool]) -> Result<(), Error> {
+        let entry = self.check_group(group)?;
+        if frozen.len() != entry.range.len() {
+            let what = format!("the frozen entries of {}", entry.name);
+            return Err(Error::Shape { what, expected: entry.range.len(), found: frozen.len() });
+        }
+        let frozen = memory::collect("the list of frozen entries", frozen.iter().copied())?;
+        self.replace_frozen_entries(group, frozen);
+        Ok(())
+    }
+
+    fn replace_frozen_entries(&mut self, group: Group, frozen: Vec<bool>) {
         self.frozen_entries.retain(|(g, _)| *g != group);
         if frozen.contains(&true) {
             self.frozen_entries.push((group, Arc::new(frozen)));
         }
-        Ok(())
     }
 
     /// The connections that the entries of a group belong to one by one.
@@ -232,12 +251,12 @@ impl<T: Scalar> Network<T> {
     fn check_group(&self, group: Group) -> Result<&crate::Entry, Error> {
         let layout = self.parameters.layout();
         layout.entry(group).ok_or_else(|| {
-            let known = layout.entries().iter().map(|e| e.group.to_string()).collect::<Vec<_>>().join(", ");
+            let known = layout.entries().iter().map(|e| e.name.as_str()).collect::<Vec<_>>().join(", ");
             Error::NoGroup { group, known }
         })
     }
 
-    fn note_frozen(&mut self) {
+    pub(crate) fn note_frozen(&mut self) {
         let Self { places, frozen, .. } = self;
         for (population, place) in places.iter_mut().enumerate() {
             let mut neuron = (0..place.loops.of::<T>().parameters().len())
@@ -284,7 +303,7 @@ impl<T: Scalar> Network<T> {
             (Group::Weight(_) | Group::Input | Group::Readout, Some(entry)) if self.list(group).is_none() => {
                 entry
             }
-            _ => return Err(Error::NoMask { group }),
+            _ => return Err(Error::NoMask { group, name: self.parameters.layout().name(group) }),
         };
         let rows = entry.rows;
         let mask = (0..entry.range.len()).map(|i| exists(i % rows, i / rows));
@@ -350,7 +369,14 @@ impl<T: Scalar> Network<T> {
             inputs: self.inputs,
             outputs: self.outputs,
             memory_limit: self.memory_limit,
+            description: Arc::clone(&self.description),
         }
+    }
+
+    /// This network with numbers of any scalar.
+    pub fn to_scalar<U: Scalar>(&self) -> Network<U> {
+        let number = |x: T| -> f64 { x.to_subset_unchecked() };
+        self.convert(|x| U::from_subset(&number(x)))
     }
 
     /// This network in single precision.

@@ -15,7 +15,8 @@ use crate::{Error, Group, Scalar};
 pub struct Entry {
     /// The group.
     pub group: Group,
-    /// Its name in the field's symbols, as in `W[slow]` or `excitatory.tau_v`.
+    /// Its name, as in `slow.weight` or `excitatory.tau_v`. Tonic currents and initial states of all neurons are the groups
+    /// `bias` and `initial`, of which each population has a part with a name of its own, see [`Named`].
     pub name: String,
     /// Its range.
     pub range: Range<usize>,
@@ -23,10 +24,28 @@ pub struct Entry {
     pub rows: usize,
 }
 
+/// A parameter under its name, as in a state dict: `slow.weight`, `hidden.tau_v`, `hidden.bias`, `hidden.initial.v`,
+/// `input.weight`, `readout.weight`. The names of a network cover its flat vector, each number once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The group that it is, or is a part of.
+    pub group: Group,
+    /// Where it lies in the flat vector, column-major.
+    pub range: Range<usize>,
+    /// Its shape: `[rows, columns]` of a matrix, row = postsynaptic, or `[length]`.
+    pub shape: Vec<usize>,
+    /// Its unit, `1` where it has none.
+    pub unit: String,
+}
+
 /// The groups of a network in the order of the flat vector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     entries: Vec<Entry>,
+    names: Vec<Named>,
     len: usize,
     /// The number of parameters that was asked for, where `len` ends at the largest number of this machine.
     asked: u128,
@@ -38,7 +57,36 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn push(&mut self, group: Group, name: String, rows: usize, columns: usize) {
+    /// Adds a group that is one parameter, with its shape.
+    pub(crate) fn push(&mut self, group: Group, name: String, shape: &[usize], unit: &str) {
+        let columns = shape.get(1).copied().unwrap_or(1);
+        let range = self.push_group(group, name.clone(), shape[0], columns);
+        self.names.push(Named { name, group, range, shape: shape.to_vec(), unit: unit.to_owned() });
+    }
+
+    /// Names so many numbers of a group that lies at `start`, the first of which is number `from` of the group.
+    pub(crate) fn push_part(
+        &mut self,
+        group: Group,
+        name: String,
+        start: usize,
+        from: usize,
+        len: usize,
+        unit: &str,
+    ) {
+        let from = start.saturating_add(from);
+        let range = from..from.saturating_add(len);
+        self.names.push(Named { name, group, range, shape: vec![len], unit: unit.to_owned() });
+    }
+
+    /// Adds a group whose parts get their names by [`push_part`](Self::push_part).
+    pub(crate) fn push_group(
+        &mut self,
+        group: Group,
+        name: String,
+        rows: usize,
+        columns: usize,
+    ) -> Range<usize> {
         let range = self.len..self.len.saturating_add(rows.saturating_mul(columns));
         self.len = range.end;
         self.asked = self.asked.saturating_add(rows as u128 * columns as u128);
@@ -53,7 +101,8 @@ impl Layout {
             Group::Readout => self.readout = range.clone(),
             _ => {}
         }
-        self.entries.push(Entry { group, name, range, rows });
+        self.entries.push(Entry { group, name, range: range.clone(), rows });
+        range
     }
 
     /// Bytes that the parameters would take, were there enough memory.
@@ -64,6 +113,27 @@ impl Layout {
     /// Every group, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Every parameter under its name.
+    pub fn names(&self) -> &[Named] {
+        &self.names
+    }
+
+    /// The parameter of this name.
+    ///
+    /// # Errors
+    /// If there is none; the error lists the names that there are.
+    pub fn find(&self, name: &str) -> Result<&Named, Error> {
+        self.names.iter().find(|named| named.name == name).ok_or_else(|| {
+            let known = self.names.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(", ");
+            Error::Unknown { what: "parameter", name: name.to_owned(), known }
+        })
+    }
+
+    /// The name of a group, or its description where the network does not have it.
+    pub fn name(&self, group: Group) -> String {
+        self.entry(group).map_or_else(|| group.to_string(), |entry| entry.name.clone())
     }
 
     /// Where `group` lies, if the network has it.
@@ -118,6 +188,35 @@ impl<T: Scalar> Parameters<T> {
         &mut self.values
     }
 
+    /// The parameter of this name, column-major: [`Named::shape`] says what it is a matrix of.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// # use spikegrad_network::{Network, Population};
+    /// # let population = Population::new("hidden", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// let mut network = Network::builder().population(population).synapse("slow", 20.0).build()?;
+    /// network.parameters.get_mut("hidden.bias")?.fill(0.01);
+    /// assert_eq!(network.parameters.get("slow.tau")?, [20.0]);
+    /// let error = network.parameters.get("hidden.tau").unwrap_err().to_string();
+    /// assert!(error.contains("hidden.tau_v"), "{error}");
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no parameter of this name; the error lists the names that there are.
+    pub fn get(&self, name: &str) -> Result<&[T], Error> {
+        Ok(&self.values[self.layout.find(name)?.range.clone()])
+    }
+
+    /// The parameter of this name, as [`get`](Self::get) has it.
+    ///
+    /// # Errors
+    /// If there is no parameter of this name; the error lists the names that there are.
+    pub fn get_mut(&mut self, name: &str) -> Result<&mut [T], Error> {
+        let range = self.layout.find(name)?.range.clone();
+        Ok(&mut self.values[range])
+    }
+
     /// The entries of `group`, column-major; empty if the network does not have it.
     #[inline]
     pub fn group(&self, group: Group) -> &[T] {
@@ -138,9 +237,9 @@ impl<T: Scalar> Parameters<T> {
         let target = self.group_mut(group);
         if target.len() != values.len() {
             return Err(Error::Shape {
-                what: group.to_string(),
                 expected: target.len(),
                 found: values.len(),
+                what: self.layout.name(group),
             });
         }
         target.copy_from_slice(values);

@@ -4,6 +4,7 @@ use crate::Scalar;
 
 /// What a neuron does to its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sign {
     /// Its recurrent weights are not negative.
     Excitatory,

@@ -11,15 +11,15 @@ impl<T: Scalar> Network<T> {
     /// The first value that is not, with its name; signs of neurons whose weights are of low rank.
     pub fn validate(&self) -> Result<(), Error> {
         self.check_rules()?;
-        for entry in self.parameters.layout().entries() {
-            let values = &self.parameters.values()[entry.range.clone()];
+        for named in self.parameters.layout().names() {
+            let values = &self.parameters.values()[named.range.clone()];
             if let Some(index) = values.iter().position(|x| !x.is_finite()) {
-                return Err(Error::NonFinite { what: entry.name.clone(), index });
+                return Err(Error::NonFinite { what: named.name.clone(), index });
             }
-            let positive = self.is_positive(entry.group);
+            let positive = self.is_positive(named.group);
             if let Some(&value) = values.iter().find(|&&x| positive && x <= T::zero()) {
                 return Err(Error::NotPositive {
-                    what: entry.name.clone(),
+                    what: named.name.clone(),
                     value: value.to_subset_unchecked(),
                 });
             }
@@ -29,6 +29,7 @@ impl<T: Scalar> Network<T> {
             if let Some(index) = mask.iter().zip(values).position(|(&exists, &x)| !exists && x != T::zero()) {
                 return Err(Error::Masked {
                     group: *group,
+                    name: self.parameters.layout().name(*group),
                     index,
                     value: values[index].to_subset_unchecked(),
                 });

@@ -246,7 +246,7 @@ mod tests {
             let population = Population::new("nif", Nif, 2, GateShape::Box, 0.3);
             let mut network =
                 Network::builder().population(population).synapse("slow", 10.0).build().unwrap();
-            let loaded = spikegrad::tasks::load(&mut network, &path);
+            let loaded = spikegrad::tasks::load_into(&mut network, &path);
             loaded.map_err(|error| Error::experiment(spikegrad::tasks::Error::from(error)))?;
         }
         std::fs::write(path, b"spikegrd half").unwrap();

@@ -87,13 +87,14 @@ pub mod prelude {
         Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif, Reset, Theta,
     };
     pub use spikegrad_network::{
-        Connector, Event, Group, InitialState, Loss, Network, NoLoss, Parameters, PlainStep, Population,
-        Projection, Recording, Sample, SampleBar, Scalar, Sign, SplitStep, Trial, pontryagin,
+        Connector, Event, Group, InitialState, Loss, Models, Network, NetworkSpec, NoLoss, Parameters,
+        PlainStep, Population, Projection, Recording, Sample, SampleBar, Scalar, Sign, SplitStep, Trial,
+        pontryagin,
     };
     pub use spikegrad_tasks::{
         Batch, Checkpoint, Clip, Iteration, LearningRate, NetworkObjective, Observer, Optimiser, Pull,
         Purpose, QuadraticLoss, Schedule, Scheme, SumOfLosses, Task, TrainingOptions, TrainingStage,
-        UpdateRule, Validation, VoltageFloor, evaluate, generator, load, predictive_coding, progress_bar,
-        save, train,
+        UpdateRule, Validation, VoltageFloor, evaluate, generator, load, load_into, load_with,
+        predictive_coding, progress_bar, save, train,
     };
 }

@@ -169,7 +169,8 @@ fn check_clip<T: Scalar>(groups: &[Entry], clip: &[Option<T>]) -> Result<(), Err
     }
     for (entry, largest) in groups.iter().zip(clip) {
         if let Some(largest) = largest.filter(|&largest| !(largest >= T::zero())) {
-            return Err(Error::Clip { group: entry.group, value: largest.to_subset_unchecked() });
+            let (group, name, value) = (entry.group, entry.name.clone(), largest.to_subset_unchecked());
+            return Err(Error::Clip { group, name, value });
         }
     }
     Ok(())

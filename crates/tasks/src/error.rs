@@ -1,4 +1,6 @@
-//! What can go wrong in training and evaluation.
+//! What can go wrong in training and evaluation, and with files.
+
+use std::path::PathBuf;
 
 use spikegrad_integrators::{Divergence, RESOLVED_STEPS};
 
@@ -14,7 +16,7 @@ pub enum Error {
     Adjoint(#[from] spikegrad_adjoint::Error),
     /// A checkpoint or a saved network could not be written or read.
     #[error(transparent)]
-    Checkpoint(#[from] crate::CheckpointError),
+    Checkpoint(#[from] CheckpointError),
     /// A batch without trials.
     #[error("the batch is empty: give at least one trial")]
     EmptyBatch,
@@ -66,12 +68,14 @@ pub enum Error {
         why: Divergence,
     },
     /// A learning rate or a pull for a group that cannot be stepped.
-    #[error("the {what} name {group}, which {why}")]
+    #[error("the {what} name {name}, which {why}")]
     Untrainable {
         /// `rates` or `pulls`.
         what: &'static str,
         /// The group.
         group: spikegrad_network::Group,
+        /// Its name.
+        name: String,
         /// Why it cannot, and what to change.
         why: &'static str,
     },
@@ -85,12 +89,14 @@ pub enum Error {
         groups: String,
     },
     /// A group that is named twice.
-    #[error("{what} name {group} twice: it would be stepped twice in every iteration; leave one of them out")]
+    #[error("{what} name {name} twice: it would be stepped twice in every iteration; leave one of them out")]
     Twice {
         /// The option.
         what: &'static str,
         /// The group.
         group: spikegrad_network::Group,
+        /// Its name.
+        name: String,
     },
     /// A step that would take a parameter out of its domain. It was not taken.
     #[error(
@@ -132,11 +138,13 @@ pub enum Error {
     },
     /// A largest norm that nothing can be clipped at.
     #[error(
-        "the largest norm of {group} is {value}: give a number above zero, or `None` for a group that is not clipped"
+        "the largest norm of {name} is {value}: give a number above zero, or `None` for a group that is not clipped"
     )]
     Clip {
         /// The group.
         group: spikegrad_network::Group,
+        /// Its name.
+        name: String,
         /// Its largest norm.
         value: f64,
     },
@@ -159,6 +167,112 @@ pub enum Error {
         expected: usize,
         /// Length of the argument.
         found: usize,
+    },
+}
+
+/// Why a file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A directory, a device or a pipe.
+    #[error("{} is not a regular file: give the path of one", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file of something else.
+    #[error("{} is not a spikegrad file: give the path of one that `save` or a checkpoint wrote", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of another version of the format.
+    #[error(
+        "{} has version {found} of the format, written by {}, and this library reads {read}: read it with the release that wrote it",
+        path.display(),
+        by.as_deref().map_or_else(|| "another release".to_owned(), |by| format!("spikegrad {by}"))
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version of the format.
+        found: u32,
+        /// The version of the format that this library reads.
+        read: u32,
+        /// The version of the library that wrote it, where the file says it.
+        by: Option<String>,
+    },
+    /// A damaged file.
+    #[error("{} is damaged: its length or its checksum does not fit its contents; restore it from a copy, or delete the file or give another path to start anew", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A whole file with contents that this library does not write.
+    #[error("{} contradicts itself in {what}: restore it from a copy, or delete the file or give another path to start anew", path.display())]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What does not go together.
+        what: &'static str,
+    },
+    /// A file whose description of a network is none.
+    #[error("{} does not describe a network: {reason}; restore it from a copy, or write it again", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the description.
+        reason: String,
+    },
+    /// A network of numbers that files do not keep, such as dual numbers.
+    #[error("{} would hold numbers of {bytes} bytes: save a network of f32 or f64", path.display())]
+    Float {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of a number.
+        bytes: usize,
+    },
+    /// An array that is not what the description of the network says.
+    #[error("{} has {found} for `{name}`, expected {expected}: restore it from a copy, or write it again", path.display())]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// The name of the array.
+        name: String,
+        /// What the network needs.
+        expected: String,
+        /// What the file holds.
+        found: String,
+    },
+    /// Parameters that are none of a network: not finite, out of their domain, not zero where masked, of the wrong sign.
+    #[error("{} cannot hold this network: {source}", path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the network.
+        source: spikegrad_network::Error,
+    },
+    /// A file of another network, of other options or of another float type.
+    #[error("{} does not fit the {what}: it has `{found}`, expected `{expected}`; use it with what it was written by, delete the file, or give another path", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What this network or run is.
+        expected: String,
+        /// What the file holds.
+        found: String,
     },
 }
 

@@ -7,7 +7,7 @@
 //! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
 //! - [`train`]: [`TrainingOptions`], [`Optimiser`], [`Schedule`], [`Clip`];
 //! - [`Finding`]: whether what was trained can be trusted;
-//! - [`save`], [`load`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
+//! - [`save`], [`load`], [`load_with`], [`load_into`], [`describe`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
 //! - [`NetworkObjective`]: a network for the gradient check.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
@@ -21,19 +21,21 @@ mod evaluate;
 mod file;
 mod findings;
 mod loss;
+mod network_file;
 mod objective;
 mod observer;
 mod optimiser;
 mod options;
 pub mod predictive_coding;
+mod safetensors;
 mod task;
 mod train;
 mod validation;
 
 pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
-pub use checkpoint::{Checkpoint, CheckpointError, load, save};
+pub use checkpoint::{Checkpoint, describe, load, load_into, load_with, save};
 pub use clip::{Clip, RunningQuantile, clip_norm};
-pub use error::Error;
+pub use error::{CheckpointError, Error};
 pub use evaluate::evaluate;
 pub use file::write_whole;
 pub use findings::{Finding, GRAZING_SPIKES, SHORT_CROSSINGS};

@@ -410,7 +410,7 @@ impl<T: Scalar> Optimiser<T> {
             } else {
                 continue;
             };
-            let name = layout.entry(group).map_or_else(|| group.to_string(), |e| e.name.clone());
+            let name = layout.name(group);
             return Err(Error::Step {
                 iteration: self.steps(),
                 what: format!("{what}{name}"),
@@ -453,16 +453,18 @@ fn check_groups<T: Scalar>(
 ) -> Result<(), Error> {
     let mut seen = Vec::new();
     for group in groups {
-        let why = match network.parameters.layout().entry(group) {
+        let layout = network.parameters.layout();
+        let name = layout.name(group);
+        let why = match layout.entry(group) {
             None => "the network does not have: remove it",
             Some(_) if !network.is_trainable(group) => "is frozen: remove it, or unfreeze it",
-            Some(_) if seen.contains(&group) => return Err(Error::Twice { what, group }),
+            Some(_) if seen.contains(&group) => return Err(Error::Twice { what, group, name }),
             Some(_) => {
                 seen.push(group);
                 continue;
             }
         };
-        return Err(Error::Untrainable { what, group, why });
+        return Err(Error::Untrainable { what, group, name, why });
     }
     Ok(())
 }
@@ -596,7 +598,7 @@ mod tests {
         let twice = [1e-3, 1e-2].map(|rate| LearningRate { group: Group::Bias, rate });
         let refused = |error: Error, what: &str| {
             assert!(matches!(error, Error::Twice { group: Group::Bias, .. }), "{error}");
-            assert!(error.to_string().starts_with(&format!("{what} name I_o twice")), "{error}");
+            assert!(error.to_string().starts_with(&format!("{what} name bias twice")), "{error}");
         };
         refused(Optimiser::new(&network, UpdateRule::ADAM, &twice).expect_err("refused"), "rates");
         let optimiser = Optimiser::new(&network, UpdateRule::ADAM, &[]).expect("an optimiser");
@@ -621,7 +623,7 @@ mod tests {
             gradient.values_mut().fill(slope);
             let error = optimiser.step(&mut stepped, &gradient, 1.0).expect_err("refused");
             assert!(matches!(error, Error::Step { iteration: 0, value: v, .. } if v == value), "{error}");
-            let name = if rates == tau { "tau[slow]" } else { "I_o" };
+            let name = if rates == tau { "slow.tau" } else { "bias" };
             assert!(error.to_string().contains(&format!("would take {name} at entry 0 to")), "{error}");
             assert_eq!((&stepped.parameters, optimiser.steps()), (&network.parameters, 0));
             // It goes on as one that never saw that gradient.
@@ -648,7 +650,7 @@ mod tests {
         gradient.group_mut(Group::Bias)[2] = 1e21;
         let before = network.parameters.clone();
         let error = optimiser.step(&mut network, &gradient, 1.0).expect_err("refused").to_string();
-        assert!(error.contains("the second moment of I_o at entry 2 to inf"), "{error}");
+        assert!(error.contains("the second moment of bias at entry 2 to inf"), "{error}");
         assert_eq!(network.parameters, before);
     }
 

@@ -4,14 +4,14 @@ use spikegrad_adjoint::Sweep;
 use spikegrad_integrators::{EventLog, is_granted};
 use spikegrad_network::{Event, Group, Network, Parameters, Sample, Scalar, SplitStep, Trial};
 
-use crate::checkpoint::{self, Checkpoint, CheckpointError, Origin, Training};
+use crate::checkpoint::{self, Checkpoint, Origin, Training};
 use crate::clip::RunningQuantile;
 use crate::evaluate::validate;
 use crate::task::{Purpose, TrainingStage, generator};
 use crate::validation::{Course, Next};
 use crate::{
-    Batch, BatchResult, Clip, Error, Iteration, JUDGED_CROSSINGS, Observer, Optimiser, Task, TrainingOptions,
-    file,
+    Batch, BatchResult, CheckpointError, Clip, Error, Iteration, JUDGED_CROSSINGS, Observer, Optimiser, Task,
+    TrainingOptions, file,
 };
 
 /// Trains `network` on `task` and returns what every iteration did.
@@ -437,7 +437,7 @@ mod tests {
 
     use super::*;
     use crate::predictive_coding::PredictiveCoding;
-    use crate::{LearningRate, QuadraticLoss, Schedule, UpdateRule, load, progress_bar};
+    use crate::{LearningRate, QuadraticLoss, Schedule, UpdateRule, load_into as load, progress_bar};
 
     /// The readout is to follow an input of random height.
     #[derive(Clone)]
@@ -665,11 +665,11 @@ mod tests {
             assert!(matches!(&error, Error::NoWeights { groups: named } if named == groups), "{error}");
             assert_eq!(network.parameters, before);
         };
-        refused(network(), &options(3), "W[slow], U, I_o, O");
+        refused(network(), &options(3), "slow.weight, input.weight, bias, readout.weight");
         let mut quiet = network();
         quiet.parameters.bias_mut().fill(-0.01);
         quiet.parameters.readout_mut().fill(1.0);
-        refused(quiet, &options(3), "W[slow], U");
+        refused(quiet, &options(3), "slow.weight, input.weight");
         // It fires, and nobody looks.
         let mut unread = driven();
         unread.parameters.readout_mut().fill(0.0);
@@ -677,7 +677,7 @@ mod tests {
         let blind = Follow { loss: QuadraticLoss { lambda: 0.0 }, ..Follow::default() };
         let error = train(&mut unread, &blind, &TrainingOptions { rates, ..options(3) }, &mut ())
             .expect_err("refused");
-        assert!(matches!(&error, Error::NoWeights { groups } if groups == "I_o, O"), "{error}");
+        assert!(matches!(&error, Error::NoWeights { groups } if groups == "bias, readout.weight"), "{error}");
     }
 
     #[test]

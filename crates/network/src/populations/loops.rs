@@ -1,6 +1,7 @@
 //! The loops over the neurons of a population, behind which the type of its model disappears: once per population and step, so that
 //! a network holds any mixture and its loops still inline the equations.
 
+use std::any::TypeId;
 use std::fmt::Debug;
 
 use num_dual::Dual64;
@@ -82,6 +83,14 @@ pub(crate) trait Facts: Debug + Send + Sync {
     fn model(&self) -> &'static str;
     fn dim(&self) -> usize;
     fn parameters(&self) -> &'static [Parameter];
+    /// Names and units of the state variables, as far as the model says them.
+    fn variables(&self) -> &'static [Parameter];
+    /// Unit of the current.
+    fn current(&self) -> &'static str;
+    /// A resting state of neurons with these parameters.
+    fn rest(&self, parameters: &[f64]) -> Vec<f64>;
+    /// What tells models of one name apart.
+    fn id(&self) -> TypeId;
     /// The method that the model names.
     fn integration(&self) -> Integration;
     /// How the model's resets are located inside a step.

@@ -16,5 +16,7 @@ mod step;
 
 pub(crate) use block::{Block, BlockMut, Offsets};
 pub(crate) use loops::{Context, Flow, FlowBar, ModelLoops, ParameterBar, PopulationLoops, method_of};
-pub use population::Population;
+pub(crate) use population::variable_names;
+pub use population::{GateSpec, Population, PopulationSpec};
+pub use registry::Models;
 pub(crate) use released::Released;

@@ -1,5 +1,6 @@
 //! The loops over neurons of a model: what it says of itself, its start, and what a step did to each neuron.
 
+use std::any::TypeId;
 use std::marker::PhantomData;
 
 use spikegrad_integrators::EventLog;
@@ -34,6 +35,23 @@ impl<N: NeuronVjp> Facts for Model<N> {
 
     fn parameters(&self) -> &'static [Parameter] {
         N::PARAMETERS
+    }
+
+    fn variables(&self) -> &'static [Parameter] {
+        N::VARIABLES
+    }
+
+    fn current(&self) -> &'static str {
+        N::CURRENT
+    }
+
+    fn rest(&self, parameters: &[f64]) -> Vec<f64> {
+        let parameters = N::Params::<f64>::from_fn(|i| parameters.get(i).copied().unwrap_or_default());
+        N::from_params(&parameters).rest().as_ref().to_vec()
+    }
+
+    fn id(&self) -> TypeId {
+        TypeId::of::<N>()
     }
 
     fn integration(&self) -> Integration {

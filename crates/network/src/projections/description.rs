@@ -1,7 +1,33 @@
 //! A projection as it is described before there is a network.
 
+use serde::{Deserialize, Serialize};
+
 use super::connector::Connector;
 use super::wire::Delayed;
+
+/// The populations that a projection comes from and goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Between {
+    pub(crate) pre: String,
+    pub(crate) post: String,
+}
+
+/// The delays of a projection, ms, and whose they are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Delay {
+    Axonal(f64),
+    Connection(f64),
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_all_to_all(connector: &Connector) -> bool {
+    *connector == Connector::AllToAll
+}
 
 /// A projection: synapses of one kind from the neurons of a population, or of all, to those of a population, or of all. Traces
 /// belong to its presynaptic neurons and currents to its postsynaptic ones; between them stand its weights, `N_post x N_pre`.
@@ -20,17 +46,25 @@ use super::wire::Delayed;
 /// assert_eq!(network.parameters.weight(0).shape(), (10, 100));
 /// # Ok::<(), spikegrad_network::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+/// A projection is data: in text it has a `name` and a `tau`, and may have `tau_per_neuron`, `rank`, `autapses`, `between`, `delay`
+/// (`{ axonal = 1.5 }` or `{ connection = 1.5 }`) and a `connector`, see [`NetworkSpec`](crate::NetworkSpec).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Projection {
     pub(crate) name: String,
     pub(crate) tau: f64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) tau_per_neuron: bool,
-    /// The populations that it comes from and goes to; `None` for all neurons.
-    pub(crate) ends: Option<(String, String)>,
-    pub(crate) delayed: Delayed,
-    pub(crate) delay: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rank: Option<usize>,
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub(crate) autapses: bool,
+    /// The populations that it comes from and goes to; `None` for all neurons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) between: Option<Between>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delay: Option<Delay>,
+    #[serde(default, skip_serializing_if = "is_all_to_all")]
     pub(crate) connector: Connector,
 }
 
@@ -41,9 +75,8 @@ impl Projection {
             name: name.to_owned(),
             tau,
             tau_per_neuron: false,
-            ends: None,
-            delayed: Delayed::Not,
-            delay: 0.0,
+            between: None,
+            delay: None,
             rank: None,
             autapses: true,
             connector: Connector::AllToAll,
@@ -53,7 +86,7 @@ impl Projection {
     /// Lets the projection come from the population `pre` and go to the population `post`, which may be the same one.
     #[must_use]
     pub fn between(mut self, pre: &str, post: &str) -> Self {
-        self.ends = Some((pre.to_owned(), post.to_owned()));
+        self.between = Some(Between { pre: pre.to_owned(), post: post.to_owned() });
         self
     }
 
@@ -103,7 +136,7 @@ impl Projection {
     /// ```
     #[must_use]
     pub fn axonal_delays(mut self, delay: f64) -> Self {
-        (self.delayed, self.delay) = (Delayed::Axonal, delay);
+        self.delay = Some(Delay::Axonal(delay));
         self
     }
 
@@ -112,7 +145,7 @@ impl Projection {
     /// product over a column.
     #[must_use]
     pub fn connection_delays(mut self, delay: f64) -> Self {
-        (self.delayed, self.delay) = (Delayed::Connections, delay);
+        self.delay = Some(Delay::Connection(delay));
         self
     }
 
@@ -149,5 +182,19 @@ impl Projection {
     /// The projection's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Which pairs of neurons it connects.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Whose its delays are, and the value that they begin with, ms.
+    pub(crate) fn delays(&self) -> (Delayed, f64) {
+        match self.delay {
+            None => (Delayed::Not, 0.0),
+            Some(Delay::Axonal(delay)) => (Delayed::Axonal, delay),
+            Some(Delay::Connection(delay)) => (Delayed::Connections, delay),
+        }
     }
 }

@@ -16,6 +16,7 @@ mod wire;
 
 pub use connector::{Connections, Connector};
 pub(crate) use delayed::Delays;
+pub(crate) use description::Between;
 pub use description::Projection;
 pub(crate) use low_rank::LowRank;
 pub(crate) use pathway::{Path, Pathway};

@@ -9,7 +9,7 @@ use crate::Scalar;
 use crate::kernels::{axpy, dot};
 
 /// Whose the delays of a projection are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Delayed {
     /// Nobody's: charge arrives in the step in which it is released.
     #[default]
@@ -18,6 +18,17 @@ pub(crate) enum Delayed {
     Axonal,
     /// One for each connection.
     Connections,
+}
+
+impl Delayed {
+    /// Whose the delays are, in words.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Not => "none",
+            Self::Axonal => "axonal",
+            Self::Connections => "connection",
+        }
+    }
 }
 
 /// A projection in a network.

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use spikegrad_integrators::{EventLog, Step, StepVjp};
 use spikegrad_models::{GateShape, Lif, MorrisLecar, NeuronVjp, Nif, Theta, for_each_neuron};
 use spikegrad_network::{
-    Error, Group, Loss, Network, Parameters, Population, Sample, SampleBar, SplitStep, SplitTape, Trial,
+    Domain, Error, Group, Loss, Network, NetworkSpec, Parameters, Population, Sample, SampleBar, Sign,
+    SplitStep, SplitTape, Trial,
 };
 
 /// `|o|^2 + |s|^2`, halved.
@@ -203,7 +204,12 @@ fn groups_that_the_network_does_not_have_are_not_frozen() {
         for refused in [network.freeze(group), network.unfreeze(group)] {
             let error = refused.expect_err("refused");
             assert!(matches!(&error, Error::NoGroup { group: named, .. } if *named == group));
-            assert!(error.to_string().contains(": choose one of W[0], W[1], U, I_o, O, tau[0],"), "{error}");
+            assert!(
+                error.to_string().contains(
+                    ": choose one of slow.weight, fast.weight, input.weight, bias, readout.weight, slow.tau,"
+                ),
+                "{error}"
+            );
         }
         assert!(network.freeze_entries(group, |_, _| true).is_err());
     }
@@ -284,4 +290,90 @@ fn every_model_is_projected_in_both_precisions() {
         };
     }
     for_each_neuron!(tests);
+}
+
+#[test]
+fn every_number_has_one_name() {
+    let network = network(&[0.3]);
+    let mut owners = vec![0; network.parameters.values().len()];
+    for parameter in network.named_parameters() {
+        assert_eq!(parameter.shape.iter().product::<usize>(), parameter.range.len(), "{}", parameter.name);
+        let group = network.parameters.layout().range(parameter.group);
+        assert!(group.start <= parameter.range.start && parameter.range.end <= group.end);
+        parameter.range.for_each(|i| owners[i] += 1);
+    }
+    assert!(owners.iter().all(|&names| names == 1), "{owners:?}");
+    let of = |name: &str| {
+        let parameter = network.parameter(name).expect("a name");
+        (parameter.shape.to_vec(), parameter.unit.to_owned(), parameter.domain)
+    };
+    assert_eq!(of("slow.weight"), (vec![5, 5], "1".into(), Domain::Any));
+    assert_eq!(of("slow.tau"), (vec![1], "ms".into(), Domain::Positive));
+    assert_eq!(of("lif.v_theta"), (vec![1], "1".into(), Domain::Any));
+    assert_eq!(of("theta.gate_width"), (vec![1], "1".into(), Domain::Zone));
+    assert_eq!(of("theta.initial.v"), (vec![2], "1".into(), Domain::Any));
+    assert_eq!(of("lif.initial.v"), (vec![1], "1".into(), Domain::BelowThreshold));
+    assert_eq!(of("theta.bias"), (vec![2], "1/ms".into(), Domain::Any));
+    let mut signed = network.clone();
+    signed.set_signs(|neuron| (neuron == 1).then_some(Sign::Excitatory));
+    assert_eq!(signed.parameter("fast.weight").expect("a name").domain, Domain::SignOfNeuron);
+    // Each population has its part of the group of all neurons.
+    assert_eq!(network.parameters.get("lif.bias").expect("a name"), &network.parameters.bias()[4..]);
+    let cells = Population::new("cells", MorrisLecar::default(), 2, GateShape::Box, 20.0);
+    let cells = Network::builder().population(cells).synapse("slow", 5.0).build().expect("a network");
+    let w = cells.parameter("cells.initial.w").expect("a name");
+    assert_eq!((w.range.len(), w.unit, w.domain), (2, "1", Domain::Any));
+    assert_eq!(cells.parameter("slow.weight").expect("a name").unit, "uA/cm2 ms");
+}
+
+#[test]
+fn names_that_would_be_two_parameters_are_refused() {
+    let build = |population: &str, projection: &str| {
+        let population = Population::new(population, Nif, 2, GateShape::Box, 0.3);
+        Network::builder().population(population).synapse(projection, 5.0).build().map(|_| ())
+    };
+    let message = |population, projection| build(population, projection).expect_err("refused").to_string();
+    assert_eq!(message("a", "a"), "population or projection `a` exists already: choose another name");
+    for name in ["input", "readout"] {
+        let why = "the network's own weights of input and readout have this name; choose another name";
+        assert_eq!(message("a", name), format!("a projection cannot be called `{name}`: {why}"));
+        assert_eq!(message(name, "b"), format!("a population cannot be called `{name}`: {why}"));
+    }
+    for name in ["", "a.b"] {
+        assert!(matches!(build("c", name), Err(Error::Name { what: "projection", .. })));
+        assert!(matches!(build(name, "c"), Err(Error::Name { what: "population", .. })));
+    }
+}
+
+#[test]
+fn descriptions_with_wrong_names_say_which_there_are() {
+    let spec = |parameters: &str, more: &str| -> NetworkSpec {
+        toml::from_str(&format!(
+            "{more}\n[[populations]]\nname = \"a\"\nmodel = \"LIF\"\nsize = 2\n\
+             gate = {{ shape = \"box\", width = 0.3 }}\nparameters = {{ {parameters} }}\n\
+             [[projections]]\nname = \"slow\"\ntau = 5.0\n"
+        ))
+        .expect("a description")
+    };
+    let message = |spec: NetworkSpec| spec.build().expect_err("refused").to_string();
+    let good = "tau_v = 20.0, v_theta = 1.0, v_reset = 0.0";
+    assert!(spec(good, "").build().is_ok());
+    assert_eq!(
+        message(spec("tau_v = 20.0, v_theta = 1.0", "")),
+        "population `a` has no value for `v_reset`, which LIF neurons have: give it one of each of tau_v, v_theta, v_reset"
+    );
+    assert_eq!(
+        message(spec("tau_v = 20.0, v_theta = 1.0, v_reset = 0.0, b = 1.0", "")),
+        "population `a` has a value for `b`, which LIF neurons do not have: choose from tau_v, v_theta, v_reset"
+    );
+    assert_eq!(
+        message(spec(good, "frozen = [\"slow.weigth\"]")),
+        "there is no group of parameters `slow.weigth`: choose one of slow.weight, input.weight, bias, readout.weight, \
+         slow.tau, a.tau_v, a.v_theta, a.v_reset, a.gate_width, initial"
+    );
+    let mut other = spec(good, "");
+    other.populations[0].model = "lif".into();
+    assert!(message(other).starts_with("there is no model `lif`: choose one of NIF, theta, LIF"));
+    let network = spec(good, "frozen = [\"bias\"]").build().expect("a network");
+    assert!(!network.is_trainable(Group::Bias) && network.is_trainable(Group::Tau(0)));
 }

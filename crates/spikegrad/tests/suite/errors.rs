@@ -95,17 +95,17 @@ fn values_out_of_their_domain() {
     refused!(
         one().synapse("slow", 0.0).build(),
         Error::NotPositive { .. },
-        "tau[slow] = 0: give a positive, finite number"
+        "slow.tau = 0: give a positive, finite number"
     );
     refused!(
         one().synapse("slow", -5.0).build(),
         Error::NotPositive { .. },
-        "tau[slow] = -5: give a positive, finite number"
+        "slow.tau = -5: give a positive, finite number"
     );
     refused!(
         one().synapse("slow", f64::NAN).build(),
         Error::NonFinite { .. },
-        "tau[slow] has a non-finite value at index 0: remove it"
+        "slow.tau has a non-finite value at index 0: remove it"
     );
     refused!(
         builder(Theta { tau_v: -25.0 }, 0.3).build(),
@@ -151,7 +151,7 @@ fn parameters_that_are_not_what_the_network_needs() {
     refused!(
         weights.parameters.set(Group::Weight(1), &[0.0; 8]),
         Error::Shape { .. },
-        "W[1]: give 9 entries, not 8"
+        "fast.weight: give 9 entries, not 8"
     );
     refused!(
         weights.parameters.set(Group::Readout, &[0.0; 4]),
@@ -162,14 +162,14 @@ fn parameters_that_are_not_what_the_network_needs() {
     for step in
         [SplitStep::new(&weights, 1.0).map(|_| ()), PlainStep::new(&weights, 1.0, tableau::RK4).map(|_| ())]
     {
-        refused!(step, Error::NonFinite { .. }, "W[fast] has a non-finite value at index 2: remove it");
+        refused!(step, Error::NonFinite { .. }, "fast.weight has a non-finite value at index 2: remove it");
     }
     let mut infinite = network();
     infinite.parameters.bias_mut()[1] = f64::INFINITY;
     refused!(
         infinite.validate(),
         Error::NonFinite { .. },
-        "I_o has a non-finite value at index 1: remove it"
+        "cells.bias has a non-finite value at index 1: remove it"
     );
 
     let mut masked = builder(Nif, 0.3).change("fast", |p| p.without_autapses()).build().expect("a network");
@@ -177,12 +177,12 @@ fn parameters_that_are_not_what_the_network_needs() {
     refused!(
         masked.validate(),
         Error::Masked { .. },
-        "W[1] is masked at entry 4, but its value is 0.5: set it to zero"
+        "fast.weight is masked at entry 4, but its value is 0.5: set it to zero"
     );
     refused!(
         masked.set_mask(Group::Bias, |_, _| true),
         Error::NoMask { .. },
-        "I_o has no mask: only W, U and O do"
+        "bias has no mask: only weights that are a matrix, input.weight and readout.weight do"
     );
 }
 
@@ -506,13 +506,13 @@ fn largest_norms_that_nothing_can_be_clipped_at() {
     refused!(
         with(&clip),
         TaskError::Clip { .. },
-        "the largest norm of W[1] is NaN: give a number above zero, or `None` for a group that is not clipped"
+        "the largest norm of fast.weight is NaN: give a number above zero, or `None` for a group that is not clipped"
     );
     clip[1] = Some(-0.5);
     refused!(
         with(&clip),
         TaskError::Clip { .. },
-        "the largest norm of W[1] is -0.5: give a number above zero, or `None` for a group that is not clipped"
+        "the largest norm of fast.weight is -0.5: give a number above zero, or `None` for a group that is not clipped"
     );
 }
 
@@ -588,12 +588,12 @@ fn options_out_of_their_domain() {
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Tau(0), rate: 1e-3 }]),
         TaskError::Untrainable { .. },
-        "the rates name tau[0], which is frozen: remove it, or unfreeze it"
+        "the rates name slow.tau, which is frozen: remove it, or unfreeze it"
     );
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Weight(2), rate: 1e-3 }]),
         TaskError::Untrainable { .. },
-        "the rates name W[2], which the network does not have: remove it"
+        "the rates name weight of projection 2, which the network does not have: remove it"
     );
     refused!(
         with(|o| o.h = 0.0),

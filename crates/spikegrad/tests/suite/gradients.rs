@@ -317,7 +317,7 @@ fn catch_planted_errors(model: &Model) {
         let range = of(&group.name).expect("a group of the layout");
         let mut flaws = vec![Flaw::Sign(range.clone())];
         // What the initial state and the gate's width get comes, for some models, from the start alone.
-        if group.name != "x_0" {
+        if group.name != "initial" {
             flaws.extend([Flaw::Dropped(range.clone()), Flaw::Scale(range)]);
         }
         for flaw in flaws {
@@ -367,7 +367,7 @@ fn a_check_that_compared_nothing_is_no_pass() {
     problem.network.freeze(Group::Initial).expect("a group");
     problem.trial.initial = Some(InitialState { x, s: vec![0.02; 2 * neurons] });
     let report = GradientCheck::default().run(&mut Spoilt::new(&problem, Flaw::None)).expect("a check");
-    assert!(report.passed() && report.not_compared().any(|group| group.name == "I_o"), "{report}");
+    assert!(report.passed() && report.not_compared().any(|group| group.name == "bias"), "{report}");
     assert!(report.to_string().contains("nothing is known of the gradient by"), "{report}");
 }
 
@@ -376,7 +376,7 @@ fn a_check_that_compared_nothing_is_no_pass() {
 fn a_missing_saltation_factor_is_caught() {
     let problem = problem(&[&Model::of::<Lif>()], GateShape::RaisedCosine, &example());
     let report = GradientCheck::default().run(&mut Spoilt::new(&problem, Flaw::Saltation)).expect("a check");
-    for group in ["I_o", "x_0", "p0.tau_v"] {
+    for group in ["bias", "initial", "p0.tau_v"] {
         let found = report.groups.iter().find(|g| g.name == group).expect("a group");
         assert!(found.mismatches > 0, "{group}: {report}");
     }

@@ -6,7 +6,7 @@ use spikegrad::models::GateShape;
 use spikegrad::network::{Group, Network};
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
 use spikegrad::tasks::{
-    Checkpoint, Error, Iteration, Observer, Pull, TrainingOptions, Validation, load, train,
+    Checkpoint, Error, Iteration, Observer, Pull, TrainingOptions, Validation, load_into, train,
 };
 
 fn task() -> PredictiveCoding {
@@ -112,7 +112,7 @@ fn steered_training_goes_on_to_the_same_bits_and_its_file_has_the_best_network()
     assert_eq!(train(&mut resumed, &task(), &with(), &mut ()).expect("trained"), history);
     assert_eq!(resumed.parameters, whole.parameters);
     let mut loaded = start();
-    load(&mut loaded, &path).expect("loaded");
+    load_into(&mut loaded, &path).expect("loaded");
     assert_eq!(loaded.parameters, whole.parameters);
     assert_eq!(train(&mut start(), &task(), &with(), &mut ()).expect("nothing left to do"), history);
 }

@@ -37,7 +37,7 @@ fn driven(kind: usize, hold: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     (trial.samples, trial.targets) = (40, trial.targets[..80].to_vec());
     trial.inputs.truncate(40);
     trial.currents = fluctuating_currents(40, 9, trial.interval, (0.0, 0.02), 3.0, rng);
-    trial.events = poisson_events(0..11, 80.0, trial.duration(), 1.0, rng);
+    trial.events = poisson_events(0..11, 200.0, trial.duration(), 1.0, rng);
     trial.events.iter_mut().for_each(|event| event.charge = 1.0 + 0.3 * normal(rng));
     assert!(trial.events.len() > 10);
     (network, trial)
@@ -144,7 +144,7 @@ fn an_event_is_a_spike_of_a_neuron() {
     let mut driven =
         driven.projection(Projection::new("w", 6.0).between("pre", "post")).build().expect("a network");
     for network in [&mut firing, &mut driven] {
-        network.parameters.weight_mut(0).fill(0.4);
+        network.parameters.weight_mut(0).fill(4.0);
     }
     firing.parameters.bias_mut()[0] = 0.12;
     let scheme = SplitStep::new(&firing, H).expect("a scheme");

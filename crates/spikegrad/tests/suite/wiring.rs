@@ -15,7 +15,7 @@ use spikegrad::network::{
 };
 use spikegrad::tasks::{
     LearningRate, NetworkObjective, Optimiser, Pull, Purpose, QuadraticLoss, Scheme, UpdateRule, generator,
-    load, save,
+    load_into, save,
 };
 
 const H: f64 = 0.5;
@@ -442,7 +442,7 @@ fn delays_and_signs_are_kept_in_files() {
     let (network, _) = random(Theta::default(), 4, false, 6);
     save(&network, &path).expect("a file");
     let (mut other, _) = random(Theta::default(), 4, false, 7);
-    load(&mut other, &path).expect("the same structure");
+    load_into(&mut other, &path).expect("the same structure");
     assert_eq!(other.parameters, network.parameters);
     assert_eq!(other.mask(Group::Delay(2)), network.mask(Group::Delay(2)));
 }
