@@ -5,7 +5,7 @@ use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::{Curriculum, DelayedXor};
 use spikegrad::tasks::{Purpose, TrainingOptions, generator, train};
 
-use super::scoring::{Gated, score};
+use super::scoring::{Draw, Gated, score};
 use super::{TESTS, training};
 use crate::Error;
 use crate::experiments::Context;
@@ -97,7 +97,7 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
                 let level = history.iter().map(|done| done.level).fold(0.0, f64::max);
                 let gated = Gated { network, h: options.h };
                 let [standard, controlled] =
-                    [0, 1].map(|k| score(&gated, &TESTS[k].task(), held_out, context.seed));
+                    [0, 1].map(|k| score(&gated, &TESTS[k].task(), held_out, Draw::test(context.seed)));
                 let (standard, controlled) = (standard?, controlled?);
                 row.push(format!("{level:.2}"));
                 row.push(reached.map_or_else(|| "never".to_owned(), |at| at.to_string()));

@@ -215,6 +215,69 @@ pub(super) fn comparison(
     learning(report, trained, compared)
 }
 
+/// What the starts of trainings had reached when one of each was chosen.
+pub(super) fn starts<'a>(report: &mut Report, trained: impl Iterator<Item = (u64, &'a Trained)>) {
+    let mut rows = Vec::new();
+    for (seed, one) in trained {
+        for (k, reached) in one.starts.iter().enumerate() {
+            let shown = |x: Option<f64>, digits: usize| x.map_or_else(nothing, |x| format!("{x:.digits$}"));
+            let found = reached.validation;
+            rows.push(vec![
+                seed.to_string(),
+                one.name.to_owned(),
+                (k + 1).to_string(),
+                shown(reached.level, 2),
+                shown(found.map(|found| 100.0 * found.score), 1),
+                shown(found.map(|found| found.cost), 5),
+                if k == one.start { "<b>goes on</b>" } else { "ends" }.to_owned(),
+            ]);
+        }
+    }
+    report.heading("Starts");
+    report.prose(
+        "A seed draws several networks. Each is trained on trials of its own for some iterations of the whole training; the \
+         one with the smallest cost in validation goes on from there, and it alone is judged.",
+    );
+    report.table(
+        "What each start had reached when one was chosen: level of difficulty, accuracy in validation at that level (%), its cost.",
+        &["seed", "network", "start", "level", "validation", "cost", "then"],
+        rows,
+    );
+}
+
+/// Stands where there is nothing to tell.
+pub(super) fn nothing() -> String {
+    "\u{2013}".to_owned()
+}
+
+/// Level and validation of the same network on every seed.
+pub(super) fn courses(report: &mut Report, key: &str, trained: &[(u64, Trained)]) -> Result<(), Error> {
+    let Some((_, first)) = trained.first() else { return Ok(()) };
+    let panel = |title: &str| Panel::new(title).x_label("iteration").y_range(0.0, 1.0);
+    let (mut level, mut validation) =
+        (panel("Level").y_label("level"), panel("Validation").y_label("accuracy"));
+    validation = validation.when_empty("training ended before the first validation");
+    for (k, (seed, one)) in trained.iter().enumerate() {
+        let style = || Style::new(colour(k));
+        let (x, y) = binned(&one.level);
+        let x: Vec<f64> = x.into_iter().map(|i| i as f64).collect();
+        level = level.line(&x, &y, style().label(format!("seed {seed}")));
+        let (x, y): (Vec<f64>, Vec<f64>) = one.validation.iter().map(|&(i, a)| (i as f64, a)).unzip();
+        validation = validation.line(&x, &y, style());
+    }
+    report.plot(
+        key,
+        "Level and validation.",
+        format!(
+            "Of the network `{}` on each seed, from the start that went on. Left: level of difficulty, 1 for the last. Right: \
+             part of cues answered rightly in validation at that level.",
+            first.name
+        ),
+        Plot::new(2).letters().panel(level).panel(validation).size(820.0, 230.0).render()?,
+    );
+    Ok(())
+}
+
 /// Cost and validation against the trials seen.
 fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> Result<(), Error> {
     let mut cost = Panel::new("Cost of a batch").x_label("thousand trials").y_label("cost").log_y();

@@ -16,7 +16,7 @@ use super::Context;
 use super::seeds::{Judged, judged};
 use crate::Error;
 use crate::report::Report;
-use scoring::{Responder, Scores, score, wilson};
+use scoring::{Draw, Responder, Scores, score, wilson};
 use training::Trained;
 
 /// Neurons of every network, and units of the rate network.
@@ -26,10 +26,14 @@ const NEURONS: usize = 80;
 struct Amounts {
     /// Iterations of training, if not those of the plan.
     iterations: Option<usize>,
+    /// Networks that a training begins with and the iterations after which one is chosen, if not those of the plan.
+    starts: Option<(usize, usize)>,
     /// Trials of a batch, if not those of the recipe.
     batch: Option<usize>,
     /// Iterations that a baseline is trained for at most.
     baseline: usize,
+    /// Cues of the trials that confirm what a training has found.
+    confirmed: usize,
     /// Held-out trials that a network is judged by.
     held_out: usize,
     /// Held-out trials for each delay.
@@ -45,8 +49,10 @@ impl Amounts {
         if context.quick {
             Self {
                 iterations: Some(15),
+                starts: Some((2, 5)),
                 batch: Some(8),
                 baseline: 10,
+                confirmed: 20,
                 held_out: 20,
                 per_delay: 4,
                 memories: &[100.0, 550.0, 1000.0],
@@ -55,8 +61,10 @@ impl Amounts {
         } else {
             Self {
                 iterations: None,
+                starts: None,
                 batch: None,
                 baseline: 8000,
+                confirmed: 4000,
                 held_out: 1000,
                 per_delay: 200,
                 memories: &[100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0],
@@ -120,11 +128,15 @@ fn scored(amounts: &Amounts, seed: u64, who: [&dyn Responder; 4], tick: impl Fn(
     let (mut tests, mut memories) = (Vec::new(), Vec::new());
     for (test, who) in TESTS.iter().zip(who) {
         let trials = amounts.held_out.div_ceil(test.episodes);
-        tests.push(score(who, &test.task(), trials, seed)?);
+        tests.push(score(who, &test.task(), trials, Draw::test(seed))?);
         tick();
         let by_memory = amounts.memories.iter().map(|&memory| {
-            let scores =
-                score(who, &test.task_of_memory(memory), amounts.per_delay.div_ceil(test.episodes), seed);
+            let scores = score(
+                who,
+                &test.task_of_memory(memory),
+                amounts.per_delay.div_ceil(test.episodes),
+                Draw::test(seed),
+            );
             tick();
             scores
         });
@@ -164,14 +176,20 @@ fn gated_settings(context: &Context, amounts: &Amounts, report: &mut Report) {
         .setting("part of episodes with one pulse", task.single)
         .setting("part of training trials with controlled timing", task.controlled)
         .setting("episodes of a training trial, for each network", streams)
-        .setting("curriculum", format!("{:?}", task.curriculum))
+        .setting("curriculum, single episodes", format!("{:?}", task.curriculum))
+        .setting("curriculum, streams", format!("{:?}", training::PLANS[1].task().curriculum))
         .setting("validation", format!("{:?}", options.validation))
         .setting("schedule", format!("{:?}", options.schedule))
         .setting(
             "iterations, for each network",
             training::PLANS.iter().map(|plan| plan.iterations(amounts)).collect::<Vec<_>>(),
         )
+        .setting(
+            "networks that a training begins with, and iterations after which one is chosen, for each network",
+            training::PLANS.iter().map(|plan| format!("{:?}", plan.starts(amounts))).collect::<Vec<_>>(),
+        )
         .setting("trials a batch", options.batch)
+        .setting("cues that confirm a training", amounts.confirmed)
         .setting("held-out cues for each test", amounts.held_out)
         .setting("held-out cues for each delay", amounts.per_delay);
     for plan in &training::PLANS {
@@ -198,6 +216,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
 
     judge(report, &ours.tests, &trained);
     explain(report);
+    figures::starts(report, trained.iter().map(|one| (context.seed, one)));
     figures::trials(report, &serving(&trained, &TESTS[0]).gated)?;
     figures::by_class(report, &ours);
     figures::by_memory(report, &amounts, &ours, &compared, &others)?;

@@ -131,16 +131,37 @@ pub(super) fn wilson((all, right): (usize, usize)) -> [f64; 2] {
     [-1.0, 1.0].map(|sign| ((centre + sign * spread) / (1.0 + Z * Z / n)).clamp(0.0, 1.0))
 }
 
+/// Where held-out trials come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draw {
+    seed: u64,
+    purpose: Purpose,
+    /// The index of the first trial.
+    first: u64,
+}
+
+impl Draw {
+    /// Those that judge networks.
+    pub(super) fn test(seed: u64) -> Self {
+        Self { seed, purpose: Purpose::Test, first: 0 }
+    }
+
+    /// Those that confirm, before any test, what training has found: trials of validation beyond those that steer it.
+    pub(super) fn confirmation(seed: u64) -> Self {
+        Self { seed, purpose: Purpose::Validation, first: 1 << 32 }
+    }
+}
+
 /// Runs `trials` held-out trials of `task`, whose weights do not matter here.
 pub(super) fn score(
     responder: &dyn Responder,
     task: &DelayedXor<f32>,
     trials: usize,
-    seed: u64,
+    draw: Draw,
 ) -> Result<Scores, Error> {
     let each = (0..trials).into_par_iter().map(|index| {
-        let trial =
-            task.trial(TrainingStage::held_out(index), &mut generator(seed, Purpose::Test, index as u64));
+        let rng = &mut generator(draw.seed, draw.purpose, draw.first + index as u64);
+        let trial = task.trial(TrainingStage::held_out(index), rng);
         let response = responder.respond(&trial)?;
         Ok(judge(task, &trial, &response, responder.neurons()))
     });
@@ -189,12 +210,12 @@ mod tests {
     #[test]
     fn right_answers_wrong_ones_and_silence_are_told_apart() {
         let task = DelayedXor::<f32> { stream: (2, 2), ..DelayedXor::default() };
-        let right = score(&Oracle(|a| a), &task, 50, 1).unwrap();
+        let right = score(&Oracle(|a| a), &task, 50, Draw::test(1)).unwrap();
         assert_eq!((right.cues(), right.accuracy(), right.worst_class()), ((100, 100), 1.0, 1.0));
         assert_eq!(right.error_ratio(), 0.0);
         assert!(right.rate() > 10.0 && right.rate() < 50.0);
 
-        let silent = score(&Oracle(|_| Answer::Nothing), &task, 50, 1).unwrap();
+        let silent = score(&Oracle(|_| Answer::Nothing), &task, 50, Draw::test(1)).unwrap();
         let null = right.class(1).0;
         assert_eq!(silent.cues(), (100, null));
         assert_eq!((silent.worst_class(), silent.error_ratio()), (0.0, 1.0));
@@ -204,7 +225,7 @@ mod tests {
             Answer::Opposite => Answer::Same,
             Answer::Nothing => Answer::Nothing,
         };
-        let wrong = score(&Oracle(swapped), &task, 50, 1).unwrap();
+        let wrong = score(&Oracle(swapped), &task, 50, Draw::test(1)).unwrap();
         assert_eq!(wrong.confusion[0][2], right.confusion[0][0]);
         assert!((wrong.error_ratio() - 4.0).abs() < 1e-5);
     }

@@ -1,11 +1,11 @@
 //! The figures of the experiment on many seeds, without the baselines and without a look inside.
 //!
 //! Single episodes must be learned on every seed. Streams are learned less safely: one seed in six may miss, but only if
-//! its training says so itself, by a validation that stayed below the band.
+//! its training says so itself, by a validation below the band.
 
-use super::scoring::{Scores, score};
+use super::scoring::{Draw, Scores, score};
 use super::training::{PLANS, Trained};
-use super::{Amounts, SINGLE, STREAMS, TESTS, gated_settings, percent};
+use super::{Amounts, SINGLE, STREAMS, TESTS, figures, gated_settings, percent};
 use crate::Error;
 use crate::error::explain;
 use crate::experiments::Context;
@@ -18,9 +18,6 @@ const ONE_IN: usize = 6;
 /// Reported and not judged: a wall time says more of the machine than of the seed, and `delayed-xor` has a band for it.
 const WALL_TIME: Measure = Measure { name: "training: wall time", unit: "min", band: None };
 
-/// Stands where there is nothing to tell.
-const NOTHING: &str = "\u{2013}";
-
 /// The amounts of the experiment, without the tests by delay.
 fn amounts(context: &Context) -> Amounts {
     Amounts { memories: &[], ..Amounts::of(context) }
@@ -32,35 +29,38 @@ pub(crate) fn settings(context: &Context, report: &mut Report) {
     report.setting("seeds", context.seeds.clone());
 }
 
-/// What a training says of itself, before any test: whether the best validation at the last level of difficulty meets the
-/// band of the accuracy that the network is then judged by.
+/// What a training says of itself, before any test: whether the network that it chose by validation at the last level of
+/// difficulty meets, on fresh trials of validation, the band of the accuracy that it is then judged by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Finding {
     seed: u64,
-    /// The best score at the last level; none if that was never reached, or if the training became non-finite.
-    best: Option<f64>,
+    /// The accuracy on those trials; none if the last level was never reached, or if the training became non-finite.
+    confirmed: Option<f64>,
     /// The least score that meets the band.
     least: f64,
 }
 
 impl Finding {
     fn of(seed: u64, trained: &Trained, judged: &[Judged<[Scores]>]) -> Self {
-        Self { best: trained.best_validation().map(|(_, score)| score), ..Self::nothing(seed, judged) }
+        Self {
+            confirmed: trained.best_validation().map(|_| trained.confirmed),
+            ..Self::nothing(seed, judged)
+        }
     }
 
     /// Of a training without a network.
     fn nothing(seed: u64, judged: &[Judged<[Scores]>]) -> Self {
         let [low, _] = judged[0].0.band.unwrap_or_default();
-        Self { seed, best: None, least: low }
+        Self { seed, confirmed: None, least: low }
     }
 
     /// Whether the training failed by its own account.
     fn failed(&self) -> bool {
-        self.best.is_none_or(|best| best.is_nan() || best < self.least)
+        self.confirmed.is_none_or(|confirmed| confirmed.is_nan() || confirmed < self.least)
     }
 
     fn words(&self) -> String {
-        match self.best {
+        match self.confirmed {
             None => "<b>failed</b>: the last level was not reached".to_owned(),
             Some(_) if self.failed() => format!("<b>failed</b>: below {:.0} %", 100.0 * self.least),
             Some(_) => "learned".to_owned(),
@@ -76,11 +76,14 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     };
     let mut seeds = [measures(&SINGLE), measures(&STREAMS)];
     let mut findings = [Vec::new(), Vec::new()];
+    let mut courses = [Vec::new(), Vec::new()];
     let (mut accuracies, mut validations) = (Vec::new(), Vec::new());
     report.prose(
         "The seed decides the network before training, the trials that it is trained on, and those that it is judged by. \
          Single episodes must meet every band on every seed. Of streams one seed in six may miss, but only if its training \
-         says so itself: its validation at the last level of difficulty then lies below the band as well.",
+         says so itself: its validation at the last level of difficulty then lies below the band as well. The best of many \
+         validations on the same trials flatters a network, so that the one which is chosen is validated once more, on fresh \
+         trials of the kind that judges it.",
     );
     for &seed in &context.seeds {
         let state = context.state.join(format!("seed-{seed}"));
@@ -99,7 +102,7 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
                     ));
                     seeds[k].push(seed, []);
                     findings[k].push(Finding::nothing(seed, judged));
-                    row.extend(plan.tests().map(|_| NOTHING.to_owned()));
+                    row.extend(plan.tests().map(|_| figures::nothing()));
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -107,7 +110,7 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
             let mut scores = vec![Scores::default(); TESTS.len()];
             for (at, test) in plan.tests() {
                 let trials = amounts.held_out.div_ceil(test.episodes);
-                scores[at] = score(&trained.gated, &test.task(), trials, seed)?;
+                scores[at] = score(&trained.gated, &test.task(), trials, Draw::test(seed))?;
                 row.push(percent(scores[at].cues()));
             }
             let figures = judged.iter().map(|(_, of)| of(&scores));
@@ -116,6 +119,7 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
             validations.push(validation_row(&trained, &finding));
             findings[k].push(finding);
             report.add_seconds(trained.seconds_before);
+            courses[k].push((seed, trained));
         }
         accuracies.push(row);
     }
@@ -123,10 +127,15 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     judge(report, [(single, &findings[0]), (streams, &findings[1])], context.seeds.len());
     report.heading("What the trainings say of themselves");
     report.table(
-        "The best validation at the last level of difficulty, of the network that is judged, and the iteration that it was at.",
-        &["seed", "network", "highest level", "validation", "iteration", "finding"],
+        "The best validation at the last level of difficulty, of the network that is judged, and the iteration that it was at; \
+         the validation of that network on fresh trials, which decides.",
+        &["seed", "network", "highest level", "best validation", "iteration", "fresh validation", "finding"],
         validations,
     );
+    for (key, courses) in ["course-single", "course-streams"].into_iter().zip(&courses) {
+        figures::courses(report, key, courses)?;
+    }
+    figures::starts(report, courses.iter().flatten().map(|(seed, one)| (*seed, one)));
     let mut head = vec!["seed"];
     head.extend(TESTS.iter().map(|test| test.name));
     report.table("Accuracy on held-out trials with its 95 % confidence interval.", &head, accuracies);
@@ -158,10 +167,12 @@ fn unannounced(seeds: &Seeds, findings: &[Finding]) -> usize {
 fn validation_row(one: &Trained, finding: &Finding) -> Vec<String> {
     let level = one.level.iter().copied().fold(0.0, f64::max);
     let (at, score) = one.best_validation().map_or_else(
-        || (NOTHING.to_owned(), NOTHING.to_owned()),
+        || (figures::nothing(), figures::nothing()),
         |(at, score)| (at.to_string(), format!("{:.1} %", 100.0 * score)),
     );
-    vec![finding.seed.to_string(), one.name.to_owned(), format!("{level:.2}"), score, at, finding.words()]
+    let fresh = format!("{:.1} %", 100.0 * one.confirmed);
+    let seed = finding.seed.to_string();
+    vec![seed, one.name.to_owned(), format!("{level:.2}"), score, at, fresh, finding.words()]
 }
 
 #[cfg(test)]
@@ -176,8 +187,8 @@ mod tests {
         seeds
     }
 
-    fn finding(seed: u64, best: Option<f64>) -> Finding {
-        Finding { best, ..Finding::nothing(seed, &STREAMS) }
+    fn finding(seed: u64, confirmed: Option<f64>) -> Finding {
+        Finding { confirmed, ..Finding::nothing(seed, &STREAMS) }
     }
 
     fn verdict(streams: &Seeds, findings: &[Finding]) -> Option<bool> {

@@ -1,13 +1,19 @@
 //! The gated networks that the experiment trains.
+//!
+//! Which of the networks that a seed draws will learn the task well shows early. A training therefore has several starts:
+//! each network is trained for some hundred iterations, and the one with the smallest cost in validation goes on.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use spikegrad::models::GateShape;
 use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::DelayedXor;
-use spikegrad::tasks::{Iteration, Observer, TrainingOptions, train};
+use spikegrad::tasks::{Iteration, Observer, Purpose, TrainingOptions, Validated, generator, train};
 
-use super::scoring::Gated;
+use super::scoring::{Draw, Gated, score};
 use super::{Amounts, TESTS, Test};
 use crate::Error;
 use crate::experiments::Context;
@@ -36,6 +42,13 @@ pub(super) struct Trained {
     pub(super) validation: Vec<(usize, f64)>,
     /// Whether the network is the best one of a validation at the last level.
     pub(super) best: bool,
+    /// What each start had reached when one of them was chosen.
+    pub(super) starts: Vec<Reached>,
+    /// The start that went on.
+    pub(super) start: usize,
+    /// Part of cues answered rightly on the first of its tests, in trials that neither training nor the choice of the best
+    /// network has seen and that do not judge it. The best of many validations on the same trials flatters a network.
+    pub(super) confirmed: f64,
     /// Wall time of training, over all interruptions, s.
     pub(super) seconds: f64,
     /// The part of it that was spent before the last interruption.
@@ -67,16 +80,61 @@ fn best_at_last_level(level: &[f64], validation: &[(usize, f64)]) -> Option<(usi
     validation.iter().filter(last).copied().max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
+/// How far a start had come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Reached {
+    /// Level of difficulty; none if the training became non-finite.
+    pub(super) level: Option<f64>,
+    /// The last validation; none if it was not time for one.
+    pub(super) validation: Option<Validated>,
+}
+
+impl Reached {
+    /// Of a training that became non-finite.
+    const NOTHING: Self = Self { level: None, validation: None };
+
+    /// Of the first `iterations` of a training.
+    fn of(history: &[Iteration], iterations: usize) -> Self {
+        let seen = &history[..iterations.min(history.len())];
+        Self {
+            level: seen.last().map(|done| done.level),
+            validation: seen.iter().rev().find_map(|done| done.validation),
+        }
+    }
+
+    /// What starts are ordered by, the smaller the better: the cost in validation. It tells more of the end than the level
+    /// does: a network may climb fast and badly.
+    fn cost(&self) -> f64 {
+        self.validation.map(|found| found.cost).filter(|cost| !cost.is_nan()).unwrap_or(f64::INFINITY)
+    }
+}
+
+/// The start that goes on: that of the smallest cost, the first of equal ones. One that became non-finite is chosen last.
+fn chosen(starts: &[Reached]) -> usize {
+    let rank = |k: usize| (starts[k].cost(), starts[k].level.is_none());
+    (1..starts.len()).fold(0, |best, k| if rank(k) < rank(best) { k } else { best })
+}
+
+/// The seed of a start: that of the training for the first one, and for each other one a number that it draws.
+fn seed_of(seed: u64, start: usize) -> u64 {
+    match start {
+        0 => seed,
+        _ => generator(seed, Purpose::Initialisation, start as u64).random(),
+    }
+}
+
 /// A network to be trained.
 pub(super) struct Plan {
     /// What it is called in figures.
     pub(super) name: &'static str,
     /// The file that it is kept in.
     key: &'static str,
-    /// Episodes of a training trial, at least and at most.
-    stream: (usize, usize),
+    /// What it is trained on.
+    task: fn() -> DelayedXor<f32>,
     /// Iterations of training, at most.
     iterations: usize,
+    /// How many networks it begins with, and the iterations after which one of them is chosen.
+    starts: (usize, usize),
     /// Which tests it is judged by.
     tests: &'static [&'static str],
 }
@@ -86,15 +144,17 @@ pub(super) const PLANS: [Plan; 2] = [
     Plan {
         name: "gated, exact gradient",
         key: "single",
-        stream: (1, 1),
-        iterations: 5000,
+        task: DelayedXor::default,
+        iterations: 4500,
+        starts: (5, 800),
         tests: &["standard", "controlled"],
     },
     Plan {
         name: "gated, exact gradient, streams",
         key: "stream",
-        stream: (1, 3),
-        iterations: 9000,
+        task: DelayedXor::streams,
+        iterations: 6000,
+        starts: (3, 1000),
         tests: &["standard-stream", "controlled-stream"],
     },
 ];
@@ -102,7 +162,7 @@ pub(super) const PLANS: [Plan; 2] = [
 impl Plan {
     /// What the network is trained on.
     pub(super) fn task(&self) -> DelayedXor<f32> {
-        DelayedXor { stream: self.stream, ..DelayedXor::default() }
+        (self.task)()
     }
 
     /// Iterations of training, at most.
@@ -121,34 +181,110 @@ impl Plan {
         TESTS.iter().enumerate().filter(|(_, test)| self.tests.contains(&test.key))
     }
 
+    /// The networks that it begins with, and the iterations after which one of them is chosen.
+    pub(super) fn starts(&self, amounts: &Amounts) -> (usize, usize) {
+        amounts.starts.unwrap_or(self.starts)
+    }
+
     /// Trains the network, or goes on where an earlier run was interrupted.
     pub(super) fn train(&self, context: &Context, amounts: &Amounts) -> Result<Trained, Error> {
         let task = self.task();
-        let initial = task.network(GATE.1, context.seed).map_err(Error::experiment)?.to_f32();
-        let mut network = initial.clone();
-        let checkpoint = Some(context.checkpoint(self.key, EVERY));
-        let options = TrainingOptions { checkpoint, ..self.options(amounts, context.seed) };
-        let mut bar = context.bar(options.iterations as u64, self.name);
+        let bar = context.bar(self.iterations(amounts) as u64, self.name);
         let mut clock = Clock::new(context, self.key);
-        let mut watch = Watch { bar: &mut bar, clock: &mut clock };
-        let history = train(&mut network, &task, &options, &mut watch).map_err(Error::experiment)?;
+        let starts = self.screened(context, amounts, &bar, &mut clock)?;
+        let start = chosen(&starts);
+        let mut run = self.start(context, amounts, start)?;
+        let initial = run.network.clone();
+        bar.set_prefix(self.name);
+        let history = run.train(&task, &bar, &mut clock, None)?;
         clock.keep();
         bar.finish_and_clear();
+        let Start { network, options } = run;
+        let gated = Gated { network, h: options.h };
         let validated = |done: &Iteration| Some((done.iteration + 1, done.validation?.score));
         Ok(Trained {
             name: self.name,
-            gated: Gated { network, h: options.h },
+            confirmed: self.confirm(&gated, amounts, context.seed)?,
+            gated,
             initial,
             batch: options.batch,
             cost: history.iter().map(|done| done.cost).collect(),
             level: history.iter().map(|done| done.level).collect(),
             validation: history.iter().filter_map(validated).collect(),
             best: history.iter().any(|done| done.level >= 1.0 && done.validation.is_some()),
+            starts,
+            start,
             seconds: clock.seconds(),
             seconds_before: clock.before,
             task,
             tests: self.tests,
         })
+    }
+
+    /// How far each start comes in the iterations after which one is chosen, or what an interrupted run had found of that.
+    fn screened(
+        &self,
+        context: &Context,
+        amounts: &Amounts,
+        bar: &indicatif::ProgressBar,
+        clock: &mut Clock,
+    ) -> Result<Vec<Reached>, Error> {
+        let (starts, iterations) = self.starts(amounts);
+        let path = context.state.join(format!("{}.starts.json", self.key));
+        let mut reached: Vec<Reached> = file::read_json(&path).unwrap_or_default();
+        for k in reached.len()..starts {
+            bar.set_prefix(format!("start {} of {starts}", k + 1));
+            let mut run = self.start(context, amounts, k)?;
+            reached.push(match run.train(&self.task(), bar, clock, Some(iterations)) {
+                Ok(history) => Reached::of(&history, iterations),
+                // A start that is lost is one that is not chosen; if all are, the first one tells why.
+                Err(error) if error.diverged() => Reached::NOTHING,
+                Err(error) => return Err(error),
+            });
+            clock.keep();
+            let text = serde_json::to_string(&reached)
+                .map_err(|source| Error::Json { name: self.key.to_owned(), source })?;
+            file::write(&path, &text)?;
+        }
+        Ok(reached)
+    }
+
+    /// A start of its own seed and file.
+    fn start(&self, context: &Context, amounts: &Amounts, start: usize) -> Result<Start, Error> {
+        let seed = seed_of(context.seed, start);
+        let checkpoint = Some(context.checkpoint(&format!("{}-{start}", self.key), EVERY));
+        Ok(Start {
+            network: self.task().network(GATE.1, seed).map_err(Error::experiment)?.to_f32(),
+            options: TrainingOptions { checkpoint, ..self.options(amounts, seed) },
+        })
+    }
+
+    /// The accuracy on the first of the tests, in trials of validation that were not used before.
+    fn confirm(&self, gated: &Gated, amounts: &Amounts, seed: u64) -> Result<f64, Error> {
+        let Some((_, test)) = self.tests().next() else { return Ok(f64::NAN) };
+        let trials = amounts.confirmed.div_ceil(test.episodes);
+        Ok(score(gated, &test.task(), trials, Draw::confirmation(seed))?.accuracy())
+    }
+}
+
+/// A network to begin with, and how it is trained.
+struct Start {
+    network: Network<f32>,
+    options: TrainingOptions,
+}
+
+impl Start {
+    /// Trains the network to the end, or until it has been trained for `stop` iterations, or goes on where an earlier run was
+    /// interrupted.
+    fn train(
+        &mut self,
+        task: &DelayedXor<f32>,
+        bar: &indicatif::ProgressBar,
+        clock: &mut Clock,
+        stop: Option<usize>,
+    ) -> Result<Vec<Iteration>, Error> {
+        let mut watch = Watch { bar, clock, stop };
+        train(&mut self.network, task, &self.options, &mut watch).map_err(Error::experiment)
     }
 }
 
@@ -157,18 +293,22 @@ pub(super) fn trained(context: &Context, amounts: &Amounts) -> Result<Vec<Traine
     PLANS.iter().map(|plan| plan.train(context, amounts)).collect()
 }
 
-/// Moves a progress bar and keeps the time.
+/// Moves a progress bar, keeps the time and stops a start.
 struct Watch<'a> {
-    bar: &'a mut indicatif::ProgressBar,
+    bar: &'a indicatif::ProgressBar,
     clock: &'a mut Clock,
+    /// The iterations after which it stops.
+    stop: Option<usize>,
 }
 
 impl Observer<f32> for Watch<'_> {
-    fn iteration(&mut self, done: &Iteration, network: &Network<f32>) -> std::ops::ControlFlow<()> {
-        if (done.iteration + 1).is_multiple_of(EVERY) {
+    fn iteration(&mut self, done: &Iteration, network: &Network<f32>) -> ControlFlow<()> {
+        let iterations = done.iteration + 1;
+        if iterations.is_multiple_of(EVERY) {
             self.clock.keep();
         }
-        self.bar.iteration(done, network)
+        let stopped = self.stop.is_some_and(|stop| iterations >= stop);
+        if stopped { ControlFlow::Break(()) } else { self.bar.clone().iteration(done, network) }
     }
 }
 
@@ -201,6 +341,48 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reached(level: f64, cost: f64) -> Reached {
+        Reached { level: Some(level), validation: Some(Validated { score: 0.9, cost }) }
+    }
+
+    #[test]
+    fn the_start_of_the_smallest_cost_goes_on() {
+        let nan = reached(0.9, f64::NAN);
+        assert_eq!(chosen(&[reached(0.6, 0.008), nan, reached(0.5, 0.007), reached(0.6, 0.007)]), 2);
+        assert_eq!(chosen(&[reached(0.3, 0.004)]), 0);
+        // What became non-finite, or has not been validated, is chosen if there is nothing else.
+        let unseen = Reached { level: Some(0.0), validation: None };
+        assert_eq!(chosen(&[Reached::NOTHING, unseen, reached(0.0, 0.02)]), 2);
+        assert_eq!(chosen(&[Reached::NOTHING, unseen, unseen]), 1);
+        assert_eq!(chosen(&[Reached::NOTHING; 2]), 0);
+    }
+
+    #[test]
+    fn what_a_start_reached_is_what_the_others_had_time_for() {
+        let done = |iteration: usize, level: f64, cost: Option<f64>| Iteration {
+            iteration,
+            cost: 1.0,
+            skipped: 0,
+            events: Default::default(),
+            factor: 1.0,
+            level,
+            validation: cost.map(|cost| Validated { score: 0.9, cost }),
+        };
+        let history = [done(0, 0.0, Some(0.02)), done(1, 0.03, None), done(2, 0.06, Some(0.01))];
+        let of = |iterations| Reached::of(&history, iterations);
+        let expected = [(Some(0.0), 0.02), (Some(0.03), 0.02), (Some(0.06), 0.01), (Some(0.06), 0.01)];
+        assert_eq!([1, 2, 3, 9].map(of).map(|reached| (reached.level, reached.cost())), expected);
+        assert_eq!(Reached::of(&[], 3), Reached::NOTHING);
+    }
+
+    #[test]
+    fn every_start_has_a_seed_of_its_own() {
+        let seeds: std::collections::HashSet<u64> =
+            (1..=20).flat_map(|seed| (0..4).map(move |start| seed_of(seed, start))).collect();
+        assert_eq!(seeds.len(), 80);
+        assert_eq!(seed_of(7, 0), 7);
+    }
 
     #[test]
     fn the_best_validation_is_one_at_the_last_level() {
