@@ -132,13 +132,13 @@ fn in_order(
     names: &[String],
     values: &BTreeMap<String, f64>,
 ) -> Result<Vec<f64>, Error> {
-    let (population, model) = (spec.name.clone(), spec.model.clone());
+    let population = spec.name.clone();
     let known = || if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     if let Some(name) = values.keys().find(|name| !names.contains(name)) {
-        return Err(Error::UnknownValue { population, model, name: name.clone(), known: known() });
+        return Err(Error::UnknownValue { population, name: name.clone(), known: known() });
     }
     if let Some(name) = names.iter().find(|name| !values.contains_key(*name)) {
-        return Err(Error::MissingValue { population, model, name: name.clone(), known: known() });
+        return Err(Error::MissingValue { population, name: name.clone(), known: known() });
     }
     Ok(names.iter().filter_map(|name| values.get(name).copied()).collect())
 }

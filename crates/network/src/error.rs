@@ -34,13 +34,11 @@ pub enum Error {
     },
     /// A value that a description does not give.
     #[error(
-        "population `{population}` has no value for `{name}`, which {model} neurons have: give it one of each of {known}"
+        "population `{population}` has no value for `{name}`, which its model has: give it one of each of {known}"
     )]
     MissingValue {
         /// The population.
         population: String,
-        /// The name of its model.
-        model: String,
         /// The parameter or state variable.
         name: String,
         /// All that the model has.
@@ -48,13 +46,11 @@ pub enum Error {
     },
     /// A value for what the model does not have.
     #[error(
-        "population `{population}` has a value for `{name}`, which {model} neurons do not have: choose from {known}"
+        "population `{population}` has a value for `{name}`, which its model does not have: choose from {known}"
     )]
     UnknownValue {
         /// The population.
         population: String,
-        /// The name of its model.
-        model: String,
         /// The parameter or state variable.
         name: String,
         /// All that the model has; `nothing` if there is none.

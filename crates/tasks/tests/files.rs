@@ -376,7 +376,7 @@ fn files_that_contradict_themselves_are_refused_by_name() {
         (spec("\"size\":4", "\"size\":4000000000"), "the sizes of its network"),
         (spec("\"inputs\":1", "\"inputs\":1000000000"), "the sizes of its network"),
         (spec("\"inputs\":1", "\"input\":1"), "unknown field `input`"),
-        (spec("\"tau_v\"", "\"tau_w\""), "which theta neurons do not have"),
+        (spec("\"tau_v\"", "\"tau_w\""), "which its model does not have"),
         (spec("\"input.weight\"", "\"input.waits\""), "there is no group of parameters `input.waits`"),
         (spec("\"inputs\":1", "\"inputs\": 1"), "contents that are not those of the network"),
         (

@@ -360,11 +360,11 @@ fn descriptions_with_wrong_names_say_which_there_are() {
     assert!(spec(good, "").build().is_ok());
     assert_eq!(
         message(spec("tau_v = 20.0, v_theta = 1.0", "")),
-        "population `a` has no value for `v_reset`, which LIF neurons have: give it one of each of tau_v, v_theta, v_reset"
+        "population `a` has no value for `v_reset`, which its model has: give it one of each of tau_v, v_theta, v_reset"
     );
     assert_eq!(
         message(spec("tau_v = 20.0, v_theta = 1.0, v_reset = 0.0, b = 1.0", "")),
-        "population `a` has a value for `b`, which LIF neurons do not have: choose from tau_v, v_theta, v_reset"
+        "population `a` has a value for `b`, which its model does not have: choose from tau_v, v_theta, v_reset"
     );
     assert_eq!(
         message(spec(good, "frozen = [\"slow.weigth\"]")),
