@@ -131,7 +131,8 @@ fn check_structure<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), TestCase
     let (params, x) = near::<N>(noise);
     prop_assert_eq!(N::PARAMETERS.len(), params.as_ref().len());
     prop_assert_eq!(N::VARIABLES.len(), x.as_ref().len());
-    prop_assert_eq!(N::from_params(&params).params().as_ref(), params.as_ref());
+    let again = N::from_params(&params).params();
+    prop_assert_eq!(again.as_ref(), params.as_ref());
     if let Reset::To { .. } = N::reset(&params) {
         prop_assert!(N::LOCATE != Locate::No, "{}: does not say how a reset is located in the step", N::NAME);
     } else {
