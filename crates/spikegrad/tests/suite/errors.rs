@@ -156,7 +156,7 @@ fn parameters_that_are_not_what_the_network_needs() {
     refused!(
         weights.parameters.set(Group::Readout, &[0.0; 4]),
         Error::Shape { .. },
-        "O: give 3 entries, not 4"
+        "readout.weight: give 3 entries, not 4"
     );
     weights.parameters.weight_mut(1)[(2, 0)] = f64::NAN;
     for step in

@@ -217,8 +217,16 @@ pub(super) fn comparison(
 
 /// What the starts of trainings had reached when one of each was chosen.
 pub(super) fn starts<'a>(report: &mut Report, trained: impl Iterator<Item = (u64, &'a Trained)>) {
-    let mut rows = Vec::new();
+    let (mut rows, mut trainings) = (Vec::new(), Vec::new());
     for (seed, one) in trained {
+        for (k, found) in one.tried.iter().enumerate() {
+            trainings.push(vec![
+                seed.to_string(),
+                one.name.to_owned(),
+                (k + 1).to_string(),
+                found.map_or_else(nothing, |found| format!("{:.1}", 100.0 * found)),
+            ]);
+        }
         for (k, reached) in one.starts.iter().enumerate() {
             let shown = |x: Option<f64>, digits: usize| x.map_or_else(nothing, |x| format!("{x:.digits$}"));
             let found = reached.validation;
@@ -236,7 +244,14 @@ pub(super) fn starts<'a>(report: &mut Report, trained: impl Iterator<Item = (u64
     report.heading("Starts");
     report.prose(
         "A seed draws several networks. Each is trained on trials of its own for some iterations of the whole training; the \
-         one with the smallest cost in validation goes on from there, and it alone is judged.",
+         one with the smallest cost in validation goes on from there. A training that then fails by its own account, by a fresh \
+         validation below the band of the accuracy, is begun anew with another network, streams up to three times; the best one \
+         by that account is judged.",
+    );
+    report.table(
+        "What every training came to: accuracy in the fresh validation (%), none where the last level was not reached.",
+        &["seed", "network", "training", "fresh validation"],
+        trainings,
     );
     report.table(
         "What each start had reached when one was chosen: level of difficulty, accuracy in validation at that level (%), its cost.",

@@ -4,8 +4,8 @@
 //! its training says so itself, by a validation below the band.
 
 use super::scoring::{Draw, Scores, score};
-use super::training::{PLANS, Trained};
-use super::{Amounts, SINGLE, STREAMS, TESTS, figures, gated_settings, percent};
+use super::training::{PLANS, Plan, Trained};
+use super::{Amounts, TESTS, figures, gated_settings, percent};
 use crate::Error;
 use crate::error::explain;
 use crate::experiments::Context;
@@ -41,17 +41,13 @@ struct Finding {
 }
 
 impl Finding {
-    fn of(seed: u64, trained: &Trained, judged: &[Judged<[Scores]>]) -> Self {
-        Self {
-            confirmed: trained.best_validation().map(|_| trained.confirmed),
-            ..Self::nothing(seed, judged)
-        }
+    fn of(seed: u64, trained: &Trained, plan: &Plan) -> Self {
+        Self { confirmed: trained.found(), ..Self::nothing(seed, plan) }
     }
 
     /// Of a training without a network.
-    fn nothing(seed: u64, judged: &[Judged<[Scores]>]) -> Self {
-        let [low, _] = judged[0].0.band.unwrap_or_default();
-        Self { seed, confirmed: None, least: low }
+    fn nothing(seed: u64, plan: &Plan) -> Self {
+        Self { seed, confirmed: None, least: plan.least() }
     }
 
     /// Whether the training failed by its own account.
@@ -74,7 +70,7 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let measures = |judged: &[Judged<[Scores]>]| {
         Seeds::new(judged.iter().map(|(measure, _)| *measure).chain([WALL_TIME]))
     };
-    let mut seeds = [measures(&SINGLE), measures(&STREAMS)];
+    let mut seeds = PLANS.each_ref().map(|plan| measures(plan.judged));
     let mut findings = [Vec::new(), Vec::new()];
     let mut courses = [Vec::new(), Vec::new()];
     let (mut accuracies, mut validations) = (Vec::new(), Vec::new());
@@ -90,7 +86,7 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
         file::create_dir(&state)?;
         let context = Context { seed, state, ..context.clone() };
         let mut row = vec![seed.to_string()];
-        for (k, (plan, judged)) in PLANS.iter().zip([&SINGLE[..], &STREAMS]).enumerate() {
+        for (k, plan) in PLANS.iter().enumerate() {
             let trained = match plan.train(&context, &amounts) {
                 Ok(trained) => trained,
                 // A seed without a network is a seed that misses.
@@ -101,7 +97,7 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
                         explain(&error)
                     ));
                     seeds[k].push(seed, []);
-                    findings[k].push(Finding::nothing(seed, judged));
+                    findings[k].push(Finding::nothing(seed, plan));
                     row.extend(plan.tests().map(|_| figures::nothing()));
                     continue;
                 }
@@ -113,9 +109,9 @@ pub(crate) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
                 scores[at] = score(&trained.gated, &test.task(), trials, Draw::test(seed))?;
                 row.push(percent(scores[at].cues()));
             }
-            let figures = judged.iter().map(|(_, of)| of(&scores));
+            let figures = plan.judged.iter().map(|(_, of)| of(&scores));
             seeds[k].push(seed, figures.chain([trained.seconds / 60.0]));
-            let finding = Finding::of(seed, &trained, judged);
+            let finding = Finding::of(seed, &trained, plan);
             validations.push(validation_row(&trained, &finding));
             findings[k].push(finding);
             report.add_seconds(trained.seconds_before);
@@ -177,6 +173,7 @@ fn validation_row(one: &Trained, finding: &Finding) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{SINGLE, STREAMS};
     use super::*;
 
     fn streams(accuracies: &[f64]) -> Seeds {
@@ -188,7 +185,7 @@ mod tests {
     }
 
     fn finding(seed: u64, confirmed: Option<f64>) -> Finding {
-        Finding { confirmed, ..Finding::nothing(seed, &STREAMS) }
+        Finding { confirmed, ..Finding::nothing(seed, &PLANS[1]) }
     }
 
     fn verdict(streams: &Seeds, findings: &[Finding]) -> Option<bool> {
@@ -205,8 +202,8 @@ mod tests {
 
     #[test]
     fn the_band_of_a_finding_is_that_of_the_accuracy() {
-        assert_eq!(Finding::nothing(1, &STREAMS).least, 0.94);
-        assert_eq!(Finding::nothing(1, &SINGLE).least, 0.97);
+        assert_eq!(Finding::nothing(1, &PLANS[1]).least, 0.94);
+        assert_eq!(Finding::nothing(1, &PLANS[0]).least, 0.97);
     }
 
     #[test]
