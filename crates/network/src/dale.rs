@@ -22,13 +22,16 @@ impl<T: Scalar> Network<T> {
     /// ```
     pub fn set_signs(&mut self, sign: impl Fn(usize) -> Option<Sign>) {
         self.signs = (0..self.neurons).map(sign).collect();
-        for k in 0..self.wires.len() {
-            self.each_signed(k, |_, sign, w| {
-                if sign.project(*w) != *w {
-                    *w = -*w;
-                }
-            });
-        }
+        (0..self.wires.len()).for_each(|k| self.turn_signs(k));
+    }
+
+    /// Turns the weights of a projection that have the wrong sign.
+    pub(crate) fn turn_signs(&mut self, k: usize) {
+        self.each_signed(k, |_, sign, w| {
+            if sign.project(*w) != *w {
+                *w = -*w;
+            }
+        });
     }
 
     /// The sign of a neuron, if it has one.

@@ -312,6 +312,16 @@ pub enum Error {
         /// What does not go with it.
         other: Feature,
     },
+    /// A rate that no tonic current gives.
+    #[error(
+        "no current makes population `{population}` fire at {rate} Hz: ask for a lower rate, or for a smaller step"
+    )]
+    NeverFires {
+        /// The population.
+        population: String,
+        /// The rate that was asked for, Hz.
+        rate: f64,
+    },
     /// A projection that goes to a source.
     #[error("projection {projection} goes to an event source: let it go to a population")]
     IntoSource {

@@ -90,7 +90,7 @@ pub fn fluctuating_currents<T: Scalar>(
 }
 
 /// A standard normal number.
-fn normal(rng: &mut impl Rng) -> f64 {
+pub(crate) fn normal(rng: &mut impl Rng) -> f64 {
     // Box & Muller (1958); the logarithm needs a number above zero.
     let (u, turn): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
     libm::sqrt(-2.0 * libm::log(u)) * libm::cos(std::f64::consts::TAU * turn)

@@ -216,7 +216,7 @@ impl<T: Scalar> Network<T> {
     }
 
     /// The connections that the entries of a group belong to one by one.
-    fn list(&self, group: Group) -> Option<&Connections> {
+    pub(crate) fn list(&self, group: Group) -> Option<&Connections> {
         match group {
             Group::Weight(k) => self.connections(k),
             Group::Delay(k) if self.wires.get(k)?.delayed == Delayed::Connections => self.connections(k),
@@ -248,7 +248,7 @@ impl<T: Scalar> Network<T> {
         self.note_frozen();
     }
 
-    fn check_group(&self, group: Group) -> Result<&crate::Entry, Error> {
+    pub(crate) fn check_group(&self, group: Group) -> Result<&crate::Entry, Error> {
         let layout = self.parameters.layout();
         layout.entry(group).ok_or_else(|| {
             let known = layout.entries().iter().map(|e| e.name.as_str()).collect::<Vec<_>>().join(", ");

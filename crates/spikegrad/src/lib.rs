@@ -87,9 +87,9 @@ pub mod prelude {
         Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif, Reset, Theta,
     };
     pub use spikegrad_network::{
-        Connector, Event, Group, InitialState, Loss, Models, Network, NetworkSpec, NoLoss, Parameters,
-        PlainStep, Population, Projection, Recording, Sample, SampleBar, Scalar, Sign, SplitStep, Trial,
-        pontryagin,
+        Connector, Draw, Event, Group, InitialState, Initialisation, Loss, Models, Network, NetworkSpec,
+        NoLoss, Parameters, PlainStep, Population, Projection, Recording, Sample, SampleBar, Scalar, Sign,
+        SplitStep, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
         Batch, Checkpoint, Clip, Iteration, LearningRate, NetworkObjective, Observer, Optimiser, Pull,

@@ -89,7 +89,7 @@ fn delays_longer_than_any_memory() {
             .map(drop);
     assert_eq!(
         error.expect_err("48 GB").to_string(),
-        "the ring of steps behind the delays of synapse class 0 would take 48 GB, more than the limit of 17 GB: make the \
+        "the ring of steps behind the delays of projection slow would take 48 GB, more than the limit of 17 GB: make the \
          network or the trial smaller, or raise the limit with `NetworkBuilder::memory_limit`"
     );
 }

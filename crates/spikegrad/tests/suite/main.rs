@@ -18,6 +18,7 @@ mod dense;
 mod errors;
 mod fuzz;
 mod gradients;
+mod initialise;
 mod limits;
 mod low_rank;
 mod neurons;

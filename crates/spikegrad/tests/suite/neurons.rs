@@ -241,7 +241,7 @@ fn a_mixed_network_takes_the_method_of_each_model() {
             15.0,
             Exponential::Midpoint.into(),
         ),
-        (Population::new("slow", MorrisLecar::default(), 1, shape, 20.0), 60.0, tableau::RK4.into()),
+        (Population::new("barnacle", MorrisLecar::default(), 1, shape, 20.0), 60.0, tableau::RK4.into()),
     ];
     let trial = Trial::silent(steps, h, 0);
     let mut builder = Network::builder().synapse("slow", 10.0);

@@ -70,7 +70,7 @@ fn check<N: NeuronVjp>(
     let report =
         GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
     prop_assert!(report.agreement().is_ok(), "{}\n{report}", N::NAME);
-    let delays = report.groups.iter().filter(|g| g.name.starts_with("delay"));
+    let delays = report.groups.iter().filter(|g| g.name.ends_with(".delay"));
     prop_assert!(delays.filter(|g| g.norm > 0.0).count() == 2, "{report}");
     Ok(report)
 }
