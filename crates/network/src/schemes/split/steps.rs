@@ -46,7 +46,7 @@ impl<T: Scalar> Steps<'_, T> {
         tape.ends.reserve(steps.len());
         let mut frames = &mut tape.frames[start..end];
         let (sparse, parameters) = (&scheme.sparse[..], network.parameters.values());
-        let read_from = scheme.read.clone();
+        let (read_from, has_sources) = (scheme.read.clone(), network.channels > 0);
         for n in steps.clone() {
             if scheme.kept > 0 {
                 tape.synapses.extend_from_slice(s);
@@ -74,7 +74,7 @@ impl<T: Scalar> Steps<'_, T> {
             }
             // s' and J', equations (19), (20)
             let end = tape.released.len();
-            if network.channels > 0 {
+            if has_sources {
                 self.release_events(n, &mut tape.released, &mut tape.local);
             }
             tape.ends.push(tape.released.len());
@@ -136,6 +136,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (j_bar, way_bar) = j_bar.split_at_mut(network.currents);
         let (way_bar, drive_bar) = way_bar.split_at_mut(scheme.way);
         let (read, is_uniform) = (scheme.read.clone(), network.whole && !scheme.dense);
+        let has_sources = network.channels > 0;
         let taken = tape.steps;
         let left = taken - steps.len();
         let frames = std::mem::replace(&mut tape.frames, AVec::new(0));
@@ -162,7 +163,7 @@ impl<T: Scalar> Steps<'_, T> {
 
             // q_bar and W_bar, equations (22), (23)
             let mut part = tape.part(index);
-            if network.channels > 0 {
+            if has_sources {
                 part.end = self.end_of_neurons(tape, &part);
             }
             if scheme.waits {
@@ -185,7 +186,7 @@ impl<T: Scalar> Steps<'_, T> {
                 charge_bar: &mut tape.charge_bar[..part.len()],
                 gain_bar: &mut tape.gain_bar,
             });
-            if network.channels > 0 {
+            if has_sources {
                 let all = tape.part(index).len();
                 if tape.charge_bar.len() < all {
                     tape.charge_bar.resize(all, T::zero());
@@ -196,7 +197,7 @@ impl<T: Scalar> Steps<'_, T> {
                 self.step_apart_vjp((n, index), tape, s_bar, j_bar, way_bar, parameters_bar);
             }
 
-            if run.by_inputs && network.channels > 0 {
+            if has_sources && run.by_inputs {
                 self.release_events_vjp(n, tape, part.len(), parameters_bar);
             }
 
