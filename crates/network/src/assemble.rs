@@ -208,7 +208,7 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
         places,
         traces: wires.last().map_or(0, |wire| wire.traces().end),
         currents: wires.last().map_or(0, |wire| wire.currents().end),
-        whole: wires.iter().all(|wire| wire.pre.len() == n && wire.post.len() == n),
+        whole: wires.iter().all(|wire| wire.is_whole(n)),
         wires,
         channels,
         read,

@@ -8,7 +8,7 @@ use crate::{Error, Network, NetworkSpec, Population, Projection, SourceSpec};
 #[derive(Clone, Debug, Default)]
 pub struct NetworkBuilder {
     spec: NetworkSpec,
-    /// Those of each population; `None` for a model that has the name of another one.
+    /// The loops of each population's model; `None` for a model that has the name of another one.
     loops: Vec<Option<ModelLoops>>,
     /// The name of a projection that was to be changed before it was there.
     unknown: Option<String>,

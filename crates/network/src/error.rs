@@ -29,7 +29,7 @@ pub enum Error {
         what: &'static str,
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// Why nothing can have this name.
         why: &'static str,
     },
     /// A value that a description does not give.
@@ -91,7 +91,7 @@ pub enum Error {
     NotPositive {
         /// The argument.
         what: String,
-        /// Its value.
+        /// The argument's value.
         value: f64,
     },
     /// NaN or an infinity in an argument.
@@ -113,7 +113,7 @@ pub enum Error {
     Unrepresentable {
         /// The argument.
         what: &'static str,
-        /// Its value.
+        /// The argument's value.
         value: f64,
         /// The value as it was rounded.
         rounded: f64,
@@ -185,9 +185,9 @@ pub enum Error {
     AboveThreshold {
         /// The neuron.
         neuron: usize,
-        /// Its voltage.
+        /// The neuron's voltage.
         v: f64,
-        /// Its threshold.
+        /// The neuron's threshold.
         threshold: f64,
     },
     /// A sample interval that the step size does not divide.
@@ -247,7 +247,7 @@ pub enum Error {
     Masked {
         /// The group.
         group: Group,
-        /// Its name.
+        /// The group's name.
         name: String,
         /// Which entry, column-major.
         index: usize,
@@ -261,7 +261,7 @@ pub enum Error {
     WrongSign {
         /// The group.
         group: Group,
-        /// Its name.
+        /// The group's name.
         name: String,
         /// Which entry, column-major.
         index: usize,
@@ -277,7 +277,7 @@ pub enum Error {
     NoMask {
         /// The group.
         group: Group,
-        /// Its name.
+        /// The group's name.
         name: String,
     },
     /// A group that the network does not have.
@@ -312,6 +312,14 @@ pub enum Error {
         /// What does not go with it.
         other: Feature,
     },
+    /// A value that must not be negative and is, or is not finite.
+    #[error("{what} = {value}: give a finite number that is not negative")]
+    Negative {
+        /// The argument.
+        what: String,
+        /// The argument's value.
+        value: f64,
+    },
     /// A rate that no tonic current gives.
     #[error(
         "no current makes population `{population}` fire at {rate} Hz: ask for a lower rate, or for a smaller step"
@@ -321,6 +329,18 @@ pub enum Error {
         population: String,
         /// The rate that was asked for, Hz.
         rate: f64,
+    },
+    /// A rate so low that nobody would wait for a neuron that fires at it.
+    #[error(
+        "a rate of {rate} Hz takes runs of {steps:.1e} steps of {h} ms to find: ask for a higher rate or give a longer step"
+    )]
+    SlowRate {
+        /// The rate that was asked for, Hz.
+        rate: f64,
+        /// The step, ms.
+        h: f64,
+        /// The steps of a run.
+        steps: f64,
     },
     /// A projection that goes to a source.
     #[error("projection {projection} goes to an event source: let it go to a population")]
@@ -333,7 +353,7 @@ pub enum Error {
     Event {
         /// Which event.
         index: usize,
-        /// What is wrong with it, and what to change.
+        /// What is wrong with the event, and what to change.
         why: String,
     },
     /// Connections that cannot be made.

@@ -1,8 +1,11 @@
 //! Spike events: charges that come from outside the network, and random ones.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 
-use crate::Scalar;
+use crate::memory::{self, MEMORY_LIMIT};
+use crate::{Error, Scalar};
 
 /// A charge that a channel of an event source releases at a time, 1 for a spike of a neuron. The step that the time lies in
 /// releases the charge, as if a presynaptic neuron had fired in it.
@@ -17,7 +20,7 @@ pub struct Event<T> {
 }
 
 impl<T: Scalar> Event<T> {
-    /// The same event with another scalar.
+    /// This event with another scalar.
     pub(crate) fn map<U: Scalar>(&self, f: impl Fn(T) -> U) -> Event<U> {
         Event { time: self.time, channel: self.channel, charge: f(self.charge) }
     }
@@ -28,31 +31,41 @@ impl<T: Scalar> Event<T> {
 ///
 /// ```
 /// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-/// let events = spikegrad_network::poisson_events(0..100, 10.0, 1000.0, 1.0, &mut ChaCha8Rng::seed_from_u64(1));
+/// let rng = &mut ChaCha8Rng::seed_from_u64(1);
+/// let events = spikegrad_network::poisson_events(0..100, 10.0, 1000.0, 1.0, rng)?;
 /// assert!((850..1150).contains(&events.len()));
+/// # Ok::<(), spikegrad_network::Error>(())
 /// ```
+///
+/// # Errors
+/// If the rate or the duration is negative or not finite, or so many events do not fit into memory.
 pub fn poisson_events<T: Scalar>(
-    channels: std::ops::Range<u32>,
+    channels: Range<u32>,
     rate: f64,
     duration: f64,
     charge: T,
     rng: &mut impl Rng,
-) -> Vec<Event<T>> {
-    let (mut events, per_ms) = (Vec::new(), rate * 1e-3);
-    // Rates that are no rates have no events.
-    for channel in channels.filter(|_| per_ms > 0.0 && per_ms.is_finite()) {
+) -> Result<Vec<Event<T>>, Error> {
+    check_not_negative("the rate of events", rate)?;
+    check_not_negative("the duration of events", duration)?;
+    let (what, per_ms) = ("random events", rate * 1e-3);
+    let expected = channels.len() as f64 * per_ms * duration;
+    memory::check(what, expected * size_of::<Event<T>>() as f64, MEMORY_LIMIT)?;
+    // Six standard deviations more than are expected.
+    let mut events = memory::room(what, (expected + 6.0 * expected.sqrt()).ceil() as usize)?;
+    for channel in channels.filter(|_| per_ms > 0.0) {
         let mut time = 0.0;
         loop {
             let u: f64 = rng.random();
             time -= libm::log1p(-u) / per_ms;
-            if !(time < duration) {
+            if time >= duration {
                 break;
             }
             events.push(Event { time, channel, charge });
         }
     }
     events.sort_by(|a, b| a.time.total_cmp(&b.time).then(a.channel.cmp(&b.channel)));
-    events
+    Ok(events)
 }
 
 /// A current for each of `neurons` that fluctuates as an Ornstein-Uhlenbeck process: Gaussian with mean `mean` and standard
@@ -62,11 +75,16 @@ pub fn poisson_events<T: Scalar>(
 ///
 /// ```
 /// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-/// let mut rng = ChaCha8Rng::seed_from_u64(1);
-/// let currents: Vec<f64> = spikegrad_network::fluctuating_currents(1000, 5, 1.0, (0.05, 0.01), 5.0, &mut rng);
+/// let rng = &mut ChaCha8Rng::seed_from_u64(1);
+/// let currents: Vec<f64> = spikegrad_network::fluctuating_currents(1000, 5, 1.0, (0.05, 0.01), 5.0, rng)?;
 /// let mean = currents.iter().sum::<f64>() / 5000.0;
 /// assert!((0.048..0.052).contains(&mean));
+/// # Ok::<(), spikegrad_network::Error>(())
 /// ```
+///
+/// # Errors
+/// If the interval, the deviation or the time constant is negative or not finite, the mean is not finite, or so many currents do not
+/// fit into memory.
 pub fn fluctuating_currents<T: Scalar>(
     samples: usize,
     neurons: usize,
@@ -74,11 +92,20 @@ pub fn fluctuating_currents<T: Scalar>(
     (mean, deviation): (f64, f64),
     tau: f64,
     rng: &mut impl Rng,
-) -> Vec<T> {
+) -> Result<Vec<T>, Error> {
+    check_not_negative("the interval of random currents", interval)?;
+    check_not_negative("the standard deviation of random currents", deviation)?;
+    check_not_negative("the time constant of random currents", tau)?;
+    if !mean.is_finite() {
+        return Err(Error::NonFinite { what: "the mean of random currents".into(), index: 0 });
+    }
+    let what = "random currents";
+    memory::check(what, memory::bytes::<T>(&[samples, neurons]), MEMORY_LIMIT)?;
+    let mut currents = memory::room(what, samples * neurons)?;
+    let mut state = memory::room(what, neurons)?;
     let keep = if tau > 0.0 { libm::exp(-interval / tau) } else { 0.0 };
     let fresh = libm::sqrt(1.0 - keep * keep);
-    let mut state = vec![0.0; neurons];
-    let mut currents = Vec::with_capacity(samples.saturating_mul(neurons));
+    state.resize(neurons, 0.0);
     for sample in 0..samples {
         for x in &mut state {
             let normal = normal(rng);
@@ -86,7 +113,15 @@ pub fn fluctuating_currents<T: Scalar>(
             currents.push(T::from_subset(&(mean + deviation * *x)));
         }
     }
-    currents
+    Ok(currents)
+}
+
+fn check_not_negative(what: &str, value: f64) -> Result<(), Error> {
+    if value >= 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Negative { what: what.to_owned(), value })
+    }
 }
 
 /// A standard normal number.

@@ -6,7 +6,7 @@ use spikegrad_integrators::Step;
 use crate::event::normal;
 use crate::populations::Population;
 use crate::schemes::SplitStep;
-use crate::{Error, Group, Network, NoLoss, Trial};
+use crate::{Error, Group, Network, NoLoss, Trial, memory};
 
 /// A distribution that the entries of a group are drawn from. The fan-in of a neuron is the number of its connections in the
 /// group: those that a mask or a list of connections leaves, or all.
@@ -15,9 +15,9 @@ use crate::{Error, Group, Network, NoLoss, Trial};
 pub enum Draw {
     /// Normal numbers.
     Normal {
-        /// Their mean.
+        /// The mean.
         mean: f64,
-        /// Their standard deviation.
+        /// The standard deviation.
         deviation: f64,
     },
     /// Numbers between two.
@@ -41,9 +41,9 @@ pub enum Draw {
     /// Normal numbers on the diagonal, zero elsewhere: autapses, with which a neuron remembers by itself (the identity of rate
     /// networks).
     Diagonal {
-        /// Their mean.
+        /// The mean.
         mean: f64,
-        /// Their standard deviation.
+        /// The standard deviation.
         deviation: f64,
     },
 }
@@ -92,6 +92,9 @@ const BEYOND: f64 = 1.6;
 const SETTLE: f64 = 200.0;
 const SPIKES: f64 = 10.0;
 
+/// The most steps of a run, some seconds of one neuron.
+const MOST_STEPS: f64 = 1e8;
+
 impl Population {
     /// The least tonic current at which a neuron of the population fires at `rate` Hz or faster, found by halving an interval, in
     /// runs of twenty spikes and 200 ms with steps of `h` ms.
@@ -106,7 +109,8 @@ impl Population {
     /// ```
     ///
     /// # Errors
-    /// If `rate` or `h` is not positive and finite, a run does not stay finite, or no current makes the neuron fire so fast.
+    /// If `rate` or `h` is not positive and finite, a run does not stay finite or takes more than 1e8 steps, or no current makes the
+    /// neuron fire so fast.
     pub fn tonic_current(&self, rate: f64, h: f64) -> Result<TonicCurrent, Error> {
         if !(rate > 0.0 && rate.is_finite()) {
             return Err(Error::NotPositive { what: "the rate of a population".into(), value: rate });
@@ -136,9 +140,12 @@ impl Population {
         let counted = SPIKES * 1e3 / expected;
         // As long again before that: some models fire a long train before they fall silent.
         let settle = SETTLE + counted;
-        let steps = ((settle + counted) / h).ceil();
-        let trial = Trial::silent(steps.clamp(1.0, 1e9) as usize, h, 0);
         let scheme = SplitStep::new(&network, h)?;
+        let steps = ((settle + counted) / h).ceil();
+        if steps > MOST_STEPS {
+            return Err(Error::SlowRate { rate: expected, h, steps });
+        }
+        let trial = Trial::silent(steps as usize, h, 0);
         let run = scheme.run(&trial, &NoLoss)?;
         let mut spikes = 0.0;
         run.watch(|n, _, tape| {
@@ -167,27 +174,43 @@ impl Network<f64> {
     /// # Errors
     /// If the network does not have the group, or a number of the distribution is not finite.
     pub fn draw(&mut self, group: Group, draw: Draw, rng: &mut impl Rng) -> Result<(), Error> {
+        self.draw_scaled(group, draw, |_| 1.0, rng)
+    }
+
+    /// [`draw`](Self::draw), with all entries of a row times a scale.
+    fn draw_scaled(
+        &mut self,
+        group: Group,
+        draw: Draw,
+        scale: impl Fn(usize) -> f64,
+        rng: &mut impl Rng,
+    ) -> Result<(), Error> {
         let entry = self.check_group(group)?;
-        let (rows, len) = (entry.rows.max(1), entry.range.len());
         let numbers = match draw {
             Draw::Normal { mean: a, deviation: b } | Draw::Diagonal { mean: a, deviation: b } => [a, b],
             Draw::Uniform { low, high } => [low, high],
             Draw::FanIn { gain } | Draw::UniformFanIn { gain } => [gain, gain],
         };
         if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
-            return Err(Error::NonFinite { what: format!("the distribution of {group}"), index });
+            return Err(Error::NonFinite { what: format!("the distribution of {}", entry.name), index });
         }
-        let mut places: Vec<(usize, usize)> = (0..len).map(|i| (i % rows, i / rows)).collect();
-        if let Some(list) = self.list(group) {
-            places.iter_mut().zip(list.pairs()).for_each(|(place, pair)| *place = pair);
+        let mask = self.mask(group);
+        let exists = |i: usize| mask.is_none_or(|mask| mask[i]);
+        let mut fan_in = Vec::new();
+        for (_, (row, _)) in self.coordinates(entry).enumerate().filter(|(i, _)| exists(*i)) {
+            if fan_in.len() <= row {
+                fan_in.resize(row + 1, 0.0);
+            }
+            fan_in[row] += 1.0;
         }
-        let mask = self.mask(group).map(<[bool]>::to_vec);
-        let exists = |i: usize| mask.as_ref().is_none_or(|mask| mask[i]);
-        let mut fan_in = vec![0.0; places.iter().map(|(row, _)| row + 1).max().unwrap_or(0)];
-        (0..len).filter(|&i| exists(i)).for_each(|i| fan_in[places[i].0] += 1.0);
-        for (i, &(row, column)) in places.iter().enumerate().filter(|(i, _)| exists(*i)) {
+        let mut drawn = memory::room("the entries that are drawn", entry.range.len())?;
+        for (i, (row, column)) in self.coordinates(entry).enumerate() {
+            if !exists(i) {
+                drawn.push(0.0);
+                continue;
+            }
             let by_fan_in = |gain: f64| gain / f64::sqrt(fan_in[row]);
-            self.parameters.group_mut(group)[i] = match draw {
+            let value = match draw {
                 Draw::Normal { mean, deviation } => mean + deviation * normal(rng),
                 Draw::Uniform { low, high } => low + (high - low) * rng.random::<f64>(),
                 Draw::FanIn { gain } => by_fan_in(gain) * normal(rng),
@@ -197,7 +220,9 @@ impl Network<f64> {
                 Draw::Diagonal { mean, deviation } if row == column => mean + deviation * normal(rng),
                 Draw::Diagonal { .. } => 0.0,
             };
+            drawn.push(value * scale(row));
         }
+        self.parameters.set(group, &drawn)?;
         if let Group::Weight(k) = group {
             self.turn_signs(k);
         }
@@ -227,12 +252,16 @@ impl Network<f64> {
     /// ```
     ///
     /// # Errors
-    /// As [`Population::tonic_current`].
+    /// As [`Population::tonic_current`]; a number of `how` that is not finite. The network then stays as it was.
     pub fn initialise(
         &mut self,
         how: &Initialisation,
         rng: &mut impl Rng,
     ) -> Result<Vec<TonicCurrent>, Error> {
+        let numbers = [how.spread, how.gain, how.input, how.readout];
+        if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
+            return Err(Error::NonFinite { what: "spread, gain, input or readout".into(), index });
+        }
         let mut found = Vec::with_capacity(self.places.len());
         for population in 0..self.places.len() {
             let described = self.as_described(population);
@@ -262,12 +291,10 @@ impl Network<f64> {
                 }
                 continue;
             }
-            let group = Group::Weight(k);
-            self.draw(group, Draw::FanIn { gain: how.gain * tau }, rng)?;
-            self.scale_rows(group, &scales[post]);
+            let draw = Draw::FanIn { gain: how.gain * tau };
+            self.draw_scaled(Group::Weight(k), draw, |row| scales[post.start + row], rng)?;
         }
-        self.draw(Group::Input, Draw::FanIn { gain: how.input }, rng)?;
-        self.scale_rows(Group::Input, &scales);
+        self.draw_scaled(Group::Input, Draw::FanIn { gain: how.input }, |row| scales[row], rng)?;
         // The trace of a neuron at `rate` is `rate` per ms.
         self.draw(Group::Readout, Draw::FanIn { gain: how.readout * 1e3 / how.rate }, rng)?;
         Ok(found)
@@ -283,14 +310,5 @@ impl Network<f64> {
             }
         }
         Population { spec, loops: Some(place.loops) }
-    }
-
-    /// Multiplies each postsynaptic neuron's entries of a group by its number.
-    fn scale_rows(&mut self, group: Group, scales: &[f64]) {
-        let pairs: Option<Vec<usize>> =
-            self.list(group).map(|list| list.pairs().map(|(post, _)| post).collect());
-        for (i, x) in self.parameters.group_mut(group).iter_mut().enumerate() {
-            *x *= scales[pairs.as_ref().map_or(i % scales.len().max(1), |pairs| pairs[i])];
-        }
     }
 }

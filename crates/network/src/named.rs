@@ -33,9 +33,9 @@ pub struct NamedParameter<'a> {
     pub group: Group,
     /// Where it lies in the flat vector, column-major.
     pub range: Range<usize>,
-    /// Its shape: `[rows, columns]` of a matrix, row = postsynaptic, or `[length]`.
+    /// The shape: `[rows, columns]` of a matrix, row = postsynaptic, or `[length]`.
     pub shape: &'a [usize],
-    /// Its unit, `1` where it has none.
+    /// The unit, `1` where the parameter has none.
     pub unit: &'a str,
     /// What values it may have.
     pub domain: Domain,
@@ -89,7 +89,8 @@ impl<T: Scalar> Network<T> {
         };
         match named.group {
             Group::Weight(k) => {
-                let signed = self.signs[self.wires[k].pre.clone()].iter().any(Option::is_some);
+                // The channels of event sources have no signs.
+                let signed = self.wires[k].pre.clone().any(|neuron| self.sign(neuron).is_some());
                 if signed { Domain::SignOfNeuron } else { Domain::Any }
             }
             Group::GateWidth(population) if reset(population).widest_zone().is_some() => Domain::Zone,

@@ -112,7 +112,7 @@ impl<T: Scalar> Network<T> {
     }
 
     /// The projection whose traces are read out.
-    pub fn read(&self) -> usize {
+    pub fn read_from(&self) -> usize {
         self.read
     }
 
@@ -154,7 +154,8 @@ impl<T: Scalar> Network<T> {
     }
 
     /// Leaves the gradient of those entries `(row, column)` of a group at zero for which `frozen` is true, so that training
-    /// does not change them; the other ones are trained. A vector has one column. Where `frozen` is true for none, no entry is
+    /// does not change them; the other ones are trained. A vector has one column, and an entry of a list of connections is
+    /// `(post, pre)`. Where `frozen` is true for none, no entry is
     /// frozen by itself any more.
     ///
     /// ```
@@ -176,19 +177,9 @@ impl<T: Scalar> Network<T> {
         frozen: impl Fn(usize, usize) -> bool,
     ) -> Result<(), Error> {
         let entry = self.check_group(group)?;
-        let what = "the list of frozen entries";
-        let frozen: Vec<bool> = match self.list(group) {
-            Some(list) => {
-                let mut all = memory::room(what, list.len())?;
-                all.extend(list.pairs().map(|(post, pre)| frozen(post, pre)));
-                all
-            }
-            None => {
-                let rows = entry.rows.max(1);
-                memory::collect(what, (0..entry.range.len()).map(|i| frozen(i % rows, i / rows)))?
-            }
-        };
-        self.replace_frozen_entries(group, frozen);
+        let mut flags = memory::room("the list of frozen entries", entry.range.len())?;
+        flags.extend(self.coordinates(entry).map(|(row, column)| frozen(row, column)));
+        self.replace_frozen_entries(group, flags);
         Ok(())
     }
 
@@ -221,6 +212,15 @@ impl<T: Scalar> Network<T> {
             Group::Weight(k) => self.connections(k),
             Group::Delay(k) if self.wires.get(k)?.delayed == Delayed::Connections => self.connections(k),
             _ => None,
+        }
+    }
+
+    /// The row and the column of every entry of a group: of connections that are listed, the postsynaptic and the presynaptic neuron.
+    pub(crate) fn coordinates(&self, entry: &crate::Entry) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
+        let rows = entry.rows.max(1);
+        match self.list(entry.group) {
+            Some(list) => Box::new(list.pairs()),
+            None => Box::new((0..entry.range.len()).map(move |i| (i % rows, i / rows))),
         }
     }
 

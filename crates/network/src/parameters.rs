@@ -15,10 +15,10 @@ use crate::{Error, Group, Scalar};
 pub struct Entry {
     /// The group.
     pub group: Group,
-    /// Its name, as in `slow.weight` or `excitatory.tau_v`. Tonic currents and initial states of all neurons are the groups
+    /// The group's name, as in `slow.weight` or `excitatory.tau_v`. Tonic currents and initial states of all neurons are the groups
     /// `bias` and `initial`, of which each population has a part with a name of its own, see [`Named`].
     pub name: String,
-    /// Its range.
+    /// The group's range.
     pub range: Range<usize>,
     /// Rows of its matrix; vectors are one column.
     pub rows: usize,
@@ -35,9 +35,9 @@ pub struct Named {
     pub group: Group,
     /// Where it lies in the flat vector, column-major.
     pub range: Range<usize>,
-    /// Its shape: `[rows, columns]` of a matrix, row = postsynaptic, or `[length]`.
+    /// The shape: `[rows, columns]` of a matrix, row = postsynaptic, or `[length]`.
     pub shape: Vec<usize>,
-    /// Its unit, `1` where it has none.
+    /// The unit, `1` where the parameter has none.
     pub unit: String,
 }
 

@@ -6,9 +6,9 @@ use crate::Scalar;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sign {
-    /// Its recurrent weights are not negative.
+    /// The neuron's weights are not negative.
     Excitatory,
-    /// Its recurrent weights are not positive.
+    /// The neuron's weights are not positive.
     Inhibitory,
 }
 

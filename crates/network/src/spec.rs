@@ -86,7 +86,7 @@ pub struct NetworkSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSpec {
-    /// Its name, from which projections come.
+    /// The source's name, from which projections come.
     pub name: String,
     /// Number of channels.
     pub channels: usize,
@@ -95,11 +95,11 @@ pub struct SourceSpec {
 /// The first thing in which two descriptions of networks differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecDifference {
-    /// What it is, as in `populations[0].size`.
+    /// The field that differs, as in `populations[0].size`.
     pub field: String,
-    /// Its value in the first description.
+    /// The field's value in the first description.
     pub left: String,
-    /// Its value in the second description.
+    /// The field's value in the second description.
     pub right: String,
 }
 

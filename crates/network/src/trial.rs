@@ -135,7 +135,7 @@ pub struct Sample<'a, T> {
     pub target: &'a [T],
     /// The sample's weight, which is not zero: no loss is asked about a sample of weight 0.
     pub weight: T,
-    /// The synapses that are read out, `N`.
+    /// The traces that are read out, one for each presynaptic neuron of the projection that they belong to.
     pub s: &'a [T],
     /// The sum of their squares, `|s|^2`.
     pub square: T,

@@ -74,7 +74,7 @@ pub enum Error {
         what: &'static str,
         /// The group.
         group: spikegrad_network::Group,
-        /// Its name.
+        /// The group's name.
         name: String,
         /// Why it cannot, and what to change.
         why: &'static str,
@@ -95,7 +95,7 @@ pub enum Error {
         what: &'static str,
         /// The group.
         group: spikegrad_network::Group,
-        /// Its name.
+        /// The group's name.
         name: String,
     },
     /// A step that would take a parameter out of its domain. It was not taken.
@@ -143,7 +143,7 @@ pub enum Error {
     Clip {
         /// The group.
         group: spikegrad_network::Group,
-        /// Its name.
+        /// The group's name.
         name: String,
         /// Its largest norm.
         value: f64,
@@ -205,7 +205,7 @@ pub enum CheckpointError {
     Version {
         /// The file.
         path: PathBuf,
-        /// Its version of the format.
+        /// The file's version of the format.
         found: u32,
         /// The version of the format that this library reads.
         read: u32,

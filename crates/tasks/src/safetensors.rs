@@ -155,7 +155,7 @@ impl<'a> Container<'a> {
     /// The contents of the bytes of a whole file.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// What is wrong with the bytes.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let (length, rest) = bytes.split_first_chunk().ok_or("fewer than eight bytes")?;
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| "the length of its header")?;

@@ -36,6 +36,7 @@ fn network<N: NeuronVjp + Default>(projections: Vec<Projection>) -> Network<f64>
     let mut builder = Network::builder()
         .population(population("cells", 4))
         .population(population("others", 3).per_neuron())
+        .source("drive", 5)
         .inputs(2)
         .outputs(2);
     for projection in projections {
@@ -75,6 +76,7 @@ fn kinds() -> Vec<(&'static str, Network<f64>)> {
     let forward = || Projection::new("forward", 5.0).between("cells", "others");
     let inside = || Projection::new("inside", 8.0).between("cells", "cells");
     let with = |connector| forward().connected(connector);
+    let driven = || Projection::new("driven", 6.0).between("drive", "others");
     let mut all = vec![
         ("dense", network::<Theta>(vec![slow(), Projection::new("fast", 4.0).without_autapses()])),
         ("between", network::<Lif>(vec![forward(), inside().without_autapses()])),
@@ -93,6 +95,8 @@ fn kinds() -> Vec<(&'static str, Network<f64>)> {
         ),
         ("delays of connections", network::<Theta>(vec![inside().connection_delays(1.0)])),
         ("delays of a list", network::<Theta>(vec![with(pairs()).connection_delays(2.0)])),
+        ("from a source", network::<Theta>(vec![slow(), driven().connected(pairs()).axonal_delays(1.0)])),
+        ("a matrix from a source", network::<Lif>(vec![slow(), driven()])),
         ("time constants", network::<Theta>(vec![slow().tau_per_neuron(), forward()])),
     ];
     let mut masked = network::<Theta>(vec![inside().connection_delays(1.0), forward()]);
@@ -169,7 +173,7 @@ fn assert_same<T: Scalar>(a: &Network<T>, b: &Network<T>, what: &str) {
     }
     assert!((0..a.neurons()).all(|neuron| a.sign(neuron) == b.sign(neuron)), "{what}");
     assert!((0..a.projections().len()).all(|k| a.connections(k) == b.connections(k)), "{what}");
-    assert_eq!((a.read(), a.memory_limit()), (b.read(), b.memory_limit()), "{what}");
+    assert_eq!((a.read_from(), a.memory_limit()), (b.read_from(), b.memory_limit()), "{what}");
 }
 
 fn round_trip<T: Scalar>(network: &Network<T>, path: &Path, what: &str) {

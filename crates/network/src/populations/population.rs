@@ -13,7 +13,7 @@ use crate::Sign;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateSpec {
-    /// Its shape: in text `box`, `raised cosine` or `triangular`.
+    /// The shape: in text `box`, `raised cosine` or `triangular`.
     #[serde(with = "shape")]
     pub shape: GateShape,
     /// Width of its active zone, in the unit of the voltage.

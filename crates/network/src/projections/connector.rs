@@ -29,7 +29,7 @@ pub enum Connector {
         /// The seed of the generator.
         seed: u64,
     },
-    /// The same number of presynaptic neurons for every postsynaptic one.
+    /// As many presynaptic neurons for every postsynaptic one.
     InDegree {
         /// How many.
         degree: usize,

@@ -26,7 +26,7 @@ pub(crate) struct Pathway<T: 'static> {
 pub(crate) enum Path<T: 'static> {
     /// At once, by the columns of the neurons that released any, from all neurons to all.
     Sparse,
-    /// The same, between some of the neurons.
+    /// At once, by the columns of the neurons that released any, between some of the neurons.
     Block(&'static dyn Columns<T>),
     /// At once, by all columns.
     Dense,

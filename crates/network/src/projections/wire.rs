@@ -35,7 +35,7 @@ impl Delayed {
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     pub(crate) name: String,
-    /// Its presynaptic and its postsynaptic neurons.
+    /// The presynaptic and the postsynaptic neurons.
     pub(crate) pre: Range<usize>,
     pub(crate) post: Range<usize>,
     /// Where its traces begin among all traces, and its currents among all currents.
@@ -44,20 +44,25 @@ pub(crate) struct Wire {
     pub(crate) delayed: Delayed,
     /// Rank of the weights, where they are two factors.
     pub(crate) rank: Option<usize>,
-    /// Its connections, where they are a list.
+    /// The connections, where they are a list.
     pub(crate) connections: Option<Arc<Connections>>,
     /// Whether each presynaptic neuron has a time constant of its own.
     pub(crate) own_taus: bool,
 }
 
 impl Wire {
-    /// Its traces in a vector of all.
+    /// Whether the projection goes from all of so many neurons to all.
+    pub(crate) fn is_whole(&self, neurons: usize) -> bool {
+        self.pre == (0..neurons) && self.post == (0..neurons)
+    }
+
+    /// The projection's traces in a vector of all.
     #[inline(always)]
     pub(crate) fn traces(&self) -> Range<usize> {
         self.trace..self.trace + self.pre.len()
     }
 
-    /// Its currents in a vector of all.
+    /// The projection's currents in a vector of all.
     #[inline(always)]
     pub(crate) fn currents(&self) -> Range<usize> {
         self.current..self.current + self.post.len()

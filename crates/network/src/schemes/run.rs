@@ -37,8 +37,8 @@ fn represented<T: Scalar>(what: &'static str, value: f64, number: T) -> Result<T
 #[derive(Clone, Copy)]
 pub(crate) struct Run<'a, T: 'static> {
     network: &'a Network<T>,
-    /// Whether every projection goes from all neurons to all.
-    whole: bool,
+    /// Whether one pass adds up the current: every projection goes from all neurons to all, and nothing is injected.
+    one_pass: bool,
     /// Whether the gradient by the trial's inputs, injected currents and events is asked for.
     pub(crate) by_inputs: bool,
     h: T,
@@ -67,11 +67,16 @@ impl<'a, T: Scalar> Values<'a, T> {
         Self { start: range.start, values: &network.parameters.values()[range] }
     }
 
-    /// Its part of a gradient.
+    /// The parameters' part of a gradient.
     #[inline(always)]
     fn of<'g>(&self, gradient: &'g mut [T]) -> &'g mut [T] {
         &mut gradient[self.start..][..self.values.len()]
     }
+}
+
+/// The step of `h` ms that a time lies in. A time that is a multiple of the step, to rounding, lies in the step that starts there.
+fn step_of(time: f64, h: f64) -> f64 {
+    (time / h + 1e-9).floor()
 }
 
 /// Refuses events that are out of order, out of time, of no channel or without a finite charge.
@@ -180,7 +185,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             represented("the weight of a step in the cost, h / scale,", step / trial.scale, h / scale)?;
         Ok(Self {
             network,
-            whole: network.whole,
+            one_pass: network.whole && trial.currents.is_empty(),
             by_inputs: false,
             h,
             trial,
@@ -254,13 +259,20 @@ impl<'a, T: Scalar> Run<'a, T> {
     #[inline(never)]
     pub(crate) fn events(&self, n: usize) -> (usize, &'a [Event<T>]) {
         let h = self.trial.interval / self.hold as f64;
-        // A time that is a multiple of the step, to rounding, lies in the step that starts there.
-        let below =
-            |n: usize| self.trial.events.partition_point(|event| (event.time / h + 1e-9).floor() < n as f64);
+        let below = |n: usize| self.trial.events.partition_point(|event| step_of(event.time, h) < n as f64);
         // Rounding at the end of the trial must not lose an event.
         let end = if n + 1 == self.steps { self.trial.events.len() } else { below(n + 1) };
         let start = below(n).min(end);
         (start, &self.trial.events[start..end])
+    }
+
+    /// The most events of a step.
+    pub(crate) fn most_events(&self) -> usize {
+        let h = self.trial.interval / self.hold as f64;
+        let same = |a: &Event<T>, b: &Event<T>| step_of(a.time, h) == step_of(b.time, h);
+        // The last step takes what rounding puts behind the end.
+        let last = self.events(self.steps - 1).1.len();
+        self.trial.events.chunk_by(same).map(<[_]>::len).fold(last, usize::max)
     }
 
     /// Where the gradients by the inputs, by the injected currents and by the charges of the events begin and end, behind those by
@@ -335,8 +347,8 @@ impl<'a, T: Scalar> Run<'a, T> {
         let (size, one) = (current.len(), T::one());
         let bias = (one, &self.bias.values[..size]);
         let u = |k: usize| &self.input.values[k * size..][..size];
-        if !self.whole {
-            return self.current_of_blocks(n, j, current);
+        if !self.one_pass {
+            return self.current_in_parts(n, j, current);
         }
         // What most networks have is added in one pass. Divisions take long.
         let classes = if j.len() == size { 1 } else { 2 * usize::from(j.len() == 2 * size) };
@@ -360,9 +372,9 @@ impl<'a, T: Scalar> Run<'a, T> {
         }
     }
 
-    /// The current where projections go to some of the neurons.
+    /// The current where projections go to some of the neurons, or currents are injected.
     #[inline(never)]
-    fn current_of_blocks(&self, n: usize, j: &[T], current: &mut [T]) {
+    fn current_in_parts(&self, n: usize, j: &[T], current: &mut [T]) {
         self.drive(n, current);
         // A scheme that has no currents adds those of the synapses itself.
         for wire in self.network.wires.iter().filter(|_| !j.is_empty()) {

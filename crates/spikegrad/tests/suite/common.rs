@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use spikegrad::adjoint::Sweep;
+use spikegrad::adjoint::{BoxError, Dual64, GradientReport, Sweep, forward_sensitivity};
 use spikegrad::integrators::tableau;
 use spikegrad::models::{GateShape, Locate, NeuronVjp, Reset};
 use spikegrad::network::{
     Group, InitialState, Loss, Network, NoLoss, Population, Sample, SampleBar, Scalar, SplitStep, Trial,
 };
-use spikegrad::tasks::{Purpose, generator};
+use spikegrad::tasks::{Purpose, QuadraticLoss, generator};
 
 pub(crate) fn real<T: RealField>(x: f64) -> T {
     T::from_subset(&x)
@@ -368,6 +368,41 @@ fn random_start(network: &Network<f64>, of: &[&Model], rng: &mut ChaCha8Rng) -> 
         rest += (variables - 1) * size;
     }
     x
+}
+
+/// Checks random problems, `reports` for each, and judges all reports as one, in which enough neurons fired.
+pub(crate) fn passes_merged<S: Strategy>(
+    strategy: &S,
+    reports: impl Fn(S::Value) -> Result<Vec<GradientReport>, TestCaseError>,
+) {
+    let merged = std::cell::RefCell::new(None::<GradientReport>);
+    let outcome = runner().run(strategy, |value| {
+        for report in reports(value)? {
+            match &mut *merged.borrow_mut() {
+                Some(merged) => merged.merge(report),
+                empty => *empty = Some(report),
+            }
+        }
+        Ok(())
+    });
+    assert!(outcome.is_ok(), "{}", outcome.expect_err("a failure"));
+    let report = merged.into_inner().expect("a report");
+    println!("{report}");
+    assert!(report.passed() && report.events.spikes > 100, "{report}");
+}
+
+/// The gradient of the split step by the parameters in dual numbers, which share nothing with its transpose.
+pub(crate) fn by_dual_numbers(network: &Network<f64>, trial: &Trial<f64>, h: f64, lambda: f64) -> Vec<f64> {
+    let mut dual = network.to_dual();
+    let trial = trial.map(Dual64::from);
+    let loss = QuadraticLoss { lambda: Dual64::from(lambda) };
+    let (_, forward) = forward_sensitivity(network.parameters.values(), |parameters| {
+        dual.parameters.values_mut().copy_from_slice(parameters);
+        let step = SplitStep::new(&dual, h)?;
+        Ok::<_, BoxError>(Sweep::new().cost(&step.run(&trial, &loss)?)?)
+    })
+    .expect("dual numbers");
+    forward
 }
 
 /// The slope of the least-squares line through `(ln h, ln error)`: the order of convergence.

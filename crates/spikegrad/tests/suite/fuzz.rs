@@ -19,8 +19,8 @@ use spikegrad::adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad::integrators::{EventLog, Exponential, Method, Step, StepVjp, tableau};
 use spikegrad::models::{GateShape, Theta, for_each_neuron};
 use spikegrad::network::{
-    Error, Group, InitialState, Loss, Network, PlainStep, Population, Recording, Scalar, Spike, SplitRun,
-    SplitStep, Trial, pontryagin,
+    Connector, Error, Event, Group, InitialState, Loss, Network, PlainStep, Population, Projection,
+    Recording, Scalar, Spike, SplitRun, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
     Clip, LearningRate, Pull, Purpose, QuadraticLoss, Schedule, Task, TrainingOptions, TrainingStage,
@@ -111,12 +111,20 @@ struct Class {
     rank: Option<usize>,
     own_taus: bool,
     autapses: bool,
+    /// From where to where, of all neurons, the populations, and the source.
+    ends: Option<(usize, usize)>,
+    connector: Connector,
 }
 
 #[derive(Clone, Debug)]
 struct Case {
     cells: Vec<Cells>,
     classes: Vec<Class>,
+    /// Channels of an event source, if there is one.
+    channels: Option<usize>,
+    /// Charges of events, by the part of the trial at which they come, and injected currents.
+    events: Vec<Put>,
+    currents: Option<Vec<Put>>,
     inputs: usize,
     outputs: usize,
     limit: usize,
@@ -150,8 +158,33 @@ fn cells() -> impl Strategy<Value = Cells> {
 fn class() -> impl Strategy<Value = Class> {
     let delay = prop_oneof![4 => Just(None), 1 => (any::<bool>(), number(0.1..4.0)).prop_map(Some)];
     let rank = prop_oneof![6 => Just(None), 1 => size(1..3).prop_map(Some)];
-    (number(1.0..30.0), delay, rank, prop::bool::weighted(0.1), prop::bool::weighted(0.8))
-        .prop_map(|(tau, delay, rank, own_taus, autapses)| Class { tau, delay, rank, own_taus, autapses })
+    let ends = prop_oneof![2 => Just(None), 1 => (0..4_usize, 0..4_usize).prop_map(Some)];
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.8));
+    (number(1.0..30.0), delay, rank, flags, ends, connector()).prop_map(
+        |(tau, delay, rank, (own_taus, autapses), ends, connector)| Class {
+            tau,
+            delay,
+            rank,
+            own_taus,
+            autapses,
+            ends,
+            connector,
+        },
+    )
+}
+
+fn connector() -> impl Strategy<Value = Connector> {
+    let probability = (number(0.0..1.0), any::<u64>())
+        .prop_map(|(probability, seed)| Connector::Probability { probability, seed });
+    let degree = (size(0..3), any::<u64>()).prop_map(|(degree, seed)| Connector::InDegree { degree, seed });
+    let pairs = prop::collection::vec((0..4_u32, 0..4_u32), 0..4).prop_map(Connector::Pairs);
+    prop_oneof![
+        8 => Just(Connector::AllToAll),
+        1 => Just(Connector::OneToOne),
+        2 => probability,
+        1 => degree,
+        1 => pairs,
+    ]
 }
 
 fn memory() -> impl Strategy<Value = Memory> {
@@ -170,7 +203,9 @@ fn case() -> impl Strategy<Value = Case> {
     let grid = (number(0.02..2.0), hold, size(1..12), number(0.5..20.0));
     let initial = prop_oneof![3 => Just(None), 1 => puts(2).prop_map(Some)];
     let off = prop_oneof![SELDOM => Just(None), 1 => (0..4_usize, 1..3_usize).prop_map(Some)];
-    let trial = ([puts(2), puts(2), puts(2)], off, initial);
+    let channels = prop_oneof![2 => Just(None), 1 => size(0..4).prop_map(Some)];
+    let currents = prop_oneof![3 => Just(None), 1 => puts(2).prop_map(Some)];
+    let trial = ([puts(2), puts(2), puts(2)], off, initial, (channels, puts(4), currents));
     let run = (memory(), any::<usize>(), prop::bool::weighted(0.2), any::<bool>(), any::<u64>());
     (parts, sizes, values, grid, trial, run).prop_map(
         |(
@@ -178,11 +213,14 @@ fn case() -> impl Strategy<Value = Case> {
             (inputs, outputs, limit),
             (parameters, gain, trained),
             (h, hold, samples, scale),
-            (data, off, initial),
+            (data, off, initial, (channels, events, currents)),
             (memory, method, dense, single, seed),
         )| Case {
             cells,
             classes,
+            channels,
+            events,
+            currents,
             inputs,
             outputs,
             limit,
@@ -211,7 +249,12 @@ impl Case {
             Network::builder().inputs(self.inputs).outputs(self.outputs).memory_limit(self.limit);
         for (k, class) in self.classes.iter().enumerate() {
             let name = ["a", "b", "c"][k];
-            builder = builder.synapse(name, class.tau);
+            let mut projection = Projection::new(name, class.tau).connected(class.connector.clone());
+            if let Some((pre, post)) = class.ends {
+                let places = ["p", "q", "r", "s"];
+                projection = projection.between(places[pre], places[post]);
+            }
+            builder = builder.projection(projection);
             if let Some((of_connections, delay)) = class.delay {
                 builder = if of_connections {
                     builder.change(name, |p| p.connection_delays(delay))
@@ -242,15 +285,18 @@ impl Case {
                 Some(false) => population.inhibitory(),
             });
         }
+        if let Some(channels) = self.channels {
+            builder = builder.source("s", channels);
+        }
         let mut network = builder.build()?;
         let rng = &mut generator(self.seed, Purpose::Test, 0);
         let current = self.model(0).current * self.gain;
-        let n = network.neurons();
         for k in 0..self.classes.len() {
-            let masked = network.mask(Group::Weight(k)).is_some();
+            let mask = network.mask(Group::Weight(k)).map(<[bool]>::to_vec);
             let weights = network.parameters.group_mut(Group::Weight(k));
             for (index, w) in weights.iter_mut().enumerate() {
-                *w = if masked && index / n == index % n { 0.0 } else { current * normal(rng) };
+                let exists = mask.as_ref().is_none_or(|mask| mask[index]);
+                *w = if exists { current * normal(rng) } else { 0.0 };
             }
             for group in [Group::Left(k), Group::Right(k)] {
                 network.parameters.group_mut(group).iter_mut().for_each(|w| *w = current * normal(rng));
@@ -295,9 +341,20 @@ impl Case {
         if let Some(puts) = &self.initial {
             let mut x = network.parameters.group(Group::Initial).to_vec();
             put(&mut x, puts);
-            let s = vec![0.02; network.projections().len() * network.neurons()];
+            let s = vec![0.02; network.traces()];
             trial.initial = Some(InitialState { x, s });
         }
+        if let Some(puts) = &self.currents
+            && self.samples < 100
+        {
+            trial.currents = vec![0.01; self.samples * network.neurons()];
+            put(&mut trial.currents, puts);
+        }
+        let events = self.events.iter().zip(0..);
+        trial.events = events
+            .map(|(&(at, charge), channel)| Event { time: at * trial.duration(), channel, charge })
+            .collect();
+        trial.events.sort_by(|a, b| a.time.total_cmp(&b.time));
         for (values, puts) in
             [&mut trial.inputs, &mut trial.targets, &mut trial.weights].into_iter().zip(&self.data)
         {

@@ -1,11 +1,9 @@
 //! Recurrent weights of low rank: their gradient is exact, it is that of the network with the product as its weights by the
 //! chain rule, and it costs less.
 
-use super::common::{normal, random_trial, runner};
+use super::common::{by_dual_numbers, normal, passes_merged, random_trial};
 use proptest::prelude::*;
-use spikegrad::adjoint::{
-    BoxError, Dual64, GradientCheck, GradientReport, Memory, Sweep, forward_sensitivity,
-};
+use spikegrad::adjoint::{GradientCheck, Memory, Sweep};
 use spikegrad::integrators::tableau;
 use spikegrad::models::{GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
@@ -70,7 +68,6 @@ fn gradient(network: &Network<f64>, trial: &Trial<f64>, memory: Memory) -> (f64,
 
 #[test]
 fn networks_of_low_rank_have_an_exact_gradient() {
-    let merged = std::cell::RefCell::new(None::<GradientReport>);
     let check = |network: Network<f64>, trial: &Trial<f64>, seed| {
         let mut objective = NetworkObjective::new(network, trial, &LOSS, Scheme::default(), H);
         let check = GradientCheck { seed, ..GradientCheck::default() };
@@ -79,28 +76,20 @@ fn networks_of_low_rank_have_an_exact_gradient() {
         let factors =
             report.groups.iter().filter(|g| g.name.ends_with(".left") || g.name.ends_with(".right"));
         prop_assert!(factors.filter(|g| g.norm > 0.0).count() == 4, "{report}");
-        match &mut *merged.borrow_mut() {
-            Some(merged) => merged.merge(report),
-            empty => *empty = Some(report),
-        }
-        Ok(())
+        Ok(report)
     };
-    let outcome = runner().run(&(3..9_usize, 1..4_usize, any::<u64>()), |(n, rank, seed)| {
+    passes_merged(&(3..9_usize, 1..4_usize, any::<u64>()), |(n, rank, seed)| {
         let (network, trial) = random(Theta::default(), n, [rank, 1], seed);
-        check(network, &trial, seed)?;
-        // The class in the middle with delays.
+        let first = check(network, &trial, seed)?;
+        // The projection in the middle with delays.
         let low = builder(Lif::default(), n)
             .change("slow", |p| p.low_rank(1))
             .change("slower", |p| p.low_rank(rank));
         let network = low.change("fast", |p| p.axonal_delays(1.3)).build().expect("a network");
         let rng = &mut generator(seed, Purpose::Test, 1);
         let (network, trial) = fill(network, [1, rank], rng);
-        check(network, &trial, seed)
+        Ok(vec![first, check(network, &trial, seed)?])
     });
-    assert!(outcome.is_ok(), "{}", outcome.expect_err("a failure"));
-    let report = merged.into_inner().expect("a report");
-    println!("{report}");
-    assert!(report.passed() && report.events.spikes > 100, "{report}");
 }
 
 /// The network with `W = L R` in place of both factors.
@@ -161,15 +150,7 @@ fn dual_numbers_agree_with_the_adjoint_of_low_rank() {
         Sweep::new()
             .gradient(&scheme.run(&trial, &LOSS).expect("a run"), backward.values_mut())
             .expect("finite");
-        let mut dual = network.to_dual();
-        let trial = trial.map(Dual64::from);
-        let loss = QuadraticLoss { lambda: Dual64::from(0.1) };
-        let (_, forward) = forward_sensitivity(network.parameters.values(), |parameters| {
-            dual.parameters.values_mut().copy_from_slice(parameters);
-            let step = SplitStep::new(&dual, H)?;
-            Ok::<_, BoxError>(Sweep::new().cost(&step.run(&trial, &loss)?)?)
-        })
-        .expect("dual numbers");
+        let forward = by_dual_numbers(&network, &trial, H, LOSS.lambda);
         for entry in network.parameters.layout().entries() {
             close(&entry.name, backward.group(entry.group), &forward[entry.range.clone()]);
         }

@@ -1,11 +1,11 @@
 //! Projections between populations, with matrices, factors, delays and lists of connections: their gradients are exact, and they
 //! are those of the network in which the same weights stand in matrices over all neurons.
 
-use super::common::{normal, random_trial, runner};
+use super::common::{by_dual_numbers, normal, passes_merged, random_trial};
 use proptest::prelude::*;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use spikegrad::adjoint::{Dual64, GradientCheck, GradientReport, Memory, Sweep, forward_sensitivity};
+use spikegrad::adjoint::{GradientCheck, Memory, Sweep};
 use spikegrad::integrators::tableau;
 use spikegrad::models::{AdEx, GateShape, Lif, Nif, Theta};
 use spikegrad::network::{
@@ -44,8 +44,16 @@ pub(crate) const KINDS: [fn(Projection, u64) -> Projection; 9] = [
 const ENDS: [Option<(&str, &str)>; 6] =
     [None, Some(("a", "b")), Some(("b", "a")), Some(("b", "b")), Some(("c", "a")), Some(("b", "c"))];
 
-/// A network with four random projections, from which the outputs are read at random, and a trial.
-fn random(sizes: [usize; 3], seed: u64) -> (Network<f64>, Trial<f64>) {
+/// The ways that go with time constants of each neuron, for which currents are formed anew at every step.
+const DENSE_KINDS: [fn(Projection, u64) -> Projection; 4] = [
+    |p, _| p.tau_per_neuron(),
+    |p, _| p.tau_per_neuron().without_autapses(),
+    |p, _| p.tau_per_neuron().axonal_delays(1.3),
+    |p, _| p,
+];
+
+/// A network with four random projections, from which the outputs are read at random, and a trial; on the dense path or not.
+fn random(sizes: [usize; 3], dense: bool, seed: u64) -> (Network<f64>, Trial<f64>) {
     let rng = &mut generator(seed, Purpose::Test, 0);
     let names = ["w", "x", "y", "z"];
     let mut builder = populations(sizes).read_from(names[rng.random_range(0..4)]);
@@ -55,7 +63,10 @@ fn random(sizes: [usize; 3], seed: u64) -> (Network<f64>, Trial<f64>) {
             None => projection,
             Some((pre, post)) => projection.between(pre, post),
         };
-        builder = builder.projection(KINDS[rng.random_range(0..KINDS.len())](projection, seed + k as u64));
+        let kinds = if dense { &DENSE_KINDS[..] } else { &KINDS };
+        // The first one decides for all.
+        let kind = if dense && k == 0 { 0 } else { rng.random_range(0..kinds.len()) };
+        builder = builder.projection(kinds[kind](projection, seed + k as u64));
     }
     let mut network = builder.build().expect("a network");
     network.unfreeze_all();
@@ -83,6 +94,8 @@ pub(crate) fn randomise(network: &mut Network<f64>, rng: &mut ChaCha8Rng) {
             .zip(mask.iter().flatten())
             .filter(|(_, exists)| !**exists)
             .for_each(|(w, _)| *w = 0.0);
+        let taus = network.parameters.group_mut(Group::Tau(k));
+        taus.iter_mut().for_each(|tau| *tau *= rng.random_range(0.8..1.2));
         let delays = network.parameters.group_mut(Group::Delay(k));
         delays.iter_mut().for_each(|delay| *delay *= rng.random_range(0.05..2.0));
     }
@@ -99,40 +112,24 @@ fn gradient<T: Scalar>(network: &Network<T>, trial: &Trial<T>, memory: Memory) -
 
 #[test]
 fn projections_between_populations_have_an_exact_gradient() {
-    let merged = std::cell::RefCell::new(None::<GradientReport>);
     let sizes = (2..5_usize, 2..5_usize, 2..4_usize);
-    let outcome = runner().run(&(sizes, any::<u32>()), |((a, b, c), seed)| {
-        let (network, trial) = random([a, b, c], u64::from(seed));
+    passes_merged(&(sizes, any::<bool>(), any::<u32>()), |((a, b, c), dense, seed)| {
+        let (network, trial) = random([a, b, c], dense, u64::from(seed));
         let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::default(), H);
         let report =
             GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert!(report.agreement().is_ok(), "{report}");
-        match &mut *merged.borrow_mut() {
-            Some(merged) => merged.merge(report),
-            empty => *empty = Some(report),
-        }
-        Ok(())
+        Ok(vec![report])
     });
-    assert!(outcome.is_ok(), "{}", outcome.expect_err("a failure"));
-    let report = merged.into_inner().expect("a report");
-    assert!(report.passed() && report.events.spikes > 100, "{report}");
 }
 
 #[test]
 fn dual_numbers_agree_with_the_adjoint_of_every_kind() {
-    for seed in 0..40 {
-        let (network, trial) = random([3, 2, 2], seed);
+    for (seed, dense) in (0..40).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let (network, trial) = random([3, 2, 2], dense, seed);
+        assert_eq!(SplitStep::new(&network, H).expect("a scheme").is_dense(), dense);
         let (_, gradient) = gradient(&network, &trial, Memory::Stored);
-        let mut dual = network.to_dual();
-        let trial = trial.map(Dual64::from);
-        let loss = QuadraticLoss { lambda: Dual64::from(0.1) };
-        let (_, forward) = forward_sensitivity(network.parameters.values(), |parameters| {
-            dual.parameters.values_mut().copy_from_slice(parameters);
-            let step = SplitStep::new(&dual, H)?;
-            let run = step.run(&trial, &loss)?;
-            Ok::<_, spikegrad::adjoint::BoxError>(Sweep::new().run(&run, |_, _, _| {})?)
-        })
-        .expect("a sensitivity");
+        let forward = by_dual_numbers(&network, &trial, H, LOSS.lambda);
         for entry in network.parameters.layout().entries() {
             if !network.is_trainable(entry.group) {
                 continue;
@@ -150,7 +147,7 @@ fn dual_numbers_agree_with_the_adjoint_of_every_kind() {
 #[test]
 fn checkpoints_have_the_bits_of_the_stored_tape() {
     for seed in 0..30 {
-        let (network, trial) = random([4, 3, 2], seed);
+        let (network, trial) = random([4, 3, 2], seed % 3 == 0, seed);
         let stored = gradient(&network, &trial, Memory::Stored);
         for memory in [Memory::SqrtSteps, Memory::Every(7)] {
             assert_eq!(stored, gradient(&network, &trial, memory), "{seed}");
@@ -179,7 +176,7 @@ fn spread(network: &Network<f64>, builder: NetworkBuilder) -> Network<f64> {
         let values = network.parameters.group(group).to_vec();
         whole.parameters.set(group, &values).expect("the same sizes");
     }
-    let (pre, _) = network.ends(network.read());
+    let (pre, _) = network.ends(network.read_from());
     let readout = network.parameters.readout().clone_owned();
     whole.parameters.readout_mut().columns_mut(pre.start, pre.len()).copy_from(&readout);
     whole.unfreeze_all();
@@ -348,11 +345,10 @@ fn what_does_not_go_with_a_list_of_connections_is_refused() {
 
 #[test]
 fn the_plain_field_and_the_continuous_adjoint_take_blocks() {
-    let sizes = [4, 0, 3];
     let half = Connector::Probability { probability: 0.5, seed: 1 };
     let mut network = Network::builder()
-        .population(Population::new("a", Theta::default(), sizes[0], GateShape::RaisedCosine, 0.4))
-        .population(Population::new("c", Theta::default(), sizes[2], GateShape::RaisedCosine, 0.4))
+        .population(Population::new("a", Theta::default(), 4, GateShape::RaisedCosine, 0.4))
+        .population(Population::new("c", Theta::default(), 3, GateShape::RaisedCosine, 0.4))
         .projection(Projection::new("x", 8.0).between("a", "c"))
         .projection(Projection::new("y", 15.0).between("c", "a").connected(half))
         .read_from("y")

@@ -1,14 +1,15 @@
 //! What comes from outside the network: spike events, injected currents, and the gradient by them and by the inputs.
 
-use super::common::{normal, random_trial};
+use super::common::{normal, passes_merged, random_trial};
 use super::projections::{KINDS, populations, randomise};
+use proptest::prelude::*;
 use rand::RngExt;
 use spikegrad::adjoint::{Dual64, GradientCheck, Memory, Sweep, forward_sensitivity};
 use spikegrad::integrators::{StepVjp, tableau};
-use spikegrad::models::{GateShape, Lif};
+use spikegrad::models::{GateShape, Lif, Theta};
 use spikegrad::network::{
-    Error, Event, Feature, Group, Network, NetworkBuilder, NoLoss, PlainStep, Population, Projection,
-    SplitStep, Trial, fluctuating_currents, poisson_events, pontryagin,
+    Domain, Error, Event, Feature, Group, Network, NetworkBuilder, NoLoss, PlainStep, Population, Projection,
+    Sign, SplitStep, Trial, fluctuating_currents, poisson_events, pontryagin,
 };
 use spikegrad::tasks::{NetworkObjective, Purpose, QuadraticLoss, Scheme, generator};
 
@@ -36,28 +37,24 @@ fn driven(kind: usize, hold: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     let mut trial = random_trial(&mut network, H * hold as f64, 0.0, rng);
     (trial.samples, trial.targets) = (40, trial.targets[..80].to_vec());
     trial.inputs.truncate(40);
-    trial.currents = fluctuating_currents(40, 9, trial.interval, (0.0, 0.02), 3.0, rng);
-    trial.events = poisson_events(0..11, 200.0, trial.duration(), 1.0, rng);
+    trial.currents =
+        fluctuating_currents(40, 9, trial.interval, (0.0, 0.02), 3.0, rng).expect("finite currents");
+    trial.events = poisson_events(0..11, 200.0, trial.duration(), 1.0, rng).expect("finite rates");
     trial.events.iter_mut().for_each(|event| event.charge = 1.0 + 0.3 * normal(rng));
-    assert!(trial.events.len() > 10);
+    assert!(!trial.events.is_empty());
     (network, trial)
 }
 
 #[test]
 fn networks_that_are_driven_from_outside_have_an_exact_gradient() {
-    let mut merged = None;
-    for kind in 0..KINDS.len() {
-        let (network, trial) = driven(kind, 1 + kind % 3, kind as u64);
+    passes_merged(&(0..KINDS.len(), 1..4_usize, any::<u32>()), |(kind, hold, seed)| {
+        let (network, trial) = driven(kind, hold, u64::from(seed));
         let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::default(), H);
-        let report = GradientCheck::default().run(&mut objective).expect("a report");
-        assert!(report.agreement().is_ok(), "{kind}: {report}");
-        match &mut merged {
-            None => merged = Some(report),
-            Some(all) => all.merge(report),
-        }
-    }
-    let report = merged.expect("a report");
-    assert!(report.passed() && report.events.spikes > 50, "{report}");
+        let report =
+            GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert!(report.agreement().is_ok(), "{kind}: {report}");
+        Ok(vec![report])
+    });
 }
 
 /// The gradient by inputs, injected currents and charges, one after the other.
@@ -214,14 +211,18 @@ fn events_that_no_run_can_take_are_refused() {
 #[test]
 fn random_drive_has_its_statistics_and_the_same_bits_again() {
     let rng = || generator(1, Purpose::Test, 7);
-    let events = poisson_events(3..13, 40.0, 10_000.0, 0.5, &mut rng());
-    assert_eq!(events, poisson_events(3..13, 40.0, 10_000.0, 0.5, &mut rng()));
+    let drawn = |channels, rate, duration, rng: &mut _| {
+        poisson_events(channels, rate, duration, 0.5, rng).expect("finite rates")
+    };
+    let events = drawn(3..13, 40.0, 10_000.0, &mut rng());
+    assert_eq!(events, drawn(3..13, 40.0, 10_000.0, &mut rng()));
     // 4000 are expected; four standard deviations.
     assert!((3750..4250).contains(&events.len()), "{}", events.len());
     assert!(events.is_sorted_by_key(|event| event.time));
     assert!(events.iter().all(|event| (3..13).contains(&event.channel) && event.charge == 0.5));
-    assert!(poisson_events(0..5, 0.0, 100.0, 1.0, &mut rng()).is_empty());
-    let currents: Vec<f64> = fluctuating_currents(20_000, 2, 1.0, (0.1, 0.02), 5.0, &mut rng());
+    assert!(drawn(0..5, 0.0, 100.0, &mut rng()).is_empty());
+    let currents: Vec<f64> =
+        fluctuating_currents(20_000, 2, 1.0, (0.1, 0.02), 5.0, &mut rng()).expect("currents");
     let mean = currents.iter().sum::<f64>() / currents.len() as f64;
     let variance = currents.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / currents.len() as f64;
     let pairs = currents.windows(11).step_by(2).map(|w| (w[0] - mean) * (w[10] - mean));
@@ -231,8 +232,67 @@ fn random_drive_has_its_statistics_and_the_same_bits_again() {
     assert!((correlation - (-1.0_f64).exp()).abs() < 0.06, "{correlation}");
     let mut other = rng();
     let _: u64 = other.random();
-    assert_ne!(
-        poisson_events(0..3, 40.0, 1000.0, 1.0, &mut other),
-        poisson_events(0..3, 40.0, 1000.0, 1.0, &mut rng())
-    );
+    assert_ne!(drawn(0..3, 40.0, 1000.0, &mut other), drawn(0..3, 40.0, 1000.0, &mut rng()));
+    // What is no process, or more than any memory.
+    for (rate, duration) in [(-1.0, 1.0), (f64::NAN, 1.0), (1.0, f64::INFINITY)] {
+        let refused = poisson_events(0..3, rate, duration, 1.0, &mut rng());
+        assert!(matches!(refused, Err(Error::Negative { .. })), "{rate} {duration}");
+    }
+    let refused = poisson_events(0..u32::MAX, 1e6, 1e9, 1.0, &mut rng());
+    assert!(matches!(refused, Err(Error::MemoryLimit { .. })));
+    for (interval, deviation, tau) in [(-1.0, 1.0, 1.0), (1.0, f64::NAN, 1.0), (1.0, 1.0, f64::INFINITY)] {
+        let refused = fluctuating_currents::<f64>(3, 2, interval, (0.0, deviation), tau, &mut rng());
+        assert!(matches!(refused, Err(Error::Negative { .. })), "{interval} {deviation} {tau}");
+    }
+    let refused = fluctuating_currents::<f64>(3, 2, 1.0, (f64::NAN, 1.0), 1.0, &mut rng());
+    assert!(matches!(refused, Err(Error::NonFinite { .. })));
+    let refused = fluctuating_currents::<f32>(usize::MAX, 2, 1.0, (0.0, 1.0), 1.0, &mut rng());
+    assert!(matches!(refused, Err(Error::MemoryLimit { .. })));
+}
+
+#[test]
+fn an_injected_current_is_a_tonic_one_in_every_scheme() {
+    let theta = Population::new("theta", Theta::default(), 4, GateShape::RaisedCosine, 0.4);
+    let builder = Network::builder().population(theta).synapse("w", 9.0).inputs(1).outputs(2);
+    let mut network = builder.build().expect("a network");
+    network.unfreeze_all();
+    let rng = &mut generator(9, Purpose::Test, 8);
+    randomise(&mut network, rng);
+    let trial = random_trial(&mut network, H, 0.0, rng);
+    let tonic: Vec<f64> = network.parameters.bias().to_vec();
+    let mut injected = network.clone();
+    injected.parameters.bias_mut().fill(0.0);
+    let currents = tonic.repeat(trial.samples);
+    let with = Trial { currents, ..trial.clone() };
+    let costs = |network: &Network<f64>, trial: &Trial<f64>| {
+        let split = SplitStep::new(network, H).expect("a scheme");
+        let plain = PlainStep::new(network, H, tableau::RK4).expect("a scheme");
+        [
+            Sweep::new().cost(&split.run(trial, &LOSS).expect("a run")).expect("finite"),
+            Sweep::new().cost(&plain.run(trial, &LOSS).expect("a run")).expect("finite"),
+        ]
+    };
+    for (with, tonic) in costs(&injected, &with).into_iter().zip(costs(&network, &trial)) {
+        assert!((with / tonic - 1.0).abs() < 1e-10, "{with} {tonic}");
+    }
+    let [with, without] = [costs(&injected, &with), costs(&injected, &trial)];
+    assert!((0..2).all(|k| (with[k] / without[k] - 1.0).abs() > 1e-3), "{with:?} {without:?}");
+}
+
+#[test]
+fn a_network_with_sources_says_what_it_is() {
+    let signed =
+        populations([2, 2, 2]).source("s", 9).projection(Projection::new("w", 5.0).between("s", "a"));
+    let mut network = signed.build().expect("a network");
+    network.set_signs(|_| Some(Sign::Excitatory));
+    let parameters: Vec<_> = network.named_parameters().map(|p| (p.name, p.domain)).collect();
+    // No channel has a sign.
+    assert!(parameters.contains(&("w.weight", Domain::Any)));
+    assert_eq!((network.ends(0), network.channels()), ((6..15, 0..2), 9));
+    let again = network.spec().build().expect("a network");
+    assert_eq!(again.spec().sources, network.spec().sources);
+    let found = network
+        .spec()
+        .difference(&populations([2, 2, 2]).synapse("w", 5.0).build().expect("a network").spec());
+    assert!(found.is_some());
 }

@@ -2,12 +2,10 @@
 //! exact gradients, on the sparse and on the dense path. Dale's law: training keeps to it. Layers, recurrent ones and skip
 //! connections, by masks.
 
-use super::common::{normal, random_trial, runner};
+use super::common::{by_dual_numbers, normal, passes_merged, random_trial};
 use proptest::prelude::*;
 use rand::RngExt;
-use spikegrad::adjoint::{
-    BoxError, Dual64, GradientCheck, GradientReport, Memory, Sweep, forward_sensitivity,
-};
+use spikegrad::adjoint::{GradientCheck, GradientReport, Memory, Sweep};
 use spikegrad::integrators::tableau;
 use spikegrad::models::{AdEx, GateShape, Lif, NeuronVjp, Theta};
 use spikegrad::network::{
@@ -77,20 +75,9 @@ fn check<N: NeuronVjp>(
 
 #[test]
 fn networks_with_delays_have_an_exact_gradient() {
-    let merged = std::cell::RefCell::new(None::<GradientReport>);
-    let outcome = runner().run(&(2..8_usize, any::<bool>(), any::<u64>()), |(n, own_taus, seed)| {
-        for report in [check(Theta::default(), n, own_taus, seed)?, check(Lif::default(), n, own_taus, seed)?]
-        {
-            match &mut *merged.borrow_mut() {
-                Some(merged) => merged.merge(report),
-                empty => *empty = Some(report),
-            }
-        }
-        Ok(())
+    passes_merged(&(2..8_usize, any::<bool>(), any::<u64>()), |(n, own_taus, seed)| {
+        Ok(vec![check(Theta::default(), n, own_taus, seed)?, check(Lif::default(), n, own_taus, seed)?])
     });
-    assert!(outcome.is_ok(), "{}", outcome.expect_err("a failure"));
-    let report = merged.into_inner().expect("a report");
-    assert!(report.passed() && report.events.spikes > 100, "{report}");
 }
 
 #[test]
@@ -102,15 +89,7 @@ fn dual_numbers_agree_with_the_adjoint_behind_delays() {
         let scheme = SplitStep::new(&network, H).expect("a scheme");
         let run = scheme.run(&trial, &loss).expect("a run");
         Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
-        let mut dual = network.to_dual();
-        let trial = trial.map(Dual64::from);
-        let loss = QuadraticLoss { lambda: Dual64::from(0.1) };
-        let (_, forward) = forward_sensitivity(network.parameters.values(), |parameters| {
-            dual.parameters.values_mut().copy_from_slice(parameters);
-            let step = SplitStep::new(&dual, H)?;
-            Ok::<_, BoxError>(Sweep::new().cost(&step.run(&trial, &loss)?)?)
-        })
-        .expect("dual numbers");
+        let forward = by_dual_numbers(&network, &trial, H, loss.lambda);
         for entry in network.parameters.layout().entries() {
             let mask = network.mask(entry.group);
             let norm = gradient.norm(entry.group);

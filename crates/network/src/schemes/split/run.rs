@@ -44,7 +44,7 @@ pub struct GivenRanges {
 }
 
 impl<T: Scalar> SplitRun<'_, T> {
-    /// The same run with a longer gradient: behind the parameters those by the trial's inputs, by injected currents and by the
+    /// This run with a longer gradient: behind the gradient by the parameters stand those by the trial's inputs, by injected currents and by the
     /// charges of its events, which [`given`](Self::given) finds.
     ///
     /// ```
@@ -290,9 +290,10 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
 
     fn tape_bytes(&self) -> Option<usize> {
         let n = self.scheme.network.neurons;
-        // A frame, and charges with the slopes at both ends, of which there are at most `N`.
-        let numbers = self.scheme.stride + self.scheme.kept + self.scheme.kept_arrivals + 3 * n;
-        Some(numbers * size_of::<T>() + n * size_of::<u32>() + size_of::<usize>())
+        // A frame, and charges with the slopes at both ends, of which there are at most `N` and those of the events.
+        let released = n + self.run.most_events();
+        let numbers = self.scheme.stride + self.scheme.kept + self.scheme.kept_arrivals + 3 * released;
+        Some(numbers * size_of::<T>() + released * size_of::<u32>() + size_of::<usize>())
     }
 
     fn reserve(&self, steps: usize, tape: &mut Self::Tape) {

@@ -9,7 +9,7 @@ use crate::kernels::{ARCH, LINE};
 use crate::placed::Placed;
 use crate::populations::Context;
 use crate::projections::{
-    Columns, Delayed, Delays, LowRank, Path, Pathway, SparseProjection, Waiting, Wire, columns,
+    Columns, Delayed, Delays, LowRank, Path, Pathway, SparseProjection, Waiting, columns,
 };
 use crate::schemes::run::{Read, step_size};
 use crate::{Error, Feature, Group, Network, Scalar, memory};
@@ -159,7 +159,6 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let network = self.network;
         (self.dense, self.way) = (dense, 0);
         for (k, (projection, wire)) in self.projections.iter_mut().zip(&network.wires).enumerate() {
-            let is_whole = |wire: &Wire| wire.pre.len() == network.neurons && wire.pre == wire.post;
             projection.path = if wire.delayed != Delayed::Not {
                 let values = network.parameters.group(Group::Delay(k));
                 let delays = Delays::new(wire, values, self.h, dense, self.way, network.memory_limit)?;
@@ -172,7 +171,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             } else if let Some(rank) = wire.rank {
                 let (layout, post) = (network.parameters.layout(), wire.post.len());
                 Path::LowRank(LowRank::new(layout, k, rank, post, |group| network.is_trainable(group)))
-            } else if is_whole(wire) {
+            } else if wire.is_whole(network.neurons) {
                 Path::Sparse
             } else {
                 Path::Block(self.columns)

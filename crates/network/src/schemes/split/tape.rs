@@ -78,7 +78,8 @@ impl<T: Scalar> SplitTape<T> {
         start..self.ends[index]
     }
 
-    /// Neurons that released charge or stood in the active zone in the last step, and the charges.
+    /// Neurons that released charge or stood in the active zone in the last step, and the charges; then the channels of event
+    /// sources, which are numbered after the neurons.
     pub fn last_charges(&self) -> impl Iterator<Item = (usize, &T)> {
         let part = if self.steps == 0 { 0..0 } else { self.part(self.steps - 1) };
         let (neurons, charges) = self.released.part(&part);

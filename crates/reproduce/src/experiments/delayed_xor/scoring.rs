@@ -141,12 +141,12 @@ pub(super) struct Draw {
 }
 
 impl Draw {
-    /// Those that judge networks.
+    /// The held-out trials that judge networks.
     pub(super) fn test(seed: u64) -> Self {
         Self { seed, purpose: Purpose::Test, first: 0 }
     }
 
-    /// Those that confirm, before any test, what training has found: trials of validation beyond those that steer it.
+    /// The trials that confirm, before any test, what training has found: trials of validation beyond those that steer training.
     pub(super) fn confirmation(seed: u64) -> Self {
         Self { seed, purpose: Purpose::Validation, first: 1 << 32 }
     }
