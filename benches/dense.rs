@@ -85,7 +85,7 @@ impl<T: Scalar> Dense<T> {
             transposed: [weights[0].transpose(), weights[1].transpose()],
             input: parameters.input().into_owned(),
             bias: parameters.group(Group::Bias).to_vec(),
-            readout: parameters.readout().into_owned(),
+            readout: parameters.readout(0).into_owned(),
             start: DMatrix::from_fn(n, batch, initial),
             inputs: (0..steps)
                 .map(|m| DMatrix::from_fn(2, batch, |p, b| trials[b].inputs[2 * m + p]))
@@ -232,7 +232,7 @@ mod tests {
                 (Group::Weight(1), &dense.gradient.recurrent[1]),
                 (Group::Input, &dense.gradient.input),
                 (Group::Bias, &dense.gradient.bias),
-                (Group::Readout, &dense.gradient.readout),
+                (Group::Readout(0), &dense.gradient.readout),
             ];
             for (group, found) in all {
                 let expected = sparse.group(group);

@@ -34,7 +34,7 @@ fn network<N: NeuronVjp>(neuron: N, drive: f64, width: f64) -> Network<f64> {
     for (i, b) in network.parameters.bias_mut().iter_mut().enumerate() {
         *b = drive * (0.99 + 0.02 * spread(i));
     }
-    network.parameters.readout_mut().fill(0.1);
+    network.parameters.readout_mut(0).fill(0.1);
     network
 }
 

@@ -104,7 +104,7 @@ impl Problem<f64> {
             fill(&mut rng, 0.05 / (n as f64).sqrt(), parameters.group_mut(Group::Weight(class)));
         }
         fill(&mut rng, 0.2 * drive(size.rate), parameters.group_mut(Group::Input));
-        fill(&mut rng, 1.0 / (n as f64).sqrt(), parameters.group_mut(Group::Readout));
+        fill(&mut rng, 1.0 / (n as f64).sqrt(), parameters.group_mut(Group::Readout(0)));
         parameters.bias_mut().fill(tonic(size.rate));
         let trials = (0..size.batch).map(|_| {
             let mut trial = Trial::silent(size.steps, 1.0, 2);

@@ -5,6 +5,7 @@
 //! - [`Neuron`], which also names the numerical method that is right for it ([`Integration`]), and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
 //!   [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
 //!   [`for_each_neuron!`] runs a macro for every one of them;
+//! - [`LeakyIntegrator`], which never spikes and is read by its voltage; [`for_each_model!`] has this one, too;
 //! - [`Gate`] with its [`GateShape`];
 //! - [`ExponentialSynapse`];
 //! - [`math`]: the elementary functions that they share.
@@ -18,6 +19,7 @@ mod fitzhugh_nagumo;
 mod gate;
 mod hodgkin_huxley;
 mod izhikevich;
+mod leaky_integrator;
 mod lif;
 pub mod math;
 mod morris_lecar;
@@ -37,6 +39,7 @@ pub use fitzhugh_nagumo::FitzHughNagumo;
 pub use gate::{Gate, GateShape};
 pub use hodgkin_huxley::HodgkinHuxley;
 pub use izhikevich::Izhikevich;
+pub use leaky_integrator::LeakyIntegrator;
 pub use lif::Lif;
 pub use morris_lecar::MorrisLecar;
 pub use neuron::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
@@ -46,7 +49,7 @@ pub use refractory_lif::RefractoryLif;
 pub use synapse::ExponentialSynapse;
 pub use theta::Theta;
 
-/// Runs `$with!(module_name, NeuronType)` for every neuron of this crate, so that a test over the registry covers a new
+/// Runs `$with!(module_name, NeuronType)` for every neuron of this crate that spikes, so that a test over the registry covers a new
 /// neuron without being asked.
 ///
 /// ```
@@ -72,5 +75,14 @@ macro_rules! for_each_neuron {
         $with!(morris_lecar, $crate::MorrisLecar);
         $with!(fitzhugh_nagumo, $crate::FitzHughNagumo);
         $with!(hodgkin_huxley, $crate::HodgkinHuxley);
+    };
+}
+
+/// [`for_each_neuron!`], and then the models that never spike.
+#[macro_export]
+macro_rules! for_each_model {
+    ($with:ident) => {
+        $crate::for_each_neuron!($with);
+        $with!(leaky_integrator, $crate::LeakyIntegrator);
     };
 }

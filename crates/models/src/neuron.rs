@@ -4,6 +4,8 @@ use std::fmt::Debug;
 
 use simba::scalar::RealField;
 
+use crate::math::real;
+
 /// A fixed-length array of `T`, `[T; N]`: the state or the parameters of one neuron.
 pub trait Array<T>: Copy + Debug + AsRef<[T]> + AsMut<[T]> {
     /// Number of entries.
@@ -42,15 +44,21 @@ pub enum Reset<T> {
         /// Upper end of the gate's zone.
         threshold: T,
     },
+    /// The neuron never spikes: it has no gate, and releases no charge.
+    Never,
 }
 
+/// Beyond the voltages of all units, and finite in single precision even when it is divided by the width of a gate.
+const BEYOND: f64 = 1e30;
+
 impl<T: RealField + Copy> Reset<T> {
-    /// Upper end `v_theta` of the gate's zone.
+    /// Upper end `v_theta` of the gate's zone; beyond every voltage for a neuron that never spikes.
     #[inline(always)]
     pub fn threshold(&self) -> T {
         match *self {
             Self::Periodic | Self::Subtract => T::one(),
             Self::To { threshold, .. } | Self::Latch { threshold } => threshold,
+            Self::Never => real(BEYOND),
         }
     }
 
@@ -60,7 +68,7 @@ impl<T: RealField + Copy> Reset<T> {
         match *self {
             Self::Periodic | Self::Subtract => Some(T::one()),
             Self::To { threshold, value } => Some(threshold - value),
-            Self::Latch { .. } => None,
+            Self::Latch { .. } | Self::Never => None,
         }
     }
 }
@@ -196,7 +204,7 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
         after.as_mut()[0] = match Self::reset(params) {
             Reset::To { value, .. } => value,
             Reset::Periodic | Reset::Subtract => v - T::one(),
-            Reset::Latch { .. } => v,
+            Reset::Latch { .. } | Reset::Never => v,
         };
         after
     }

@@ -5,17 +5,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use spikegrad_integrators::tableau;
-use spikegrad_models::{Locate, Reset};
+use spikegrad_models::{GateShape, Locate, Reset};
 
 use crate::kernels::ARCH;
 use crate::memory::{self, MEMORY_LIMIT};
 use crate::parameters::Layout;
 use crate::placed::Placed;
 use crate::populations::{
-    Block, BlockMut, Context, ModelLoops, Offsets, PopulationLoops, PopulationSpec, variable_names,
+    Block, BlockMut, Context, GateSpec, ModelLoops, Offsets, PopulationLoops, PopulationSpec, variable_names,
 };
 use crate::projections::{Connector, Delayed, Wire};
-use crate::{Error, Feature, Group, Models, Network, NetworkSpec, Parameters, Scalar};
+use crate::readout::{Readouts, filters};
+use crate::{Error, Feature, Group, Models, Network, NetworkSpec, Parameters, Readout, Scalar};
 
 impl NetworkSpec {
     /// The network that is described, of the models of `spikegrad-models`: with all weights and tonic currents zero, and all
@@ -113,11 +114,21 @@ impl<'a> Ready<'a> {
             exponential: None,
             parameters: &self.parameters,
             per_neuron: false,
-            shape: self.spec.gate.shape,
-            width: self.spec.gate.width,
+            shape: self.gate().shape,
+            width: self.gate().width,
             growth: None,
             offsets: Offsets::default(),
         }
+    }
+
+    /// The gate, or one that is never asked.
+    fn gate(&self) -> GateSpec {
+        self.spec.gate.unwrap_or(GateSpec { shape: GateShape::Box, width: 1.0 })
+    }
+
+    /// Whether the neurons ever spike.
+    fn spikes(&self) -> bool {
+        !matches!(self.loops.of::<f64>().reset(&self.probe(), 0), Reset::Never)
     }
 
     /// The model's unit of voltage.
@@ -159,7 +170,8 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
     // A sum that overflows is more than any memory, which is found below.
     let n = spec.populations.iter().fold(0_usize, |n, p| n.saturating_add(p.size));
     let memory_limit = spec.memory_limit.unwrap_or(MEMORY_LIMIT);
-    let wires = wires(&spec, n, memory_limit)?;
+    let mut wires = wires(&spec, n, memory_limit)?;
+    filters(&spec, &mut wires)?;
     let read = match &spec.read_from {
         None => 0,
         Some(name) => find("projection", name, spec.projections.iter().map(|p| &p.name))?,
@@ -167,9 +179,10 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
     let ready = spec.populations.iter().zip(loops).map(|(population, &loops)| Ready::new(population, loops));
     let ready = ready.collect::<Result<Vec<_>, _>>()?;
     Models::of(ready.iter().map(|p| p.loops)).check()?;
+    check_senders(&spec, &ready)?;
     let mut layout = Layout::default();
     wire_groups(&mut layout, &wires, &ready);
-    rest_of_groups(&mut layout, &spec, (n, read), &wires, &ready);
+    let readouts = rest_of_groups(&mut layout, &spec, (n, read), &wires, &ready)?;
     let (places, rest, latch) = place(&mut layout, n, &ready)?;
     distinct("parameter", layout.names().iter().map(|named| &named.name))?;
 
@@ -184,11 +197,15 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
         parameters.group_mut(Group::Tau(k)).fill(projection.tau);
         parameters.group_mut(Group::Delay(k)).fill(projection.delays().1);
     }
+    let filters = spec.readouts.iter().flat_map(Readout::filters);
+    for (k, (_, tau)) in (spec.projections.len()..).zip(filters) {
+        parameters.group_mut(Group::Tau(k)).fill(tau);
+    }
     for (index, (place, p)) in places.iter().zip(&ready).enumerate() {
         for (parameter, &value) in p.parameters.iter().enumerate() {
             parameters.group_mut(Group::Neuron { population: index, parameter }).fill(value);
         }
-        parameters.group_mut(Group::GateWidth(index))[0] = p.spec.gate.width;
+        parameters.group_mut(Group::GateWidth(index)).fill(p.gate().width);
         let x = parameters.group_mut(Group::Initial);
         x[place.offset..][..place.size].fill(p.rest[0]);
         for (c, &value) in p.rest.iter().enumerate().skip(1) {
@@ -200,7 +217,8 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
     for population in &spec.populations {
         signs.extend(std::iter::repeat_n(population.sign, population.size));
     }
-    let (inputs, outputs) = (spec.inputs, spec.outputs);
+    let inputs = spec.inputs;
+    let outputs = readouts.all.last().map_or(spec.outputs, |readout| readout.outputs.end);
     let mut network = Network {
         frozen,
         frozen_entries: Vec::new(),
@@ -212,6 +230,7 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
         wires,
         channels,
         read,
+        readouts,
         signs,
         masks: Vec::new(),
         neurons: n,
@@ -255,7 +274,7 @@ fn frozen(spec: &NetworkSpec, layout: &Layout) -> Result<HashSet<Group>, Error> 
     let Some(names) = &spec.frozen else {
         let frozen = entries.iter().map(|e| e.group).filter(|g| {
             let weights = matches!(g, Group::Weight(_) | Group::Left(_) | Group::Right(_));
-            !weights && !matches!(g, Group::Input | Group::Bias | Group::Readout)
+            !weights && !matches!(g, Group::Input | Group::Bias | Group::Readout(_))
         });
         return Ok(frozen.collect());
     };
@@ -273,7 +292,9 @@ fn check_names(spec: &NetworkSpec) -> Result<(), Error> {
     let sources = spec.sources.iter().map(|source| ("source", &source.name));
     distinct("population", spec.populations.iter().map(|p| &p.name))?;
     distinct("projection", spec.projections.iter().map(|p| &p.name))?;
-    for (what, name) in populations.clone().chain(projections.clone()).chain(sources.clone()) {
+    let readouts = spec.readouts.iter().map(|readout| ("readout", &readout.name));
+    let all = populations.chain(projections).chain(sources).chain(readouts);
+    for (what, name) in all.clone() {
         let why = if name == "input" || name == "readout" {
             "the network's own weights of input and readout have this name"
         } else if name.is_empty() || name.contains('.') {
@@ -283,12 +304,23 @@ fn check_names(spec: &NetworkSpec) -> Result<(), Error> {
         };
         return Err(Error::Name { what, name: name.clone(), why });
     }
-    let all = populations.chain(projections).chain(sources).map(|(_, name)| name);
-    distinct("population, projection or source", all)
+    distinct("population, projection, source or readout", all.map(|(_, name)| name))
+}
+
+/// Refuses projections from a population that never spikes.
+fn check_senders(spec: &NetworkSpec, ready: &[Ready<'_>]) -> Result<(), Error> {
+    for projection in &spec.projections {
+        let from = projection.between.as_ref().map(|ends| &ends.pre);
+        if let Some(p) = ready.iter().find(|p| Some(&p.spec.name) == from && !p.spikes()) {
+            let (projection, population) = (projection.name.clone(), p.spec.name.clone());
+            return Err(Error::NeverSpikes { projection, population });
+        }
+    }
+    Ok(())
 }
 
 /// The neurons of a population, or the channels of a source, which are numbered after the neurons.
-fn neurons(spec: &NetworkSpec, what: &'static str, name: &str) -> Result<Range<usize>, Error> {
+pub(crate) fn neurons(spec: &NetworkSpec, what: &'static str, name: &str) -> Result<Range<usize>, Error> {
     let populations = spec.populations.iter().map(|p| (&p.name, p.size));
     let parts = populations.chain(spec.sources.iter().map(|source| (&source.name, source.channels)));
     let index = find(what, name, parts.clone().map(|(name, _)| name))?;
@@ -367,6 +399,9 @@ fn wire_groups(layout: &mut Layout, wires: &[Wire], ready: &[Ready<'_>]) {
             "various" => "various".to_owned(),
             current => weight_unit(current),
         };
+        if post.is_empty() {
+            continue;
+        }
         match (rank, connections) {
             (Some(rank), _) => {
                 layout.push(Group::Left(k), format!("{name}.left"), &[post.len(), *rank], &unit);
@@ -389,7 +424,7 @@ fn rest_of_groups(
     (n, read): (usize, usize),
     wires: &[Wire],
     ready: &[Ready<'_>],
-) {
+) -> Result<Readouts, Error> {
     layout.push(Group::Input, "input.weight".into(), &[n, spec.inputs], current_unit(ready, 0..n));
     let bias = layout.push_group(Group::Bias, "bias".into(), n, 1).start;
     let mut from = 0_usize;
@@ -400,7 +435,12 @@ fn rest_of_groups(
     }
     // Outputs have no unit.
     let read = wires[read].pre.len();
-    layout.push(Group::Readout, "readout.weight".into(), &[spec.outputs, read], "ms");
+    layout.push(Group::Readout(0), "readout.weight".into(), &[spec.outputs, read], "ms");
+    let voltage = |name: &str| {
+        let index = find("population", name, spec.populations.iter().map(|p| &p.name))?;
+        Ok((neurons(spec, "population", name)?, ready[index].voltage()))
+    };
+    let readouts = Readouts::place(spec, wires, voltage, layout)?;
     for (k, wire) in wires.iter().enumerate() {
         let taus = if wire.own_taus { wire.pre.len() } else { 1 };
         layout.push(Group::Tau(k), format!("{}.tau", wire.name), &[taus], "ms");
@@ -416,6 +456,7 @@ fn rest_of_groups(
             }
         }
     }
+    Ok(readouts)
 }
 
 /// Where the populations of `n` neurons lie, with their parameters and their initial states, and the numbers of membrane variables
@@ -432,8 +473,14 @@ fn place(layout: &mut Layout, n: usize, ready: &[Ready<'_>]) -> Result<(Vec<Plac
             layout.push(group, format!("{name}.{}", info.name), &[each], info.unit);
         }
         let parameters = start..layout.len();
-        let width = layout.len();
-        layout.push(Group::GateWidth(index), format!("{name}.gate_width"), &[1], p.voltage());
+        let spikes = p.spikes();
+        if spikes != p.spec.gate.is_some() {
+            return Err(Error::Gate { population: name.clone(), model: of_model.model(), spikes });
+        }
+        let width = spikes.then(|| layout.len());
+        if spikes {
+            layout.push(Group::GateWidth(index), format!("{name}.gate_width"), &[1], p.voltage());
+        }
         let dim = of_model.dim();
         let probe = p.probe();
         let hard = matches!(of_model.reset(&probe, 0), Reset::To { .. });
@@ -452,7 +499,7 @@ fn place(layout: &mut Layout, n: usize, ready: &[Ready<'_>]) -> Result<(Vec<Plac
             latch,
             latches,
             dim,
-            shape: p.spec.gate.shape,
+            shape: p.gate().shape,
             per_neuron: p.spec.per_neuron,
             loops: p.loops,
             parameters,

@@ -2,7 +2,7 @@
 
 use crate::assemble::{assemble, find};
 use crate::populations::ModelLoops;
-use crate::{Error, Network, NetworkSpec, Population, Projection, SourceSpec};
+use crate::{Error, Network, NetworkSpec, Population, Projection, Readout, SourceSpec};
 
 /// Collects the parts of a [`Network`]: a [`NetworkSpec`], and the models of its populations.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,14 @@ impl NetworkBuilder {
         self
     }
 
-    /// Reads the outputs from the traces of this projection, which are those of its presynaptic neurons.
+    /// Adds a readout with a name, whose outputs follow those of all others.
+    #[must_use]
+    pub fn readout(mut self, readout: Readout) -> Self {
+        self.spec.readouts.push(readout);
+        self
+    }
+
+    /// Reads the network's own outputs from the traces of this projection, which are those of its presynaptic neurons.
     #[must_use]
     pub fn read_from(mut self, projection: &str) -> Self {
         self.spec.read_from = Some(projection.to_owned());
@@ -94,7 +101,7 @@ impl NetworkBuilder {
         self
     }
 
-    /// Sets the number of outputs.
+    /// Sets the number of the network's own outputs, which are called `readout`.
     #[must_use]
     pub fn outputs(mut self, outputs: usize) -> Self {
         self.spec.outputs = outputs;

@@ -312,6 +312,39 @@ pub enum Error {
         /// What does not go with it.
         other: Feature,
     },
+    /// A population that spikes and has no gate, or one that never spikes and has one.
+    #[error("population `{population}` of model {model} {}", if *spikes {
+        "spikes: give it a gate, with a shape and a width"
+    } else {
+        "never spikes: leave its gate out, as `Population::without_spikes` does"
+    })]
+    Gate {
+        /// The population.
+        population: String,
+        /// The model.
+        model: &'static str,
+        /// Whether the model spikes.
+        spikes: bool,
+    },
+    /// A projection from a population that never spikes.
+    #[error(
+        "projection `{projection}` comes from population `{population}`, which never spikes and sends nothing: read its voltages by \
+         a readout"
+    )]
+    NeverSpikes {
+        /// The projection.
+        projection: String,
+        /// The population.
+        population: String,
+    },
+    /// A readout without outputs, or one that reads nothing.
+    #[error(
+        "readout `{readout}` has no outputs or reads nothing: give it outputs, and traces or voltages to read"
+    )]
+    EmptyReadout {
+        /// The readout.
+        readout: String,
+    },
     /// A value that must not be negative and is, or is not finite.
     #[error("{what} = {value}: give a finite number that is not negative")]
     Negative {

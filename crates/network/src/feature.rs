@@ -20,6 +20,8 @@ pub enum Feature {
     Signs,
     /// Currents that are formed anew at every step, in a network with time constants of each neuron.
     DensePath,
+    /// Traces that a readout has of its own.
+    OwnTraces,
     /// An event source as where it comes from.
     EventSource,
     /// [`PlainStep`](crate::PlainStep).
@@ -30,11 +32,11 @@ pub enum Feature {
 
 use Feature::{
     AxonalDelays, ConnectionDelays, Connections, ContinuousAdjoint, DensePath, EventSource, LowRank, Mask,
-    PlainField, Signs,
+    OwnTraces, PlainField, Signs,
 };
 
 /// Pairs that exclude each other; all others go together.
-const EXCLUDED: [(Feature, Feature); 17] = [
+const EXCLUDED: [(Feature, Feature); 18] = [
     (LowRank, Connections),
     (LowRank, Mask),
     (LowRank, AxonalDelays),
@@ -46,6 +48,7 @@ const EXCLUDED: [(Feature, Feature); 17] = [
     (Connections, Mask),
     (Connections, DensePath),
     (ConnectionDelays, DensePath),
+    (OwnTraces, DensePath),
     (AxonalDelays, PlainField),
     (ConnectionDelays, PlainField),
     (AxonalDelays, ContinuousAdjoint),
@@ -65,6 +68,7 @@ impl fmt::Display for Feature {
             ConnectionDelays => "a delay for each connection",
             Signs => "Dale's law",
             DensePath => "a time constant for each neuron, or the dense path that it takes",
+            OwnTraces => "traces that a readout has of its own",
             EventSource => "an event source",
             PlainField => "the plain field",
             ContinuousAdjoint => "the continuous adjoint",

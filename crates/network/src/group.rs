@@ -17,9 +17,9 @@ pub enum Group {
     /// Tonic current `I_o`, `N`.
     #[doc(alias = "I_o")]
     Bias,
-    /// Readout `O`, `outputs x N`.
+    /// Weights `O` of a readout, `outputs x N`: 0 is the network's own, those with names follow.
     #[doc(alias = "O")]
-    Readout,
+    Readout(usize),
     /// Initial membrane state: the `N` voltages, then the other state variables.
     Initial,
     /// A parameter of a population's neurons, such as `tau_v`.
@@ -51,7 +51,8 @@ impl fmt::Display for Group {
             Self::Tau(k) => write!(f, "tau of projection {k}"),
             Self::Input => f.write_str("input.weight"),
             Self::Bias => f.write_str("bias"),
-            Self::Readout => f.write_str("readout.weight"),
+            Self::Readout(0) => f.write_str("readout.weight"),
+            Self::Readout(r) => write!(f, "weight of readout {r}"),
             Self::Initial => f.write_str("initial"),
             Self::Neuron { population, parameter } => {
                 write!(f, "parameter {parameter} of population {population}")

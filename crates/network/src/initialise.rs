@@ -4,7 +4,9 @@ use rand::{Rng, RngExt};
 use spikegrad_integrators::Step;
 
 use crate::event::normal;
-use crate::populations::Population;
+use crate::placed::Placed;
+use crate::populations::{Block, BlockMut, Context, Population};
+use crate::readout::ReadPart;
 use crate::schemes::SplitStep;
 use crate::{Error, Group, Network, NoLoss, Trial, memory};
 
@@ -57,11 +59,11 @@ pub struct Initialisation {
     /// Standard deviation of the tonic currents, as a part of them: neurons that are all alike fire together.
     pub spread: f64,
     /// The current right after a spike of each of a neuron's presynaptic neurons at once, with random signs, as a part of the
-    /// tonic one. At 0.1 networks are below chaos: small differences stay small.
+    /// tonic one. Neurons that never spike get currents that make their voltages differ by `readout` where all others fire at `rate`. At 0.1 networks are below chaos: small differences stay small.
     pub gain: f64,
     /// The current that an input of 1 in every channel gives, with random signs, as a part of the tonic one.
     pub input: f64,
-    /// Standard deviation of the readout of traces of neurons that all fire at `rate`.
+    /// Standard deviation of the readouts of traces of neurons that all fire at `rate`.
     pub readout: f64,
     /// The step of the runs that look for the tonic currents, ms: as in training.
     pub h: f64,
@@ -264,6 +266,10 @@ impl Network<f64> {
         }
         let mut found = Vec::with_capacity(self.places.len());
         for population in 0..self.places.len() {
+            if self.places[population].width.is_none() {
+                found.push(TonicCurrent { current: 0.0, rate: 0.0 });
+                continue;
+            }
             let described = self.as_described(population);
             let mut tonic = described.tonic_current(how.rate, how.h)?;
             let behind = described.rate_of(1.01 * tonic.current, how.rate, how.h)?;
@@ -275,15 +281,31 @@ impl Network<f64> {
         }
         let each = self.places.iter().zip(&found);
         let each = each.flat_map(|(place, found)| std::iter::repeat_n(found.current, place.size));
-        let scales: Vec<f64> = each.collect();
-        for (bias, scale) in self.parameters.bias_mut().iter_mut().zip(&scales) {
-            *bias = scale * (1.0 + how.spread * normal(rng));
+        for (bias, current) in self.parameters.bias_mut().iter_mut().zip(each) {
+            *bias = current * (1.0 + how.spread * normal(rng));
         }
+        // What a gain is a part of, and whether the neuron is there to be read.
+        let each = self.places.iter().zip(&found);
+        let each = each.flat_map(|(place, found)| {
+            let silent = place.width.is_none();
+            let scale = if silent { self.holding_current(place) } else { found.current };
+            std::iter::repeat_n((scale, silent), place.size)
+        });
+        let scales: Vec<(f64, bool)> = each.collect();
+        // The trace of a neuron at `rate` is `rate` per ms.
+        let of_traces = how.readout * 1e3 / how.rate;
         for k in 0..self.wires.len() {
+            if self.wires[k].post.is_empty() {
+                continue;
+            }
             let (tau, post) = (self.parameters.group(Group::Tau(k))[0], self.wires[k].post.clone());
+            let gain = |row: usize| {
+                let (scale, silent) = scales[post.start + row];
+                if silent { of_traces * scale } else { how.gain * tau * scale }
+            };
             if let Some(rank) = self.wires[k].rank {
                 // The product of two factors of such sizes has entries as those of a full matrix.
-                let root = f64::sqrt(how.gain * tau * scales[post.start]) / (rank as f64).powf(0.25);
+                let root = f64::sqrt(gain(0)) / (rank as f64).powf(0.25);
                 let fan_in = (self.wires[k].pre.len() as f64).powf(0.25);
                 for group in [Group::Left(k), Group::Right(k)] {
                     let draw = Draw::Normal { mean: 0.0, deviation: root / fan_in };
@@ -291,13 +313,35 @@ impl Network<f64> {
                 }
                 continue;
             }
-            let draw = Draw::FanIn { gain: how.gain * tau };
-            self.draw_scaled(Group::Weight(k), draw, |row| scales[post.start + row], rng)?;
+            self.draw_scaled(Group::Weight(k), Draw::FanIn { gain: 1.0 }, gain, rng)?;
         }
-        self.draw_scaled(Group::Input, Draw::FanIn { gain: how.input }, |row| scales[row], rng)?;
-        // The trace of a neuron at `rate` is `rate` per ms.
-        self.draw(Group::Readout, Draw::FanIn { gain: how.readout * 1e3 / how.rate }, rng)?;
+        self.draw_scaled(Group::Input, Draw::FanIn { gain: how.input }, |row| scales[row].0, rng)?;
+        self.draw(Group::Readout(0), Draw::FanIn { gain: of_traces }, rng)?;
+        for r in 0..self.readouts.all.len() {
+            // Voltages of neurons that never spike differ by `readout` already, and all others are of this size, too.
+            let voltages = self.readouts.all[r].parts.iter().all(|p| matches!(p, ReadPart::Voltages(_)));
+            let gain = if voltages { 1.0 } else { of_traces };
+            self.draw(Group::Readout(r + 1), Draw::FanIn { gain }, rng)?;
+        }
         Ok(found)
+    }
+
+    /// The current that holds a neuron that never spikes at a voltage of 1 above its rest.
+    fn holding_current(&self, place: &Placed) -> f64 {
+        let loops = place.loops.of::<f64>();
+        let each = if place.per_neuron { place.size } else { 1 };
+        let parameters: Vec<f64> =
+            self.context(place, 1.0, None).parameters.iter().step_by(each).copied().collect();
+        let at = Context { parameters: &parameters, per_neuron: false, ..self.context(place, 1.0, None) };
+        let rest = loops.rest(&parameters);
+        let slope = |above: f64, current: f64| {
+            let (mut v_dot, mut rest_dot) = ([0.0], vec![0.0; rest.len() - 1]);
+            let x = Block { v: &[rest[0] + above], rest: &rest[1..], latch: &[] };
+            let f = BlockMut { v: &mut v_dot, rest: &mut rest_dot, latch: &mut [] };
+            loops.rhs(&at, x, &[current], f);
+            v_dot[0]
+        };
+        ((slope(0.0, 0.0) - slope(1.0, 0.0)) / (slope(0.0, 1.0) - slope(0.0, 0.0))).abs()
     }
 
     /// A population as it was described, with the parameters that its first neuron has now.

@@ -29,6 +29,7 @@ mod parameters;
 mod placed;
 mod populations;
 mod projections;
+mod readout;
 mod rules;
 mod scalar;
 mod schemes;
@@ -49,6 +50,7 @@ pub use network::Network;
 pub use parameters::{Entry, Layout, Named, Parameters};
 pub use populations::{GateSpec, Models, Population, PopulationSpec};
 pub use projections::{Connections, Connector, Projection};
+pub use readout::Readout;
 pub use scalar::Scalar;
 pub use schemes::{
     GivenRanges, PlainRun, PlainStep, PlainTape, Pontryagin, Recording, SplitRun, SplitStep, SplitTape,

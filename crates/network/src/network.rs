@@ -12,7 +12,8 @@ use crate::memory;
 use crate::placed::Placed;
 use crate::populations::{Context, method_of};
 use crate::projections::{Connections, Delayed, Wire};
-use crate::{Error, Group, Models, NetworkSpec, Parameters, Scalar, Sign};
+use crate::readout::Readouts;
+use crate::{Error, Group, Models, NetworkSpec, Parameters, Projection, Scalar, Sign};
 
 /// A network of gated-synapse spiking neurons: its structure and its parameters.
 ///
@@ -29,7 +30,7 @@ use crate::{Error, Group, Models, NetworkSpec, Parameters, Scalar, Sign};
 ///     .inputs(2)
 ///     .outputs(1)
 ///     .build()?;
-/// network.parameters.readout_mut().fill(0.1);
+/// network.parameters.readout_mut(0).fill(0.1);
 /// assert_eq!(network.parameters.weight(1).shape(), (20, 20));
 /// # Ok::<(), spikegrad_network::Error>(())
 /// ```
@@ -46,8 +47,10 @@ pub struct Network<T> {
     pub(crate) whole: bool,
     /// Number of channels of event sources.
     pub(crate) channels: usize,
-    /// The projection whose traces are read out.
+    /// The projection whose traces the network's own readout reads.
     pub(crate) read: usize,
+    /// The readouts with names.
+    pub(crate) readouts: Readouts,
     /// What each neuron does to its targets, where that is fixed.
     pub(crate) signs: Vec<Option<Sign>>,
     pub(crate) masks: Vec<(Group, Arc<Vec<bool>>)>,
@@ -58,6 +61,7 @@ pub struct Network<T> {
     pub(crate) membrane: usize,
     pub(crate) latches: usize,
     pub(crate) inputs: usize,
+    /// Of all readouts.
     pub(crate) outputs: usize,
     /// The most bytes that one of its large vectors takes.
     pub(crate) memory_limit: usize,
@@ -81,14 +85,15 @@ impl<T: Scalar> Network<T> {
         self.inputs
     }
 
-    /// Number of outputs.
+    /// Number of outputs of all readouts.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// Names of the projections, in the order of [`Group::Weight`].
     pub fn projections(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.wires.iter().map(|wire| wire.name.as_str())
+        // Readouts may have traces of their own behind them.
+        self.description.projections.iter().map(Projection::name)
     }
 
     /// The presynaptic neurons of a projection, which have its traces, and its postsynaptic neurons, which have its currents.
@@ -111,12 +116,20 @@ impl<T: Scalar> Network<T> {
         self.wires.get(projection)?.connections.as_deref()
     }
 
-    /// The projection whose traces are read out.
+    /// Names of the readouts, in the order of [`Group::Readout(0)`], and their outputs among all; the network's own one, which is called
+    /// `readout`, is first.
+    pub fn readouts(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        let named = self.description.readouts.iter().zip(&self.readouts.all);
+        let named = named.map(|(readout, place)| (readout.name(), place.outputs.clone()));
+        std::iter::once(("readout", 0..self.description.outputs)).chain(named)
+    }
+
+    /// The projection whose traces the network's own readout reads.
     pub fn read_from(&self) -> usize {
         self.read
     }
 
-    /// Number of traces of all projections, the length of [`InitialState::s`](crate::InitialState::s).
+    /// Number of traces of all projections, and of those that readouts have of their own, the length of [`InitialState::s`](crate::InitialState::s).
     pub fn traces(&self) -> usize {
         self.traces
     }
@@ -262,7 +275,7 @@ impl<T: Scalar> Network<T> {
             let mut neuron = (0..place.loops.of::<T>().parameters().len())
                 .map(|parameter| Group::Neuron { population, parameter });
             place.trains_neurons = neuron.any(|group| !frozen.contains(&group));
-            place.trains_width = !frozen.contains(&Group::GateWidth(population));
+            place.trains_width = place.width.is_some() && !frozen.contains(&Group::GateWidth(population));
         }
     }
 
@@ -300,7 +313,9 @@ impl<T: Scalar> Network<T> {
     /// If the group has no mask, or there is no memory for it.
     pub fn set_mask(&mut self, group: Group, exists: impl Fn(usize, usize) -> bool) -> Result<(), Error> {
         let entry = match (group, self.parameters.layout().entry(group)) {
-            (Group::Weight(_) | Group::Input | Group::Readout, Some(entry)) if self.list(group).is_none() => {
+            (Group::Weight(_) | Group::Input | Group::Readout(_), Some(entry))
+                if self.list(group).is_none() =>
+            {
                 entry
             }
             _ => return Err(Error::NoMask { group, name: self.parameters.layout().name(group) }),
@@ -342,7 +357,7 @@ impl<T: Scalar> Network<T> {
             parameters: &self.parameters.values()[place.parameters.clone()],
             per_neuron: place.per_neuron,
             shape: place.shape,
-            width: self.parameters.values()[place.width],
+            width: place.width.map_or_else(T::one, |width| self.parameters.values()[width]),
             growth: None,
             offsets: place.offsets(self.membrane),
         }
@@ -359,6 +374,7 @@ impl<T: Scalar> Network<T> {
             whole: self.whole,
             channels: self.channels,
             read: self.read,
+            readouts: self.readouts.clone(),
             signs: self.signs.clone(),
             masks: self.masks.clone(),
             frozen: self.frozen.clone(),

@@ -98,7 +98,7 @@ impl Layout {
             }
             Group::Input => self.input = range.clone(),
             Group::Bias => self.bias = range.clone(),
-            Group::Readout => self.readout = range.clone(),
+            Group::Readout(0) => self.readout = range.clone(),
             _ => {}
         }
         self.entries.push(Entry { group, name, range: range.clone(), rows });
@@ -148,7 +148,7 @@ impl Layout {
             Group::Weight(k) => self.recurrent.get(k).map_or(0..0, Range::clone),
             Group::Input => self.input.clone(),
             Group::Bias => self.bias.clone(),
-            Group::Readout => self.readout.clone(),
+            Group::Readout(0) => self.readout.clone(),
             other => self.entry(other).map_or(0..0, |e| e.range.clone()),
         }
     }
@@ -304,15 +304,15 @@ impl<T: Scalar> Parameters<T> {
         self.matrix_mut(Group::Input)
     }
 
-    /// Readout weights, `outputs x N`.
+    /// Weights of a readout, `outputs x N`; 0 is the network's own.
     #[doc(alias = "O")]
-    pub fn readout(&self) -> DMatrixView<'_, T> {
-        self.matrix(Group::Readout)
+    pub fn readout(&self, readout: usize) -> DMatrixView<'_, T> {
+        self.matrix(Group::Readout(readout))
     }
 
-    /// Readout weights, `outputs x N`.
-    pub fn readout_mut(&mut self) -> DMatrixViewMut<'_, T> {
-        self.matrix_mut(Group::Readout)
+    /// Weights of a readout, as [`readout`](Self::readout) has them.
+    pub fn readout_mut(&mut self, readout: usize) -> DMatrixViewMut<'_, T> {
+        self.matrix_mut(Group::Readout(readout))
     }
 
     /// Tonic currents, `N`.

@@ -18,12 +18,14 @@ pub(crate) struct Placed {
     pub(crate) latch: usize,
     pub(crate) latches: usize,
     pub(crate) dim: usize,
+    /// The gate's shape, of any kind for neurons that never spike.
     pub(crate) shape: GateShape,
     pub(crate) per_neuron: bool,
     pub(crate) loops: ModelLoops,
     /// Start and length of the model's parameters in the flat vector.
     pub(crate) parameters: Range<usize>,
-    pub(crate) width: usize,
+    /// Where the gate's width lies in the flat vector, behind the model's parameters; `None` for neurons that never spike.
+    pub(crate) width: Option<usize>,
     /// Whether any parameter of the neurons is trainable, which every step asks, and whether the gate's width is.
     pub(crate) trains_neurons: bool,
     pub(crate) trains_width: bool,

@@ -12,7 +12,9 @@ impl Wire {
             Delayed::Connections => Some(Feature::ConnectionDelays),
         };
         let low_rank = self.rank.map(|_| Feature::LowRank);
-        let connections = self.connections.as_ref().map(|_| Feature::Connections);
+        let own = self.post.is_empty();
+        let list = if own { Feature::OwnTraces } else { Feature::Connections };
+        let connections = self.connections.as_ref().map(|_| list);
         let source = (self.pre.start >= neurons).then_some(Feature::EventSource);
         low_rank.into_iter().chain(connections).chain(delays).chain(source)
     }

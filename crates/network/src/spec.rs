@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::populations::PopulationSpec;
+use crate::populations::{GateSpec, PopulationSpec};
 use crate::projections::{Connector, Projection};
+use crate::readout::Readout;
 
 /// A network as data, in any format that [`serde`] writes: what there is and how it is connected, and the values that its
 /// parameters begin with. [`build`](Self::build) makes the network, [`Network::spec`](crate::Network::spec) gives the description
@@ -61,9 +62,9 @@ use crate::projections::{Connector, Projection};
 pub struct NetworkSpec {
     /// Number of inputs.
     pub inputs: usize,
-    /// Number of outputs.
+    /// Number of outputs of the network's own readout.
     pub outputs: usize,
-    /// The projection whose traces are read out; `None` for the first one.
+    /// The projection whose traces the network's own readout reads; `None` for the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_from: Option<String>,
     /// The most bytes that the parameters, or a recording, may take; `None` for 16 GiB.
@@ -80,6 +81,9 @@ pub struct NetworkSpec {
     pub sources: Vec<SourceSpec>,
     /// The projections.
     pub projections: Vec<Projection>,
+    /// Readouts with names, beside the network's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub readouts: Vec<Readout>,
 }
 
 /// A source of charges from outside the network, as data.
@@ -118,6 +122,7 @@ impl NetworkSpec {
             populations,
             sources,
             projections,
+            readouts,
         } = self;
         let first = |spec: &Self| {
             let first = spec.projections.first().map(|p| p.name().to_owned());
@@ -134,6 +139,7 @@ impl NetworkSpec {
             differs("inputs", *inputs, other.inputs),
             differs("outputs", *outputs, other.outputs),
             differs("read_from", first(self), first(other)),
+            differs("readouts", structures(readouts), structures(&other.readouts)),
         ];
         population.chain(projection).chain(sizes.into_iter().flatten()).next()
     }
@@ -143,6 +149,12 @@ impl NetworkSpec {
 fn named(sources: &[SourceSpec]) -> String {
     let named = sources.iter().map(|source| format!("{} of {} channels", source.name, source.channels));
     if sources.is_empty() { "none".into() } else { named.collect::<Vec<_>>().join(", ") }
+}
+
+/// Readouts in words.
+fn structures(readouts: &[Readout]) -> String {
+    let readouts = readouts.iter().map(Readout::structure).collect::<Vec<_>>().join(", ");
+    if readouts.is_empty() { "none".into() } else { readouts }
 }
 
 fn differs<V: PartialEq + std::fmt::Display>(field: &str, left: V, right: V) -> Option<SpecDifference> {
@@ -157,12 +169,13 @@ fn of_population(at: &str, a: &PopulationSpec, b: &PopulationSpec) -> Vec<SpecDi
     let names = |of: &std::collections::BTreeMap<String, f64>| {
         of.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     };
+    let shape = |gate: &Option<GateSpec>| gate.map_or("none", |gate| gate.shape.name());
     let field = |field: &str| format!("{at}.{field}");
     let all = [
         differs(&field("name"), name, &b.name),
         differs(&field("model"), model, &b.model),
         differs(&field("size"), *size, b.size),
-        differs(&field("gate.shape"), gate.shape.name(), b.gate.shape.name()),
+        differs(&field("gate.shape"), shape(gate), shape(&b.gate)),
         differs(&field("per_neuron"), *per_neuron, b.per_neuron),
         differs(&field("parameters"), names(parameters), names(&b.parameters)),
     ];
@@ -247,6 +260,11 @@ mod tests {
             ("[2, 0]", "[2, 1]", "projections[0].connector"),
             ("inputs = 1", "inputs = 2", "inputs"),
             ("inputs = 1", "inputs = 1\noutputs = 2", "outputs"),
+            (
+                "inputs = 1",
+                "inputs = 1\nreadouts = [{ name = \"b\", outputs = 1, from = [{ traces = \"slow\" }] }]",
+                "readouts",
+            ),
         ] {
             let other = spec(&TEXT.replace(from, to)).expect("a description");
             let found = base.difference(&other).map(|difference| difference.field);

@@ -43,7 +43,7 @@ pub const GROUPS: [(&str, Group); 5] = [
     ("Wf", Group::Weight(1)),
     ("U", Group::Input),
     ("b", Group::Bias),
-    ("O", Group::Readout),
+    ("O", Group::Readout(0)),
 ];
 
 /// Why a problem could not be read.

@@ -26,7 +26,7 @@ fn run(steps: usize) -> Result<(), Failure> {
     network.parameters.weight_mut(0).iter_mut().for_each(|w| *w = 0.01 * rng.random_range(-1.0..1.0));
     network.parameters.input_mut().iter_mut().for_each(|u| *u = 1e-3 * rng.random_range(-1.0..1.0));
     network.parameters.bias_mut().fill(1.4e-3);
-    network.parameters.readout_mut().iter_mut().for_each(|o| *o = rng.random_range(-1.0..1.0));
+    network.parameters.readout_mut(0).iter_mut().for_each(|o| *o = rng.random_range(-1.0..1.0));
     let mut trial = Trial::silent(steps, 1.0, 1);
     trial.inputs.iter_mut().zip(0..).for_each(|(i, n)| *i = (f64::from(n) / 50.0).sin());
     trial.targets = trial.inputs.iter().map(|i| 0.1 * i).collect();

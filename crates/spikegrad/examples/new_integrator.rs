@@ -64,7 +64,7 @@ fn check_network(method: Tableau) -> Result<GradientReport, Failure> {
         .build()?;
     network.parameters.bias_mut().copy_from_slice(&[0.011, 0.023, 0.034, 0.047]);
     network.parameters.weight_mut(0).fill(0.03);
-    network.parameters.readout_mut().fill(0.5);
+    network.parameters.readout_mut(0).fill(0.5);
     let mut trial = Trial::silent(100, 1.0, 0);
     trial.targets = vec![0.05; 100];
     // region: network

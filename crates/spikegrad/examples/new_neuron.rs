@@ -111,7 +111,7 @@ fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Failur
     network.unfreeze(Group::Neuron { population: 0, parameter: 1 })?;
     network.parameters.input_mut().iter_mut().zip(1..).for_each(|(u, i)| *u = 0.13 * f64::from(i));
     network.parameters.weight_mut(0).fill(0.3);
-    network.parameters.readout_mut().fill(1.0);
+    network.parameters.readout_mut(0).fill(1.0);
     let mut trial = Trial::silent(150, 1.0, 1);
     trial.inputs.fill(1.0);
     trial.targets = (0..150).map(|t| 0.4 * (f64::from(t) * std::f64::consts::PI / 150.0).sin()).collect();
@@ -217,7 +217,7 @@ fn main() -> Result<(), Failure> {
     // region: train
     let tau_v = Group::Neuron { population: 0, parameter: 0 };
     let epsilon = Group::Neuron { population: 0, parameter: 1 };
-    let groups = [Group::Weight(0), Group::Input, Group::Readout, tau_v, epsilon];
+    let groups = [Group::Weight(0), Group::Input, Group::Readout(0), tau_v, epsilon];
     let rates = groups.map(|group| LearningRate { group, rate: 0.02 });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates)?;
     let mut sweep = Sweep::new();

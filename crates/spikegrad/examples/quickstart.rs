@@ -15,7 +15,7 @@ fn main() -> Result<(), Failure> {
         .build()?;
     network.parameters.input_mut().iter_mut().zip(1..).for_each(|(u, i)| *u = 0.0045 * f64::from(i));
     network.parameters.weight_mut(0).fill(0.01);
-    network.parameters.readout_mut().fill(0.5);
+    network.parameters.readout_mut(0).fill(0.5);
 
     // 200 samples of 1 ms; an input pulse of 100 ms, and a readout that ought to outlast it.
     let mut trial = Trial::silent(200, 1.0, 1);

@@ -135,7 +135,7 @@ fn problem<N: NeuronVjp>(neuron: N) -> Result<(Network<f64>, Trial<f64>), Failur
     (0..3).try_for_each(|parameter| network.unfreeze(Group::Neuron { population: 0, parameter }))?;
     network.parameters.input_mut().iter_mut().zip(0..).for_each(|(u, i)| *u = 5.1 + 1.3 * f64::from(i));
     network.parameters.weight_mut(0).fill(2.0);
-    network.parameters.readout_mut().fill(1.0);
+    network.parameters.readout_mut(0).fill(1.0);
     let mut trial = Trial::silent(60, 1.0, 1);
     trial.inputs.fill(1.0);
     trial.targets = (0..60).map(|t| 0.9 * (f64::from(t) * std::f64::consts::PI / 60.0).sin()).collect();

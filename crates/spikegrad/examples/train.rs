@@ -73,7 +73,7 @@ fn main() -> Result<(), Failure> {
             rate(Group::Weight(0), 1e-3),
             rate(Group::Input, 3e-4),
             rate(Group::Bias, 3e-4),
-            rate(Group::Readout, 3e-2),
+            rate(Group::Readout(0), 3e-2),
         ],
         schedule: Schedule::Cosine { last: 0.01 },
         ..TrainingOptions::default()

@@ -19,20 +19,20 @@
 //!     .build()?;
 //! network.parameters.weight_mut(0).fill(0.05);
 //! network.parameters.input_mut().fill(0.08);
-//! network.parameters.readout_mut().fill(1.0);
+//! network.parameters.readout_mut(0).fill(1.0);
 //! network.parameters.bias_mut().iter_mut().zip(1..).for_each(|(b, i)| *b = 0.002 * f64::from(i));
 //! // From each layer to the next, from the first to the third, and within the second.
 //! network.set_mask(Group::Weight(0), |post, pre| {
 //!     matches!((layer(pre), layer(post)), (0, 1) | (1, 2) | (0, 2) | (1, 1))
 //! })?;
 //! network.set_mask(Group::Input, |post, _| layer(post) == 0)?;
-//! network.set_mask(Group::Readout, |_, pre| layer(pre) == 2)?;
+//! network.set_mask(Group::Readout(0), |_, pre| layer(pre) == 2)?;
 //!
 //! let mut trial = Trial::silent(200, 1.0, 1);
 //! trial.inputs.fill(1.0);
 //! trial.targets = (0..200).map(|t| 0.2 * (0.03 * f64::from(t)).sin()).collect();
 //! let loss = QuadraticLoss { lambda: 0.0 };
-//! let rates = [Group::Weight(0), Group::Input, Group::Bias, Group::Readout]
+//! let rates = [Group::Weight(0), Group::Input, Group::Bias, Group::Readout(0)]
 //!     .map(|group| LearningRate { group, rate: 0.002 });
 //! let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates)?;
 //! let (mut sweep, mut costs) = (Sweep::new(), Vec::new());

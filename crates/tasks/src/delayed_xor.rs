@@ -337,7 +337,7 @@ impl<T: Scalar> DelayedXor<T> {
             rates: vec![
                 rate(Group::Weight(0), weights),
                 rate(Group::Weight(1), weights),
-                rate(Group::Readout, 1e-2),
+                rate(Group::Readout(0), 1e-2),
                 rate(Group::Input, 6e-6),
                 rate(Group::Bias, 1.5e-6),
             ],
@@ -345,7 +345,7 @@ impl<T: Scalar> DelayedXor<T> {
             schedule: Schedule::HeldCosine { hold, last: 0.03 },
             average: 50,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
-            unclipped: vec![Group::Readout],
+            unclipped: vec![Group::Readout(0)],
             validation: Some(Validation {
                 every: 25,
                 trials: 200,

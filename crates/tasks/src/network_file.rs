@@ -387,7 +387,7 @@ fn float<T>(path: &Path) -> Result<Dtype, CheckpointError> {
 
 /// Whether a group can have a mask of its own.
 fn own_mask(group: Group) -> bool {
-    matches!(group, Group::Weight(_) | Group::Input | Group::Readout)
+    matches!(group, Group::Weight(_) | Group::Input | Group::Readout(_))
 }
 
 /// Whether the entries of a group are those of a list of connections.

@@ -34,7 +34,7 @@ impl Default for Scheme {
 ///     .outputs(1)
 ///     .build()?;
 /// network.parameters.bias_mut().copy_from_slice(&[0.053, 0.042, 0.031]);
-/// network.parameters.readout_mut().fill(0.5);
+/// network.parameters.readout_mut(0).fill(0.5);
 /// let mut trial = Trial::silent(60, 1.0, 0);
 /// trial.targets = vec![0.1; 60];
 /// let loss = QuadraticLoss { lambda: 0.01 };

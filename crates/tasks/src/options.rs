@@ -60,7 +60,7 @@ pub struct TrainingOptions {
 impl Default for TrainingOptions {
     /// Adam at 1e-3 for weights, tonic currents and readout of one projection, 1000 iterations of 20 trials, `h` 1 ms.
     fn default() -> Self {
-        let groups = [Group::Weight(0), Group::Input, Group::Bias, Group::Readout];
+        let groups = [Group::Weight(0), Group::Input, Group::Bias, Group::Readout(0)];
         Self {
             h: 1.0,
             method: None,
@@ -73,7 +73,7 @@ impl Default for TrainingOptions {
             schedule: Schedule::Constant,
             average: 1,
             clip: Some(Clip { quantile: 0.6, factor: 1.0 }),
-            unclipped: vec![Group::Readout],
+            unclipped: vec![Group::Readout(0)],
             lanes: DEFAULT_LANES,
             short_crossings: 0.5,
             memory: Memory::Stored,

@@ -174,7 +174,11 @@ impl PredictiveCoding {
             };
             network.parameters.input_mut().row_mut(i).tr_copy_from(&direction);
         }
-        network.parameters.readout_mut().iter_mut().for_each(|o| *o = normal(0.05 / (outputs as f64).sqrt()));
+        network
+            .parameters
+            .readout_mut(0)
+            .iter_mut()
+            .for_each(|o| *o = normal(0.05 / (outputs as f64).sqrt()));
         let scale = 0.05 / (self.neurons as f64).sqrt();
         let n = self.neurons;
         for class in if self.is_autoencoder() { 1..2 } else { 0..2 } {
@@ -224,7 +228,7 @@ impl PredictiveCoding {
                 &encoder * (&self.system.a * self.tau + DMatrix::identity(outputs, outputs)) * &readout;
             network.parameters.weight_mut(0).copy_from(&slow);
         }
-        network.parameters.readout_mut().copy_from(&readout);
+        network.parameters.readout_mut(0).copy_from(&readout);
         Ok(())
     }
 
@@ -236,7 +240,7 @@ impl PredictiveCoding {
         let (turn, factor) = if self.is_autoencoder() { (0.03, 2.0) } else { (0.1, 4.0) };
         let mut rates = vec![
             LearningRate { group: Group::Weight(1), rate },
-            LearningRate { group: Group::Readout, rate },
+            LearningRate { group: Group::Readout(0), rate },
             LearningRate { group: Group::Input, rate: turn * rate },
             LearningRate { group: Group::Bias, rate: 0.1 * rate },
         ];

@@ -318,7 +318,9 @@ impl<T: Scalar> Trainer<T> {
         // Then no trial moves its neurons in another way than the first batch did.
         let injected = self.trials.iter().any(|trial| !trial.currents.is_empty());
         let undriven = !injected && zero(Group::Input) && (0..network.projections().len()).all(silent_class);
-        let unread = network.outputs() > 0 && zero(Group::Readout) && trained().all(|g| g != Group::Readout);
+        let mut readouts = (0..network.readouts().count()).map(Group::Readout);
+        let unread =
+            network.outputs() > 0 && readouts.all(|readout| zero(readout) && trained().all(|g| g != readout));
         let fires = || -> Result<bool, Error> {
             let scheme = SplitStep::with_method(network, options.h, options.method)?;
             let (mut sweep, mut log) = (Sweep::new(), EventLog::default());
@@ -333,7 +335,7 @@ impl<T: Scalar> Trainer<T> {
         }
         let weights = |e: &&spikegrad_network::Entry| {
             let weights = matches!(e.group, Group::Weight(_) | Group::Left(_) | Group::Right(_));
-            weights || matches!(e.group, Group::Input | Group::Bias | Group::Readout)
+            weights || matches!(e.group, Group::Input | Group::Bias | Group::Readout(_))
         };
         let entries = network.parameters.layout().entries().iter().filter(weights);
         let named = entries.filter(|e| !e.range.is_empty() && zero(e.group)).map(|e| e.name.as_str());
@@ -391,7 +393,7 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
     };
     let (output, s, x) = (
         numbers(network.outputs()),
-        numbers(network.parameters.readout().ncols()),
+        numbers(network.parameters.readout(0).ncols()),
         numbers(network.membrane()),
     );
     // A trial whose targets do not fit is refused later, by name.
@@ -484,7 +486,7 @@ mod tests {
             let values = parameters.group_mut(group).iter_mut();
             values.zip(1..).for_each(|(w, i)| *w = scale * f64::from(i));
         }
-        parameters.readout_mut().fill(1.0);
+        parameters.readout_mut(0).fill(1.0);
         network
     }
 
@@ -507,7 +509,7 @@ mod tests {
         start.unfreeze(Group::Tau(0)).expect("a group");
         let task = Follow { quiet: 2, ..Follow::default() };
         // A time constant becomes 0 or infinite through its logarithm, a weight goes there directly.
-        for group in [Group::Tau(0), Group::Readout] {
+        for group in [Group::Tau(0), Group::Readout(0)] {
             let path = directory.path().join(group.to_string());
             let options = TrainingOptions {
                 rule: UpdateRule::Sgd { momentum: 0.0 },
@@ -521,7 +523,7 @@ mod tests {
             match (group, &error) {
                 (Group::Tau(0), Error::Step { iteration: 2, .. }) => {}
                 // A weight of 1e306 is a number, under which no trial has a finite cost.
-                (Group::Readout, Error::NoFiniteTrial { iteration: 2, .. }) => {}
+                (Group::Readout(0), Error::NoFiniteTrial { iteration: 2, .. }) => {}
                 other => panic!("{other:?}"),
             }
             // The file of the two iterations before is there, and is what is in memory.
@@ -553,7 +555,7 @@ mod tests {
         let builder = Network::builder().population(population).synapse("slow", 10.0).inputs(1).outputs(1);
         let mut network = builder.build().expect("a network");
         network.parameters.input_mut().iter_mut().zip(2..).for_each(|(u, i)| *u = 0.05 * f64::from(i));
-        network.parameters.readout_mut().fill(1.0);
+        network.parameters.readout_mut(0).fill(1.0);
         let (width, threshold) = (Group::GateWidth(0), Group::Neuron { population: 0, parameter: 1 });
         let mut seen = Vec::new();
         for groups in [vec![width], vec![width, threshold]] {
@@ -668,11 +670,11 @@ mod tests {
         refused(network(), &options(3), "slow.weight, input.weight, bias, readout.weight");
         let mut quiet = network();
         quiet.parameters.bias_mut().fill(-0.01);
-        quiet.parameters.readout_mut().fill(1.0);
+        quiet.parameters.readout_mut(0).fill(1.0);
         refused(quiet, &options(3), "slow.weight, input.weight");
         // It fires, and nobody looks.
         let mut unread = driven();
-        unread.parameters.readout_mut().fill(0.0);
+        unread.parameters.readout_mut(0).fill(0.0);
         let rates = vec![LearningRate { group: Group::Bias, rate: 1e-3 }];
         let blind = Follow { loss: QuadraticLoss { lambda: 0.0 }, ..Follow::default() };
         let error = train(&mut unread, &blind, &TrainingOptions { rates, ..options(3) }, &mut ())
@@ -684,13 +686,13 @@ mod tests {
     fn legitimate_starts_with_zeros_are_trained() {
         // A readout that is zero, tonic currents alone, a silent batch whose inputs are weak.
         let mut unread = driven();
-        unread.parameters.readout_mut().fill(0.0);
+        unread.parameters.readout_mut(0).fill(0.0);
         let mut tonic = network();
         tonic.parameters.bias_mut().iter_mut().zip(1..).for_each(|(b, i)| *b = 0.02 * f64::from(i));
         let mut weak = driven();
         weak.parameters.input_mut().fill(1e-6);
         weak.parameters.weight_mut(0).fill(0.0);
-        weak.parameters.readout_mut().fill(0.0);
+        weak.parameters.readout_mut(0).fill(0.0);
         for (case, mut network) in [unread, tonic, weak].into_iter().enumerate() {
             learn(&mut network, &options(2)).unwrap_or_else(|error| panic!("case {case}: {error}"));
         }

@@ -17,11 +17,11 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use simba::scalar::RealField;
 use spikegrad_adjoint::Sweep;
 use spikegrad_models::{
-    GateShape, Integration, Lif, Neuron, NeuronVjp, Parameter, Reset, Theta, for_each_neuron,
+    GateShape, Integration, LeakyIntegrator, Lif, Neuron, NeuronVjp, Parameter, Reset, Theta, for_each_neuron,
 };
 use spikegrad_network::{
-    Connector, Error, Group, Models, Network, NetworkSpec, Population, Projection, Scalar, Sign, SplitStep,
-    Trial,
+    Connector, Error, Group, Models, Network, NetworkSpec, Population, Projection, Readout, Scalar, Sign,
+    SplitStep, Trial,
 };
 use spikegrad_tasks::{CheckpointError, QuadraticLoss, load, load_into, load_with, save};
 
@@ -52,7 +52,7 @@ fn network<N: NeuronVjp + Default>(projections: Vec<Projection>) -> Network<f64>
             Group::Weight(_) | Group::Left(_) | Group::Right(_) => scatter(values, 0.05),
             Group::Input => scatter(values, 0.01),
             Group::Bias => values.iter_mut().zip(0..).for_each(|(b, i)| *b = 0.07 + 0.003 * f64::from(i)),
-            Group::Readout => scatter(values, 1.0),
+            Group::Readout(0) => scatter(values, 1.0),
             Group::Delay(_) => values.iter_mut().zip(0..).for_each(|(d, i)| *d += 0.3 * f64::from(i)),
             Group::Neuron { population: 1, .. } => {
                 values.iter_mut().zip(0..).for_each(|(p, i)| *p += 1e-3 * p.abs() * f64::from(i));
@@ -99,10 +99,27 @@ fn kinds() -> Vec<(&'static str, Network<f64>)> {
         ("a matrix from a source", network::<Lif>(vec![slow(), driven()])),
         ("time constants", network::<Theta>(vec![slow().tau_per_neuron(), forward()])),
     ];
+    let mut builder = Network::builder()
+        .population(Population::new("cells", Lif::default(), 4, GateShape::Box, 0.3))
+        .population(Population::without_spikes("classes", LeakyIntegrator { tau_v: 30.0 }, 3).per_neuron())
+        .source("drive", 3)
+        .projection(Projection::new("inside", 8.0).between("cells", "cells"))
+        .projection(Projection::new("out", 8.0).between("cells", "classes"));
+    builder = builder.readout(Readout::new("choice", 2).voltages("classes").traces("inside"));
+    builder = builder.readout(Readout::new("speed", 1).filtered("cells", 15.0).filtered("drive", 5.0));
+    let mut read = builder.inputs(2).build().expect("a network");
+    read.unfreeze_all();
+    for group in [Group::Weight(0), Group::Weight(1), Group::Readout(1), Group::Readout(2)] {
+        scatter(read.parameters.group_mut(group), 0.5);
+    }
+    read.parameters.bias_mut()[..4].fill(0.07);
+    read.set_mask(Group::Readout(1), |output, column| output == 0 || column < 3).expect("a mask");
+    read.freeze_entries(Group::Readout(2), |_, column| column == 1).expect("a group");
+    all.push(("readouts with names", read));
     let mut masked = network::<Theta>(vec![inside().connection_delays(1.0), forward()]);
     masked.set_mask(Group::Weight(0), |post, pre| post != pre && post != 1).expect("a mask");
     masked.set_mask(Group::Input, |neuron, _| neuron < 4).expect("a mask");
-    masked.set_mask(Group::Readout, |output, neuron| output != neuron).expect("a mask");
+    masked.set_mask(Group::Readout(0), |output, neuron| output != neuron).expect("a mask");
     all.push(("masks", masked));
     // A mask of the description that is no longer there.
     let mut unmasked = network::<Theta>(vec![inside().without_autapses()]);
@@ -228,11 +245,11 @@ fn particular() -> Network<f64> {
 /// A network of the same structure with constraints of its own.
 fn other() -> Network<f64> {
     let mut network = small(4);
-    network.parameters.readout_mut().fill(1.5);
+    network.parameters.readout_mut(0).fill(1.5);
     network.parameters.get_mut("slow.tau").expect("a name").fill(30.0);
     network.set_signs(|neuron| (neuron == 0).then_some(Sign::Inhibitory));
-    network.set_mask(Group::Readout, |_, column| column == 1).expect("a mask");
-    network.freeze_entries(Group::Readout, |_, column| column == 0).expect("a group");
+    network.set_mask(Group::Readout(0), |_, column| column == 1).expect("a mask");
+    network.freeze_entries(Group::Readout(0), |_, column| column == 0).expect("a group");
     network.freeze(Group::Weight(0)).expect("a group");
     network.unfreeze(Group::Tau(0)).expect("a group");
     network

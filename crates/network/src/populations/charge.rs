@@ -25,7 +25,7 @@ pub(super) fn turns<T: Scalar>(reset: &Reset<T>, v: T) -> T {
     match reset {
         Reset::Periodic => floor(v),
         Reset::Subtract => floor(if v > T::zero() { v } else { T::zero() }),
-        Reset::To { .. } | Reset::Latch { .. } => T::zero(),
+        Reset::To { .. } | Reset::Latch { .. } | Reset::Never => T::zero(),
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn add_charges<N: Neuron, T: Scalar, const G: usize>(
                     *charge += moved;
                 }
             }
-            Reset::Latch { .. } => {}
+            Reset::Latch { .. } | Reset::Never => {}
         }
         [*starts, *ends] = slopes;
         if matches!(reset, Reset::Periodic | Reset::Subtract) {

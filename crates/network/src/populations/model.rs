@@ -93,7 +93,7 @@ impl<N: NeuronVjp, T: Scalar> SplitLoops<T> for Model<N> {
             match reset {
                 Reset::Periodic => x.v[i] -= floor(x.v[i]),
                 Reset::Latch { .. } => x.latch[i] = gate.charge(x.v[i]),
-                Reset::Subtract => {}
+                Reset::Subtract | Reset::Never => {}
                 // No neuron starts refractory.
                 Reset::To { .. } => {
                     if let Some(wait) = x.latch.get_mut(i) {
@@ -145,6 +145,9 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
         charge: T,
     ) -> u64 {
         let (gate, reset) = gate_of::<N, T>(at, &params_at::<N, T>(at, before.v.len(), i));
+        if let Reset::Never = reset {
+            return 0;
+        }
         let spikes: f64 = if let Reset::Latch { .. } = reset {
             let full = |latch: T| f64::from(latch >= T::one());
             if charge > T::zero() { full(after.latch[i]) - full(before.latch[i]) } else { 0.0 }
@@ -180,6 +183,7 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
                 times.unwrap_or((at.h, T::zero()))
             }
             Reset::Latch { threshold } => (at.h * (threshold - start) / (end - start), T::zero()),
+            Reset::Never => return,
             Reset::Periodic | Reset::Subtract => {
                 let turn = at.h / (end + real(count as f64) - start);
                 (turn * (T::one() - start), turn)
@@ -205,7 +209,7 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
         let spikes = self.spikes(at, before, after, i, charge);
         let mut touched = spikes > 0 || charge != T::zero();
         match reset {
-            Reset::Latch { .. } => {}
+            Reset::Latch { .. } | Reset::Never => {}
             Reset::To { threshold, value } => {
                 touched |= after.v[i] > gate.lower() && after.v[i] < gate.threshold;
                 let speed = affine::<N, T>(&p, current).rhs(threshold).abs() * at.h;
@@ -244,7 +248,7 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
                 }
                 // Whether the neuron is refractory at the end.
                 Reset::To { .. } => piece |= u64::from(latch_at(after.latch, i) > T::zero()) << 2,
-                Reset::Periodic | Reset::Subtract => {}
+                Reset::Periodic | Reset::Subtract | Reset::Never => {}
             }
             let spikes = self.log_crossing(at, before, after, current[i], (offset, i), charge, log);
             log.piece(piece | spikes << 4);

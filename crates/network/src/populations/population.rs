@@ -22,7 +22,8 @@ pub struct GateSpec {
 
 /// A population as data: everything but what becomes of its numbers.
 ///
-/// In text all of `name`, `model`, `size`, `gate` and every one of the model's `parameters` are given, the rest may be left out.
+/// In text all of `name`, `model`, `size`, the `gate` of a model that spikes and every one of the model's `parameters` are given, the
+/// rest may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -39,8 +40,9 @@ pub struct PopulationSpec {
     /// What the neurons do to their targets, where that is fixed (Dale's law).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign: Option<Sign>,
-    /// The gate.
-    pub gate: GateSpec,
+    /// The gate; `None` for neurons that never spike, and only for these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateSpec>,
     /// The values that the neurons' parameters begin with, by the names and in the units of the model.
     #[serde(default, deserialize_with = "once")]
     pub parameters: BTreeMap<String, f64>,
@@ -131,6 +133,31 @@ impl Population {
     /// `size` neurons with the values of `neuron`, and a gate of the given shape whose active zone of the given width
     /// (in the unit of the voltage) ends at threshold. The names of the models of `spikegrad-models` are taken.
     pub fn new<N: NeuronVjp>(name: &str, neuron: N, size: usize, shape: GateShape, width: f64) -> Self {
+        Self::of(name, neuron, size, Some(GateSpec { shape, width }))
+    }
+
+    /// `size` neurons with the values of `neuron`, which never spike and have no gate: others send to them, and
+    /// [readouts](crate::Readout) take their voltages.
+    ///
+    /// ```
+    /// use spikegrad_models::{GateShape, LeakyIntegrator, Lif};
+    /// use spikegrad_network::{Network, Population, Projection, Readout};
+    ///
+    /// let network = Network::builder()
+    ///     .population(Population::new("hidden", Lif::default(), 20, GateShape::RaisedCosine, 0.3))
+    ///     .population(Population::without_spikes("classes", LeakyIntegrator { tau_v: 50.0 }, 10))
+    ///     .projection(Projection::new("inside", 5.0).between("hidden", "hidden"))
+    ///     .projection(Projection::new("out", 5.0).between("hidden", "classes"))
+    ///     .readout(Readout::new("choice", 3).voltages("classes"))
+    ///     .build()?;
+    /// assert_eq!(network.parameters.get("choice.weight")?.len(), 3 * 10);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    pub fn without_spikes<N: NeuronVjp>(name: &str, neuron: N, size: usize) -> Self {
+        Self::of(name, neuron, size, None)
+    }
+
+    fn of<N: NeuronVjp>(name: &str, neuron: N, size: usize, gate: Option<GateSpec>) -> Self {
         let loops = loops_of::<N>();
         let (params, rest) = (neuron.params(), neuron.rest());
         let (params, rest) = (params.as_ref(), rest.as_ref());
@@ -145,7 +172,7 @@ impl Population {
                 size,
                 per_neuron: false,
                 sign: None,
-                gate: GateSpec { shape, width },
+                gate,
                 parameters: names.zip(params.iter().copied()).collect(),
                 rest: own,
             },

@@ -4,7 +4,7 @@
 use std::any::TypeId;
 use std::marker::PhantomData;
 
-use spikegrad_models::{Neuron, NeuronVjp, for_each_neuron};
+use spikegrad_models::{Neuron, NeuronVjp, for_each_model};
 
 use super::loops::ModelLoops;
 use super::model::Model;
@@ -33,7 +33,7 @@ const fn is_known(name: &str) -> bool {
             }
         };
     }
-    for_each_neuron!(compare);
+    for_each_model!(compare);
     false
 }
 
@@ -47,7 +47,7 @@ fn by_name(name: &str) -> Option<ModelLoops> {
             }
         };
     }
-    for_each_neuron!(compare);
+    for_each_model!(compare);
     None
 }
 
@@ -108,7 +108,7 @@ impl Models {
                 known.push(<$neuron as Neuron>::NAME);
             };
         }
-        for_each_neuron!(push);
+        for_each_model!(push);
         let own = self.own.iter().map(|loops| loops.double.model()).filter(|name| !is_known(name));
         let own: Vec<_> = own.collect();
         known.into_iter().chain(own)
@@ -145,7 +145,7 @@ fn known(model: TypeId) -> Option<ModelLoops> {
             }
         };
     }
-    for_each_neuron!(compare);
+    for_each_model!(compare);
     None
 }
 

@@ -72,7 +72,7 @@ fn forward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
                 released.push(offset + i, charge - held);
             }
         }
-    } else {
+    } else if !matches!(N::reset(&params(0)), Reset::Never) {
         // Few neurons are near threshold: they are found by comparing vectors.
         let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
         released.look(

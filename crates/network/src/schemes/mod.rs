@@ -1,6 +1,7 @@
 //! Schemes: programs that step a network through a trial.
 mod plain;
 mod pontryagin;
+mod readouts;
 mod record;
 mod run;
 mod split;

@@ -86,6 +86,9 @@ pub struct PlainTape<T> {
     settled: Vec<T>,
     output: Vec<T>,
     output_bar: Vec<T>,
+    /// Traces that readouts with names read, and their cotangents.
+    named: Vec<T>,
+    named_bar: Vec<T>,
 }
 
 /// Vectors over neurons that an evaluation of the field fills; `s` has one part for each projection.
@@ -110,7 +113,8 @@ impl<T> Default for PlainTape<T> {
             s: new(),
             s_bar: new(),
         };
-        Self { steps: RungeKuttaTape::default(), work, settled: new(), output: new(), output_bar: new() }
+        let (steps, output, output_bar) = (RungeKuttaTape::default(), new(), new());
+        Self { steps, work, settled: new(), output, output_bar, named: new(), named_bar: new() }
     }
 }
 
@@ -339,6 +343,8 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
         tape.settled.resize(x.len(), T::zero());
         tape.output.resize(network.outputs, T::zero());
         tape.output_bar.resize(network.outputs, T::zero());
+        tape.named.resize(network.readouts.traces, T::zero());
+        tape.named_bar.resize(network.readouts.traces, T::zero());
     }
 
     fn tape_bytes(&self) -> Option<usize> {
@@ -350,10 +356,12 @@ impl<T: Scalar> Step<T> for PlainRun<'_, T> {
     }
 
     fn step(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T {
-        let PlainTape { steps, work, output, .. } = tape;
+        let PlainTape { steps, work, output, named, .. } = tape;
         steps.push(&self.scheme.tableau, self.scheme.h, x, |_, x, f| self.rhs(n, x, f, work));
         self.settle(x, work);
         self.synapses(x, work);
+        self.network().keep_traces(&work.s, named);
+        self.run.read_named(named, x, output);
         let s = &work.s[self.read()];
         self.run.cost(n, self.run.read(s, output), s, &x[..self.network().membrane])
     }
@@ -395,22 +403,29 @@ impl<T: Scalar> StepVjp<T> for PlainRun<'_, T> {
         parameters_bar: &mut [T],
     ) {
         let (network, read) = (self.network(), self.read());
-        let PlainTape { steps, work, settled, output, output_bar } = tape;
+        let PlainTape { steps, work, settled, output, output_bar, named, named_bar } = tape;
         settled.copy_from_slice(steps.end());
         self.settle(settled, work);
         self.synapses(settled, work);
         work.s_bar.fill(T::zero());
+        network.keep_traces(&work.s, named);
+        self.run.read_named(named, settled, output);
         let s = &work.s[read.clone()];
-        self.run.cost_vjp(
+        let counts = self.run.cost_vjp(
             n,
             s,
             &settled[..network.membrane],
             cost_bar,
-            (self.run.read(s, output), output_bar),
+            (self.run.read(s, output), &mut *output_bar),
             &mut work.s_bar[read],
             &mut x_bar[..network.membrane],
             parameters_bar,
         );
+        if counts {
+            let bars = (&mut named_bar[..], &mut *x_bar);
+            self.run.read_named_vjp((named, settled), output_bar, bars, parameters_bar);
+            network.keep_traces_vjp(named_bar, &mut work.s_bar);
+        }
         self.synapses_vjp(settled, work, x_bar, parameters_bar);
         settled.copy_from_slice(steps.end());
         self.settle(settled, work);

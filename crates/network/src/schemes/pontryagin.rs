@@ -72,24 +72,34 @@ pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Err
         (vec![T::zero(); size], vec![T::zero(); size], vec![T::zero(); size]);
     let (mut output, mut output_bar) =
         (vec![T::zero(); network.outputs()], vec![T::zero(); network.outputs()]);
-    let mut s_bar = vec![T::zero(); read.len()];
+    let mut s_bar = vec![T::zero(); network.traces];
+    let (mut named, mut named_bar) =
+        (vec![T::zero(); network.readouts.traces], vec![T::zero(); network.readouts.traces]);
     for n in (0..steps).rev() {
         let x = &states[n * run.dim()..][..run.dim()];
         let current = &currents[n * size..][..size];
         p_next.copy_from_slice(&p);
         s_bar.fill(T::zero());
         let s = &x[len..][read.clone()];
-        let (read_out, shared) = (run.shared().read(s, &mut output), run.shared());
-        shared.cost_vjp(
+        let shared = run.shared();
+        network.keep_traces(&x[len..][..network.traces], &mut named);
+        shared.read_named(&named, x, &mut output);
+        let read_out = shared.read(s, &mut output);
+        let counts = shared.cost_vjp(
             n,
             s,
             &x[..membrane],
             T::one(),
             (read_out, &mut output_bar),
-            &mut s_bar,
+            &mut s_bar[read.clone()],
             &mut p_next[..membrane],
             gradient.values_mut(),
         );
+        if counts {
+            let bars = (&mut named_bar[..], &mut p_next[..]);
+            shared.read_named_vjp((&named, x), &output_bar, bars, gradient.values_mut());
+            network.keep_traces_vjp(&named_bar, &mut s_bar);
+        }
 
         // h J^T p and d_I f p_v; spikes first, as time runs backwards through the end of the step.
         for (place, at) in run.places() {
@@ -130,10 +140,7 @@ pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Err
             let (earlier, later) = p_s[k].split_at_mut((n + 1) * pre);
             for i in 0..pre {
                 wire.add_to_column(w_bar, i, s[i], current_bar);
-                let mut xi = wire.column_dot(w, i, current_bar) / h;
-                if k == network.read {
-                    xi += s_bar[i] / h;
-                }
+                let xi = wire.column_dot(w, i, current_bar) / h + s_bar[wire.trace + i] / h;
                 slope[wire.pre.start + i] += (later[i] - xi) / taus(k).at(i);
                 let a = decays[i].a;
                 earlier[n * pre + i] = a * later[i] + (T::one() - a) * xi;

@@ -52,6 +52,8 @@ pub(crate) struct Run<'a, T: 'static> {
     input: Values<'a, T>,
     bias: Values<'a, T>,
     readout: Values<'a, T>,
+    /// Outputs of the network's own readout.
+    own_outputs: usize,
 }
 
 /// Parameters that are asked for at every step, and where they lie.
@@ -195,7 +197,8 @@ impl<'a, T: Scalar> Run<'a, T> {
             weight,
             input: Values::new(network, Group::Input),
             bias: Values::new(network, Group::Bias),
-            readout: Values::new(network, Group::Readout),
+            readout: Values::new(network, Group::Readout(0)),
+            own_outputs: network.description.outputs,
         })
     }
 
@@ -230,6 +233,10 @@ impl<'a, T: Scalar> Run<'a, T> {
             }
         }
         component
+    }
+
+    pub(crate) fn network(&self) -> &'a Network<T> {
+        self.network
     }
 
     pub(crate) fn initial(&self) -> Option<&'a InitialState<T>> {
@@ -439,18 +446,18 @@ impl<'a, T: Scalar> Run<'a, T> {
         }
     }
 
-    /// `o = O s`, equation (4), and `|s|^2`. `O` is stored by columns; with one output its row is contiguous.
+    /// `o = O s` of the network's own readout, equation (4), and `|s|^2`; the other outputs are there already. `O` is stored by columns; with one output its row is contiguous.
     #[inline(always)]
     pub(crate) fn read<'o>(&self, s: &[T], output: &'o mut [T]) -> Read<'o, T> {
         let o = self.readout.values;
-        if let [only] = output {
-            *only = dot(o, s);
-            return Read { output, square: dot(s, s) };
-        }
-        output.fill(T::zero());
-        if !output.is_empty() {
-            for (&s, column) in s.iter().zip(o.chunks_exact(output.len())) {
-                axpy(output, s, column);
+        match &mut output[..self.own_outputs] {
+            [] => {}
+            [only] => *only = dot(o, s),
+            own => {
+                own.fill(T::zero());
+                for (&s, column) in s.iter().zip(o.chunks_exact(own.len())) {
+                    axpy(own, s, column);
+                }
             }
         }
         Read { output, square: dot(s, s) }
@@ -470,7 +477,8 @@ impl<'a, T: Scalar> Run<'a, T> {
         if sample.weight == T::zero() { T::zero() } else { self.weight * self.loss.value(&sample) }
     }
 
-    /// The transpose of [`cost`](Self::cost).
+    /// The transpose of [`cost`](Self::cost), up to readouts with names, whose cotangents of outputs are left in `output_bar`; false
+    /// where the sample has no weight and these are not written.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
     pub(crate) fn cost_vjp(
@@ -483,10 +491,10 @@ impl<'a, T: Scalar> Run<'a, T> {
         s_bar: &mut [T],
         x_bar: &mut [T],
         parameters_bar: &mut [T],
-    ) {
+    ) -> bool {
         let sample = self.sample(n, read, s, x);
         if sample.weight == T::zero() {
-            return;
+            return false;
         }
         match output_bar {
             // To call the library for one would take longer.
@@ -498,6 +506,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         self.loss.vjp(&sample, self.weight * cost_bar, &mut bar);
         let by_s = square_bar + square_bar;
         let (o, o_bar) = (self.readout.values, self.readout.of(parameters_bar));
+        let output_bar = &output_bar[..self.own_outputs];
         if let [output_bar] = output_bar {
             let by = *output_bar;
             each(
@@ -506,19 +515,20 @@ impl<'a, T: Scalar> Run<'a, T> {
                 #[inline(always)]
                 |[s_bar, o_bar], [o, s]| [s_bar + by_s * s + by * o, o_bar + by * s],
             );
-            return;
+            return true;
         }
         if by_s != T::zero() {
             axpy(s_bar, by_s, s);
         }
         if output_bar.is_empty() {
-            return;
+            return true;
         }
         let outputs = output_bar.len();
         for (j, (&s, s_bar)) in s.iter().zip(s_bar).enumerate() {
             *s_bar += dot(&o[j * outputs..][..outputs], output_bar);
             axpy(&mut o_bar[j * outputs..][..outputs], s, output_bar);
         }
+        true
     }
 
     /// Writes the membrane state and latches at the start.

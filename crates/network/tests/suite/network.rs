@@ -26,7 +26,7 @@ const GROUPS: [Group; 10] = [
     Group::Weight(1),
     Group::Input,
     Group::Bias,
-    Group::Readout,
+    Group::Readout(0),
     Group::Tau(0),
     Group::Tau(1),
     Group::Neuron { population: 1, parameter: 0 },
@@ -49,7 +49,7 @@ fn network(noise: &[f64]) -> Network<f64> {
     network.unfreeze_all();
     let mut noise = noise.iter().cycle();
     let scales =
-        [(Group::Weight(0), 0.1), (Group::Weight(1), 0.1), (Group::Input, 0.02), (Group::Readout, 3.0)];
+        [(Group::Weight(0), 0.1), (Group::Weight(1), 0.1), (Group::Input, 0.02), (Group::Readout(0), 3.0)];
     for (group, scale) in scales {
         network.parameters.group_mut(group).iter_mut().zip(&mut noise).for_each(|(w, x)| *w = scale * x);
     }
@@ -89,7 +89,7 @@ proptest! {
     fn masked_entries_are_zero_and_stay_out_of_the_gradient(
         noise in noise(), exists in proptest::collection::vec(any::<bool>(), 25), which in 0..4_usize,
     ) {
-        let group = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Readout][which];
+        let group = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Readout(0)][which];
         let mut masked = network(&noise);
         let rows = masked.parameters.layout().entry(group).expect("a group").rows;
         masked.set_mask(group, |row, column| exists[column * rows + row]).expect("a mask");

@@ -29,7 +29,7 @@ fn network(neuron: impl NeuronVjp, current: f64) -> (Network<f64>, Trial<f64>) {
     for (i, current_i) in network.parameters.bias_mut().iter_mut().enumerate() {
         *current_i = current * i as f64 / N as f64;
     }
-    network.parameters.readout_mut().fill(1.0);
+    network.parameters.readout_mut(0).fill(1.0);
     let trial = Trial::silent(200, 1.0, 2);
     (network, trial)
 }

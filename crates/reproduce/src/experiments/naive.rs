@@ -159,7 +159,7 @@ impl Tracking<'_> {
     fn error(&self, n: usize, x: &[f64]) -> f64 {
         let size = self.network.neurons();
         let m = ((n as f64 + 0.5) * self.h / self.trial.interval) as usize;
-        let o = self.network.parameters.group(Group::Readout);
+        let o = self.network.parameters.group(Group::Readout(0));
         o.iter().zip(&x[size..]).map(|(o, s)| o * s).sum::<f64>() - self.trial.targets[m]
     }
 }
@@ -174,7 +174,7 @@ impl CostVjp<f64> for Tracking<'_> {
     fn cost_vjp(&self, n: usize, _: f64, x: &[f64], cost_bar: f64, x_bar: &mut [f64], _: &mut [f64]) {
         let size = self.network.neurons();
         let weight = self.h * self.error(n, x) * cost_bar;
-        let o = self.network.parameters.group(Group::Readout);
+        let o = self.network.parameters.group(Group::Readout(0));
         for (bar, o) in x_bar[size..].iter_mut().zip(o) {
             *bar += weight * o;
         }

@@ -280,7 +280,7 @@ impl<N: NeuronVjp> Bench<N> {
             *u = normal(0.4 * self.current);
         }
         parameters.bias_mut().iter_mut().for_each(|bias| *bias = self.current * (1.2 + normal(0.2)));
-        parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = normal(0.1 * TAU / root));
+        parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = normal(0.1 * TAU / root));
         Ok(network)
     }
 
@@ -319,7 +319,7 @@ impl<N: NeuronVjp> Bench<N> {
                 rate(Group::Weight(0), 0.01 * self.current * TAU / (NEURONS as f64).sqrt()),
                 rate(Group::Input, 0.02 * self.current),
                 rate(Group::Bias, 0.01 * self.current),
-                rate(Group::Readout, 0.02 * TAU),
+                rate(Group::Readout(0), 0.02 * TAU),
             ],
             schedule: Schedule::Cosine { last: 0.02 },
             ..TrainingOptions::default()

@@ -344,7 +344,7 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     }
     network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = normal(0.01));
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.003 + normal(0.003));
-    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = normal(1.0 / root));
+    network.parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = normal(1.0 / root));
     let mut trial = Trial::silent(samples, 1.0, 2);
     for (m, input) in trial.inputs.chunks_exact_mut(2).enumerate() {
         let t = m as f64 * std::f64::consts::TAU / 200.0;

@@ -111,7 +111,7 @@ fn group(symbol: &str) -> Group {
         "x" => Group::Initial,
         "U" => Group::Input,
         "I_o" => Group::Bias,
-        "O" => Group::Readout,
+        "O" => Group::Readout(0),
         other => panic!("no group is called {other}"),
     }
 }

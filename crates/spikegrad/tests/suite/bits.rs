@@ -48,7 +48,7 @@ fn theta_network() -> Network<f64> {
     });
     parameters.input_mut().iter_mut().for_each(|u| *u = 0.01 * normal(rng));
     parameters.bias_mut().iter_mut().for_each(|b| *b = 0.01 + 0.003 * normal(rng));
-    parameters.readout_mut().iter_mut().for_each(|o| *o = normal(rng));
+    parameters.readout_mut(0).iter_mut().for_each(|o| *o = normal(rng));
     network.unfreeze(Group::Tau(1)).expect("a group");
     network
 }
@@ -133,7 +133,7 @@ fn predictive_coding_learns_the_same_weights_on_any_number_of_threads() {
 fn theta_networks_learn_the_same_weights_on_any_number_of_threads() {
     let network = theta_network();
     let groups =
-        [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout, Group::Tau(1)];
+        [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout(0), Group::Tau(1)];
     let options = TrainingOptions {
         h: 0.5,
         iterations: 8,
@@ -209,7 +209,7 @@ fn a_batch_is_the_mean_of_its_clipped_trials() {
     let layout = network.parameters.layout();
     let limit = 0.5;
     let clip: Vec<_> =
-        layout.entries().iter().map(|e| (e.group != Group::Readout).then_some(limit)).collect();
+        layout.entries().iter().map(|e| (e.group != Group::Readout(0)).then_some(limit)).collect();
     let mut expected = vec![0.0; layout.len()];
     for trial in &trials {
         let mut gradient = network.parameters.zeros_like();
@@ -217,7 +217,7 @@ fn a_batch_is_the_mean_of_its_clipped_trials() {
         spikegrad::adjoint::Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
         for entry in layout.entries() {
             let norm = gradient.norm(entry.group);
-            let factor = if entry.group != Group::Readout && norm > limit { limit / norm } else { 1.0 };
+            let factor = if entry.group != Group::Readout(0) && norm > limit { limit / norm } else { 1.0 };
             for i in entry.range.clone() {
                 expected[i] += factor * gradient.values()[i] / trials.len() as f64;
             }

@@ -77,6 +77,7 @@ impl<N: NeuronVjp + Default> Bench<N> {
         (0..recording.time.len())
             .map(|n| match N::reset(&params) {
                 Reset::Periodic | Reset::Subtract => wraps(n),
+                Reset::Never => 0,
                 Reset::To { .. } => fired[n * self.network.neurons() + i] as usize,
                 Reset::Latch { .. } => {
                     let reached = v[n + 1] >= gate.threshold && !full;

@@ -125,7 +125,7 @@ fn theta(neurons: usize) -> Result<Network<f64>, spikegrad::network::Error> {
     network.parameters.weight_mut(0).iter_mut().for_each(|w| *w = gain * normal(rng));
     network.parameters.input_mut().iter_mut().for_each(|u| *u = 1e-3 * normal(rng));
     network.parameters.bias_mut().fill(1.4e-3);
-    network.parameters.readout_mut().iter_mut().for_each(|o| *o = normal(rng));
+    network.parameters.readout_mut(0).iter_mut().for_each(|o| *o = normal(rng));
     Ok(network)
 }
 

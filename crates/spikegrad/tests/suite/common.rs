@@ -288,7 +288,7 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
         }
         network.parameters.bias_mut()[i] = model.current * rng.random_range(0.9..1.6);
         for r in 0..outputs {
-            network.parameters.readout_mut()[(r, i)] = taus[0] / (n as f64).sqrt() * normal(rng);
+            network.parameters.readout_mut(0)[(r, i)] = taus[0] / (n as f64).sqrt() * normal(rng);
         }
     }
     for (population, model) in models.iter().enumerate() {
@@ -304,7 +304,7 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
     let masked: Vec<Group> = (0..spec.classes)
         .filter(|&k| k != 1)
         .map(Group::Weight)
-        .chain([Group::Input, Group::Readout])
+        .chain([Group::Input, Group::Readout(0)])
         .filter(|_| rng.random_bool(0.4))
         .collect();
     for group in masked {
@@ -430,7 +430,7 @@ pub(crate) fn random_trial(
     let n = network.neurons();
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.07 * (1.0 + 0.2 * normal(rng)));
     network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.02 * normal(rng));
-    let readout = network.parameters.group_mut(Group::Readout);
+    let readout = network.parameters.group_mut(Group::Readout(0));
     readout.iter_mut().for_each(|o| *o = 5.0 / (n as f64).sqrt() * normal(rng));
     let x = network.parameters.group_mut(Group::Initial);
     x.iter_mut().for_each(|v| *v = rng.random_range(0.1..0.95));

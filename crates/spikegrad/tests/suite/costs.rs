@@ -33,7 +33,7 @@ fn network(outputs: usize) -> Network<f64> {
     let parameters = &mut network.parameters;
     parameters.weight_mut(0).iter_mut().for_each(|w| *w = 0.05 * normal(rng));
     parameters.bias_mut().iter_mut().for_each(|b| *b = 0.03 + 0.01 * normal(rng));
-    parameters.readout_mut().iter_mut().for_each(|o| *o = normal(rng));
+    parameters.readout_mut(0).iter_mut().for_each(|o| *o = normal(rng));
     parameters.input_mut().iter_mut().for_each(|u| *u = 0.01 * normal(rng));
     network
 }

@@ -42,7 +42,7 @@ fn random<N: NeuronVjp>(neuron: N, n: usize, own_taus: bool, seed: u64) -> (Netw
     network.set_mask(Group::Weight(1), |post, pre| post != pre).expect("a mask");
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = drive + normal(0.2 * drive));
     network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = normal(0.2 * drive));
-    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = normal(1.0));
+    network.parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = normal(1.0));
     let mut trial = Trial::silent(samples, h, 2);
     trial.inputs.iter_mut().enumerate().for_each(|(m, i)| *i = (0.1 * h * m as f64).sin());
     trial.targets = (0..2 * samples).map(|m| 0.1 * (0.07 * h * m as f64).cos()).collect();

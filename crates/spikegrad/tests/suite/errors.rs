@@ -154,7 +154,7 @@ fn parameters_that_are_not_what_the_network_needs() {
         "fast.weight: give 9 entries, not 8"
     );
     refused!(
-        weights.parameters.set(Group::Readout, &[0.0; 4]),
+        weights.parameters.set(Group::Readout(0), &[0.0; 4]),
         Error::Shape { .. },
         "readout.weight: give 3 entries, not 4"
     );
@@ -687,7 +687,7 @@ impl Loss<f64> for Root {
 fn costs_and_gradients_that_overflow_are_named() {
     let mut theta = network();
     theta.parameters.bias_mut().fill(0.05);
-    theta.parameters.readout_mut().fill(1.0);
+    theta.parameters.readout_mut(0).fill(1.0);
     let step = SplitStep::new(&theta, 1.0).expect("a step");
     let loss = QuadraticLoss { lambda: 0.0 };
     let mut far = trial();
@@ -703,7 +703,7 @@ fn costs_and_gradients_that_overflow_are_named() {
     let run = step.run(&far, &Root).expect("a run");
     assert!(Sweep::new().cost(&run).is_ok());
     let error = Sweep::new().gradient(&run, gradient.values_mut()).expect_err("an infinite derivative");
-    let readout = theta.parameters.layout().range(Group::Readout);
+    let readout = theta.parameters.layout().range(Group::Readout(0));
     assert!(matches!(error, AdjointError::NonFiniteGradient { parameter } if readout.contains(&parameter)));
     assert!(error.to_string().contains("a derivative is singular there"), "{error}");
 }

@@ -17,9 +17,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad::integrators::{EventLog, Exponential, Method, Step, StepVjp, tableau};
-use spikegrad::models::{GateShape, Theta, for_each_neuron};
+use spikegrad::models::{GateShape, LeakyIntegrator, Theta, for_each_neuron};
 use spikegrad::network::{
-    Connector, Error, Event, Group, InitialState, Loss, Network, PlainStep, Population, Projection,
+    Connector, Error, Event, Group, InitialState, Loss, Network, PlainStep, Population, Projection, Readout,
     Recording, Scalar, Spike, SplitRun, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
@@ -101,6 +101,7 @@ struct Cells {
     width: f64,
     per_neuron: bool,
     sign: Option<bool>,
+    silent: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -116,8 +117,12 @@ struct Class {
     connector: Connector,
 }
 
+/// A readout's outputs, and what of it reads which population or projection.
+type Reads = (usize, Vec<(usize, usize, f64)>);
+
 #[derive(Clone, Debug)]
 struct Case {
+    readouts: Vec<Reads>,
     cells: Vec<Cells>,
     classes: Vec<Class>,
     /// Channels of an event source, if there is one.
@@ -150,9 +155,18 @@ struct Case {
 fn cells() -> impl Strategy<Value = Cells> {
     let sign = prop_oneof![6 => Just(None), 1 => any::<bool>().prop_map(Some)];
     let shape = (0..3_usize, number(0.1..0.9), prop::bool::weighted(0.3));
-    (any::<usize>(), size(1..4), shape, sign).prop_map(|(model, size, (shape, width, per_neuron), sign)| {
-        Cells { model, size, shape, width, per_neuron, sign }
-    })
+    let silent = prop::bool::weighted(0.15);
+    (any::<usize>(), size(1..4), shape, sign, silent).prop_map(
+        |(model, size, (shape, width, per_neuron), sign, silent)| Cells {
+            model,
+            size,
+            shape,
+            width,
+            per_neuron,
+            sign,
+            silent,
+        },
+    )
 }
 
 fn class() -> impl Strategy<Value = Class> {
@@ -194,7 +208,9 @@ fn memory() -> impl Strategy<Value = Memory> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let parts = (prop::collection::vec(cells(), 0..=3), prop::collection::vec(class(), 0..=3));
+    let part = prop::collection::vec((0..3_usize, 0..4_usize, number(1.0..30.0)), 0..3);
+    let readouts = prop::collection::vec((size(1..3), part), 0..=2);
+    let parts = (prop::collection::vec(cells(), 0..=3), prop::collection::vec(class(), 0..=3), readouts);
     // Small enough that whatever passes is run, under the least memory of any machine.
     let limit = prop_oneof![SELDOM => Just(1 << 22), 1 => select(&[0_usize, 100, 1000][..])];
     let sizes = (size(0..3), size(0..3), limit);
@@ -209,13 +225,14 @@ fn case() -> impl Strategy<Value = Case> {
     let run = (memory(), any::<usize>(), prop::bool::weighted(0.2), any::<bool>(), any::<u64>());
     (parts, sizes, values, grid, trial, run).prop_map(
         |(
-            (cells, classes),
+            (cells, classes, readouts),
             (inputs, outputs, limit),
             (parameters, gain, trained),
             (h, hold, samples, scale),
             (data, off, initial, (channels, events, currents)),
             (memory, method, dense, single, seed),
         )| Case {
+            readouts,
             cells,
             classes,
             channels,
@@ -275,7 +292,11 @@ impl Case {
         for (p, cells) in self.cells.iter().enumerate() {
             let model = self.model(p);
             let (name, shape) = (["p", "q", "r"][p], GateShape::ALL[cells.shape]);
-            let mut population = model.population(name, cells.size, shape, cells.width * model.voltage);
+            let mut population = if cells.silent {
+                Population::without_spikes(name, LeakyIntegrator::default(), cells.size)
+            } else {
+                model.population(name, cells.size, shape, cells.width * model.voltage)
+            };
             if cells.per_neuron {
                 population = population.per_neuron();
             }
@@ -287,6 +308,18 @@ impl Case {
         }
         if let Some(channels) = self.channels {
             builder = builder.source("s", channels);
+        }
+        for (r, (outputs, parts)) in self.readouts.iter().enumerate() {
+            let mut readout = Readout::new(["x", "y"][r], *outputs);
+            for &(kind, of, tau) in parts {
+                let population = ["p", "q", "r", "s"][of];
+                readout = match kind {
+                    0 => readout.traces(["a", "b", "c", "d"][of]),
+                    1 => readout.filtered(population, tau),
+                    _ => readout.voltages(population),
+                };
+            }
+            builder = builder.readout(readout);
         }
         let mut network = builder.build()?;
         let rng = &mut generator(self.seed, Purpose::Test, 0);
@@ -303,7 +336,7 @@ impl Case {
             }
         }
         network.project();
-        for group in [Group::Input, Group::Bias, Group::Readout] {
+        for group in [Group::Input, Group::Bias, Group::Readout(0), Group::Readout(1), Group::Readout(2)] {
             let values = network.parameters.group_mut(group);
             values.iter_mut().for_each(|x| *x = current * rng.random_range(0.5..2.0));
         }
@@ -524,7 +557,7 @@ fn options() -> impl Strategy<Value = TrainingOptions> {
         Group::Weight(0),
         Group::Input,
         Group::Bias,
-        Group::Readout,
+        Group::Readout(0),
         Group::Tau(0),
         Group::GateWidth(0),
         Group::Weight(9),
@@ -590,7 +623,7 @@ fn any_options_train_or_are_refused_and_never_ruin_the_network() {
     let builder = Network::builder().population(population).synapse("slow", 10.0).inputs(1).outputs(1);
     let mut start = builder.build().expect("a network");
     start.parameters.bias_mut().fill(0.05);
-    start.parameters.group_mut(Group::Readout).fill(0.5);
+    start.parameters.group_mut(Group::Readout(0)).fill(0.5);
     start.parameters.group_mut(Group::Input).fill(0.01);
     for group in [Group::Tau(0), Group::GateWidth(0)] {
         start.unfreeze(group).expect("a group");

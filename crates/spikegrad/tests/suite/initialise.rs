@@ -74,7 +74,7 @@ fn networks_of_every_model_start_below_chaos_and_learn() {
         let run = scheme.run(&trial, &loss).expect("a run");
         let mut bar = network.parameters.zeros_like();
         Sweep::new().gradient(&run, bar.values_mut()).expect("finite");
-        for group in [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout] {
+        for group in [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout(0)] {
             assert!(bar.norm(group) > 0.0, "{} {group}", model.name);
         }
         assert_eq!(run.steps(), trial.samples);

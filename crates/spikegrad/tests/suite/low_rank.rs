@@ -195,7 +195,7 @@ fn networks_of_low_rank_train_and_are_kept_in_files() {
     let (mut network, trial) = random(Theta::default(), 12, [2, 1], 5);
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("network");
-    let groups = [(Group::Left(0), 3e-3), (Group::Right(0), 3e-3), (Group::Readout, 0.1)];
+    let groups = [(Group::Left(0), 3e-3), (Group::Right(0), 3e-3), (Group::Readout(0), 0.1)];
     let rates = groups.map(|(group, rate)| LearningRate { group, rate });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let (first, _) = gradient(&network, &trial, Memory::Stored);

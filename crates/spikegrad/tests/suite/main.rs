@@ -23,6 +23,7 @@ mod limits;
 mod low_rank;
 mod neurons;
 mod projections;
+mod readouts;
 mod recordings;
 mod resume;
 mod rtrl;

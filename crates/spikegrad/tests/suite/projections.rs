@@ -177,8 +177,8 @@ fn spread(network: &Network<f64>, builder: NetworkBuilder) -> Network<f64> {
         whole.parameters.set(group, &values).expect("the same sizes");
     }
     let (pre, _) = network.ends(network.read_from());
-    let readout = network.parameters.readout().clone_owned();
-    whole.parameters.readout_mut().columns_mut(pre.start, pre.len()).copy_from(&readout);
+    let readout = network.parameters.readout(0).clone_owned();
+    whole.parameters.readout_mut(0).columns_mut(pre.start, pre.len()).copy_from(&readout);
     whole.unfreeze_all();
     whole
 }
@@ -395,7 +395,7 @@ fn a_network_of_layers_has_matrices_of_its_layers() {
         .expect("a network");
     assert_eq!(network.parameters.weight(0).shape(), (5, 30));
     assert_eq!(network.parameters.weight(1).shape(), (5, 5));
-    assert_eq!(network.parameters.readout().shape(), (3, 5));
+    assert_eq!(network.parameters.readout(0).shape(), (3, 5));
     let run = SplitStep::new(&network, 0.1).expect("a scheme");
     let trial = Trial::silent(10, 0.1, 0);
     let recording = run.run(&trial, &LOSS).map(|run| run.record().expect("finite"));

@@ -24,7 +24,7 @@ fn network() -> Network<f64> {
     parameters.group_mut(Group::Initial).fill(0.4);
     parameters.bias_mut().fill(-0.01);
     parameters.input_mut().copy_from_slice(&[0.03, 0.04, 0.05, 0.06]);
-    parameters.readout_mut().fill(0.1);
+    parameters.readout_mut(0).fill(0.1);
     network
 }
 
@@ -59,7 +59,7 @@ fn options() -> TrainingOptions {
             rate(Group::Weight(0), 3e-3),
             rate(Group::Input, 3e-3),
             rate(Group::Bias, 1e-4),
-            rate(Group::Readout, 1e-2),
+            rate(Group::Readout(0), 1e-2),
         ],
         ..TrainingOptions::default()
     }
@@ -116,7 +116,7 @@ fn a_gradient_whose_squares_overflow_is_clipped_and_does_not_vanish() {
         gradient
     };
     let (small, large) = (gradient(1e3), gradient(1e25));
-    for group in [Group::Weight(0), Group::Bias, Group::Readout] {
+    for group in [Group::Weight(0), Group::Bias, Group::Readout(0)] {
         assert!((small.norm(group) - 1.0).abs() < 1e-6, "{group}: {}", small.norm(group));
         for (a, b) in small.group(group).iter().zip(large.group(group)) {
             assert!((a - b).abs() < 1e-6, "{group}: {a} {b}");

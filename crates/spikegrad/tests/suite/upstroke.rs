@@ -34,7 +34,7 @@ fn network<N: NeuronVjp>(
     weights.iter_mut().for_each(|w| *w = gain * 20.0 / 6.0_f64.sqrt() * normal(rng));
     parameters.bias_mut().iter_mut().for_each(|b| *b = rng.random_range(drive[0]..drive[1]));
     parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.1 * spread * normal(rng));
-    parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 * normal(rng));
+    parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = 5.0 * normal(rng));
     let voltages = &mut parameters.group_mut(Group::Initial)[..6];
     voltages.iter_mut().for_each(|v| *v += rng.random_range(0.0..4.0));
     let mut trial = Trial::silent(120, 1.0, 1);

@@ -263,7 +263,7 @@ fn balanced(n: usize, seed: u64) -> Network<f64> {
         }
     }
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.06 * (1.0 + 0.2 * normal(rng)));
-    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
+    network.parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
     let x = network.parameters.group_mut(Group::Initial);
     x.iter_mut().for_each(|v| *v = rng.random_range(0.0..0.9));
     network
@@ -275,7 +275,7 @@ fn training_keeps_to_dales_law() {
     let mut trial = Trial::silent(200, H, 0);
     trial.targets = (0..200).map(|n| (0.05 * f64::from(n)).sin()).collect();
     let loss = QuadraticLoss { lambda: 0.0 };
-    let groups = [(Group::Weight(0), 2e-3), (Group::Weight(1), 2e-3), (Group::Readout, 0.1)];
+    let groups = [(Group::Weight(0), 2e-3), (Group::Weight(1), 2e-3), (Group::Readout(0), 0.1)];
     let rates = groups.map(|(group, rate)| LearningRate { group, rate });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let weights = |network: &Network<f64>| -> Vec<f64> {
@@ -338,7 +338,7 @@ fn cortical(n: usize, steps: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     }
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = 1.0 + 0.15 * normal(rng));
     network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.2 * normal(rng));
-    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 10.0 / root * normal(rng));
+    network.parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = 10.0 / root * normal(rng));
     let x = network.parameters.group_mut(Group::Initial);
     x[..n - inhibitory].iter_mut().for_each(|v| *v = rng.random_range(-70.0..-52.0));
     x[n - inhibitory..n].iter_mut().for_each(|v| *v = rng.random_range(0.0..14.0));
@@ -373,7 +373,7 @@ fn excitatory_adex_and_inhibitory_lif_neurons_have_an_exact_gradient_and_keep_th
 
     let (mut network, trial) = cortical(20, 800, 6);
     let groups =
-        [(Group::Weight(0), 0.01), (Group::Weight(1), 0.01), (Group::Readout, 0.2), (Group::Bias, 0.005)];
+        [(Group::Weight(0), 0.01), (Group::Weight(1), 0.01), (Group::Readout(0), 0.2), (Group::Bias, 0.005)];
     let rates = groups.map(|(group, rate)| LearningRate { group, rate });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let (mut costs, mut vanished) = (Vec::new(), 0);
@@ -466,7 +466,7 @@ fn layered(width: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     }
     network.parameters.bias_mut().iter_mut().for_each(|b| *b = 0.06 * (1.0 + 0.2 * normal(rng)));
     network.parameters.group_mut(Group::Input).iter_mut().for_each(|u| *u = 0.03 * normal(rng));
-    network.parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
+    network.parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = 5.0 / root * normal(rng));
     let x = network.parameters.group_mut(Group::Initial);
     x.iter_mut().for_each(|v| *v = rng.random_range(0.1..0.9));
     let layer = move |neuron: usize| neuron / width;
@@ -477,7 +477,7 @@ fn layered(width: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     let forward = move |post: usize, pre: usize| layer(post) == layer(pre) + 1;
     network.set_mask(Group::Weight(1), forward).expect("a mask");
     network.set_mask(Group::Input, move |post, _| layer(post) == 0).expect("a mask");
-    network.set_mask(Group::Readout, move |_, pre| layer(pre) == 2).expect("a mask");
+    network.set_mask(Group::Readout(0), move |_, pre| layer(pre) == 2).expect("a mask");
     let steps = 120;
     let mut trial = Trial::silent(steps, H, 2);
     trial.inputs.iter_mut().for_each(|i| *i = normal(rng));
@@ -512,9 +512,9 @@ fn layers_with_recurrence_and_skip_connections_have_an_exact_gradient() {
 fn connections_that_do_not_exist_stay_zero_through_training() {
     let (mut network, trial) = layered(4, 6);
     let loss = QuadraticLoss { lambda: 0.0 };
-    let groups = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Readout];
+    let groups = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Readout(0)];
     let rates =
-        groups.map(|group| LearningRate { group, rate: if group == Group::Readout { 0.5 } else { 5e-3 } });
+        groups.map(|group| LearningRate { group, rate: if group == Group::Readout(0) { 0.5 } else { 5e-3 } });
     let mut optimiser = Optimiser::new(&network, UpdateRule::ADAM, &rates).expect("an optimiser");
     let first = |network: &Network<f64>| {
         let scheme = SplitStep::new(network, H).expect("a scheme");
@@ -575,7 +575,7 @@ fn gradient(network: &Network<f64>, trial: &Trial<f64>) -> Vec<f64> {
 fn frozen_entries_have_no_gradient_and_the_others_the_same_bits() {
     let (network, trial) = random(Theta::default(), 6, false, 5);
     let whole = gradient(&network, &trial);
-    let groups = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout];
+    let groups = [Group::Weight(0), Group::Weight(1), Group::Input, Group::Bias, Group::Readout(0)];
     let mut partly = network.clone();
     let frozen = |row: usize, column: usize| (row + 2 * column).is_multiple_of(3);
     for group in groups {

@@ -267,8 +267,9 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         if tape.frames.len() < self.scheme.stride {
             tape.grow(self.scheme.stride, self.scheme.stride);
         }
-        tape.frames[..self.scheme.state].copy_from_slice(&x[..self.scheme.state]);
+        tape.frames[..self.scheme.membrane].copy_from_slice(&x[..self.scheme.membrane]);
         tape.output_bar.resize(network.outputs, T::zero());
+        tape.named_bar.resize(network.readouts.traces, T::zero());
         tape.current_bar.resize(network.neurons, T::zero());
         tape.charge_bar.resize(network.neurons, T::zero());
         tape.gain_bar.resize(self.scheme.projections.len(), T::zero());

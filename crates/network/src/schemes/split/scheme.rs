@@ -46,7 +46,7 @@ pub struct SplitStep<'n, T: 'static> {
     /// Length of a frame of the tape's frames, and of the state that it begins with.
     pub(super) stride: usize,
     pub(super) state: usize,
-    /// The traces that are read out, among all.
+    /// The traces that the network's own readout reads, among all.
     pub(super) read: Range<usize>,
     /// Length of what is on its way.
     pub(super) way: usize,
@@ -121,7 +121,8 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let projection = |k| Pathway::new(&network.parameters, k, h, |group| network.is_trainable(group));
         let projections: Vec<_> = (0..network.wires.len()).map(projection).collect();
         let dense = projections.iter().any(|p| p.parts.decays.len() > 1);
-        let state = network.membrane + network.latches + network.wires[network.read].pre.len();
+        let kept = network.wires[network.read].pre.len() + network.readouts.traces;
+        let state = network.membrane + network.latches + kept;
         let mut scheme = Self {
             network,
             arch: *ARCH,
@@ -181,8 +182,9 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let waits = Waiting::<T>::is_worth_it(network.neurons, network.neurons);
         self.waits = waits && sparse.clone().any(|(_, p)| p.parts.trains_weights);
         self.sparse = sparse.map(|(number, p)| p.to_sparse(number, &network.wires[number], waits)).collect();
-        self.reads =
-            network.outputs == 1 && network.read == 0 && self.sparse.first().is_some_and(|s| s.number == 0);
+        self.reads = network.description.outputs == 1
+            && network.read == 0
+            && self.sparse.first().is_some_and(|s| s.number == 0);
         let keeps = self.keeps_synapses || dense;
         let kept = network.traces + if dense { network.traces } else { network.currents };
         self.kept = if keeps { kept } else { 0 };
@@ -234,13 +236,15 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let (before, rest) = frame.split_at(self.state);
         let (current, rest) = rest.split_at(self.network.neurons);
         let (output, square) = rest.split_at(self.network.outputs);
-        let (after, s) = next.split_at(self.membrane);
+        let (after, kept) = next.split_at(self.membrane);
+        let (s, named) = kept.split_at(self.read.len());
         Frame {
             before: &before[..self.membrane],
             current,
             read: Read { output, square: square[0] },
             after,
             s,
+            named,
         }
     }
 
@@ -256,7 +260,8 @@ pub(super) struct Frame<'t, T> {
     pub(super) before: &'t [T],
     pub(super) after: &'t [T],
     pub(super) current: &'t [T],
-    /// Synapses read out at its end, and what was read.
+    /// Traces at its end that the network's own readout reads, those that readouts with names read, and what was read.
     pub(super) s: &'t [T],
+    pub(super) named: &'t [T],
     pub(super) read: Read<'t, T>,
 }

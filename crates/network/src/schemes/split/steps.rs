@@ -47,6 +47,7 @@ impl<T: Scalar> Steps<'_, T> {
         let mut frames = &mut tape.frames[start..end];
         let (sparse, parameters) = (&scheme.sparse[..], network.parameters.values());
         let (read_from, has_sources) = (scheme.read.clone(), network.channels > 0);
+        let has_readouts = !network.readouts.all.is_empty();
         for n in steps.clone() {
             if scheme.kept > 0 {
                 tape.synapses.extend_from_slice(s);
@@ -59,6 +60,7 @@ impl<T: Scalar> Steps<'_, T> {
             let (current, output) = frame.split_at_mut(size);
             let before = &before[..len];
             let (after, kept) = next[..state].split_at_mut(len);
+            let (kept, named) = kept.split_at_mut(read_from.len());
 
             // I, equation (17)
             if drive.is_empty() {
@@ -103,6 +105,10 @@ impl<T: Scalar> Steps<'_, T> {
                 tape.synapses.extend_from_slice(s);
             }
             let (output, square) = output.split_at_mut(network.outputs);
+            if has_readouts {
+                network.keep_traces(s, named);
+                run.read_named(named, after, output);
+            }
             let read = if scheme.reads {
                 output[0] = sums[0];
                 Read { output, square: sums[1] }
@@ -136,7 +142,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (j_bar, way_bar) = j_bar.split_at_mut(network.currents);
         let (way_bar, drive_bar) = way_bar.split_at_mut(scheme.way);
         let (read, is_uniform) = (scheme.read.clone(), network.whole && !scheme.dense);
-        let has_sources = network.channels > 0;
+        let (has_sources, has_readouts) = (network.channels > 0, !network.readouts.all.is_empty());
         let taken = tape.steps;
         let left = taken - steps.len();
         let frames = std::mem::replace(&mut tape.frames, AVec::new(0));
@@ -150,7 +156,7 @@ impl<T: Scalar> Steps<'_, T> {
             }
             // The cost, equation (21)
             let frame = scheme.frame_of(frame);
-            run.cost_vjp(
+            let counts = run.cost_vjp(
                 n,
                 frame.s,
                 &frame.after[..network.membrane],
@@ -160,6 +166,12 @@ impl<T: Scalar> Steps<'_, T> {
                 &mut membrane_bar[..network.membrane],
                 parameters_bar,
             );
+            if has_readouts && counts {
+                let SplitTape { output_bar, named_bar, .. } = &mut *tape;
+                let bars = (&mut named_bar[..], &mut *membrane_bar);
+                run.read_named_vjp((frame.named, frame.after), output_bar, bars, parameters_bar);
+                network.keep_traces_vjp(named_bar, s_bar);
+            }
 
             // q_bar and W_bar, equations (22), (23)
             let mut part = tape.part(index);

@@ -25,6 +25,8 @@ pub struct SplitTape<T> {
     pub(super) ends: Vec<usize>,
     pub(super) released: Released<T>,
     pub(super) output_bar: Vec<T>,
+    /// Cotangents of the traces that readouts with names read.
+    pub(super) named_bar: Vec<T>,
     pub(super) current_bar: AVec<T>,
     /// Cotangents of the charges of one step, room for `N`.
     pub(super) charge_bar: Vec<T>,
@@ -49,6 +51,7 @@ impl<T: Scalar> Default for SplitTape<T> {
             ends: Vec::new(),
             released: Released::default(),
             output_bar: Vec::new(),
+            named_bar: Vec::new(),
             current_bar: AVec::new(0),
             charge_bar: Vec::new(),
             gain_bar: Vec::new(),

@@ -222,7 +222,7 @@ pub(super) fn adjoint(
             let mut total = parameters.weight(class).tr_mul(&j_bar);
             total += DVector::from_column_slice(&bar[run.synapses(class)]);
             if class == 0 {
-                total += parameters.readout().row(0).transpose() * cost_bar[step];
+                total += parameters.readout(0).row(0).transpose() * cost_bar[step];
             }
             charge_bar.iter_mut().zip(total.iter()).for_each(|(q, t)| *q += decay.b * t);
             all.p_s[class][row.clone()].iter_mut().zip(total.iter()).for_each(|(p, t)| *p = t / tau);
@@ -312,7 +312,7 @@ mod tests {
             (Group::Weight(1), 0.1),
             (Group::Input, 0.03),
             (Group::Bias, 0.01),
-            (Group::Readout, 1.0),
+            (Group::Readout(0), 1.0),
         ] {
             network
                 .parameters

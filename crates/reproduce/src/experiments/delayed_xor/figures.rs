@@ -24,7 +24,7 @@ pub(super) fn trials(report: &mut Report, gated: &Gated) -> Result<(), Error> {
     let task = DelayedXor::<f32>::default();
     let n = gated.network.neurons();
     let mut order: Vec<usize> = (0..n).collect();
-    let readout = gated.network.parameters.readout();
+    let readout = gated.network.parameters.readout(0);
     order.sort_by(|&i, &j| readout[(0, i)].total_cmp(&readout[(0, j)]));
     let (mut inputs, mut outputs, mut rasters) = (Vec::new(), Vec::new(), Vec::new());
     let mut given = Vec::new();

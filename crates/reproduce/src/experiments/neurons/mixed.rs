@@ -78,7 +78,7 @@ pub(super) fn show(
             rate(Group::Weight(0), 0.01 * current * TAU / (network.neurons() as f64).sqrt()),
             rate(Group::Input, 0.02 * current),
             rate(Group::Bias, 0.01 * current),
-            rate(Group::Readout, 0.02 * TAU),
+            rate(Group::Readout(0), 0.02 * TAU),
         ],
         schedule: Schedule::Cosine { last: 0.02 },
         ..TrainingOptions::default()
@@ -252,7 +252,7 @@ fn untrained(
     for (i, bias) in parameters.bias_mut().iter_mut().enumerate() {
         *bias = current(i) * (1.2 + normal(0.2));
     }
-    parameters.group_mut(Group::Readout).iter_mut().for_each(|o| *o = normal(0.1 * TAU / root));
+    parameters.group_mut(Group::Readout(0)).iter_mut().for_each(|o| *o = normal(0.1 * TAU / root));
     Ok(network)
 }
 

@@ -187,7 +187,7 @@ impl Trained {
         })
         .map_err(Error::experiment)?;
         let parameters = &self.network.parameters;
-        let (u, o) = (parameters.input().into_owned(), parameters.readout().into_owned());
+        let (u, o) = (parameters.input().into_owned(), parameters.readout(0).into_owned());
         let w = parameters.weight(1).into_owned();
         let ideal = -(&u * &o);
         let pairs: Vec<(f64, f64)> =
@@ -317,7 +317,7 @@ fn greedy(
     trials: usize,
     seed: u64,
 ) -> Result<(f64, f64), Error> {
-    let (u, o) = (network.parameters.input().into_owned(), network.parameters.readout().into_owned());
+    let (u, o) = (network.parameters.input().into_owned(), network.parameters.readout(0).into_owned());
     let kick: DMatrix<f64> = &u * &o;
     let a = (-task.h / task.tau).exp();
     let sums: Vec<(f64, f64, usize)> = (0..trials as u64)
@@ -447,7 +447,7 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     );
 
     let parameters = &network.parameters;
-    let (u, o) = (parameters.input().into_owned(), parameters.readout().into_owned());
+    let (u, o) = (parameters.input().into_owned(), parameters.readout(0).into_owned());
     let w = parameters.weight(1).into_owned();
     let mut ideal = -(&u * &o);
     ideal.fill_diagonal(0.0);
