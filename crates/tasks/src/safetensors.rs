@@ -4,6 +4,10 @@
 //!
 //! A file is judged before it is believed: no length that it names is given memory, every byte belongs to one array, and nothing is
 //! there twice. What is written depends on the contents alone, so that two files of one network are equal.
+//!
+//! The crate `safetensors` has a reader and a writer, too, by which the tests read and write: what a file says of itself is a hash map
+//! there, written in an order that differs from run to run and read with names that occur twice, and lengths are added without a check
+//! (`0..2^64 - 8` overflows).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //! that the assertion catches errors planted in the transpose of a network.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -141,7 +142,7 @@ fn exponential_methods_have_an_exact_gradient() {
     let models = all_models();
     let deal = |case: usize| {
         let scheme = |number: usize| Scheme::Split(Exponential::ALL[number % Exponential::ALL.len()].into());
-        vec![(scheme(case), gate(case)), (scheme(case + 1), gate(case))]
+        vec![(scheme(case), gate(case / 2))]
     };
     for model in models.iter().filter(|model| model.relaxes) {
         prove(&format!("{}, exponential", model.name), &[model], &deal);
@@ -254,18 +255,22 @@ impl StepVjp<f64> for Planted<'_> {
     }
 }
 
+/// Costs by the bits of the parameters, which no flaw changes: checks with one flaw after another ask for the same ones.
+type Costs = RefCell<HashMap<Vec<u64>, (Result<f64, String>, EventLog)>>;
+
 /// The objective of a network with a flaw in its gradient.
 struct Spoilt<'a> {
+    costs: &'a Costs,
     problem: &'a Problem,
     right: NetworkObjective<'a>,
     flaw: Flaw,
 }
 
 impl<'a> Spoilt<'a> {
-    fn new(problem: &'a Problem, flaw: Flaw) -> Self {
+    fn new(problem: &'a Problem, costs: &'a Costs, flaw: Flaw) -> Self {
         let (network, scheme) = (problem.network.clone(), Scheme::default());
         let right = NetworkObjective::new(network, &problem.trial, &problem.loss, scheme, problem.h);
-        Self { problem, right, flaw }
+        Self { costs, problem, right, flaw }
     }
 }
 
@@ -280,7 +285,15 @@ impl Objective for Spoilt<'_> {
         self.right.is_free(parameter)
     }
     fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
-        self.right.cost(parameters, log)
+        let key = parameters.iter().map(|p| p.to_bits()).collect();
+        let mut costs = self.costs.borrow_mut();
+        let (cost, events) = costs.entry(key).or_insert_with(|| {
+            let mut events = EventLog::default();
+            let cost = self.right.cost(parameters, &mut events).map_err(|error| error.to_string());
+            (cost, events)
+        });
+        log.clone_from(events);
+        cost.clone().map_err(BoxError::from)
     }
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
         let mut network = self.problem.network.clone();
@@ -307,8 +320,8 @@ fn example() -> Spec {
 fn catch_planted_errors(model: &Model) {
     let mut problem = problem(&[model], GateShape::RaisedCosine, &example());
     problem.loss.membrane.fill(0.1 / (model.voltage * model.voltage));
-    let check = GradientCheck::default();
-    let report = check.run(&mut Spoilt::new(&problem, Flaw::None)).expect("a check");
+    let (check, costs) = (GradientCheck::default(), Costs::default());
+    let report = check.run(&mut Spoilt::new(&problem, &costs, Flaw::None)).expect("a check");
     assert!(report.passed() && report.events.spikes > 0, "{}: {report}", model.name);
 
     let entries = problem.network.parameters.layout().entries();
@@ -321,7 +334,7 @@ fn catch_planted_errors(model: &Model) {
             flaws.extend([Flaw::Dropped(range.clone()), Flaw::Scale(range)]);
         }
         for flaw in flaws {
-            let report = check.run(&mut Spoilt::new(&problem, flaw.clone())).expect("a check");
+            let report = check.run(&mut Spoilt::new(&problem, &costs, flaw.clone())).expect("a check");
             let wrong: Vec<_> = report.groups.iter().filter(|g| g.mismatches > 0).map(|g| &g.name).collect();
             assert_eq!(wrong, [&group.name], "{}, {flaw:?}: {report}", model.name);
             assert!(matches!(report.verdict(), Err(Error::GradientMismatch { .. })), "{report}");
@@ -337,7 +350,7 @@ fn catch_planted_errors(model: &Model) {
         for flaw in
             [Flaw::StateSign(part.clone()), Flaw::StateDropped(part.clone()), Flaw::StateScale(part.clone())]
         {
-            let report = check.run(&mut Spoilt::new(&problem, flaw.clone())).expect("a check");
+            let report = check.run(&mut Spoilt::new(&problem, &costs, flaw.clone())).expect("a check");
             assert!(report.groups.iter().any(|g| g.mismatches > 0), "{}, {flaw:?}: {report}", model.name);
         }
     }
@@ -354,8 +367,9 @@ fn a_check_that_compared_nothing_is_no_pass() {
     problem.network.parameters.bias_mut().fill(-0.02);
     problem.network.parameters.group_mut(Group::Initial).fill(0.3);
     problem.loss.membrane.fill(0.0);
+    let costs = Costs::default();
     for flaw in [Flaw::None, Flaw::StateSign(0..neurons), Flaw::StateDropped(0..neurons)] {
-        let report = GradientCheck::default().run(&mut Spoilt::new(&problem, flaw)).expect("a check");
+        let report = GradientCheck::default().run(&mut Spoilt::new(&problem, &costs, flaw)).expect("a check");
         assert!(
             report.agreement().is_ok() && report.events.spikes == 0 && report.compared() == 0,
             "{report}"
@@ -366,7 +380,9 @@ fn a_check_that_compared_nothing_is_no_pass() {
     let x = problem.network.parameters.group(Group::Initial).to_vec();
     problem.network.freeze(Group::Initial).expect("a group");
     problem.trial.initial = Some(InitialState { x, s: vec![0.02; 2 * neurons] });
-    let report = GradientCheck::default().run(&mut Spoilt::new(&problem, Flaw::None)).expect("a check");
+    let costs = Costs::default();
+    let report =
+        GradientCheck::default().run(&mut Spoilt::new(&problem, &costs, Flaw::None)).expect("a check");
     assert!(report.passed() && report.not_compared().any(|group| group.name == "bias"), "{report}");
     assert!(report.to_string().contains("nothing is known of the gradient by"), "{report}");
 }
@@ -375,7 +391,9 @@ fn a_check_that_compared_nothing_is_no_pass() {
 #[test]
 fn a_missing_saltation_factor_is_caught() {
     let problem = problem(&[&Model::of::<Lif>()], GateShape::RaisedCosine, &example());
-    let report = GradientCheck::default().run(&mut Spoilt::new(&problem, Flaw::Saltation)).expect("a check");
+    let report = GradientCheck::default()
+        .run(&mut Spoilt::new(&problem, &Costs::default(), Flaw::Saltation))
+        .expect("a check");
     for group in ["bias", "initial", "p0.tau_v"] {
         let found = report.groups.iter().find(|g| g.name == group).expect("a group");
         assert!(found.mismatches > 0, "{group}: {report}");
