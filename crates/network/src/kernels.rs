@@ -134,15 +134,21 @@ pub(crate) const LINE: usize = 64;
 /// Asks for numbers that will be read soon, so that they are in the nearest cache by then.
 #[inline(always)]
 pub(crate) fn prefetch<T>(x: &[T]) {
+    prefetch_from(x, 0, x.len());
+}
+
+/// Asks for `count` numbers from number `start` on, some of which may lie behind the end: nothing is read.
+#[inline(always)]
+pub(crate) fn prefetch_from<T>(x: &[T], start: usize, count: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
-        let start = x.as_ptr().cast::<i8>();
-        for line in 0..size_of_val(x).div_ceil(LINE) {
+        let start = x.as_ptr().wrapping_add(start).cast::<i8>();
+        for line in 0..(count * size_of::<T>()).div_ceil(LINE) {
             sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(start.wrapping_add(line * LINE));
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = x;
+    let _ = (x, start, count);
 }
 
 /// Adds the lanes, a power of two of them, pairwise in a fixed tree, for which they are used up.

@@ -45,8 +45,37 @@ pub enum Connector {
 pub struct Connections {
     /// Where the column of each presynaptic neuron begins, and where the last one ends; `N_pre + 1`.
     starts: Vec<usize>,
-    /// The postsynaptic neuron of every connection.
-    posts: Vec<u32>,
+    posts: Posts,
+}
+
+/// The postsynaptic neuron of every connection, in two bytes where these are enough: large networks take the time in which weights and
+/// these numbers come from memory.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Posts {
+    Short(Vec<u16>),
+    Long(Vec<u32>),
+}
+
+/// How many postsynaptic neurons have short numbers.
+const SHORT: usize = 1 << u16::BITS;
+
+/// The number of a postsynaptic neuron.
+pub(crate) trait Post: Copy {
+    fn index(self) -> usize;
+}
+
+impl Post for u16 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        usize::from(self)
+    }
+}
+
+impl Post for u32 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        self as usize
+    }
 }
 
 /// The sizes only: there may be millions of connections.
@@ -59,12 +88,12 @@ impl std::fmt::Debug for Connections {
 impl Connections {
     /// The number of connections.
     pub fn len(&self) -> usize {
-        self.posts.len()
+        self.starts[self.pre()]
     }
 
     /// Whether nothing is connected.
     pub fn is_empty(&self) -> bool {
-        self.posts.is_empty()
+        self.len() == 0
     }
 
     /// The number of presynaptic neurons.
@@ -78,20 +107,38 @@ impl Connections {
         self.starts[pre]..self.starts[pre + 1]
     }
 
-    /// The postsynaptic neuron of every weight, counted from 0 in its population.
+    /// The postsynaptic neuron of a weight, counted from 0 in its population.
     #[inline(always)]
-    pub fn posts(&self) -> &[u32] {
+    pub fn post(&self, weight: usize) -> usize {
+        match &self.posts {
+            Posts::Short(posts) => posts[weight].index(),
+            Posts::Long(posts) => posts[weight].index(),
+        }
+    }
+
+    /// The postsynaptic neuron of every weight.
+    #[inline(always)]
+    pub(crate) fn posts(&self) -> &Posts {
         &self.posts
     }
 
     /// Every connection `(post, pre)` in the order of the weights.
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..self.pre()).flat_map(|pre| self.posts[self.column(pre)].iter().map(move |&i| (i as usize, pre)))
+        (0..self.pre()).flat_map(move |pre| self.column(pre).map(move |weight| (self.post(weight), pre)))
     }
 
-    /// Bytes that so many connections of `pre` neurons take, their weights apart.
-    pub(crate) fn bytes(len: f64, pre: usize) -> f64 {
-        len * size_of::<u32>() as f64 + memory::bytes::<usize>(&[pre.saturating_add(1)])
+    /// Bytes of the number of a postsynaptic neuron.
+    pub(crate) fn number_bytes(&self) -> usize {
+        match self.posts {
+            Posts::Short(_) => size_of::<u16>(),
+            Posts::Long(_) => size_of::<u32>(),
+        }
+    }
+
+    /// Bytes that so many connections from `pre` to `post` neurons take, their weights apart.
+    fn bytes(len: f64, (post, pre): (usize, usize)) -> f64 {
+        let number = if post <= SHORT { size_of::<u16>() } else { size_of::<u32>() };
+        len * number as f64 + memory::bytes::<usize>(&[pre.saturating_add(1)])
     }
 
     /// The matrix of the weights, `N_post x N_pre` by columns.
@@ -148,8 +195,12 @@ impl Connector {
                 pairs.len() as f64
             }
         };
-        memory::check(&format!("the connections of {projection}"), Connections::bytes(expected, pre), limit)?;
-        let mut columns = Columns::new(projection, pre, expected)?;
+        memory::check(
+            &format!("the connections of {projection}"),
+            Connections::bytes(expected, (post, pre)),
+            limit,
+        )?;
+        let mut columns = Columns::new(projection, (post, pre), expected)?;
         match self {
             Self::AllToAll => {}
             Self::OneToOne => {
@@ -217,25 +268,26 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(projection: &str, pre: usize, expected: f64) -> Result<Self, Error> {
+    fn new(projection: &str, (post, pre): (usize, usize), expected: f64) -> Result<Self, Error> {
         let what = format!("the connections of {projection}");
         let mut starts = memory::room(&what, pre + 1)?;
         starts.push(0);
-        Ok(Self { made: Connections { starts, posts: memory::room(&what, expected as usize)? }, pre, what })
+        let posts = if post <= SHORT {
+            Posts::Short(memory::room(&what, expected as usize)?)
+        } else {
+            Posts::Long(memory::room(&what, expected as usize)?)
+        };
+        Ok(Self { made: Connections { starts, posts }, pre, what })
     }
 
     /// The next column.
     fn column(&mut self, posts: impl IntoIterator<Item = u32>) -> Result<(), Error> {
-        for post in posts {
-            if self.made.posts.len() == self.made.posts.capacity() {
-                let more = self.made.posts.len() / 8 + 64;
-                let bytes = memory::bytes::<u32>(&[self.made.posts.len() + more]);
-                let refused = |_| Error::OutOfMemory { what: self.what.clone(), bytes };
-                self.made.posts.try_reserve_exact(more).map_err(refused)?;
-            }
-            self.made.posts.push(post);
-        }
-        self.made.starts.push(self.made.posts.len());
+        let posts = posts.into_iter();
+        let end = match &mut self.made.posts {
+            Posts::Short(room) => fill(&self.what, room, posts.map(|post| post as u16))?,
+            Posts::Long(room) => fill(&self.what, room, posts)?,
+        };
+        self.made.starts.push(end);
         Ok(())
     }
 
@@ -254,4 +306,18 @@ impl Columns {
     fn done(self) -> Connections {
         self.made
     }
+}
+
+/// Adds to a vector, which grows by little, because it is large and its length is nearly known; returns how long it is.
+fn fill<P>(what: &str, room: &mut Vec<P>, posts: impl Iterator<Item = P>) -> Result<usize, Error> {
+    for post in posts {
+        if room.len() == room.capacity() {
+            let more = room.len() / 8 + 64;
+            let bytes = memory::bytes::<P>(&[room.len() + more]);
+            let refused = |_| Error::OutOfMemory { what: what.to_owned(), bytes };
+            room.try_reserve_exact(more).map_err(refused)?;
+        }
+        room.push(post);
+    }
+    Ok(room.len())
 }

@@ -191,7 +191,7 @@ impl<T: Scalar> Delays<T> {
     #[inline(always)]
     fn target(&self, at: usize, j: usize) -> usize {
         match &self.list {
-            Some(list) => list.posts()[at] as usize,
+            Some(list) => list.post(at),
             None => at - j * self.post,
         }
     }

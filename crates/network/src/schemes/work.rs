@@ -139,8 +139,8 @@ impl<T: Scalar> SplitRun<'_, T> {
             work.flops += 4 * visited + 2 * written;
             read_numbers += 2 * visited;
             bar_numbers += written;
-            if wire.connections.is_some() {
-                index_bytes += (2 * visited + written) * count(size_of::<u32>());
+            if let Some(list) = &wire.connections {
+                index_bytes += (2 * visited + written) * count(list.number_bytes());
             }
         }
         // Input, readout, and the sum of the cotangents of the current.
