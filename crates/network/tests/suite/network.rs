@@ -333,7 +333,10 @@ fn names_that_would_be_two_parameters_are_refused() {
         Network::builder().population(population).synapse(projection, 5.0).build().map(|_| ())
     };
     let message = |population, projection| build(population, projection).expect_err("refused").to_string();
-    assert_eq!(message("a", "a"), "population, projection or source `a` exists already: choose another name");
+    assert_eq!(
+        message("a", "a"),
+        "population, projection, source or readout `a` exists already: choose another name"
+    );
     for name in ["input", "readout"] {
         let why = "the network's own weights of input and readout have this name; choose another name";
         assert_eq!(message("a", name), format!("a projection cannot be called `{name}`: {why}"));
