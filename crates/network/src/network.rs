@@ -116,7 +116,7 @@ impl<T: Scalar> Network<T> {
         self.wires.get(projection)?.connections.as_deref()
     }
 
-    /// Names of the readouts, in the order of [`Group::Readout(0)`], and their outputs among all; the network's own one, which is called
+    /// Names of the readouts, in the order of [`Group::Readout`], and their outputs among all; the network's own one, which is called
     /// `readout`, is first.
     pub fn readouts(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         let named = self.description.readouts.iter().zip(&self.readouts.all);
