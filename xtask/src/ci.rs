@@ -50,7 +50,7 @@ impl Step {
                 let out = metadata::read()?.target.join("ci").join("reproduce");
                 let args = ["--quick".into(), "--out".into(), out.into_os_string()];
                 // In the profile of the tests, which is optimised and checks for overflow: there is nothing left to build.
-                spawn(&mut reproduce::command_in("dev", "reproduce", &args))
+                spawn(&mut reproduce::with_tests("reproduce", &args)?)
             }
         }
     }

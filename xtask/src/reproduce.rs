@@ -1,21 +1,71 @@
 //! `reproduce` and `compare`: both belong to the binary of `spikegrad-reproduce`.
 
 use std::ffi::OsString;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::cargo;
+use serde_json::Value;
+
+use crate::{cargo, test};
 
 /// The command that runs `spikegrad-reproduce SUBCOMMAND ARGS` where the caller stands, built in release mode. Standard output is
 /// the binary's alone.
 pub(crate) fn command(subcommand: &str, args: &[OsString]) -> Command {
-    command_in("release", subcommand, args)
-}
-
-/// The same, built in another profile.
-pub(crate) fn command_in(profile: &str, subcommand: &str, args: &[OsString]) -> Command {
     let mut command = cargo::cargo_here("run");
-    command.args(["--profile", profile, "--quiet", "--package", "spikegrad-reproduce", "--manifest-path"]);
+    command.args(["--release", "--quiet", "--package", "spikegrad-reproduce", "--manifest-path"]);
     command.arg(cargo::root().join("Cargo.toml"));
     command.arg("--").arg(subcommand).args(args);
     command
+}
+
+/// The same binary, as the tests of all packages have it built. Were it asked for by its own package, its dependencies would have
+/// other features, and all would be built again.
+pub(crate) fn with_tests(subcommand: &str, args: &[OsString]) -> Result<Command, String> {
+    let mut build =
+        test::command(&["--no-run", "--message-format", "json-render-diagnostics"].map(OsString::from));
+    let line = cargo::line(&build);
+    let output = build.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("`{line}` could not be started: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{line}` failed with {}", output.status));
+    }
+    let program =
+        executable(&output.stdout).ok_or_else(|| format!("`{line}` built no spikegrad-reproduce"))?;
+    let mut command = Command::new(program);
+    command.arg(subcommand).args(args).current_dir(cargo::root());
+    Ok(command)
+}
+
+/// The path of the binary among the messages of a build.
+fn executable(messages: &[u8]) -> Option<String> {
+    let messages = messages.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+    let mut programs = messages.filter(|message: &Value| {
+        let target = &message["target"];
+        message["reason"] == "compiler-artifact"
+            && target["name"] == "spikegrad-reproduce"
+            && target["kind"][0] == "bin"
+            && message["profile"]["test"] == false
+    });
+    Some(programs.next()?["executable"].as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executable;
+
+    #[test]
+    fn the_binary_is_told_from_its_tests() {
+        let message = |name: &str, kind: &str, test: bool, path: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","target":{{"name":"{name}","kind":["{kind}"]}},"profile":{{"test":{test}}},"executable":"{path}"}}"#
+            )
+        };
+        let messages = [
+            message("spikegrad-reproduce", "bin", true, "a"),
+            message("suite", "test", true, "b"),
+            "no message".to_owned(),
+            message("spikegrad-reproduce", "bin", false, "c"),
+        ];
+        assert_eq!(executable(messages.join("\n").as_bytes()).as_deref(), Some("c"));
+        assert_eq!(executable(messages[..3].join("\n").as_bytes()), None);
+    }
 }
