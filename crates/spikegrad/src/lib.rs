@@ -83,13 +83,14 @@ pub mod prelude {
     };
     pub use spikegrad_models::math::real;
     pub use spikegrad_models::{
-        AdEx, AdaptiveLif, Eif, FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Izhikevich, Lif,
-        Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif, Reset, Theta,
+        AdEx, AdaptiveLif, Eif, FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Izhikevich,
+        LeakyIntegrator, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif,
+        Reset, Theta,
     };
     pub use spikegrad_network::{
         Connector, Draw, Event, Group, InitialState, Initialisation, Loss, Models, Network, NetworkSpec,
-        NoLoss, Parameters, PlainStep, Population, Projection, Recording, Sample, SampleBar, Scalar, Sign,
-        SplitStep, Trial, pontryagin,
+        NoLoss, Parameters, PlainStep, Population, Projection, Readout, Recording, Sample, SampleBar, Scalar,
+        Sign, SplitStep, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
         Batch, Checkpoint, Clip, Iteration, LearningRate, NetworkObjective, Observer, Optimiser, Pull,

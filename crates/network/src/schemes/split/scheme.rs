@@ -52,7 +52,7 @@ pub struct SplitStep<'n, T: 'static> {
     pub(super) way: usize,
     /// Whether all columns are visited at every step.
     pub(super) dense: bool,
-    /// Whether the loops over columns read out the synapses, too: one output, of a projection on the sparse path.
+    /// Whether the loops over columns read out the synapses, too: one output of all, of a projection on the sparse path.
     pub(super) reads: bool,
     /// Whether any time constant is trainable: their gradient needs `s` and `J` of every step.
     pub(super) keeps_synapses: bool,
@@ -182,7 +182,8 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let waits = Waiting::<T>::is_worth_it(network.neurons, network.neurons);
         self.waits = waits && sparse.clone().any(|(_, p)| p.parts.trains_weights);
         self.sparse = sparse.map(|(number, p)| p.to_sparse(number, &network.wires[number], waits)).collect();
-        self.reads = network.description.outputs == 1
+        self.reads = network.outputs == 1
+            && network.readouts.all.is_empty()
             && network.read == 0
             && self.sparse.first().is_some_and(|s| s.number == 0);
         let keeps = self.keeps_synapses || dense;
@@ -236,15 +237,13 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let (before, rest) = frame.split_at(self.state);
         let (current, rest) = rest.split_at(self.network.neurons);
         let (output, square) = rest.split_at(self.network.outputs);
-        let (after, kept) = next.split_at(self.membrane);
-        let (s, named) = kept.split_at(self.read.len());
+        let (after, s) = next.split_at(self.membrane);
         Frame {
             before: &before[..self.membrane],
             current,
             read: Read { output, square: square[0] },
             after,
             s,
-            named,
         }
     }
 
@@ -260,8 +259,7 @@ pub(super) struct Frame<'t, T> {
     pub(super) before: &'t [T],
     pub(super) after: &'t [T],
     pub(super) current: &'t [T],
-    /// Traces at its end that the network's own readout reads, those that readouts with names read, and what was read.
+    /// Traces at its end that the network's own readout reads, behind them those that readouts with names read, and what was read.
     pub(super) s: &'t [T],
-    pub(super) named: &'t [T],
     pub(super) read: Read<'t, T>,
 }

@@ -60,7 +60,6 @@ impl<T: Scalar> Steps<'_, T> {
             let (current, output) = frame.split_at_mut(size);
             let before = &before[..len];
             let (after, kept) = next[..state].split_at_mut(len);
-            let (kept, named) = kept.split_at_mut(read_from.len());
 
             // I, equation (17)
             if drive.is_empty() {
@@ -105,10 +104,15 @@ impl<T: Scalar> Steps<'_, T> {
                 tape.synapses.extend_from_slice(s);
             }
             let (output, square) = output.split_at_mut(network.outputs);
-            if has_readouts {
+            // Most networks have none, and each of their steps counts.
+            let kept = if has_readouts {
+                let (kept, named) = kept.split_at_mut(read_from.len());
                 network.keep_traces(s, named);
                 run.read_named(named, after, output);
-            }
+                kept
+            } else {
+                kept
+            };
             let read = if scheme.reads {
                 output[0] = sums[0];
                 Read { output, square: sums[1] }
@@ -156,9 +160,11 @@ impl<T: Scalar> Steps<'_, T> {
             }
             // The cost, equation (21)
             let frame = scheme.frame_of(frame);
+            let (own, named) =
+                if has_readouts { frame.s.split_at(scheme.read.len()) } else { (frame.s, &[][..]) };
             let counts = run.cost_vjp(
                 n,
-                frame.s,
+                own,
                 &frame.after[..network.membrane],
                 cost_bar,
                 (frame.read, &mut tape.output_bar),
@@ -169,7 +175,7 @@ impl<T: Scalar> Steps<'_, T> {
             if has_readouts && counts {
                 let SplitTape { output_bar, named_bar, .. } = &mut *tape;
                 let bars = (&mut named_bar[..], &mut *membrane_bar);
-                run.read_named_vjp((frame.named, frame.after), output_bar, bars, parameters_bar);
+                run.read_named_vjp((named, frame.after), output_bar, bars, parameters_bar);
                 network.keep_traces_vjp(named_bar, s_bar);
             }
 
