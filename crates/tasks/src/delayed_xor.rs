@@ -125,7 +125,7 @@ pub struct Cue {
 /// outside the response windows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Curriculum {
-    /// What gaps and delays are multiplied by at first. Pulses close together are easily told apart, and memory then has to
+    /// What gaps and delays are multiplied by at first, at most 1. Pulses close together are easily told apart, and memory then has to
     /// be stretched only; at full length from the start networks do not find the difference between two pulses of one
     /// sign and one alone for thousands of iterations.
     pub shorten: f64,
@@ -543,6 +543,9 @@ impl<T: Scalar> Task<T> for DelayedXor<T> {
         for (option, value) in [("single", self.single), ("controlled", self.controlled)] {
             Error::unless((0.0..=1.0).contains(&value), option, value, "it must lie in [0, 1]")?;
         }
+        // Longer ones than at the last level would not be in the length that is checked below.
+        let shorten = self.curriculum.shorten;
+        Error::unless(shorten <= 1.0, "curriculum.shorten", shorten, "it must not be above 1")?;
         let stretched = self.curriculum.stretched;
         let valid = stretched > 0.0 && stretched < 1.0;
         Error::unless(valid, "curriculum.stretched", stretched, "it must lie in (0, 1)")?;
