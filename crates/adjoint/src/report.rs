@@ -277,6 +277,13 @@ impl fmt::Display for GradientReport {
                 self.events.upstroke
             )?;
         }
+        if self.events.negative_conductances > 0 {
+            writeln!(
+                f,
+                "{:.1} % of the conductances are below zero, because neurons take back charge",
+                100.0 * self.events.negative_conductance_share()
+            )?;
+        }
         match self.verdict() {
             Ok(()) => {
                 let unknown: Vec<_> = self.not_compared().map(|group| group.name.as_str()).collect();

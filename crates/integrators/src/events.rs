@@ -33,9 +33,18 @@ pub struct EventCounts {
     /// [`RESOLVED_UPSTROKE`] the time of a spike depends on where in its step the spike falls, and the gradient of the program is
     /// that of this error.
     pub upstroke: f64,
+    /// Conductances of neurons that were looked at, step by step; 0 where there are none.
+    pub conductances: u64,
+    /// Conductances that were below zero, because neurons took back charge that they had released.
+    pub negative_conductances: u64,
 }
 
 impl EventCounts {
+    /// The share of conductances that were below zero; 0 where there are none.
+    pub fn negative_conductance_share(&self) -> f64 {
+        self.negative_conductances as f64 / self.conductances.max(1) as f64
+    }
+
     /// The share of crossings that took too few steps; 0 where there are none.
     pub fn short_crossing_share(&self) -> f64 {
         self.short_crossings as f64 / self.crossings.max(1) as f64
@@ -56,6 +65,8 @@ impl AddAssign for EventCounts {
             (&mut self.grazing_spikes, other.grazing_spikes),
             (&mut self.crossings, other.crossings),
             (&mut self.short_crossings, other.short_crossings),
+            (&mut self.conductances, other.conductances),
+            (&mut self.negative_conductances, other.negative_conductances),
         ] {
             *count = count.saturating_add(other);
         }
@@ -132,6 +143,12 @@ impl EventLog {
     /// disturbance grows on the upstroke.
     pub fn upstroke(&mut self, growth: f64) {
         self.counts.upstroke = self.counts.upstroke.max(growth);
+    }
+
+    /// Reports how many conductances a step held, and how many of these were below zero.
+    pub fn conductances(&mut self, all: u64, negative: u64) {
+        self.counts +=
+            EventCounts { conductances: all, negative_conductances: negative, ..EventCounts::default() };
     }
 
     /// A number that is equal for runs with the same pieces.

@@ -6,7 +6,7 @@
 //! - [`Tableau`]: an explicit Runge-Kutta method as data ([`tableau::ALL`]), with the step and its transpose;
 //! - [`Step`] and [`StepVjp`]: what sweeps and checks are written against; [`RungeKutta`] makes one of any equation;
 //! - [`Exponential`]: methods that follow what relaxes by an exponential, with the step and its transpose;
-//! - [`Affine`]: the closed-form step with a hard reset, [`Decay`]: the exact step of a synapse;
+//! - [`Affine`]: the closed-form step with a hard reset, [`Decay`] and [`Cascade`]: the exact steps of synapses;
 //! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
 //! - [`EventLog`] and [`EventCounts`]: what makes a program only piecewise smooth;
 //! - [`Divergence`]: where a run stopped being finite;
@@ -15,6 +15,7 @@
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
 mod affine;
+mod cascade;
 mod decay;
 mod divergence;
 mod error;
@@ -29,6 +30,7 @@ mod sum;
 pub mod tableau;
 
 pub use affine::{Affine, AffineBar, HardReset, Spike};
+pub use cascade::Cascade;
 pub use decay::Decay;
 pub use divergence::Divergence;
 pub use error::Error;

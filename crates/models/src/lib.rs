@@ -7,7 +7,9 @@
 //!   [`for_each_neuron!`] runs a macro for every one of them;
 //! - [`LeakyIntegrator`], which never spikes and is read by its voltage; [`for_each_model!`] has this one, too;
 //! - [`Gate`] with its [`GateShape`];
-//! - [`ExponentialSynapse`];
+//! - [`Kinetics`] of synapses: [`ExponentialSynapse`], [`AlphaSynapse`], [`DifferenceOfExponentials`]; and [`ShortTermPlasticity`]: [`Depression`],
+//!   [`TsodyksMarkram`]; and [`Receptor`]s: [`Conductance`], [`Nmda`]; [`for_each_kinetics!`], [`for_each_short_term!`] and
+//!   [`for_each_receptor!`] run a macro for every one of them;
 //! - [`math`]: the elementary functions that they share.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
@@ -29,7 +31,7 @@ mod qif;
 #[cfg(test)]
 mod reference;
 mod refractory_lif;
-mod synapse;
+mod synapses;
 mod theta;
 
 pub use adex::AdEx;
@@ -46,7 +48,10 @@ pub use neuron::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Reset
 pub use nif::Nif;
 pub use qif::Qif;
 pub use refractory_lif::RefractoryLif;
-pub use synapse::ExponentialSynapse;
+pub use synapses::{
+    AlphaSynapse, Conductance, Depression, DifferenceOfExponentials, ExponentialSynapse, Kinetics, Nmda,
+    Receptor, ShortTermPlasticity, TsodyksMarkram,
+};
 pub use theta::Theta;
 
 /// Runs `$with!(module_name, NeuronType)` for every neuron of this crate that spikes, so that a test over the registry covers a new
@@ -84,5 +89,33 @@ macro_rules! for_each_model {
     ($with:ident) => {
         $crate::for_each_neuron!($with);
         $with!(leaky_integrator, $crate::LeakyIntegrator);
+    };
+}
+
+/// Runs `$with!(module_name, KineticsType)` for the kinetics of synapses that there are.
+#[macro_export]
+macro_rules! for_each_kinetics {
+    ($with:ident) => {
+        $with!(exponential, $crate::ExponentialSynapse);
+        $with!(alpha, $crate::AlphaSynapse);
+        $with!(difference, $crate::DifferenceOfExponentials);
+    };
+}
+
+/// Runs `$with!(module_name, ShortTermType)` for the kinds of short-term plasticity that there are.
+#[macro_export]
+macro_rules! for_each_short_term {
+    ($with:ident) => {
+        $with!(depression, $crate::Depression);
+        $with!(tsodyks_markram, $crate::TsodyksMarkram);
+    };
+}
+
+/// Runs `$with!(module_name, ReceptorType)` for the receptors that there are.
+#[macro_export]
+macro_rules! for_each_receptor {
+    ($with:ident) => {
+        $with!(conductance, $crate::Conductance);
+        $with!(nmda, $crate::Nmda);
     };
 }

@@ -82,17 +82,24 @@ pub struct Parameter {
     pub unit: &'static str,
     /// Whether only positive values make sense.
     pub positive: bool,
+    /// Whether only values below 1 make sense.
+    pub below_one: bool,
 }
 
 impl Parameter {
     /// A parameter of any sign.
     pub const fn new(name: &'static str, unit: &'static str) -> Self {
-        Self { name, unit, positive: false }
+        Self { name, unit, positive: false, below_one: false }
     }
 
     /// A parameter that must be positive.
     pub const fn positive(name: &'static str, unit: &'static str) -> Self {
-        Self { name, unit, positive: true }
+        Self { name, unit, positive: true, below_one: false }
+    }
+
+    /// A parameter between 0 and 1, both excluded, without a unit.
+    pub const fn fraction(name: &'static str) -> Self {
+        Self { name, unit: "1", positive: true, below_one: true }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::placed::Placed;
 use crate::populations::{
     Block, BlockMut, Context, GateSpec, ModelLoops, Offsets, PopulationLoops, PopulationSpec, variable_names,
 };
-use crate::projections::{Connector, Delayed, Wire};
+use crate::projections::{Connector, Delayed, Wire, kinetics, receptor, short_term};
 use crate::readout::{Readouts, filters};
 use crate::{Error, Feature, Group, Models, Network, NetworkSpec, Parameters, Readout, Scalar};
 
@@ -96,10 +96,11 @@ impl<'a> Ready<'a> {
         };
         let model = loops.of::<f64>();
         let names: Vec<_> = model.parameters().iter().map(|p| p.name.to_owned()).collect();
-        let parameters = in_order(spec, &names, &spec.parameters)?;
+        let of = || format!("population `{}`", spec.name);
+        let parameters = in_order(of, &names, &spec.parameters)?;
         let variables = variable_names(model);
         let rest = match &spec.rest {
-            Some(rest) => in_order(spec, &variables, rest)?,
+            Some(rest) => in_order(of, &variables, rest)?,
             None => model.rest(&parameters),
         };
         Ok(Self { spec, loops, parameters, variables, rest })
@@ -139,17 +140,16 @@ impl<'a> Ready<'a> {
 
 /// The values of these names; every one, and no other.
 fn in_order(
-    spec: &PopulationSpec,
+    of: impl Fn() -> String,
     names: &[String],
     values: &BTreeMap<String, f64>,
 ) -> Result<Vec<f64>, Error> {
-    let population = spec.name.clone();
     let known = || if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     if let Some(name) = values.keys().find(|name| !names.contains(name)) {
-        return Err(Error::UnknownValue { population, name: name.clone(), known: known() });
+        return Err(Error::UnknownValue { of: of(), name: name.clone(), known: known() });
     }
     if let Some(name) = names.iter().find(|name| !values.contains_key(*name)) {
-        return Err(Error::MissingValue { population, name: name.clone(), known: known() });
+        return Err(Error::MissingValue { of: of(), name: name.clone(), known: known() });
     }
     Ok(names.iter().filter_map(|name| values.get(name).copied()).collect())
 }
@@ -196,6 +196,12 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
     for (k, projection) in spec.projections.iter().enumerate() {
         parameters.group_mut(Group::Tau(k)).fill(projection.tau);
         parameters.group_mut(Group::Delay(k)).fill(projection.delays().1);
+        let names: Vec<_> = wires[k].parameters().map(|p| p.name.to_owned()).collect();
+        let of = || format!("projection `{}`", projection.name);
+        let values = in_order(of, &names, &projection.parameters)?;
+        for (parameter, value) in values.into_iter().enumerate() {
+            parameters.group_mut(Group::Synapse { projection: k, parameter }).fill(value);
+        }
     }
     let filters = spec.readouts.iter().flat_map(Readout::filters);
     for (k, (_, tau)) in (spec.projections.len()..).zip(filters) {
@@ -226,7 +232,7 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
         places,
         traces: wires.last().map_or(0, |wire| wire.traces().end),
         currents: wires.last().map_or(0, |wire| wire.currents().end),
-        whole: wires.iter().all(|wire| wire.is_whole(n)),
+        whole: wires.iter().all(|wire| wire.is_whole(n) && wire.receptor.is_none()),
         wires,
         channels,
         read,
@@ -254,6 +260,7 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
             network.set_mask(Group::Weight(k), |post, pre| post != pre)?;
         }
     }
+    network.check_receptors()?;
     network.validate()?;
     Ok(network)
 }
@@ -358,8 +365,24 @@ fn wires(spec: &NetworkSpec, n: usize, memory_limit: usize) -> Result<Vec<Wire>,
         let sizes = (post.len(), pre.len());
         let connections = projection.connector.connect(&name, sizes, autapses, memory_limit)?;
         let delayed = projection.delays().0;
+        let kinetics = kinetics(&projection.kinetics)?;
+        let short_term = projection.short_term.as_deref().map(short_term).transpose()?;
+        let receptor = projection.receptor.as_deref().map(receptor).transpose()?;
         let (traces, currents) = (pre.len(), post.len());
-        wires.push(Wire { name, pre, post, trace, current, delayed, rank, connections, own_taus });
+        wires.push(Wire {
+            name,
+            pre,
+            post,
+            trace,
+            current,
+            delayed,
+            rank,
+            connections,
+            own_taus,
+            kinetics,
+            short_term,
+            receptor,
+        });
         (trace, current) = (trace.saturating_add(traces), current.saturating_add(currents));
     }
     Ok(wires)
@@ -376,12 +399,21 @@ fn weight_unit(current: &str) -> String {
 
 /// The unit of the currents of some neurons, `various` where their models differ.
 fn current_unit(ready: &[Ready<'_>], neurons: Range<usize>) -> &'static str {
+    unit_of(ready, neurons, |population| population.loops.of::<f64>().current())
+}
+
+/// The unit of some neurons, `various` where their models differ.
+fn unit_of(
+    ready: &[Ready<'_>],
+    neurons: Range<usize>,
+    of: impl Fn(&Ready<'_>) -> &'static str,
+) -> &'static str {
     let mut start = 0_usize;
     let mut unit = None;
     for population in ready {
         let end = start.saturating_add(population.spec.size);
         if start < neurons.end && neurons.start < end {
-            let current = population.loops.of::<f64>().current();
+            let current = of(population);
             match unit {
                 Some(other) if other != current => return "various",
                 _ => unit = Some(current),
@@ -392,12 +424,19 @@ fn current_unit(ready: &[Ready<'_>], neurons: Range<usize>) -> &'static str {
     unit.unwrap_or("1")
 }
 
+/// The unit of the voltages of some neurons, `various` where their models differ.
+fn voltage_unit(ready: &[Ready<'_>], neurons: Range<usize>) -> &'static str {
+    unit_of(ready, neurons, |population| population.voltage())
+}
+
 /// The weights of all projections.
 fn wire_groups(layout: &mut Layout, wires: &[Wire], ready: &[Ready<'_>]) {
-    for (k, Wire { name, pre, post, rank, connections, .. }) in wires.iter().enumerate() {
-        let unit = match current_unit(ready, post.clone()) {
-            "various" => "various".to_owned(),
-            current => weight_unit(current),
+    for (k, Wire { name, pre, post, rank, connections, receptor, .. }) in wires.iter().enumerate() {
+        let voltage = if receptor.is_some() { voltage_unit(ready, post.clone()) } else { "1" };
+        let unit = match (current_unit(ready, post.clone()), voltage) {
+            ("various", _) | (_, "various") => "various".to_owned(),
+            (current, "1") => weight_unit(current),
+            (current, voltage) => format!("{}/{voltage}", weight_unit(current)),
         };
         if post.is_empty() {
             continue;
@@ -444,6 +483,12 @@ fn rest_of_groups(
     for (k, wire) in wires.iter().enumerate() {
         let taus = if wire.own_taus { wire.pre.len() } else { 1 };
         layout.push(Group::Tau(k), format!("{}.tau", wire.name), &[taus], "ms");
+        for (parameter, info) in wire.parameters().enumerate() {
+            let group = Group::Synapse { projection: k, parameter };
+            let voltage = || voltage_unit(ready, wire.post.clone());
+            let unit = if info.unit == "voltage" { voltage() } else { info.unit };
+            layout.push(group, format!("{}.{}", wire.name, info.name), &[1], unit);
+        }
     }
     for (k, Wire { name, pre, post, connections, delayed, .. }) in wires.iter().enumerate() {
         let name = format!("{name}.delay");

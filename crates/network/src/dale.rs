@@ -65,7 +65,8 @@ impl<T: Scalar> Network<T> {
         for k in 0..self.wires.len() {
             let group = Group::Weight(k);
             let (wire, weights) = (&self.wires[k], self.parameters.group(group));
-            for neuron in wire.pre.clone() {
+            // Reversal potentials say what conductances do.
+            for neuron in wire.pre.clone().filter(|_| wire.receptor.is_none()) {
                 let Some(sign) = self.sign(neuron) else { continue };
                 let column = wire.column(neuron - wire.pre.start);
                 if let Some(row) = weights[column.clone()].iter().position(|&w| sign.project(w) != w) {
@@ -79,17 +80,18 @@ impl<T: Scalar> Network<T> {
         Ok(())
     }
 
-    /// Every weight from a neuron with a sign, with its index in its group.
+    /// Every weight from a neuron with a sign, and every weight of conductances, with its index in its group.
     fn each_signed(&mut self, k: usize, each: impl Fn(usize, Sign, &mut T)) {
-        if self.signs.iter().all(Option::is_none) {
+        let conductance = self.wires[k].receptor.map(|_| Sign::Excitatory);
+        if conductance.is_none() && self.signs.iter().all(Option::is_none) {
             return;
         }
         let (wire, signs) = (&self.wires[k], &self.signs);
         let weights = self.parameters.group_mut(Group::Weight(k));
         // Weights of low rank, which Dale's law does not go with, have no columns.
         for neuron in wire.pre.clone().filter(|_| wire.rank.is_none()) {
-            // The channels of event sources have no signs.
-            if let Some(sign) = signs.get(neuron).copied().flatten() {
+            // The channels of event sources have no signs, and weights of conductances are never negative.
+            if let Some(sign) = conductance.or_else(|| signs.get(neuron).copied().flatten()) {
                 let column = wire.column(neuron - wire.pre.start);
                 column.for_each(|i| each(i, sign, &mut weights[i]));
             }

@@ -61,6 +61,7 @@ impl<T: Scalar> Network<T> {
     /// help, such as one that is not finite, is left to [`validate`](Self::validate).
     pub fn project(&mut self) {
         self.keep_signs();
+        self.keep_below_one();
         for population in 0..self.places.len() {
             let place = &self.places[population];
             let (sets, size) = (if place.per_neuron { place.size } else { 1 }, place.size);
@@ -82,6 +83,16 @@ impl<T: Scalar> Network<T> {
                     break;
                 }
             }
+        }
+    }
+
+    /// Puts trained parameters that must stay below 1 half of the digits below it.
+    fn keep_below_one(&mut self) {
+        let entries = self.parameters.layout().entries().iter().map(|entry| entry.group);
+        let groups: Vec<_> = entries.filter(|&g| self.is_below_one(g) && self.is_trainable(g)).collect();
+        let most = T::one() - T::default_epsilon().sqrt();
+        for group in groups {
+            self.parameters.group_mut(group).iter_mut().filter(|x| **x >= T::one()).for_each(|x| *x = most);
         }
     }
 

@@ -33,24 +33,20 @@ pub enum Error {
         why: &'static str,
     },
     /// A value that a description does not give.
-    #[error(
-        "population `{population}` has no value for `{name}`, which its model has: give it one of each of {known}"
-    )]
+    #[error("{of} has no value for `{name}`, which its model has: give it one of each of {known}")]
     MissingValue {
-        /// The population.
-        population: String,
+        /// The population or projection.
+        of: String,
         /// The parameter or state variable.
         name: String,
         /// All that the model has.
         known: String,
     },
     /// A value for what the model does not have.
-    #[error(
-        "population `{population}` has a value for `{name}`, which its model does not have: choose from {known}"
-    )]
+    #[error("{of} has a value for `{name}`, which its model does not have: choose from {known}")]
     UnknownValue {
-        /// The population.
-        population: String,
+        /// The population or projection.
+        of: String,
         /// The parameter or state variable.
         name: String,
         /// All that the model has; `nothing` if there is none.
@@ -85,6 +81,14 @@ pub enum Error {
         expected: usize,
         /// What was given.
         found: usize,
+    },
+    /// A value that must lie between 0 and 1 and does not.
+    #[error("{what} = {value}: give a number between 0 and 1, both excluded")]
+    NotFraction {
+        /// The argument.
+        what: String,
+        /// The argument's value.
+        value: f64,
     },
     /// A value that must be positive and is not, or is not finite.
     #[error("{what} = {value}: give a positive, finite number")]
@@ -325,6 +329,31 @@ pub enum Error {
         model: &'static str,
         /// Whether the model spikes.
         spikes: bool,
+    },
+    /// Conductances on neurons without a voltage.
+    #[error(
+        "projection `{projection}` opens channels of population `{population}`, whose model {model} has no voltage that a reversal \
+         potential could be compared with: let it send currents, or take another model"
+    )]
+    NoVoltage {
+        /// The projection.
+        projection: String,
+        /// The population.
+        population: String,
+        /// The population's model.
+        model: &'static str,
+    },
+    /// A negative weight where traces are conductances.
+    #[error(
+        "{name} is {value} at entry {index}: a conductance is not negative; the reversal potential says what it does"
+    )]
+    NegativeConductance {
+        /// The name of the weights.
+        name: String,
+        /// Which entry, column-major.
+        index: usize,
+        /// The value found there.
+        value: f64,
     },
     /// A projection from a population that never spikes.
     #[error(

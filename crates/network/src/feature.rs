@@ -20,6 +20,12 @@ pub enum Feature {
     Signs,
     /// Currents that are formed anew at every step, in a network with time constants of each neuron.
     DensePath,
+    /// Kinetics of more than one filter.
+    Stages,
+    /// Short-term plasticity.
+    ShortTerm,
+    /// Traces that are conductances.
+    Conductance,
     /// Traces that a readout has of its own.
     OwnTraces,
     /// An event source as where it comes from.
@@ -31,12 +37,12 @@ pub enum Feature {
 }
 
 use Feature::{
-    AxonalDelays, ConnectionDelays, Connections, ContinuousAdjoint, DensePath, EventSource, LowRank, Mask,
-    OwnTraces, PlainField, Signs,
+    AxonalDelays, Conductance, ConnectionDelays, Connections, ContinuousAdjoint, DensePath, EventSource,
+    LowRank, Mask, OwnTraces, PlainField, ShortTerm, Signs, Stages,
 };
 
 /// Pairs that exclude each other; all others go together.
-const EXCLUDED: [(Feature, Feature); 18] = [
+const EXCLUDED: [(Feature, Feature); 27] = [
     (LowRank, Connections),
     (LowRank, Mask),
     (LowRank, AxonalDelays),
@@ -53,6 +59,15 @@ const EXCLUDED: [(Feature, Feature); 18] = [
     (ConnectionDelays, PlainField),
     (AxonalDelays, ContinuousAdjoint),
     (ConnectionDelays, ContinuousAdjoint),
+    (Stages, DensePath),
+    (Stages, PlainField),
+    (Stages, ContinuousAdjoint),
+    (ShortTerm, PlainField),
+    (ShortTerm, ContinuousAdjoint),
+    (Conductance, LowRank),
+    (Conductance, DensePath),
+    (Conductance, PlainField),
+    (Conductance, ContinuousAdjoint),
     (EventSource, PlainField),
     (EventSource, ContinuousAdjoint),
 ];
@@ -68,6 +83,9 @@ impl fmt::Display for Feature {
             ConnectionDelays => "a delay for each connection",
             Signs => "Dale's law",
             DensePath => "a time constant for each neuron, or the dense path that it takes",
+            Stages => "kinetics of more than one filter",
+            ShortTerm => "short-term plasticity",
+            Conductance => "conductances",
             OwnTraces => "traces that a readout has of its own",
             EventSource => "an event source",
             PlainField => "the plain field",

@@ -11,6 +11,14 @@ pub enum Group {
     Weight(usize),
     /// Time constant `tau_k` of a projection, ms: one, or one for each presynaptic neuron.
     Tau(usize),
+    /// A parameter of a projection's synapses behind `tau`, such as `tau_rise`: those of its kinetics, of its short-term
+    /// plasticity and of its receptor.
+    Synapse {
+        /// The projection's index.
+        projection: usize,
+        /// The parameter's index.
+        parameter: usize,
+    },
     /// Input weights `U`, `N x inputs`.
     #[doc(alias = "U")]
     Input,
@@ -49,6 +57,9 @@ impl fmt::Display for Group {
         match self {
             Self::Weight(k) => write!(f, "weight of projection {k}"),
             Self::Tau(k) => write!(f, "tau of projection {k}"),
+            Self::Synapse { projection, parameter } => {
+                write!(f, "parameter {parameter} of the synapses of projection {projection}")
+            }
             Self::Input => f.write_str("input.weight"),
             Self::Bias => f.write_str("bias"),
             Self::Readout(0) => f.write_str("readout.weight"),

@@ -299,8 +299,13 @@ impl Network<f64> {
                 continue;
             }
             let (tau, post) = (self.parameters.group(Group::Tau(k))[0], self.wires[k].post.clone());
+            let start = self.parameters.group(Group::Initial)[post.clone()].to_vec();
+            let e_rev = self.reversal_potential(k);
             let gain = |row: usize| {
                 let (scale, silent) = scales[post.start + row];
+                // A conductance moves its driving force's worth of current.
+                let force = e_rev.map_or(1.0, |e_rev| (e_rev - start[row]).abs());
+                let scale = if force > 0.0 { scale / force } else { scale };
                 if silent { of_traces * scale } else { how.gain * tau * scale }
             };
             if let Some(rank) = self.wires[k].rank {
@@ -324,6 +329,13 @@ impl Network<f64> {
             self.draw(Group::Readout(r + 1), Draw::FanIn { gain }, rng)?;
         }
         Ok(found)
+    }
+
+    /// The reversal potential of a projection whose traces are conductances.
+    fn reversal_potential(&self, k: usize) -> Option<f64> {
+        let wire = &self.wires[k];
+        let parameter = wire.parameters().count() - wire.receptor?.parameters.len();
+        self.parameters.group(Group::Synapse { projection: k, parameter }).first().copied()
     }
 
     /// The current that holds a neuron that never spikes at a voltage of 1 above its rest.

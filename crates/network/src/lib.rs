@@ -25,6 +25,7 @@ pub mod kernels;
 mod memory;
 mod named;
 mod network;
+mod once;
 mod parameters;
 mod placed;
 mod populations;

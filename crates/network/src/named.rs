@@ -15,6 +15,10 @@ pub enum Domain {
     Any,
     /// Positive numbers.
     Positive,
+    /// Numbers between 0 and 1, both excluded.
+    Fraction,
+    /// Numbers that are not negative: weights of conductances.
+    NotNegative,
     /// Weights of the sign that their presynaptic neuron has, [`Network::sign`], and any where it has none.
     SignOfNeuron,
     /// Gate widths: positive numbers, and so small that the zone fits between reset and threshold.
@@ -89,6 +93,9 @@ impl<T: Scalar> Network<T> {
         };
         match named.group {
             Group::Weight(k) => {
+                if self.wires[k].receptor.is_some() {
+                    return Domain::NotNegative;
+                }
                 // The channels of event sources have no signs.
                 let signed = self.wires[k].pre.clone().any(|neuron| self.sign(neuron).is_some());
                 if signed { Domain::SignOfNeuron } else { Domain::Any }
@@ -102,6 +109,7 @@ impl<T: Scalar> Network<T> {
                     _ => Domain::Any,
                 }
             }
+            group if self.is_below_one(group) => Domain::Fraction,
             group if self.is_positive(group) => Domain::Positive,
             _ => Domain::Any,
         }

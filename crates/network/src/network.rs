@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use num_dual::Dual64;
 use spikegrad_integrators::Method;
+use spikegrad_models::Parameter;
 
 use crate::kernels::ARCH;
 use crate::memory;
@@ -284,7 +285,7 @@ impl<T: Scalar> Network<T> {
         !self.frozen.contains(&group)
     }
 
-    /// Whether only positive values of a group make sense: time constants, delays, gate widths, some neuron parameters.
+    /// Whether only positive values of a group make sense: time constants, delays, gate widths, some parameters of neurons and synapses.
     pub fn is_positive(&self, group: Group) -> bool {
         match group {
             Group::Tau(_) | Group::Delay(_) | Group::GateWidth(_) => true,
@@ -292,8 +293,25 @@ impl<T: Scalar> Network<T> {
                 let place = self.places.get(population);
                 place.and_then(|p| p.loops.of::<T>().parameters().get(parameter)).is_some_and(|p| p.positive)
             }
+            Group::Synapse { projection, parameter } => {
+                self.synapse_parameter(projection, parameter).is_some_and(|p| p.positive)
+            }
             _ => false,
         }
+    }
+
+    /// Whether only values below 1 make sense, as for the part of resources that a spike releases.
+    pub(crate) fn is_below_one(&self, group: Group) -> bool {
+        match group {
+            Group::Synapse { projection, parameter } => {
+                self.synapse_parameter(projection, parameter).is_some_and(|p| p.below_one)
+            }
+            _ => false,
+        }
+    }
+
+    fn synapse_parameter(&self, projection: usize, parameter: usize) -> Option<&'static Parameter> {
+        self.wires.get(projection)?.parameters().nth(parameter)
     }
 
     /// Restricts `W_k`, `U` or `O` to the entries `(row, column)` for which `exists` is true, and sets all others to

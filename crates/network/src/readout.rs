@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use spikegrad_models::{ExponentialSynapse, Kinetics};
 
 use crate::assemble::{find, neurons};
 use crate::parameters::Layout;
-use crate::projections::{Connector, Delayed, Wire};
+use crate::projections::{Connector, Delayed, Wire, kinetics};
 use crate::{Error, Group, NetworkSpec};
 
 /// A readout with a name: outputs `o = O r` of its own, weighted sums of what [`traces`](Self::traces),
@@ -156,6 +157,9 @@ pub(crate) fn filters(spec: &NetworkSpec, wires: &mut Vec<Wire>) -> Result<(), E
                 rank: None,
                 connections,
                 own_taus: false,
+                kinetics: kinetics(ExponentialSynapse::NAME)?,
+                short_term: None,
+                receptor: None,
             });
         }
     }

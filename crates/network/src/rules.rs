@@ -16,7 +16,11 @@ impl Wire {
         let list = if own { Feature::OwnTraces } else { Feature::Connections };
         let connections = self.connections.as_ref().map(|_| list);
         let source = (self.pre.start >= neurons).then_some(Feature::EventSource);
-        low_rank.into_iter().chain(connections).chain(delays).chain(source)
+        let stages = (self.kinetics.stages.len() > 1).then_some(Feature::Stages);
+        let short_term = self.short_term.map(|_| Feature::ShortTerm);
+        let receptor = self.receptor.map(|_| Feature::Conductance);
+        let of_synapse = stages.into_iter().chain(short_term).chain(receptor);
+        low_rank.into_iter().chain(connections).chain(delays).chain(source).chain(of_synapse)
     }
 }
 

@@ -184,7 +184,21 @@ fn of_population(at: &str, a: &PopulationSpec, b: &PopulationSpec) -> Vec<SpecDi
 
 /// All differences in structure of two projections, the first one first.
 fn of_projection(at: &str, a: &Projection, b: &Projection) -> Vec<SpecDifference> {
-    let Projection { name, tau: _, tau_per_neuron, rank, autapses, between, delay: _, connector } = a;
+    let Projection {
+        name,
+        tau: _,
+        kinetics,
+        short_term,
+        receptor,
+        parameters: _,
+        tau_per_neuron,
+        rank,
+        autapses,
+        between,
+        delay: _,
+        connector,
+    } = a;
+    let named = |model: &Option<String>| model.clone().unwrap_or_else(|| "none".to_owned());
     let ends = |p: &Option<crate::projections::Between>| match p {
         None => "all to all".to_owned(),
         Some(ends) => format!("{} to {}", ends.pre, ends.post),
@@ -199,6 +213,9 @@ fn of_projection(at: &str, a: &Projection, b: &Projection) -> Vec<SpecDifference
     let all = [
         differs(&field("name"), name, &b.name),
         differs(&field("between"), ends(between), ends(&b.between)),
+        differs(&field("kinetics"), kinetics.as_str(), &b.kinetics),
+        differs(&field("short_term"), named(short_term), named(&b.short_term)),
+        differs(&field("receptor"), named(receptor), named(&b.receptor)),
         differs(&field("tau_per_neuron"), *tau_per_neuron, b.tau_per_neuron),
         differs(&field("rank"), rank_of(*rank), rank_of(b.rank)),
         differs(&field("autapses"), *autapses, b.autapses),
@@ -254,6 +271,9 @@ mod tests {
             ("name = \"slow\"", "name = \"fast\"", "projections[0].name"),
             ("tau = 5.0", "tau = 5.0\nbetween = { pre = \"a\", post = \"a\" }", "projections[0].between"),
             ("tau = 5.0", "tau = 5.0\ntau_per_neuron = true", "projections[0].tau_per_neuron"),
+            ("tau = 5.0", "tau = 5.0\nkinetics = \"alpha\"", "projections[0].kinetics"),
+            ("tau = 5.0", "tau = 5.0\nshort_term = \"depression\"", "projections[0].short_term"),
+            ("tau = 5.0", "tau = 5.0\nreceptor = \"NMDA\"", "projections[0].receptor"),
             ("tau = 5.0", "tau = 5.0\nrank = 1", "projections[0].rank"),
             ("tau = 5.0", "tau = 5.0\nautapses = false", "projections[0].autapses"),
             ("tau = 5.0", "tau = 5.0\ndelay = { axonal = 1.0 }", "projections[0].delay"),

@@ -18,10 +18,29 @@ impl<T: Scalar> Network<T> {
             }
             let positive = self.is_positive(named.group);
             if let Some(&value) = values.iter().find(|&&x| positive && x <= T::zero()) {
+                if self.is_below_one(named.group) {
+                    let (what, value) = (named.name.clone(), value.to_subset_unchecked());
+                    return Err(Error::NotFraction { what, value });
+                }
                 return Err(Error::NotPositive {
                     what: named.name.clone(),
                     value: value.to_subset_unchecked(),
                 });
+            }
+        }
+        for named in self.parameters.layout().names().iter().filter(|named| self.is_below_one(named.group)) {
+            let values = &self.parameters.values()[named.range.clone()];
+            if let Some(&value) = values.iter().find(|&&x| x >= T::one()) {
+                let (what, value) = (named.name.clone(), value.to_subset_unchecked());
+                return Err(Error::NotFraction { what, value });
+            }
+        }
+        for (k, wire) in self.wires.iter().enumerate().filter(|(_, wire)| wire.receptor.is_some()) {
+            let group = Group::Weight(k);
+            let weights = self.parameters.group(group);
+            if let Some(index) = weights.iter().position(|&w| w < T::zero()) {
+                let (name, value) = (format!("{}.weight", wire.name), weights[index].to_subset_unchecked());
+                return Err(Error::NegativeConductance { name, index, value });
             }
         }
         for (group, mask) in &self.masks {

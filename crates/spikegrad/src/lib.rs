@@ -83,9 +83,10 @@ pub mod prelude {
     };
     pub use spikegrad_models::math::real;
     pub use spikegrad_models::{
-        AdEx, AdaptiveLif, Eif, FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Izhikevich,
-        LeakyIntegrator, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Qif, RefractoryLif,
-        Reset, Theta,
+        AdEx, AdaptiveLif, AlphaSynapse, Conductance, Depression, DifferenceOfExponentials, Eif,
+        ExponentialSynapse, FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Izhikevich,
+        Kinetics, LeakyIntegrator, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Nmda, Parameter, Qif,
+        Receptor, RefractoryLif, Reset, ShortTermPlasticity, Theta, TsodyksMarkram,
     };
     pub use spikegrad_network::{
         Connector, Draw, Event, Group, InitialState, Initialisation, Loss, Models, Network, NetworkSpec,

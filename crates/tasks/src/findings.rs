@@ -12,6 +12,9 @@ pub const SHORT_CROSSINGS: f64 = 0.25;
 /// The share of grazing spikes above which a run is not trusted: [`Finding::GrazingSpikes`].
 pub const GRAZING_SPIKES: f64 = 0.1;
 
+/// The share of conductances below zero above which a run is not trusted: [`Finding::NegativeConductances`].
+pub const NEGATIVE_CONDUCTANCES: f64 = 0.01;
+
 /// Something that makes a result worth little although every number in it is finite. It prints as what was found and what to
 /// change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +44,11 @@ pub enum Finding {
         /// `h df/dv` at threshold.
         growth: f64,
     },
+    /// More than [`NEGATIVE_CONDUCTANCES`] of the conductances were below zero.
+    NegativeConductances {
+        /// The share that were.
+        share: f64,
+    },
 }
 
 impl Finding {
@@ -59,6 +67,9 @@ impl Finding {
         }
         if events.upstroke > RESOLVED_UPSTROKE {
             findings.push(Self::SteepUpstroke { growth: events.upstroke });
+        }
+        if events.negative_conductance_share() > NEGATIVE_CONDUCTANCES {
+            findings.push(Self::NegativeConductances { share: events.negative_conductance_share() });
         }
         findings
     }
@@ -88,6 +99,12 @@ impl fmt::Display for Finding {
                 "h df/dv is {growth:.1} at the threshold of a spike, above {RESOLVED_UPSTROKE}: the gradient is not that of the \
                  equations; take steps h shorter by this factor, or cut the upstroke off lower"
             ),
+            Self::NegativeConductances { share } => write!(
+                f,
+                "{:.0} % of the conductances are below zero, which no channel is: neurons fall back through the active zone and take \
+                 back charge; take narrower gates, or move the currents away from the edge of firing",
+                100.0 * share
+            ),
         }
     }
 }
@@ -109,6 +126,8 @@ mod tests {
             crossings: 40,
             short_crossings: 10,
             upstroke: 1.0,
+            conductances: 100,
+            negative_conductances: 1,
         };
         assert!(said(fine).is_empty());
         let silent = EventCounts { runs: 3, ..EventCounts::default() };
@@ -121,6 +140,8 @@ mod tests {
         assert!(
             coarse[2].starts_with("h df/dv is 7.6 at the threshold of a spike, above 1: the gradient is not")
         );
+        let negative = said(EventCounts { negative_conductances: 2, ..fine });
+        assert!(negative[0].starts_with("2 % of the conductances are below zero"));
         let sum: EventCounts = [fine, silent].into_iter().sum();
         assert!(said(sum).is_empty() && sum.upstroke == 1.0);
     }

@@ -38,7 +38,7 @@ pub use clip::{Clip, RunningQuantile, clip_norm};
 pub use error::{CheckpointError, Error};
 pub use evaluate::evaluate;
 pub use file::write_whole;
-pub use findings::{Finding, GRAZING_SPIKES, SHORT_CROSSINGS};
+pub use findings::{Finding, GRAZING_SPIKES, NEGATIVE_CONDUCTANCES, SHORT_CROSSINGS};
 pub use loss::{QuadraticLoss, SumOfLosses, VoltageFloor};
 pub use objective::{NetworkObjective, Scheme};
 pub use observer::{Iteration, Observer, progress_bar};

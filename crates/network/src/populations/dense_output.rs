@@ -9,6 +9,7 @@ use super::block::{Block, BlockMut};
 use super::charge::add_charges;
 use super::loops::{Context, GRAZING};
 use super::neuron::{add_params, gate_of, hard_reset, latch_at, params_at, put_state, state_at, zeros};
+use super::open::{is_open, is_stable};
 use super::released::Released;
 use crate::Scalar;
 
@@ -94,7 +95,12 @@ pub(super) fn forward<N: NeuronVjp, T: Scalar>(
         let p = params_at::<N, T>(at, size, i);
         let cell = FiringNeuron::<N, T>::new(p, current[i]);
         let (mut x, mut wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
+        let stable = const { !is_open::<N>() } || is_stable::<N, T>(&p, &x, at.h);
         let spikes = step(at).step(&cell, &mut x, &mut wait);
+        if !stable {
+            // Nothing that follows from this step may look like a result.
+            x.as_mut()[0] = T::zero() / T::zero();
+        }
         put_state::<N, T>(&x, after.v, after.rest, i);
         if let Some(latch) = after.latch.get_mut(i) {
             *latch = wait;

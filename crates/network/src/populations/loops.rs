@@ -98,7 +98,7 @@ pub(crate) trait Facts: Debug + Send + Sync {
 }
 
 /// A model's reset, its start, and its part of the split step.
-pub(crate) trait SplitLoops<T> {
+pub(crate) trait SplitLoops<T>: Debug + Send + Sync {
     /// `(exp(a h) - 1) / a` and its derivative by `a` for a closed form whose rate `a` all neurons share.
     fn growth(&self, at: &Context<'_, T>) -> Option<(T, T)>;
     /// Whether a neuron keeps a number besides its state: the charge of its latch, or what is left of its refractory time.
@@ -231,6 +231,9 @@ pub(crate) trait PlainLoops<T> {
     fn jump(&self, at: &Context<'_, T>, current: T, i: usize) -> T;
 }
 
+/// The loops over a population that channels end on, whose parameters are those of each neuron and, behind them, its conductance.
+pub(crate) trait OpenLoops<T>: SplitLoops<T> + EventLoops<T> {}
+
 /// All loops over a population for one scalar.
 pub(crate) trait PopulationLoops<T>: Facts + SplitLoops<T> + EventLoops<T> + PlainLoops<T> {}
 
@@ -240,6 +243,15 @@ pub(crate) struct ModelLoops {
     pub(super) single: &'static dyn PopulationLoops<f32>,
     pub(super) double: &'static dyn PopulationLoops<f64>,
     pub(super) dual: &'static dyn PopulationLoops<Dual64>,
+    pub(super) open_single: &'static dyn OpenLoops<f32>,
+    pub(super) open_double: &'static dyn OpenLoops<f64>,
+    pub(super) open_dual: &'static dyn OpenLoops<Dual64>,
+}
+
+struct ForOpen;
+
+impl ForEach for ForOpen {
+    type Of<T: 'static> = &'static dyn OpenLoops<T>;
 }
 
 impl ModelLoops {
@@ -247,6 +259,11 @@ impl ModelLoops {
     #[inline(always)]
     pub(crate) fn of<T: Scalar>(self) -> &'static dyn PopulationLoops<T> {
         T::choose::<Self>(self.single, self.double, self.dual)
+    }
+
+    /// The loops for scalar `T` of neurons that channels end on.
+    pub(crate) fn open<T: Scalar>(self) -> &'static dyn OpenLoops<T> {
+        T::choose::<ForOpen>(self.open_single, self.open_double, self.open_dual)
     }
 }
 

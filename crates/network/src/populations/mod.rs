@@ -7,6 +7,7 @@ mod dense_output;
 mod loops;
 mod model;
 mod neuron;
+mod open;
 mod plain;
 mod population;
 mod registry;
@@ -15,7 +16,9 @@ mod smooth;
 mod step;
 
 pub(crate) use block::{Block, BlockMut, Offsets};
-pub(crate) use loops::{Context, Flow, FlowBar, ModelLoops, ParameterBar, PopulationLoops, method_of};
+pub(crate) use loops::{
+    Context, EventLoops, Flow, FlowBar, ModelLoops, OpenLoops, ParameterBar, PopulationLoops, method_of,
+};
 pub(crate) use population::variable_names;
 pub use population::{GateSpec, Population, PopulationSpec};
 pub use registry::Models;

@@ -8,6 +8,7 @@ use spikegrad_models::{GateShape, NeuronVjp};
 use super::loops::{Facts, ModelLoops};
 use super::registry::loops_of;
 use crate::Sign;
+use crate::once::{once, once_if_any};
 
 /// The gate of a population's neurons.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,42 +69,6 @@ mod shape {
             D::Error::custom(format!("there is no gate shape `{name}`: choose one of {known}"))
         })
     }
-}
-
-/// Numbers by name, each name once.
-struct Once(BTreeMap<String, f64>);
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Once;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("numbers by name")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
-                let mut all = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, f64>()? {
-                    if all.contains_key(&name) {
-                        return Err(serde::de::Error::custom(format!("`{name}` is there twice")));
-                    }
-                    all.insert(name, value);
-                }
-                Ok(Once(all))
-            }
-        }
-        from.deserialize_map(Visitor)
-    }
-}
-
-fn once<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
-    Once::deserialize(from).map(|Once(all)| all)
-}
-
-fn once_if_any<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<BTreeMap<String, f64>>, D::Error> {
-    Ok(Option::<Once>::deserialize(from)?.map(|Once(all)| all))
 }
 
 /// A population: so many neurons of one model with one gate.

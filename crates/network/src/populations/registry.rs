@@ -8,6 +8,7 @@ use spikegrad_models::{Neuron, NeuronVjp, for_each_model};
 
 use super::loops::ModelLoops;
 use super::model::Model;
+use super::open::Open;
 use crate::Error;
 
 /// The loops of a model; `None` for one that has the name of another.
@@ -21,6 +22,9 @@ const fn of<N: NeuronVjp>() -> ModelLoops {
         single: &Model::<N>(PhantomData),
         double: &Model::<N>(PhantomData),
         dual: &Model::<N>(PhantomData),
+        open_single: &Model::<Open<N>>(PhantomData),
+        open_double: &Model::<Open<N>>(PhantomData),
+        open_dual: &Model::<Open<N>>(PhantomData),
     }
 }
 

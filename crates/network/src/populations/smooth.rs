@@ -6,6 +6,7 @@ use spikegrad_models::{Array, Neuron, NeuronVjp};
 use super::block::{Block, BlockMut};
 use super::loops::Context;
 use super::neuron::{add_params, put_state, state_at, zeros};
+use super::open::{is_open, is_stable};
 use crate::Scalar;
 
 /// One smooth step of one neuron with its current held.
@@ -16,6 +17,10 @@ fn flow<N: Neuron, T: Scalar, const EULER: bool>(
     mut x: N::State<T>,
     current: T,
 ) -> N::State<T> {
+    if const { is_open::<N>() } && !is_stable::<N, T>(params, &x, at.h) {
+        // Nothing that follows from this step may look like a result.
+        return N::State::<T>::from_fn(|_| T::zero() / T::zero());
+    }
     if EULER {
         let f = N::rhs(params, &x, current);
         for (x, &f) in x.as_mut().iter_mut().zip(f.as_ref()) {

@@ -11,6 +11,7 @@ use super::closed_form::{self, is_closed_form};
 use super::dense_output::{self, is_on_dense_output};
 use super::loops::{Context, Flow, FlowBar};
 use super::neuron::{gate_of, params_at};
+use super::open::is_open;
 use super::released::{Active, GROUP, Released};
 use super::smooth;
 use crate::Scalar;
@@ -24,13 +25,19 @@ pub(super) fn forward<N: NeuronVjp, T: Scalar>(at: &Context<'_, T>, flow: &mut F
         let (offset, current) = (at.offsets.offset, at.offsets.of(flow.current));
         return dense_output::forward::<N, T>(at, before, after, current, offset, flow.released);
     }
-    vectorise::<T, _>(at.arch, Step { at, flow, model: PhantomData::<N> });
+    let step = Step { at, flow, model: PhantomData::<N> };
+    // Neurons with conductances of their own gain little from wide vectors, for which they would be compiled once more.
+    if const { is_open::<N>() } { step.call() } else { vectorise::<T, _>(at.arch, step) }
 }
 
 /// The transpose of [`forward`], equation (24).
 pub(super) fn backward<N: NeuronVjp, T: Scalar>(at: &Context<'_, T>, flow: &mut FlowBar<'_, T>) {
     let step = Step { at, flow, model: PhantomData::<N> };
-    if const { is_on_dense_output::<N>() } { step.call() } else { vectorise::<T, _>(at.arch, step) }
+    if const { is_on_dense_output::<N>() || is_open::<N>() } {
+        step.call()
+    } else {
+        vectorise::<T, _>(at.arch, step)
+    }
 }
 
 /// Equation (18) for all neurons of a population, which have `params`: one set for `G` of them at a time, or one each.
@@ -175,7 +182,7 @@ impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, Flow<'_, T>, N, T> 
         let Self { at, flow, .. } = self;
         let (before, after) = (at.block::<N>(flow.before), at.block_mut::<N>(flow.after));
         let (Offsets { offset, size, .. }, current) = (at.offsets, at.offsets.of(flow.current));
-        if const { !T::VECTORISES } || at.per_neuron {
+        if const { !T::VECTORISES || is_open::<N>() } || at.per_neuron {
             let params = |i| params_at::<N, T>(at, size, i);
             forward_loop::<N, T, 1>(at, before, after, current, offset, flow.released, params);
         } else {
@@ -218,7 +225,7 @@ impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, FlowBar<'_, T>, N, 
             };
         }
         let (train, target) = (neuron.is_some(), neuron.unwrap_or_default());
-        if const { !T::VECTORISES || is_on_dense_output::<N>() } || at.per_neuron {
+        if const { !T::VECTORISES || is_on_dense_output::<N>() || is_open::<N>() } || at.per_neuron {
             return run!(1, train, target, |i| params_at::<N, T>(at, size, i));
         }
         // Each with its own copy of the loops, in which `train` is a constant.

@@ -222,12 +222,12 @@ impl<T: Scalar> Delays<T> {
     /// Sends off what was released, and lets what arrives in the step come to traces and currents.
     #[inline(always)]
     pub(super) fn step(&self, parts: &ProjectionParts<T>, step: ProjectionStep<'_, T>) {
-        let ProjectionStep { n, parameters, released, s, j, way, arrived, .. } = step;
+        let ProjectionStep { n, parameters, released, s, j, way, rows, keeps, .. } = step;
         let w = &parameters[parts.weights.clone()];
         self.release(n, released.0, released.1, w, way);
         let row = &mut way[self.row(n)];
-        if let Some(arrived) = arrived {
-            arrived.extend_from_slice(row);
+        if keeps {
+            rows.extend_from_slice(row);
         }
         arrive(self, &parts.decays, row, released, s, j);
         if !self.currents {
@@ -250,7 +250,7 @@ impl<T: Scalar> Delays<T> {
             let (s, j) = (bar.kept.0, self.currents.then_some(bar.kept.1));
             let tau_bar = &mut parameters_bar[parts.tau.clone()];
             let (bars, released) = ((&*s_bar, j_bar), (neurons, charges));
-            tau_vjp(self, &parts.decays, bar.arrived, released, (s, j), bars, tau_bar);
+            tau_vjp(self, &parts.decays, bar.row, released, (s, j), bars, tau_bar);
         }
         let (w_bar, delay_bar) =
             weights_and_delays(parameters_bar, parts.weights.clone(), parts.delay.clone());

@@ -1,9 +1,13 @@
 //! A projection as it is described before there is a network.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use spikegrad_models::{ExponentialSynapse, Kinetics, Receptor, ShortTermPlasticity};
 
 use super::connector::Connector;
 use super::wire::Delayed;
+use crate::once::once;
 
 /// The populations that a projection comes from and goes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,14 @@ pub(crate) struct Between {
 pub(crate) enum Delay {
     Axonal(f64),
     Connection(f64),
+}
+
+fn exponential() -> String {
+    ExponentialSynapse::NAME.to_owned()
+}
+
+fn is_exponential(kinetics: &str) -> bool {
+    kinetics == ExponentialSynapse::NAME
 }
 
 fn yes() -> bool {
@@ -46,13 +58,22 @@ fn is_all_to_all(connector: &Connector) -> bool {
 /// assert_eq!(network.parameters.weight(0).shape(), (10, 100));
 /// # Ok::<(), spikegrad_network::Error>(())
 /// ```
-/// A projection is data: in text it has a `name` and a `tau`, and may have `tau_per_neuron`, `rank`, `autapses`, `between`, `delay`
+/// A projection is data: in text it has a `name` and a `tau`, and may have `kinetics`, `short_term`, a `receptor` and the `parameters` of these, `tau_per_neuron`, `rank`, `autapses`, `between`, `delay`
 /// (`{ axonal = 1.5 }` or `{ connection = 1.5 }`) and a `connector`, see [`NetworkSpec`](crate::NetworkSpec).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Projection {
     pub(crate) name: String,
     pub(crate) tau: f64,
+    #[serde(default = "exponential", skip_serializing_if = "is_exponential")]
+    pub(crate) kinetics: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) short_term: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) receptor: Option<String>,
+    /// The values that the synapses' parameters behind `tau` begin with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "once")]
+    pub(crate) parameters: BTreeMap<String, f64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) tau_per_neuron: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,9 +92,37 @@ pub struct Projection {
 impl Projection {
     /// A projection from all neurons to all, with exponential synapses of time constant `tau`, ms.
     pub fn new(name: &str, tau: f64) -> Self {
+        Self::with(name, ExponentialSynapse { tau })
+    }
+
+    /// A projection from all neurons to all, with synapses of these kinetics. Parameters behind `tau` are called `PROJECTION.tau_rise`
+    /// and the like.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// use spikegrad_models::{AlphaSynapse, DifferenceOfExponentials};
+    /// use spikegrad_network::{Network, Population, Projection};
+    ///
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// let network = Network::builder()
+    ///     .population(population)
+    ///     .projection(Projection::with("fast", AlphaSynapse { tau: 2.0 }))
+    ///     .projection(Projection::with("slow", DifferenceOfExponentials { tau: 80.0, tau_rise: 2.0 }))
+    ///     .build()?;
+    /// assert_eq!(network.parameters.get("slow.tau_rise")?, [2.0]);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    pub fn with<K: Kinetics>(name: &str, kinetics: K) -> Self {
+        let values = kinetics.params();
+        let values = values.as_ref();
+        let behind = K::PARAMETERS.iter().zip(values).skip(1);
         Self {
             name: name.to_owned(),
-            tau,
+            tau: values[0],
+            kinetics: K::NAME.to_owned(),
+            short_term: None,
+            receptor: None,
+            parameters: behind.map(|(parameter, &value)| (parameter.name.to_owned(), value)).collect(),
             tau_per_neuron: false,
             between: None,
             delay: None,
@@ -110,6 +159,57 @@ impl Projection {
     #[must_use]
     pub fn connected(mut self, connector: Connector) -> Self {
         self.connector = connector;
+        self
+    }
+
+    /// Gives the synapses short-term plasticity: of a charge they release what their presynaptic neuron still has (equations (80) to
+    /// (82)). It has one state for each presynaptic neuron, which begins at rest.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// use spikegrad_models::TsodyksMarkram;
+    /// use spikegrad_network::{Network, Population, Projection};
+    ///
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// let facilitating = TsodyksMarkram { u: 0.15, tau_rec: 130.0, tau_facil: 500.0 };
+    /// let network = Network::builder()
+    ///     .population(population)
+    ///     .projection(Projection::new("slow", 20.0).short_term(facilitating))
+    ///     .build()?;
+    /// assert_eq!(network.parameters.get("slow.tau_facil")?, [500.0]);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    #[must_use]
+    pub fn short_term<P: ShortTermPlasticity>(mut self, plasticity: P) -> Self {
+        let values = plasticity.params();
+        let named = P::PARAMETERS.iter().zip(values.as_ref());
+        self.parameters.extend(named.map(|(parameter, &value)| (parameter.name.to_owned(), value)));
+        self.short_term = Some(P::NAME.to_owned());
+        self
+    }
+
+    /// Makes the traces conductances, `I = G (e_rev - v)` with `G = W s`, in place of currents (equations (83) to (85)). Weights are then
+    /// not negative, whatever the sign of the presynaptic neuron: the reversal potential says what they do. Training keeps them so.
+    /// Populations whose neurons have no voltage but a phase, as theta neurons, or a count, as NIF neurons, are refused.
+    ///
+    /// ```
+    /// use spikegrad_models::{Conductance, GateShape, Lif};
+    /// use spikegrad_network::{Network, Population, Projection};
+    ///
+    /// let network = Network::builder()
+    ///     .population(Population::new("lif", Lif::default(), 100, GateShape::RaisedCosine, 0.3))
+    ///     .projection(Projection::new("excite", 5.0).receptor(Conductance { e_rev: 4.0 }))
+    ///     .projection(Projection::new("inhibit", 10.0).receptor(Conductance { e_rev: -0.5 }))
+    ///     .build()?;
+    /// assert_eq!(network.parameters.get("inhibit.e_rev")?, [-0.5]);
+    /// # Ok::<(), spikegrad_network::Error>(())
+    /// ```
+    #[must_use]
+    pub fn receptor<R: Receptor>(mut self, receptor: R) -> Self {
+        let values = receptor.params();
+        let named = R::PARAMETERS.iter().zip(values.as_ref());
+        self.parameters.extend(named.map(|(parameter, &value)| (parameter.name.to_owned(), value)));
+        self.receptor = Some(R::NAME.to_owned());
         self
     }
 

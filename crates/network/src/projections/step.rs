@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use spikegrad_integrators::Decay;
 
+use super::short_term::ShortTermScratch;
 use super::waiting::Waiting;
 use crate::Scalar;
 use crate::kernels::{LANES, dot};
@@ -33,8 +34,9 @@ pub(crate) struct ProjectionStep<'a, T> {
     pub(crate) j: &'a mut [T],
     /// What is on its way behind delays, in all projections.
     pub(crate) way: &'a mut [T],
-    /// Where what arrives is kept, if the transpose asks for it.
-    pub(crate) arrived: Option<&'a mut Vec<T>>,
+    /// Where what the transpose asks for is kept, and whether what arrives behind delays is.
+    pub(crate) rows: &'a mut Vec<T>,
+    pub(crate) keeps: bool,
     pub(crate) scratch: &'a mut Scratch<T>,
 }
 
@@ -53,8 +55,8 @@ pub(crate) struct ProjectionBar<'a, T> {
     /// The traces at the start of the step, and the currents there or, where these are formed anew at every step, the traces at its
     /// end; empty where neither is asked for.
     pub(crate) kept: (&'a [T], &'a [T]),
-    /// What arrived in the step, if that was kept.
-    pub(crate) arrived: &'a [T],
+    /// What was kept of the step, [`ProjectionStep::rows`].
+    pub(crate) row: &'a [T],
     pub(crate) scratch: &'a mut Scratch<T>,
     /// Gradients of the weights of a projection between some neurons, which wait for further steps.
     pub(crate) waiting: &'a mut Waiting<T>,
@@ -73,11 +75,22 @@ pub(crate) struct Scratch<T> {
     pub(crate) products: Vec<T>,
     /// Partial sums of products with whole matrices.
     pub(crate) lanes: Vec<[T; LANES]>,
+    /// What short-term plasticity releases of the charges, and its transpose.
+    pub(crate) short_term: ShortTermScratch<T>,
+    /// What arrives at kinetics of several filters, traces and currents.
+    pub(crate) arriving: (Vec<T>, Vec<T>),
 }
 
 impl<T> Default for Scratch<T> {
     fn default() -> Self {
-        Self { u: Vec::new(), u_bar: Vec::new(), products: Vec::new(), lanes: Vec::new() }
+        Self {
+            u: Vec::new(),
+            u_bar: Vec::new(),
+            products: Vec::new(),
+            lanes: Vec::new(),
+            short_term: ShortTermScratch::default(),
+            arriving: (Vec::new(), Vec::new()),
+        }
     }
 }
 

@@ -3,8 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use spikegrad_models::Parameter;
+
 use super::connected::{add_column, add_to_column, column_dot};
 use super::connector::Connections;
+use super::synapses::{KineticsModel, ReceptorModel, ShortTermModel};
 use crate::Scalar;
 use crate::kernels::{axpy, dot};
 
@@ -48,9 +51,24 @@ pub(crate) struct Wire {
     pub(crate) connections: Option<Arc<Connections>>,
     /// Whether each presynaptic neuron has a time constant of its own.
     pub(crate) own_taus: bool,
+    pub(crate) kinetics: KineticsModel,
+    pub(crate) short_term: Option<ShortTermModel>,
+    pub(crate) receptor: Option<ReceptorModel>,
 }
 
 impl Wire {
+    /// Whether its synapses are exponential ones that release what they get.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.kinetics.stages.len() == 1 && self.short_term.is_none()
+    }
+
+    /// The parameters of its synapses behind `tau`.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
+        let short_term = self.short_term.map_or(&[][..], |model| model.parameters);
+        let receptor = self.receptor.map_or(&[][..], |model| model.parameters);
+        self.kinetics.parameters.iter().skip(1).chain(short_term).chain(receptor)
+    }
+
     /// Whether the projection goes from all of so many neurons to all.
     pub(crate) fn is_whole(&self, neurons: usize) -> bool {
         self.pre == (0..neurons) && self.post == (0..neurons)

@@ -316,7 +316,8 @@ impl<'a, T: Scalar> Run<'a, T> {
             self.drive(n, drive);
         }
         copy(current, drive);
-        for wire in &self.network.wires {
+        // Those that open channels are added with the voltages.
+        for wire in self.network.wires.iter().filter(|wire| wire.receptor.is_none()) {
             axpy(&mut current[wire.post.clone()], T::one(), &j[wire.currents()]);
         }
     }
@@ -384,7 +385,7 @@ impl<'a, T: Scalar> Run<'a, T> {
     fn current_in_parts(&self, n: usize, j: &[T], current: &mut [T]) {
         self.drive(n, current);
         // A scheme that has no currents adds those of the synapses itself.
-        for wire in self.network.wires.iter().filter(|_| !j.is_empty()) {
+        for wire in self.network.wires.iter().filter(|wire| !j.is_empty() && wire.receptor.is_none()) {
             axpy(&mut current[wire.post.clone()], T::one(), &j[wire.currents()]);
         }
     }

@@ -83,6 +83,8 @@ pub(crate) struct Model {
     ranges: Vec<f64>,
     /// Whether the plain field can run it.
     pub(crate) plain: bool,
+    /// Whether its voltage is one that a reversal potential can be compared with.
+    pub(crate) has_voltage: bool,
     /// Whether it has a part that exponential methods follow.
     pub(crate) relaxes: bool,
     /// States that it passes through when it fires.
@@ -114,6 +116,7 @@ impl Model {
             mixed_units: action_potential || N::LOCATE == Locate::DenseOutput,
             ranges: Vec::new(),
             plain: !matches!(reset, Reset::To { .. }),
+            has_voltage: !matches!(reset, Reset::Periodic | Reset::Subtract),
             relaxes: N::RELAXES,
             states: Vec::new(),
         };
@@ -142,6 +145,14 @@ impl Model {
 
     pub(crate) fn population(&self, name: &str, size: usize, shape: GateShape, width: f64) -> Population {
         (self.population)(name, size, shape, width)
+    }
+
+    /// A resting state.
+    pub(crate) fn start(&self) -> Vec<f64> {
+        let one =
+            Network::builder().population(self.population("one", 1, GateShape::Box, 0.5 * self.voltage));
+        let network = one.synapse("slow", 10.0).build().expect("a neuron");
+        network.parameters.group(Group::Initial).to_vec()
     }
 
     /// The longest way of the voltage in one step.
@@ -351,7 +362,7 @@ pub(crate) fn problem(models: &[&Model], shape: GateShape, spec: &Spec) -> Probl
 }
 
 /// A membrane state with every neuron somewhere on its way.
-fn random_start(network: &Network<f64>, of: &[&Model], rng: &mut ChaCha8Rng) -> Vec<f64> {
+pub(crate) fn random_start(network: &Network<f64>, of: &[&Model], rng: &mut ChaCha8Rng) -> Vec<f64> {
     let mut x = network.parameters.group(Group::Initial).to_vec();
     let mut rest = network.neurons();
     for (_, range) in network.populations() {

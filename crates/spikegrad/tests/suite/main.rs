@@ -28,6 +28,7 @@ mod recordings;
 mod resume;
 mod rtrl;
 mod sources;
+mod synapses;
 mod training;
 mod upstroke;
 mod wiring;

@@ -2,12 +2,13 @@
 //! are those of the network in which the same weights stand in matrices over all neurons.
 
 use super::common::{by_dual_numbers, normal, passes_merged, random_trial};
+use super::synapses::random_synapse;
 use proptest::prelude::*;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{GradientCheck, Memory, Sweep};
 use spikegrad::integrators::tableau;
-use spikegrad::models::{AdEx, GateShape, Lif, Nif, Theta};
+use spikegrad::models::{AdEx, Depression, DifferenceOfExponentials, GateShape, Lif, Nif, Theta};
 use spikegrad::network::{
     Connector, Error, Feature, Group, InitialState, Network, NetworkBuilder, PlainStep, Population,
     Projection, Scalar, Sign, SplitStep, Trial, pontryagin,
@@ -58,7 +59,10 @@ fn random(sizes: [usize; 3], dense: bool, seed: u64) -> (Network<f64>, Trial<f64
     let names = ["w", "x", "y", "z"];
     let mut builder = populations(sizes).read_from(names[rng.random_range(0..4)]);
     for (k, name) in names.into_iter().enumerate() {
-        let projection = Projection::new(name, rng.random_range(4.0..15.0));
+        let tau = rng.random_range(4.0..15.0);
+        // One has synapses of any kind.
+        let projection =
+            if k == 1 { random_synapse(name, tau, dense, rng) } else { Projection::new(name, tau) };
         let projection = match ENDS[rng.random_range(0..ENDS.len())] {
             None => projection,
             Some((pre, post)) => projection.between(pre, post),
@@ -96,6 +100,13 @@ pub(crate) fn randomise(network: &mut Network<f64>, rng: &mut ChaCha8Rng) {
             .for_each(|(w, _)| *w = 0.0);
         let taus = network.parameters.group_mut(Group::Tau(k));
         taus.iter_mut().for_each(|tau| *tau *= rng.random_range(0.8..1.2));
+        for parameter in 0.. {
+            let group = Group::Synapse { projection: k, parameter };
+            if network.parameters.group(group).is_empty() {
+                break;
+            }
+            network.parameters.group_mut(group)[0] *= rng.random_range(0.8..1.2);
+        }
         let delays = network.parameters.group_mut(Group::Delay(k));
         delays.iter_mut().for_each(|delay| *delay *= rng.random_range(0.05..2.0));
     }
@@ -171,6 +182,11 @@ fn spread(network: &Network<f64>, builder: NetworkBuilder) -> Network<f64> {
         }
         let tau = network.parameters.group(Group::Tau(k))[0];
         whole.parameters.group_mut(Group::Tau(k)).fill(tau);
+        for parameter in 0..3 {
+            let group = Group::Synapse { projection: k, parameter };
+            let value = network.parameters.group(group).to_vec();
+            whole.parameters.group_mut(group).copy_from_slice(&value);
+        }
     }
     for group in [Group::Bias, Group::Input, Group::Initial] {
         let values = network.parameters.group(group).to_vec();
@@ -195,16 +211,24 @@ fn blocks_and_connections_equal_matrices_over_all_neurons() {
     let sizes = [70, 50, 40];
     let names = ["w", "x", "y", "z"];
     for (seed, delay) in [(1, None), (2, Some(1.2)), (3, None)] {
-        let with = |p: Projection| delay.map_or(p.clone(), |delay| p.axonal_delays(delay));
+        let with = |p: Projection| {
+            // The third one has synapses of two filters that depress.
+            let p = if seed == 3 { p.short_term(Depression { u: 0.3, tau_rec: 20.0 }) } else { p };
+            delay.map_or(p.clone(), |delay| p.axonal_delays(delay))
+        };
+        let of = |name: &str, tau| match seed {
+            3 => Projection::with(name, DifferenceOfExponentials { tau, tau_rise: 2.0 }),
+            _ => Projection::new(name, tau),
+        };
         let half = Connector::Probability { probability: 0.3, seed };
         let mut builder = populations(sizes)
-            .projection(with(Projection::new("w", 9.0).between("b", "a")))
-            .projection(with(Projection::new("x", 5.0).between("b", "b").connected(half.clone())))
-            .projection(with(Projection::new("y", 12.0).connected(half)));
+            .projection(with(of("w", 9.0).between("b", "a")))
+            .projection(with(of("x", 5.0).between("b", "b").connected(half.clone())))
+            .projection(with(of("y", 12.0).connected(half)));
         let mut of_all = populations(sizes);
-        builder = builder.projection(with(Projection::new("z", 7.0).between("a", "c"))).read_from("w");
+        builder = builder.projection(with(of("z", 7.0).between("a", "c"))).read_from("w");
         for name in names {
-            of_all = of_all.projection(with(Projection::new(name, 10.0)));
+            of_all = of_all.projection(with(of(name, 10.0)));
         }
         let mut network = builder.build().expect("a network");
         network.unfreeze_all();

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total};
 
+use super::conductances::OpenScratch;
 use super::scheme::{Frame, SplitStep};
 use super::steps::{self, Backward, Forward, Steps};
 use super::tape::SplitTape;
 use crate::placed::{Placed, block};
-use crate::populations::{Block, Context};
+use crate::populations::{Block, Context, EventLoops};
 use crate::projections::{Delays, Path, Waiting};
 use crate::schemes::run::Run;
 use crate::{Error, Loss, Network, Scalar, Spike, Trial};
@@ -100,10 +101,19 @@ impl<T: Scalar> SplitRun<'_, T> {
     /// Calls `visit` for the spikes of step `n`, the last one of the tape, neuron by neuron.
     pub(crate) fn locate_spikes(&self, n: usize, tape: &SplitTape<T>, mut visit: impl FnMut(Spike)) {
         let (start, end) = (self.time(n), self.time(n + 1));
-        self.last_firing(tape, |Firing { place, at, before, after, current, i, count }| {
+        let mut open = OpenScratch::default();
+        if let Some(last) = tape.steps.checked_sub(1) {
+            self.open_channels(last, tape, &mut open);
+        }
+        self.last_firing(tape, |Firing { p, place, at, before, after, current, i, count }| {
             let (most, each) = if count <= Spike::EACH { (count, 1) } else { (1, count) };
             let mut left = most;
-            place.loops.of::<T>().spike_times(at, before, after, current, i, count, &mut |time| {
+            let population = self.scheme.conductances.opens(p).then(|| open.population(p, place, at));
+            let (loops, at): (&dyn EventLoops<T>, _) = match &population {
+                Some(population) => (population.loops, &population.at),
+                None => (place.loops.of::<T>(), at),
+            };
+            loops.spike_times(at, before, after, current, i, count, &mut |time| {
                 if left > 0 {
                     left -= 1;
                     let time: f64 = time.to_subset_unchecked();
@@ -117,19 +127,39 @@ impl<T: Scalar> SplitRun<'_, T> {
         });
     }
 
+    /// Finds the conductances of step `index` of the tape, if traces are conductances.
+    fn open_channels(&self, index: usize, tape: &SplitTape<T>, open: &mut OpenScratch<T>) {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        if !scheme.conductances.is_empty() {
+            scheme.conductances.rewind(scheme.places(), network.currents, open);
+            let kept = &tape.synapses[index * scheme.kept + network.traces..][..network.currents];
+            scheme.conductances.find(kept, scheme.frame(&tape.frames, index).before, open);
+        }
+    }
+
+    /// Logs how many conductances step `index` of the tape held, and how many were below zero.
+    fn log_conductances(&self, index: usize, tape: &SplitTape<T>, log: &mut EventLog) {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        if !scheme.conductances.is_empty() {
+            let kept = &tape.synapses[index * scheme.kept + network.traces..][..network.currents];
+            let (all, negative) = scheme.conductances.count(kept);
+            log.conductances(all, negative);
+        }
+    }
+
     /// Every neuron that completed spikes in the last step of the tape.
     fn last_firing(&self, tape: &SplitTape<T>, mut visit: impl FnMut(Firing<'_, T>)) {
         let Some(index) = tape.steps.checked_sub(1) else { return };
         let membrane = self.scheme.network.membrane;
         let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
         for (neuron, &charge) in tape.last_charges() {
-            for (place, at) in self.scheme.places() {
+            for (p, (place, at)) in self.scheme.places().enumerate() {
                 if (place.offset..place.offset + place.size).contains(&neuron) {
                     let (before, after) = (block(place, membrane, before), block(place, membrane, after));
                     let (i, current) = (neuron - place.offset, current[neuron]);
                     let count = place.loops.of::<T>().spikes(at, before, after, i, charge);
                     if count > 0 {
-                        visit(Firing { place, at, before, after, current, i, count });
+                        visit(Firing { p, place, at, before, after, current, i, count });
                     }
                 }
             }
@@ -140,27 +170,27 @@ impl<T: Scalar> SplitRun<'_, T> {
     /// zone. It goes over these neurons only and leaves out the signature, for which [`Step::events`] goes over all of them.
     pub fn log_crossings(&self, steps: Range<usize>, tape: &SplitTape<T>, log: &mut EventLog) {
         let (network, first) = (self.scheme.network, tape.steps - steps.len().min(tape.steps));
+        let mut open = OpenScratch::default();
         for (n, index) in steps.zip(first..tape.steps) {
             log.step(n);
+            self.open_channels(index, tape, &mut open);
+            self.log_conductances(index, tape, log);
             let Frame { before, after, current, .. } = self.scheme.frame(&tape.frames, index);
             let (neurons, charges) = tape.released.part(&tape.part(index));
             let mut active = neurons.iter().map(|&i| i as usize).zip(charges).peekable();
             // Neurons are released in ascending order, population by population.
-            for (place, at) in self.scheme.places() {
+            for (p, (place, at)) in self.scheme.places().enumerate() {
+                let population = self.scheme.conductances.opens(p).then(|| open.population(p, place, at));
+                let (loops, at): (&dyn EventLoops<T>, _) = match &population {
+                    Some(population) => (population.loops, &population.at),
+                    None => (place.loops.of::<T>(), at),
+                };
                 let end = place.offset + place.size;
                 let (before, after) =
                     (block(place, network.membrane, before), block(place, network.membrane, after));
                 while let Some((neuron, &charge)) = active.next_if(|&(neuron, _)| neuron < end) {
                     let at_neuron = (place.offset, neuron - place.offset);
-                    place.loops.of::<T>().log_crossing(
-                        at,
-                        before,
-                        after,
-                        current[neuron],
-                        at_neuron,
-                        charge,
-                        log,
-                    );
+                    loops.log_crossing(at, before, after, current[neuron], at_neuron, charge, log);
                 }
             }
         }
@@ -240,8 +270,8 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         if let Some(neuron) = component.checked_sub(self.scheme.way) {
             return neuron;
         }
-        let delays = self.scheme.projections.iter().zip(&network.wires);
-        let mut neurons = delays.filter_map(|(p, wire)| p.delays()?.neuron(wire, component));
+        let projections = self.scheme.projections.iter().zip(&network.wires);
+        let mut neurons = projections.filter_map(|(p, wire)| p.neuron(wire, component));
         neurons.next().unwrap_or_default()
     }
 
@@ -255,6 +285,8 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         for (projection, wire) in self.scheme.projections.iter().zip(&network.wires) {
             projection.start(network.parameters.values(), &s[wire.traces()], &mut j[wire.currents()]);
         }
+        let way = &mut j[network.currents..][..self.scheme.way];
+        self.scheme.projections.iter().for_each(|projection| projection.start_way(way));
     }
 
     fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
@@ -275,6 +307,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         tape.gain_bar.resize(self.scheme.projections.len(), T::zero());
         let (n, waiting) = (network.neurons, if self.scheme.waits { network.wires.len() } else { 0 });
         tape.waiting.clear(n, n, waiting);
+        self.scheme.conductances.rewind(self.scheme.places(), network.currents, &mut tape.open);
         tape.blocks.resize_with(network.wires.len(), Waiting::default);
         for ((projection, wire), waiting) in
             self.scheme.projections.iter().zip(&network.wires).zip(&mut tape.blocks)
@@ -344,7 +377,10 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
             // A delay is a kink where it is a whole number of steps.
             self.scheme.delays().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
         }
-        for (place, at) in self.scheme.places() {
+        let mut open = OpenScratch::default();
+        self.open_channels(index, tape, &mut open);
+        self.log_conductances(index, tape, log);
+        for (p, (place, at)) in self.scheme.places().enumerate() {
             let (before, after) =
                 (block(place, network.membrane, before), block(place, network.membrane, after));
             if n == 0 {
@@ -352,7 +388,12 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
                 place.loops.of::<T>().pieces(at, before, log);
             }
             let current = &current[place.offset..][..place.size];
-            place.loops.of::<T>().events(at, before, after, current, place.offset, &charge_of, log);
+            let population = self.scheme.conductances.opens(p).then(|| open.population(p, place, at));
+            let (loops, at): (&dyn EventLoops<T>, _) = match &population {
+                Some(population) => (population.loops, &population.at),
+                None => (place.loops.of::<T>(), at),
+            };
+            loops.events(at, before, after, current, place.offset, &charge_of, log);
         }
     }
 }
@@ -402,6 +443,8 @@ impl<T: Scalar> StepVjp<T> for SplitRun<'_, T> {
 
 /// A neuron that spikes in a step, number `i` of its population.
 struct Firing<'t, T: 'static> {
+    /// The population's number.
+    p: usize,
     place: &'t Placed,
     at: &'t Context<'t, T>,
     before: Block<'t, T>,

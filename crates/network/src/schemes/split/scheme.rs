@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use spikegrad_integrators::Method;
 
+use super::conductances::Conductances;
 use crate::kernels::{ARCH, LINE};
 use crate::placed::Placed;
 use crate::populations::Context;
@@ -37,6 +38,8 @@ pub struct SplitStep<'n, T: 'static> {
     pub(super) contexts: Vec<Context<'n, T>>,
     pub(super) h: T,
     pub(super) projections: Vec<Pathway<T>>,
+    /// The projections whose traces are conductances.
+    pub(super) conductances: Conductances<T>,
     /// What is left of the traces and currents of each projection after a step, where all neurons have one time constant.
     pub(super) keep: Vec<T>,
     /// The projections on the sparse path, as the loops over columns see them.
@@ -54,7 +57,7 @@ pub struct SplitStep<'n, T: 'static> {
     pub(super) dense: bool,
     /// Whether the loops over columns read out the synapses, too: one output of all, of a projection on the sparse path.
     pub(super) reads: bool,
-    /// Whether any time constant is trainable: their gradient needs `s` and `J` of every step.
+    /// Whether any time constant is trainable, or traces are conductances: the gradient needs `s` and `J` of every step.
     pub(super) keeps_synapses: bool,
     /// Whether the gradient of any weights waits for further steps.
     pub(super) waits: bool,
@@ -114,9 +117,11 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let h = step_size(h)?;
         network.validate()?;
         let method = method.into();
-        let context = |place: &Placed| {
+        let conductances = Conductances::new(network);
+        let context = |(p, place): (usize, &Placed)| {
             let at = network.context(place, h, method);
-            Context { growth: place.loops.of::<T>().growth(&at), ..at }
+            let at = Context { growth: place.loops.of::<T>().growth(&at), ..at };
+            conductances.context(p, at, place.loops.of::<T>().locate(), method.is_some())
         };
         let projection = |k| Pathway::new(&network.parameters, k, h, |group| network.is_trainable(group));
         let projections: Vec<_> = (0..network.wires.len()).map(projection).collect();
@@ -127,9 +132,10 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             network,
             arch: *ARCH,
             columns: columns(),
-            contexts: network.places.iter().map(context).collect(),
+            contexts: network.places.iter().enumerate().map(context).collect(),
+            conductances,
             h,
-            keeps_synapses: projections.iter().any(|p| p.parts.trains_tau),
+            keeps_synapses: false,
             keep: projections.iter().map(|p| p.parts.decays[0].a).collect(),
             projections,
             sparse: Vec::new(),
@@ -160,6 +166,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let network = self.network;
         (self.dense, self.way) = (dense, 0);
         for (k, (projection, wire)) in self.projections.iter_mut().zip(&network.wires).enumerate() {
+            // What is on its way with delays, then filters and short-term plasticity.
             projection.path = if wire.delayed != Delayed::Not {
                 let values = network.parameters.group(Group::Delay(k));
                 let delays = Delays::new(wire, values, self.h, dense, self.way, network.memory_limit)?;
@@ -172,11 +179,13 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             } else if let Some(rank) = wire.rank {
                 let (layout, post) = (network.parameters.layout(), wire.post.len());
                 Path::LowRank(LowRank::new(layout, k, rank, post, |group| network.is_trainable(group)))
-            } else if wire.is_whole(network.neurons) {
+            } else if wire.is_whole(network.neurons) && wire.is_plain() {
                 Path::Sparse
             } else {
                 Path::Block(self.columns)
             };
+            let trains = |group| network.is_trainable(group);
+            self.way = projection.add_synapse(wire, &network.parameters, (k, self.h), self.way, trains);
         }
         let sparse = self.projections.iter().enumerate().filter(|(_, p)| p.is_sparse());
         let waits = Waiting::<T>::is_worth_it(network.neurons, network.neurons);
@@ -186,11 +195,13 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             && network.readouts.all.is_empty()
             && network.read == 0
             && self.sparse.first().is_some_and(|s| s.number == 0);
+        self.keeps_synapses = self.projections.iter().any(|p| p.parts.trains_tau);
+        // The transpose of what channels do asks for conductances.
+        self.keeps_synapses |= !self.conductances.is_empty();
         let keeps = self.keeps_synapses || dense;
         let kept = network.traces + if dense { network.traces } else { network.currents };
         self.kept = if keeps { kept } else { 0 };
-        let rows = self.delays().map(|delays| delays.row(0).len()).sum();
-        self.kept_arrivals = if self.keeps_synapses { rows } else { 0 };
+        self.kept_arrivals = self.projections.iter().map(|p| p.kept(self.keeps_synapses)).sum();
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use spikegrad_integrators::Total;
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
 use crate::kernels::{copy, each, prefetch, vectorise};
-use crate::populations::{Flow, FlowBar, Released};
+use crate::populations::{Flow, FlowBar, ParameterBar, Released};
 use crate::projections::{
     ColumnsBackward, ColumnsForward, ProjectionBar, ProjectionStep, Reading, Scratch, Waiting, Wire, decay_at,
 };
@@ -47,7 +47,8 @@ impl<T: Scalar> Steps<'_, T> {
         let mut frames = &mut tape.frames[start..end];
         let (sparse, parameters) = (&scheme.sparse[..], network.parameters.values());
         let (read_from, has_sources) = (scheme.read.clone(), network.channels > 0);
-        let has_readouts = !network.readouts.all.is_empty();
+        let (has_readouts, has_channels) =
+            (!network.readouts.all.is_empty(), !scheme.conductances.is_empty());
         for n in steps.clone() {
             if scheme.kept > 0 {
                 tape.synapses.extend_from_slice(s);
@@ -67,11 +68,18 @@ impl<T: Scalar> Steps<'_, T> {
             } else {
                 run.held_current(n, drive, j, current);
             }
+            if has_channels {
+                scheme.conductances.open(j, &before[..size], current, &mut tape.open);
+            }
             // (x', q), equation (18)
             let first = tape.released.len();
             let mut flow = Flow { before, after, current, released: &mut tape.released };
-            for (place, at) in scheme.places() {
-                place.loops.of::<T>().forward(at, &mut flow);
+            for (p, (place, at)) in scheme.places().enumerate() {
+                if has_channels && scheme.conductances.opens(p) {
+                    tape.open.forward(p, place, at, &mut flow);
+                } else {
+                    place.loops.of::<T>().forward(at, &mut flow);
+                }
             }
             // s' and J', equations (19), (20)
             let end = tape.released.len();
@@ -147,6 +155,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (way_bar, drive_bar) = way_bar.split_at_mut(scheme.way);
         let (read, is_uniform) = (scheme.read.clone(), network.whole && !scheme.dense);
         let (has_sources, has_readouts) = (network.channels > 0, !network.readouts.all.is_empty());
+        let has_channels = !scheme.conductances.is_empty();
         let taken = tape.steps;
         let left = taken - steps.len();
         let frames = std::mem::replace(&mut tape.frames, AVec::new(0));
@@ -220,7 +229,11 @@ impl<T: Scalar> Steps<'_, T> {
             }
 
             // x_bar and I_bar, equation (24)
-            let SplitTape { released, charge_bar, current_bar, .. } = &mut *tape;
+            let SplitTape { released, charge_bar, current_bar, open, synapses, .. } = &mut *tape;
+            if has_channels {
+                let kept = &synapses[index * scheme.kept + network.traces..][..network.currents];
+                scheme.conductances.find(kept, &frame.before[..size], open);
+            }
             let mut from = part.start;
             for (p, (place, at)) in scheme.places().enumerate() {
                 // The last population has what is left: a search would go wrong at every other branch.
@@ -230,20 +243,28 @@ impl<T: Scalar> Steps<'_, T> {
                     let end = place.offset + place.size;
                     from + released.part(&(from..part.end)).0.partition_point(|&i| (i as usize) < end)
                 };
-                place.loops.of::<T>().backward(
-                    at,
-                    &mut FlowBar {
-                        before: frame.before,
-                        after: frame.after,
-                        current: frame.current,
-                        active: released.active(&(from..to)),
-                        charge_bar: &mut charge_bar[from - part.start..to - part.start],
-                        bar: membrane_bar,
-                        current_bar,
-                        parameters: place.parameter_bar(parameters_bar),
-                    },
-                );
+                let bar = FlowBar {
+                    before: frame.before,
+                    after: frame.after,
+                    current: frame.current,
+                    active: released.active(&(from..to)),
+                    charge_bar: &mut charge_bar[from - part.start..to - part.start],
+                    bar: &mut *membrane_bar,
+                    current_bar: &mut *current_bar,
+                    parameters: ParameterBar { neuron: None, width: None },
+                };
+                if has_channels && scheme.conductances.opens(p) {
+                    open.backward(p, place, at, bar, parameters_bar);
+                } else {
+                    let parameters = place.parameter_bar(parameters_bar);
+                    place.loops.of::<T>().backward(at, &mut FlowBar { parameters, ..bar });
+                }
                 from = to;
+            }
+            if has_channels {
+                let kept = &synapses[index * scheme.kept + network.traces..][..network.currents];
+                let of_start = (kept, &frame.before[..size]);
+                scheme.conductances.open_vjp(of_start, current_bar, open, membrane_bar, parameters_bar);
             }
             // J_bar, s_bar, U_bar, I_o_bar, equation (25)
             if is_uniform {
@@ -259,7 +280,7 @@ impl<T: Scalar> Steps<'_, T> {
                     );
                 }
             } else {
-                self.decay_apart_vjp(s_bar, j_bar, current_bar);
+                self.decay_apart_vjp(s_bar, j_bar, current_bar, &open.channel_bar);
             }
             if drive_bar.is_empty() {
                 run.current_vjp(n, current_bar, parameters_bar);
@@ -343,7 +364,8 @@ impl<T: Scalar> Steps<'_, T> {
                     s: &mut s[wire.traces()],
                     j: &mut j[wire.currents()],
                     way: &mut *way,
-                    arrived: scheme.keeps_synapses.then_some(&mut *arrived),
+                    rows: &mut *arrived,
+                    keeps: scheme.keeps_synapses,
                     scratch: &mut *scratch,
                 },
             );
@@ -352,11 +374,15 @@ impl<T: Scalar> Steps<'_, T> {
 
     /// The transpose of the decay of traces and currents, where not all projections are alike.
     #[inline(never)]
-    fn decay_apart_vjp(&self, s_bar: &mut [T], j_bar: &mut [T], current_bar: &[T]) {
+    fn decay_apart_vjp(&self, s_bar: &mut [T], j_bar: &mut [T], current_bar: &[T], channel_bar: &[T]) {
         let (scheme, wires) = (self.scheme, &self.scheme.network.wires);
         for (projection, wire) in scheme.projections.iter().zip(wires) {
             let (s_bar, j_bar) = (&mut s_bar[wire.traces()], &mut j_bar[wire.currents()]);
-            let (decays, current_bar) = (&projection.parts.decays, &current_bar[wire.post.clone()]);
+            let decays = &projection.parts.decays;
+            let current_bar = match wire.receptor {
+                None => &current_bar[wire.post.clone()],
+                Some(_) => &channel_bar[wire.currents()],
+            };
             for (i, s_bar) in s_bar.iter_mut().enumerate() {
                 *s_bar *= decay_at(decays, i).a;
             }
@@ -389,10 +415,8 @@ impl<T: Scalar> Steps<'_, T> {
         let released = released.part(&part);
         let mut rows = &arrived[index * scheme.kept_arrivals..];
         for (k, (projection, wire)) in scheme.projections.iter().zip(&scheme.network.wires).enumerate() {
-            let kept =
-                if scheme.keeps_synapses { projection.delays().map_or(0, |d| d.row(n).len()) } else { 0 };
             let row;
-            (row, rows) = rows.split_at(kept);
+            (row, rows) = rows.split_at(projection.kept(scheme.keeps_synapses));
             let (released, range) = presynaptic(wire, released, local);
             projection.step_vjp(
                 scheme.arch,
@@ -406,7 +430,7 @@ impl<T: Scalar> Steps<'_, T> {
                     j_bar: &j_bar[wire.currents()],
                     way_bar: &mut *way_bar,
                     kept: self.kept_synapses(synapses, index, wire),
-                    arrived: row,
+                    row,
                     scratch: &mut *scratch,
                     waiting: &mut blocks[k],
                     is_last: index == 0,

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use aligned_vec::AVec;
 
+use super::conductances::OpenScratch;
 use crate::Scalar;
 use crate::populations::Released;
 use crate::projections::{Scratch, Waiting};
@@ -19,7 +20,8 @@ pub struct SplitTape<T> {
     /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
     /// the start and at the end.
     pub(super) synapses: Vec<T>,
-    /// What arrived in every step, where a time constant is trainable and there are delays.
+    /// What projections keep of every step, [`Pathway::kept`](crate::projections::Pathway::kept): what arrived behind delays or at
+    /// filters, where a time constant is trainable, and the state of short-term plasticity.
     pub(super) arrived: Vec<T>,
     /// Ends of the steps' parts of `released`.
     pub(super) ends: Vec<usize>,
@@ -37,6 +39,8 @@ pub struct SplitTape<T> {
     pub(super) waiting: Waiting<T>,
     /// Gradients of weights of each projection between some of the neurons that wait for further steps.
     pub(super) blocks: Vec<Waiting<T>>,
+    /// What channels do, where traces are conductances.
+    pub(super) open: OpenScratch<T>,
     /// The neurons that released charge, as a projection numbers them.
     pub(super) local: Vec<u32>,
 }
@@ -58,6 +62,7 @@ impl<T: Scalar> Default for SplitTape<T> {
             scratch: Scratch::default(),
             waiting: Waiting::default(),
             blocks: Vec::new(),
+            open: OpenScratch::default(),
             local: Vec::new(),
         }
     }
