@@ -172,6 +172,46 @@ pub enum Error {
          `Group::Initial`, or set the trial's `initial` to `None`"
     )]
     InitialState,
+    /// A trial that brings an initial state and a state in which an earlier run ended.
+    #[error(
+        "the trial brings an initial state and the state of an earlier run: set `initial` or `state` to `None`"
+    )]
+    TwoStarts,
+    /// A state of another network or of another scheme.
+    #[error(
+        "{what} does not fit the run: its {field} is {found}, not {expected}; hand on states between runs of one network with one step \
+         on one path, or set the trial's `state` to `None`"
+    )]
+    State {
+        /// The argument.
+        what: &'static str,
+        /// What differs.
+        field: String,
+        /// What the state has.
+        found: String,
+        /// What the run has.
+        expected: String,
+    },
+    /// An output that is not finite although the states are.
+    #[error(
+        "output {output} is not finite at {time} ms although the states are: make the weights of its readout smaller, or use f64 \
+         instead of f32"
+    )]
+    NonFiniteOutput {
+        /// The output.
+        output: usize,
+        /// The time, ms.
+        time: f64,
+    },
+    /// A gradient that is not finite although the states are.
+    #[error(
+        "the gradient by {by} is not finite although the states are: it overflowed, so hand on states between shorter runs without \
+         their cotangents, lower the recurrent gain or use f64; or a derivative is singular there"
+    )]
+    NonFiniteGradient {
+        /// The first parameter whose gradient is not finite, or what else.
+        by: String,
+    },
     /// A gate wider than the way from reset to threshold.
     #[error(
         "gate width of population `{population}` is {width}: it must lie in (0, {widest}], between reset and threshold"

@@ -6,6 +6,8 @@
 //! - [`NetworkSpec`]: a network as data, in any format that `serde` writes; [`Models`]: the models that it may name;
 //! - [`Trial`] and [`Loss`]: what a network is run on and judged by;
 //! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
+//! - [`SplitStep::forward`]: a run without a loss, whose [`RunTape`] takes any program's derivatives back; [`NetworkState`]: a run that
+//!   another one goes on from; [`Stepper`]: closed loops;
 //! - [`Recording`]: the traces and spikes of a run; [`WorkCounters`]: its work;
 //! - [`PlainStep`]: the plain field in charge coordinates under any Runge-Kutta method;
 //! - [`pontryagin()`]: the paper's adjoint equations, integrated backwards.
@@ -37,6 +39,7 @@ mod schemes;
 mod sign;
 mod spec;
 mod spike;
+mod state;
 mod trial;
 mod validate;
 
@@ -54,10 +57,11 @@ pub use projections::{Connections, Connector, Projection};
 pub use readout::Readout;
 pub use scalar::Scalar;
 pub use schemes::{
-    GivenRanges, PlainRun, PlainStep, PlainTape, Pontryagin, Recording, SplitRun, SplitStep, SplitTape,
-    WorkCounters, pontryagin,
+    Backwards, GivenRanges, Gradients, PlainRun, PlainStep, PlainTape, Pontryagin, Recording, RunTape,
+    SplitRun, SplitStep, SplitTape, Stepper, Stimulus, WorkCounters, pontryagin,
 };
 pub use sign::Sign;
 pub use spec::{NetworkSpec, SourceSpec, SpecDifference};
 pub use spike::Spike;
+pub use state::NetworkState;
 pub use trial::{InitialState, Loss, NoLoss, Sample, SampleBar, Trial};

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 
 use crate::event::Event;
 use crate::memory::MEMORY_LIMIT;
-use crate::{Group, Network, Scalar};
+use crate::{Group, Network, NetworkState, Scalar};
 
 /// Where a network starts, when a trial says so instead of the network's own initial state.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,8 @@ pub struct Trial<T> {
     pub events: Vec<Event<T>>,
     /// Where the run starts; `None` for the network's own initial state.
     pub initial: Option<InitialState<T>>,
+    /// The state in which an earlier run of the same scheme ended, where this one goes on from there; `None` for a fresh start.
+    pub state: Option<NetworkState<T>>,
     /// The cost is the integral of the loss divided by this, ms: 1 for the integral, the duration for the mean.
     pub scale: f64,
 }
@@ -96,6 +98,7 @@ impl<T: Scalar> Trial<T> {
             currents: Vec::new(),
             events: Vec::new(),
             initial: None,
+            state: None,
             scale: 1.0,
         }
     }
@@ -117,6 +120,7 @@ impl<T: Scalar> Trial<T> {
             currents: all(&self.currents),
             events: self.events.iter().map(|event| event.map(&f)).collect(),
             initial: self.initial.as_ref().map(|i| InitialState { x: all(&i.x), s: all(&i.s) }),
+            state: self.state.as_ref().map(|state| state.map(&f)),
             scale: self.scale,
         }
     }

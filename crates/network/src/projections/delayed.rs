@@ -111,6 +111,11 @@ impl<T: Scalar> Delays<T> {
         Some(if at < traces { wire.pre.start + at } else { wire.post.start + at - traces })
     }
 
+    /// Where the ring starts, in the part of the state that is on its way, its rows and their length.
+    pub(crate) fn ring(&self) -> (usize, usize, usize) {
+        (self.start, self.slots, self.width())
+    }
+
     /// Length of the ring.
     pub(crate) fn len(&self) -> usize {
         self.slots * self.width()

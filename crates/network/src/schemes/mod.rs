@@ -10,5 +10,7 @@ mod work;
 pub use plain::{PlainRun, PlainStep, PlainTape};
 pub use pontryagin::{Pontryagin, pontryagin};
 pub use record::Recording;
-pub use split::{GivenRanges, SplitRun, SplitStep, SplitTape};
+pub use split::{
+    Backwards, GivenRanges, Gradients, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
+};
 pub use work::WorkCounters;

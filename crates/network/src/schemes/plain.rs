@@ -65,8 +65,17 @@ impl<'n, T: Scalar> PlainStep<'n, T> {
     /// A run over a trial, judged by a loss.
     ///
     /// # Errors
-    /// If the trial does not fit the network or `h` does not divide its sample interval.
+    /// If the trial does not fit the network, `h` does not divide its sample interval, or the trial goes on from the state of an
+    /// earlier run, which the plain field does not.
     pub fn run<'a>(&'a self, trial: &'a Trial<T>, loss: &'a dyn Loss<T>) -> Result<PlainRun<'a, T>, Error> {
+        if trial.state.is_some() {
+            return Err(Error::State {
+                what: "the trial's state",
+                field: "scheme".into(),
+                found: "the split step".into(),
+                expected: "the plain field".into(),
+            });
+        }
         Ok(PlainRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
     }
 }

@@ -9,10 +9,10 @@ use std::ops::Range;
 use crate::placed::block_mut;
 use crate::projections::Wire;
 use crate::trial::InitialState;
-use crate::{Error, Event, Group, Loss, Network, Sample, SampleBar, Scalar, Trial};
+use crate::{Error, Event, Group, Loss, Network, NetworkState, Sample, SampleBar, Scalar, Trial};
 
 /// The most steps of a trial: up to here all whole numbers are floating-point numbers, too.
-const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+pub(crate) const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
 
 /// A step size in the network's float type.
 pub(crate) fn step_size<T: Scalar>(h: f64) -> Result<T, Error> {
@@ -41,6 +41,8 @@ pub(crate) struct Run<'a, T: 'static> {
     one_pass: bool,
     /// Whether the gradient by the trial's inputs, injected currents and events is asked for.
     pub(crate) by_inputs: bool,
+    /// Steps that were taken before the first of this run, by which rings of delays have turned.
+    pub(crate) first: usize,
     h: T,
     trial: &'a Trial<T>,
     loss: &'a dyn Loss<T>,
@@ -54,6 +56,16 @@ pub(crate) struct Run<'a, T: 'static> {
     readout: Values<'a, T>,
     /// Outputs of the network's own readout.
     own_outputs: usize,
+}
+
+/// How the time of a run is divided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid<T> {
+    pub(crate) h: T,
+    /// Steps in a sample.
+    pub(crate) hold: usize,
+    /// What the loss is multiplied by, `h / scale`.
+    weight: T,
 }
 
 /// Parameters that are asked for at every step, and where they lie.
@@ -77,20 +89,21 @@ impl<'a, T: Scalar> Values<'a, T> {
 }
 
 /// The step of `h` ms that a time lies in. A time that is a multiple of the step, to rounding, lies in the step that starts there.
-fn step_of(time: f64, h: f64) -> f64 {
+pub(crate) fn step_of(time: f64, h: f64) -> f64 {
     (time / h + 1e-9).floor()
 }
 
 /// Refuses events that are out of order, out of time, of no channel or without a finite charge.
-fn check_events<T: Scalar>(network: &Network<T>, trial: &Trial<T>) -> Result<(), Error> {
+pub(crate) fn check_events<T: Scalar>(
+    network: &Network<T>,
+    events: &[Event<T>],
+    duration: f64,
+) -> Result<(), Error> {
     let mut last = 0.0;
-    for (index, event) in trial.events.iter().enumerate() {
-        let why = if !(0.0..trial.duration()).contains(&event.time) {
-            format!(
-                "is at {} ms, not from 0 to less than {}: move it into the trial",
-                event.time,
-                trial.duration()
-            )
+    for (index, event) in events.iter().enumerate() {
+        let why = if !(0.0..duration).contains(&event.time) {
+            let time = event.time;
+            format!("is at {time} ms, not from 0 to less than {duration}: move it into the trial")
         } else if event.time < last {
             format!("is at {} ms, after one at {last} ms: sort the events by time", event.time)
         } else if event.channel as usize >= network.channels {
@@ -173,8 +186,11 @@ impl<'a, T: Scalar> Run<'a, T> {
             let currents = "the trial's injected currents (samples x N)";
             check(currents, &trial.currents, entries(currents, network.neurons)?, false)?;
         }
-        check_events(network, trial)?;
+        check_events(network, &trial.events, trial.duration())?;
         if let Some(initial) = &trial.initial {
+            if trial.state.is_some() {
+                return Err(Error::TwoStarts);
+            }
             if network.is_trainable(Group::Initial) {
                 return Err(Error::InitialState);
             }
@@ -185,21 +201,42 @@ impl<'a, T: Scalar> Run<'a, T> {
         let scale: T = represented("the trial's scale", trial.scale, real(trial.scale))?;
         let weight =
             represented("the weight of a step in the cost, h / scale,", step / trial.scale, h / scale)?;
-        Ok(Self {
+        Ok(Self::on(Grid { h, hold: hold as usize, weight }, network, trial, loss))
+    }
+
+    /// A run over a trial that was checked.
+    pub(crate) fn on(
+        grid: Grid<T>,
+        network: &'a Network<T>,
+        trial: &'a Trial<T>,
+        loss: &'a dyn Loss<T>,
+    ) -> Self {
+        let Grid { h, hold, weight } = grid;
+        Self {
             network,
             one_pass: network.whole && trial.currents.is_empty(),
             by_inputs: false,
+            first: trial.state.as_ref().map_or(0, NetworkState::taken),
             h,
             trial,
             loss,
-            hold: hold as usize,
-            steps: steps as usize,
+            hold,
+            steps: trial.samples * hold,
             weight,
             input: Values::new(network, Group::Input),
             bias: Values::new(network, Group::Bias),
             readout: Values::new(network, Group::Readout(0)),
             own_outputs: network.description.outputs,
-        })
+        }
+    }
+
+    /// How time is divided.
+    pub(crate) fn grid(&self) -> Grid<T> {
+        Grid { h: self.h, hold: self.hold, weight: self.weight }
+    }
+
+    pub(crate) fn trial(&self) -> &'a Trial<T> {
+        self.trial
     }
 
     pub(crate) fn time(&self, n: usize) -> f64 {

@@ -173,6 +173,7 @@ impl Problem {
                 x: network.parameters.group(Group::Initial).to_vec(),
                 s: data.s0.clone(),
             }),
+            state: None,
             scale: data.scale,
         }
     }

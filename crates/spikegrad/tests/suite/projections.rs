@@ -54,7 +54,7 @@ const DENSE_KINDS: [fn(Projection, u64) -> Projection; 4] = [
 ];
 
 /// A network with four random projections, from which the outputs are read at random, and a trial; on the dense path or not.
-fn random(sizes: [usize; 3], dense: bool, seed: u64) -> (Network<f64>, Trial<f64>) {
+pub(crate) fn random(sizes: [usize; 3], dense: bool, seed: u64) -> (Network<f64>, Trial<f64>) {
     let rng = &mut generator(seed, Purpose::Test, 0);
     let names = ["w", "x", "y", "z"];
     let mut builder = populations(sizes).read_from(names[rng.random_range(0..4)]);

@@ -17,7 +17,7 @@ const H: f64 = 0.5;
 const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.1 };
 
 /// Three populations and leaky integrators, read in every way that there is, and a trial whose targets are those of all outputs.
-fn random(own: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
+pub(crate) fn random(own: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     let rng = &mut generator(seed, Purpose::Test, 7);
     let mut builder = populations([3, 3, 2])
         .outputs(own)

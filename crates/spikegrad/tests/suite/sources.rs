@@ -19,7 +19,7 @@ const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.1 };
 
 /// Three populations and two sources, whose projections are of the kind number `kind`, with a trial of inputs, injected currents
 /// and events that is held over `hold` steps.
-fn driven(kind: usize, hold: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
+pub(crate) fn driven(kind: usize, hold: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     let rng = &mut generator(seed, Purpose::Test, 5);
     let of_kind = |p: Projection, seed| KINDS[kind](p, seed);
     let mut of = |name: &str, tau| random_synapse(name, tau, false, rng);
@@ -73,7 +73,7 @@ fn given(network: &Network<f64>, trial: &Trial<f64>, memory: Memory) -> (f64, Ve
 }
 
 /// `trial` with numbers for its inputs, injected currents and charges, one after the other.
-fn with<T: spikegrad::network::Scalar>(trial: &Trial<T>, numbers: &[T]) -> Trial<T> {
+pub(crate) fn with<T: spikegrad::network::Scalar>(trial: &Trial<T>, numbers: &[T]) -> Trial<T> {
     let mut trial = trial.clone();
     let charges = trial.events.iter_mut().map(|event| &mut event.charge);
     let all = trial.inputs.iter_mut().chain(&mut trial.currents).chain(charges);
@@ -81,7 +81,7 @@ fn with<T: spikegrad::network::Scalar>(trial: &Trial<T>, numbers: &[T]) -> Trial
     trial
 }
 
-fn numbers(trial: &Trial<f64>) -> Vec<f64> {
+pub(crate) fn numbers(trial: &Trial<f64>) -> Vec<f64> {
     let charges = trial.events.iter().map(|event| &event.charge);
     trial.inputs.iter().chain(&trial.currents).chain(charges).copied().collect()
 }

@@ -5,12 +5,19 @@
 //! its transpose only those of neurons in the active zone. The dense path, for time constants that differ between
 //! neurons, forms the product anew at every step.
 
+mod backwards;
 mod conductances;
+mod forward;
+mod hand_on;
 mod run;
 mod scheme;
+mod stepper;
 mod steps;
 mod tape;
 
+pub use backwards::Backwards;
+pub use forward::{Gradients, RunTape};
 pub use run::{GivenRanges, SplitRun};
 pub use scheme::SplitStep;
+pub use stepper::{Stepper, Stimulus};
 pub use tape::SplitTape;

@@ -18,8 +18,8 @@ use crate::{Error, Loss, Network, Scalar, Spike, Trial};
 /// projections with delays, what is on its way, and, where samples of several channels are held over several steps, `I_o + U i`.
 #[derive(Clone, Copy)]
 pub struct SplitRun<'a, T: 'static> {
-    scheme: &'a SplitStep<'a, T>,
-    run: Run<'a, T>,
+    pub(super) scheme: &'a SplitStep<'a, T>,
+    pub(super) run: Run<'a, T>,
 }
 
 impl<T: Scalar> SplitStep<'_, T> {
@@ -27,8 +27,12 @@ impl<T: Scalar> SplitStep<'_, T> {
     ///
     /// # Errors
     /// If the trial does not fit the network, `h` does not divide its sample interval, it has more steps than can be counted, or it
-    /// brings an initial state to a network that trains its own.
+    /// brings an initial state to a network that trains its own; [`Error::State`] if it goes on from a state of another network or
+    /// scheme.
     pub fn run<'a>(&'a self, trial: &'a Trial<T>, loss: &'a dyn Loss<T>) -> Result<SplitRun<'a, T>, Error> {
+        if let Some(state) = &trial.state {
+            self.check_state("the trial's state", state)?;
+        }
         Ok(SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
     }
 }
@@ -250,9 +254,8 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
     type Tape = SplitTape<T>;
 
     fn dim(&self) -> usize {
-        let network = self.scheme.network;
-        let drive = if self.run.holds_drive() { network.neurons } else { 0 };
-        self.scheme.membrane + network.traces + network.currents + self.scheme.way + drive
+        let drive = if self.run.holds_drive() { self.scheme.network.neurons } else { 0 };
+        self.scheme.state_len() + drive
     }
 
     fn steps(&self) -> usize {
@@ -276,6 +279,9 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
     }
 
     fn start(&self, x: &mut [T]) {
+        if let Some(state) = &self.run.trial().state {
+            return self.scheme.load_state(state, x);
+        }
         let network = self.scheme.network;
         self.run.start_membrane(x);
         let (s, j) = x[self.scheme.membrane..].split_at_mut(network.traces);
@@ -428,6 +434,10 @@ impl<T: Scalar> StepVjp<T> for SplitRun<'_, T> {
 
     fn start_vjp(&self, x_bar: &mut [T], parameters_bar: &mut [T]) {
         let (scheme, network) = (self.scheme, self.scheme.network);
+        if self.run.trial().state.is_some() {
+            // The state of an earlier run is no parameter, equation (91): its cotangent is for that run.
+            return network.mask_gradient(parameters_bar);
+        }
         // W_bar at n = 0, equation (27)
         if let Some(initial) = self.run.initial().filter(|initial| !initial.s.is_empty()) {
             let j_bar = &x_bar[scheme.membrane + network.traces..];

@@ -38,6 +38,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (s, j) = synapses.split_at_mut(network.traces);
         let (j, way) = j.split_at_mut(network.currents);
         let (way, drive) = way.split_at_mut(scheme.way);
+        tape.forget_what_was_taken_back(scheme);
         let start = tape.steps * stride;
         let end = start + (steps.len() + 1) * stride;
         if tape.frames.len() < end {
@@ -106,7 +107,7 @@ impl<T: Scalar> Steps<'_, T> {
             if sparse.len() < scheme.projections.len() {
                 let released = tape.released.part(&(first..tape.released.len()));
                 let kept = (&mut tape.arrived, &mut tape.scratch, &mut tape.local);
-                self.step_apart(n, released, kept, s, j, way);
+                self.step_apart(run.first + n, released, kept, s, j, way);
             }
             if scheme.dense {
                 tape.synapses.extend_from_slice(s);
@@ -294,16 +295,9 @@ impl<T: Scalar> Steps<'_, T> {
                     self.finish_weights(&mut tape.waiting, parameters_bar);
                 }
             }
-            if scheme.kept_arrivals > 0 {
-                tape.arrived.truncate(index * scheme.kept_arrivals);
-            }
         }
         tape.frames = frames;
         tape.steps = left;
-        let released = if left == 0 { 0 } else { tape.ends[left - 1] };
-        tape.released.truncate(released);
-        tape.ends.truncate(left);
-        tape.synapses.truncate(left * scheme.kept);
     }
 
     /// Adds the events of step `n` to what the step released, in the order of their channels.
@@ -408,7 +402,7 @@ impl<T: Scalar> Steps<'_, T> {
         way_bar: &mut [T],
         parameters_bar: &mut [T],
     ) {
-        let scheme = self.scheme;
+        let (scheme, n) = (self.scheme, self.run.first + n);
         let part = tape.part(index);
         let SplitTape { released, charge_bar, gain_bar, synapses, arrived, scratch, blocks, local, .. } =
             tape;

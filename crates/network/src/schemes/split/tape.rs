@@ -5,6 +5,7 @@ use std::ops::Range;
 use aligned_vec::AVec;
 
 use super::conductances::OpenScratch;
+use super::scheme::SplitStep;
 use crate::Scalar;
 use crate::populations::Released;
 use crate::projections::{Scratch, Waiting};
@@ -78,6 +79,17 @@ impl<T: Scalar> SplitTape<T> {
             self.frames.reserve_exact(target - self.frames.len());
         }
         self.frames.resize(len, T::zero());
+    }
+
+    /// Makes room for the next step where steps that were taken back left what they had pushed: a tape that is whole can be
+    /// gone over again.
+    #[inline(always)]
+    pub(super) fn forget_what_was_taken_back(&mut self, scheme: &SplitStep<'_, T>) {
+        let released = if self.steps == 0 { 0 } else { self.ends[self.steps - 1] };
+        self.released.truncate(released);
+        self.ends.truncate(self.steps);
+        self.synapses.truncate(self.steps * scheme.kept);
+        self.arrived.truncate(self.steps * scheme.kept_arrivals);
     }
 
     /// The part of `released` that belongs to step `index` of the tape.
