@@ -2,10 +2,9 @@
 //!
 //! Sources: Brette & Gerstner (2005); firing patterns: Naud, Marcille, Clopath & Gerstner (2008), table 1.
 
-use simba::scalar::RealField;
-
 use crate::math::{ceiling, real};
 use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 4.0;
@@ -123,8 +122,8 @@ impl Neuron for AdEx {
     const CURRENT: &'static str = "pA";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
-    type State<T: RealField + Copy> = [T; 2];
-    type Params<T: RealField + Copy> = [T; 10];
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 10];
 
     fn params(&self) -> [f64; 10] {
         let Self { capacitance, g_l, e_l, v_t, delta_t, tau_w, a, b, v_theta, v_reset } = *self;
@@ -138,7 +137,7 @@ impl Neuron for AdEx {
     }
 
     #[inline]
-    fn rhs<T: RealField + Copy>(params: &[T; 10], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+    fn rhs<T: Real>(params: &[T; 10], &[v, w]: &[T; 2], current: T) -> [T; 2] {
         let [c, g_l, e_l, v_t, delta_t, tau_w, a, _, v_theta, _] = *params;
         let (v, _) = ceiling(v, v_theta, real(ROOM));
         let upstroke = delta_t * ((v - v_t) / delta_t).exp();
@@ -146,12 +145,12 @@ impl Neuron for AdEx {
     }
 
     #[inline]
-    fn reset<T: RealField + Copy>(params: &[T; 10]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 10]) -> Reset<T> {
         Reset::To { threshold: params[8], value: params[9] }
     }
 
     #[inline]
-    fn jump<T: RealField + Copy>(params: &[T; 10], &[v, w]: &[T; 2]) -> [T; 2] {
+    fn jump<T: Real>(params: &[T; 10], &[v, w]: &[T; 2]) -> [T; 2] {
         [v, w + params[7]]
     }
 
@@ -172,7 +171,7 @@ impl Neuron for AdEx {
 
 impl NeuronVjp for AdEx {
     #[inline]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 10],
         &[v, w]: &[T; 2],
         current: T,
@@ -207,23 +206,16 @@ impl NeuronVjp for AdEx {
     }
 
     #[inline]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 10],
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &mut [T; 2],
-        _: &mut [T; 10],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 10], _: &[T; 2], _: &[T; 2], _: &mut [T; 2], _: &mut [T; 10]) {}
 
     #[inline]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 10]) {
+    fn reset_vjp<T: Real>(_: &[T; 10], threshold_bar: T, value_bar: T, params_bar: &mut [T; 10]) {
         params_bar[8] += threshold_bar;
         params_bar[9] += value_bar;
     }
 
     #[inline]
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 10],
         _: &[T; 2],
         &[v_bar, w_bar]: &[T; 2],
@@ -236,5 +228,5 @@ impl NeuronVjp for AdEx {
     }
 
     #[inline]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 10]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 10], _: T, _: &mut [T; 10]) {}
 }

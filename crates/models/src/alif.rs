@@ -3,9 +3,8 @@
 //! Sources: Bellec, Salaj, Subramoney, Legenstein & Maass (2018), with the values of the program that they published,
 //! IGITUGraz/LSNN-official; the reset by subtraction: Bellec et al. (2020).
 
-use simba::scalar::RealField;
-
 use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Leaky integrate-and-fire with the threshold `v_theta + beta a`: `du/dt = -u / tau_v + I`, `da/dt = -a / tau_a`; at
 /// threshold `u` falls by `v_theta` and `a` rises by 1. Voltage dimensionless, current 1/ms.
@@ -61,8 +60,8 @@ impl Neuron for AdaptiveLif {
     const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "1"), Parameter::new("a", "1")];
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
-    type State<T: RealField + Copy> = [T; 2];
-    type Params<T: RealField + Copy> = [T; 4];
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 4];
 
     fn params(&self) -> [f64; 4] {
         [self.tau_v, self.tau_a, self.v_theta, self.beta]
@@ -73,19 +72,19 @@ impl Neuron for AdaptiveLif {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>(params: &[T; 4], &[v, a]: &[T; 2], current: T) -> [T; 2] {
+    fn rhs<T: Real>(params: &[T; 4], &[v, a]: &[T; 2], current: T) -> [T; 2] {
         let [tau_v, tau_a, _, beta] = *params;
         let fall = a / tau_a;
         [current - (v + beta * a) / tau_v + beta * fall, -fall]
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(&[_, _, threshold, beta]: &[T; 4]) -> Reset<T> {
+    fn reset<T: Real>(&[_, _, threshold, beta]: &[T; 4]) -> Reset<T> {
         Reset::To { threshold, value: -beta }
     }
 
     #[inline(always)]
-    fn jump<T: RealField + Copy>(_: &[T; 4], &[v, a]: &[T; 2]) -> [T; 2] {
+    fn jump<T: Real>(_: &[T; 4], &[v, a]: &[T; 2]) -> [T; 2] {
         [v, a + T::one()]
     }
 
@@ -96,7 +95,7 @@ impl Neuron for AdaptiveLif {
 
 impl NeuronVjp for AdaptiveLif {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 4],
         &[v, a]: &[T; 2],
         _: T,
@@ -115,23 +114,16 @@ impl NeuronVjp for AdaptiveLif {
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 4],
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &mut [T; 2],
-        _: &mut [T; 4],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 4], _: &[T; 2], _: &[T; 2], _: &mut [T; 2], _: &mut [T; 4]) {}
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 4]) {
+    fn reset_vjp<T: Real>(_: &[T; 4], threshold_bar: T, value_bar: T, params_bar: &mut [T; 4]) {
         params_bar[2] += threshold_bar;
         params_bar[3] -= value_bar;
     }
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 4],
         _: &[T; 2],
         after_bar: &[T; 2],
@@ -142,5 +134,5 @@ impl NeuronVjp for AdaptiveLif {
     }
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 4]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 4], _: T, _: &mut [T; 4]) {}
 }

@@ -2,10 +2,9 @@
 //!
 //! Source: Fourcaud-Trocmé, Hansel, van Vreeswijk & Brunel (2003).
 
-use simba::scalar::RealField;
-
 use crate::math::{ceiling, real};
 use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 4.0;
@@ -99,8 +98,8 @@ impl Neuron for Eif {
     const CURRENT: &'static str = "uA/cm2";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 8];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 8];
 
     fn params(&self) -> [f64; 8] {
         let Self { capacitance, g_l, v_l, v_t, delta_t, v_theta, v_reset, t_ref } = *self;
@@ -112,7 +111,7 @@ impl Neuron for Eif {
     }
 
     #[inline]
-    fn rhs<T: RealField + Copy>(params: &[T; 8], &[v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>(params: &[T; 8], &[v]: &[T; 1], current: T) -> [T; 1] {
         let [c, g_l, v_l, v_t, delta_t, v_theta, ..] = *params;
         let (v, _) = ceiling(v, v_theta, real(ROOM));
         let upstroke = delta_t * ((v - v_t) / delta_t).exp();
@@ -120,12 +119,12 @@ impl Neuron for Eif {
     }
 
     #[inline]
-    fn reset<T: RealField + Copy>(params: &[T; 8]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 8]) -> Reset<T> {
         Reset::To { threshold: params[5], value: params[6] }
     }
 
     #[inline]
-    fn refractory<T: RealField + Copy>(params: &[T; 8]) -> Option<T> {
+    fn refractory<T: Real>(params: &[T; 8]) -> Option<T> {
         Some(params[7])
     }
 
@@ -143,7 +142,7 @@ impl Neuron for Eif {
 
 impl NeuronVjp for Eif {
     #[inline]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 8],
         &[v]: &[T; 1],
         current: T,
@@ -174,26 +173,19 @@ impl NeuronVjp for Eif {
     }
 
     #[inline]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 8],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 8],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 8], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 8]) {}
 
     #[inline]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 8]) {
+    fn reset_vjp<T: Real>(_: &[T; 8], threshold_bar: T, value_bar: T, params_bar: &mut [T; 8]) {
         params_bar[5] += threshold_bar;
         params_bar[6] += value_bar;
     }
 
     #[inline]
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 8], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 8]) {}
+    fn jump_vjp<T: Real>(_: &[T; 8], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 8]) {}
 
     #[inline]
-    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut [T; 8]) {
+    fn refractory_vjp<T: Real>(_: &[T; 8], refractory_bar: T, params_bar: &mut [T; 8]) {
         params_bar[7] += refractory_bar;
     }
 }

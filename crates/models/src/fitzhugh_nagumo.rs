@@ -2,10 +2,9 @@
 //!
 //! Sources: FitzHugh (1961); Nagumo, Arimoto & Yoshizawa (1962).
 
-use simba::scalar::RealField;
-
 use crate::math::real;
 use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// FitzHugh-Nagumo: `dv/dt = v - v^3 / 3 - w + I`, `dw/dt = (v + a - b w) / tau_w`.
 ///
@@ -51,8 +50,8 @@ impl Neuron for FitzHughNagumo {
     const VARIABLES: &'static [Parameter] = &[Parameter::new("v", "1"), Parameter::new("w", "1")];
     const CURRENT: &'static str = "1";
     const METHOD: Integration = Integration::RungeKutta4;
-    type State<T: RealField + Copy> = [T; 2];
-    type Params<T: RealField + Copy> = [T; 4];
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 4];
 
     fn params(&self) -> [f64; 4] {
         [self.a, self.b, self.tau_w, self.v_theta]
@@ -63,12 +62,12 @@ impl Neuron for FitzHughNagumo {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>(&[a, b, tau_w, _]: &[T; 4], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+    fn rhs<T: Real>(&[a, b, tau_w, _]: &[T; 4], &[v, w]: &[T; 2], current: T) -> [T; 2] {
         [v - v * v * v * real(1.0 / 3.0) - w + current, (v + a - b * w) / tau_w]
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(params: &[T; 4]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 4]) -> Reset<T> {
         Reset::Latch { threshold: params[3] }
     }
 
@@ -91,7 +90,7 @@ impl Neuron for FitzHughNagumo {
 
 impl NeuronVjp for FitzHughNagumo {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         &[a, b, tau_w, _]: &[T; 4],
         &[v, w]: &[T; 2],
         _: T,
@@ -109,22 +108,15 @@ impl NeuronVjp for FitzHughNagumo {
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 4],
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &mut [T; 2],
-        _: &mut [T; 4],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 4], _: &[T; 2], _: &[T; 2], _: &mut [T; 2], _: &mut [T; 4]) {}
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 4]) {
+    fn reset_vjp<T: Real>(_: &[T; 4], threshold_bar: T, _: T, params_bar: &mut [T; 4]) {
         params_bar[3] += threshold_bar;
     }
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 4],
         _: &[T; 2],
         after_bar: &[T; 2],
@@ -135,7 +127,7 @@ impl NeuronVjp for FitzHughNagumo {
     }
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 4]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 4], _: T, _: &mut [T; 4]) {}
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! `Gamma' = gamma` and `Gamma(1) = 1`: a full depolarisation delivers charge one. Sparse gradients rest on the compact
 //! support; the slope of `gamma` is never needed, so a box is a legal gate.
 
-use simba::scalar::RealField;
-
 use crate::math::{half_angle, real};
+use crate::real::Real;
 
 /// The shape `gamma` of a gate on the unit interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +21,7 @@ pub enum GateShape {
 
 /// `u` confined to `[0, 1]`, without branches.
 #[inline(always)]
-fn unit<T: RealField + Copy>(u: T) -> T {
+fn unit<T: Real>(u: T) -> T {
     let u = if u > T::zero() { u } else { T::zero() };
     if u < T::one() { u } else { T::one() }
 }
@@ -52,7 +51,7 @@ impl GateShape {
 
     /// `gamma(u)`, zero outside `[0, 1]`.
     #[inline(always)]
-    pub fn density<T: RealField + Copy>(self, u: T) -> T {
+    pub fn density<T: Real>(self, u: T) -> T {
         let w = unit(u);
         match self {
             Self::Box if u == w => T::one(),
@@ -67,7 +66,7 @@ impl GateShape {
 
     /// `Gamma(u)`, the integral of `gamma`: 0 for `u <= 0`, 1 for `u >= 1`.
     #[inline(always)]
-    pub fn charge<T: RealField + Copy>(self, u: T) -> T {
+    pub fn charge<T: Real>(self, u: T) -> T {
         let w = unit(u);
         match self {
             Self::Box => w,
@@ -84,7 +83,7 @@ impl GateShape {
 
     /// The number of the smooth piece that `u` lies in: two points of one piece can be compared by finite differences.
     #[inline]
-    pub fn piece<T: RealField + Copy>(self, u: T) -> u8 {
+    pub fn piece<T: Real>(self, u: T) -> u8 {
         if u <= T::zero() {
             0
         } else if u >= T::one() {
@@ -129,7 +128,7 @@ pub struct Gate<T> {
     pub threshold: T,
 }
 
-impl<T: RealField + Copy> Gate<T> {
+impl<T: Real> Gate<T> {
     /// Lower end of the active zone.
     #[inline(always)]
     pub fn lower(&self) -> T {

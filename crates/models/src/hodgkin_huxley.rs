@@ -2,10 +2,9 @@
 //!
 //! Source: Hodgkin & Huxley (1952), table 3, in the modern sign convention with the rest at -65 mV.
 
-use simba::scalar::RealField;
-
 use crate::math::{linoid, linoid_derivative, real};
 use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Hodgkin-Huxley: `C dv/dt = I - g_Na m^3 h (v - E_Na) - g_K n^4 (v - E_K) - g_L (v - E_L)` with gates
 /// `dx/dt = alpha_x(v) (1 - x) - beta_x(v) x`, `x = m, h, n`, at 6.3 degrees Celsius.
@@ -68,7 +67,7 @@ struct Gates<T> {
 
 /// `alpha_x(v)` and `beta_x(v)` of `m`, `h`, `n`, equation (63), 1/ms.
 #[inline]
-fn gates<T: RealField + Copy>(v: T) -> Gates<T> {
+fn gates<T: Real>(v: T) -> Gates<T> {
     let exp = |from: f64, scale: f64| ((real::<T>(from) - v) * real(1.0 / scale)).exp();
     Gates {
         open: [
@@ -86,7 +85,7 @@ fn gates<T: RealField + Copy>(v: T) -> Gates<T> {
 
 /// The derivatives of [`gates`] by the voltage, 1/(ms mV).
 #[inline]
-fn gates_by_v<T: RealField + Copy>(v: T, at: &Gates<T>) -> Gates<T> {
+fn gates_by_v<T: Real>(v: T, at: &Gates<T>) -> Gates<T> {
     let [_, open_h, _] = at.open;
     let [close_m, close_h, close_n] = at.close;
     Gates {
@@ -105,13 +104,13 @@ fn gates_by_v<T: RealField + Copy>(v: T, at: &Gates<T>) -> Gates<T> {
 
 /// `(m^3 h, n^4)`: the open parts of sodium and potassium channels.
 #[inline(always)]
-fn open<T: RealField + Copy>([m, h, n]: [T; 3]) -> (T, T) {
+fn open<T: Real>([m, h, n]: [T; 3]) -> (T, T) {
     (m * m * m * h, n * n * n * n)
 }
 
 /// Adds to the cotangents of `m`, `h`, `n` for those of the two open parts.
 #[inline(always)]
-fn open_vjp<T: RealField + Copy>([m, h, n]: [T; 3], sodium_bar: T, potassium_bar: T, x_bar: &mut [T; 4]) {
+fn open_vjp<T: Real>([m, h, n]: [T; 3], sodium_bar: T, potassium_bar: T, x_bar: &mut [T; 4]) {
     x_bar[1] += sodium_bar * real::<T>(3.0) * m * m * h;
     x_bar[2] += sodium_bar * m * m * m;
     x_bar[3] += potassium_bar * real::<T>(4.0) * n * n * n;
@@ -138,8 +137,8 @@ impl Neuron for HodgkinHuxley {
     const CURRENT: &'static str = "uA/cm2";
     const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
-    type State<T: RealField + Copy> = [T; 4];
-    type Params<T: RealField + Copy> = [T; 8];
+    type State<T: Real> = [T; 4];
+    type Params<T: Real> = [T; 8];
 
     fn params(&self) -> [f64; 8] {
         let Self { capacitance, g_na, g_k, g_l, e_na, e_k, e_l, v_theta } = *self;
@@ -151,7 +150,7 @@ impl Neuron for HodgkinHuxley {
     }
 
     #[inline]
-    fn rhs<T: RealField + Copy>(params: &[T; 8], &[v, m, h, n]: &[T; 4], current: T) -> [T; 4] {
+    fn rhs<T: Real>(params: &[T; 8], &[v, m, h, n]: &[T; 4], current: T) -> [T; 4] {
         let [c, g_na, g_k, g_l, e_na, e_k, e_l, _] = *params;
         let (sodium, potassium) = open([m, h, n]);
         let Gates { open, close } = gates(v);
@@ -165,7 +164,7 @@ impl Neuron for HodgkinHuxley {
     }
 
     #[inline]
-    fn relaxation<T: RealField + Copy>(params: &[T; 8], &[v, m, h, n]: &[T; 4]) -> [T; 4] {
+    fn relaxation<T: Real>(params: &[T; 8], &[v, m, h, n]: &[T; 4]) -> [T; 4] {
         let [c, g_na, g_k, g_l, ..] = *params;
         let (sodium, potassium) = open([m, h, n]);
         let Gates { open: [m, h, n], close } = gates(v);
@@ -173,7 +172,7 @@ impl Neuron for HodgkinHuxley {
     }
 
     #[inline]
-    fn reset<T: RealField + Copy>(params: &[T; 8]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 8]) -> Reset<T> {
         Reset::Latch { threshold: params[7] }
     }
 
@@ -196,7 +195,7 @@ impl Neuron for HodgkinHuxley {
 
 impl NeuronVjp for HodgkinHuxley {
     #[inline]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 8],
         &[v, m, h, n]: &[T; 4],
         current: T,
@@ -236,7 +235,7 @@ impl NeuronVjp for HodgkinHuxley {
     }
 
     #[inline]
-    fn relaxation_vjp<T: RealField + Copy>(
+    fn relaxation_vjp<T: Real>(
         params: &[T; 8],
         &[v, m, h, n]: &[T; 4],
         relaxation_bar: &[T; 4],
@@ -258,12 +257,12 @@ impl NeuronVjp for HodgkinHuxley {
     }
 
     #[inline]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 8]) {
+    fn reset_vjp<T: Real>(_: &[T; 8], threshold_bar: T, _: T, params_bar: &mut [T; 8]) {
         params_bar[7] += threshold_bar;
     }
 
     #[inline]
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 8],
         _: &[T; 4],
         after_bar: &[T; 4],
@@ -276,7 +275,7 @@ impl NeuronVjp for HodgkinHuxley {
     }
 
     #[inline]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 8]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 8], _: T, _: &mut [T; 8]) {}
 }
 
 #[cfg(test)]

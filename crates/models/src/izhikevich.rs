@@ -2,10 +2,9 @@
 //!
 //! Source: Izhikevich (2003).
 
-use simba::scalar::RealField;
-
 use crate::math::{ceiling, real};
 use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 10.0;
@@ -96,8 +95,8 @@ impl Neuron for Izhikevich {
     const CURRENT: &'static str = "mV/ms";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
-    type State<T: RealField + Copy> = [T; 2];
-    type Params<T: RealField + Copy> = [T; 5];
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 5];
 
     fn params(&self) -> [f64; 5] {
         [self.a, self.b, self.c, self.d, self.v_theta]
@@ -108,19 +107,19 @@ impl Neuron for Izhikevich {
     }
 
     #[inline]
-    fn rhs<T: RealField + Copy>(params: &[T; 5], &[v, u]: &[T; 2], current: T) -> [T; 2] {
+    fn rhs<T: Real>(params: &[T; 5], &[v, u]: &[T; 2], current: T) -> [T; 2] {
         let [a, b, _, _, v_theta] = *params;
         let (v, _) = ceiling(v, v_theta, real(ROOM));
         [(real::<T>(0.04) * v + real(5.0)) * v + real(140.0) - u + current, a * (b * v - u)]
     }
 
     #[inline]
-    fn reset<T: RealField + Copy>(params: &[T; 5]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 5]) -> Reset<T> {
         Reset::To { threshold: params[4], value: params[2] }
     }
 
     #[inline]
-    fn jump<T: RealField + Copy>(params: &[T; 5], &[v, u]: &[T; 2]) -> [T; 2] {
+    fn jump<T: Real>(params: &[T; 5], &[v, u]: &[T; 2]) -> [T; 2] {
         [v, u + params[3]]
     }
 
@@ -134,7 +133,7 @@ impl Neuron for Izhikevich {
 
 impl NeuronVjp for Izhikevich {
     #[inline]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 5],
         &[v, u]: &[T; 2],
         _: T,
@@ -154,23 +153,16 @@ impl NeuronVjp for Izhikevich {
     }
 
     #[inline]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 5],
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &mut [T; 2],
-        _: &mut [T; 5],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 5], _: &[T; 2], _: &[T; 2], _: &mut [T; 2], _: &mut [T; 5]) {}
 
     #[inline]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 5]) {
+    fn reset_vjp<T: Real>(_: &[T; 5], threshold_bar: T, value_bar: T, params_bar: &mut [T; 5]) {
         params_bar[4] += threshold_bar;
         params_bar[2] += value_bar;
     }
 
     #[inline]
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 5],
         _: &[T; 2],
         &[v_bar, u_bar]: &[T; 2],
@@ -183,5 +175,5 @@ impl NeuronVjp for Izhikevich {
     }
 
     #[inline]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 5]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 5], _: T, _: &mut [T; 5]) {}
 }

@@ -2,9 +2,8 @@
 //!
 //! Source: Gerstner, Kistler, Naud & Paninski, *Neuronal Dynamics* (2014), section 1.3, without a threshold.
 
-use simba::scalar::RealField;
-
 use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Leaky integrator: `dv/dt = -v / tau_v + I`. It never spikes: it listens to others, and its voltage is what is read. Voltage
 /// dimensionless, current 1/ms.
@@ -33,8 +32,8 @@ impl Neuron for LeakyIntegrator {
     // Exact for a constant current, at any step.
     const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 1];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 1];
 
     fn params(&self) -> [f64; 1] {
         [self.tau_v]
@@ -45,17 +44,17 @@ impl Neuron for LeakyIntegrator {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
         [current - *v / *tau_v]
     }
 
     #[inline(always)]
-    fn relaxation<T: RealField + Copy>([tau_v]: &[T; 1], _: &[T; 1]) -> [T; 1] {
+    fn relaxation<T: Real>([tau_v]: &[T; 1], _: &[T; 1]) -> [T; 1] {
         [T::one() / *tau_v]
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(_: &[T; 1]) -> Reset<T> {
+    fn reset<T: Real>(_: &[T; 1]) -> Reset<T> {
         Reset::Never
     }
 
@@ -66,7 +65,7 @@ impl Neuron for LeakyIntegrator {
 
 impl NeuronVjp for LeakyIntegrator {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         [tau_v]: &[T; 1],
         [v]: &[T; 1],
         _: T,
@@ -80,7 +79,7 @@ impl NeuronVjp for LeakyIntegrator {
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
+    fn relaxation_vjp<T: Real>(
         [tau_v]: &[T; 1],
         _: &[T; 1],
         [relaxation_bar]: &[T; 1],
@@ -91,11 +90,11 @@ impl NeuronVjp for LeakyIntegrator {
     }
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 1]) {}
+    fn reset_vjp<T: Real>(_: &[T; 1], _: T, _: T, _: &mut [T; 1]) {}
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
+    fn jump_vjp<T: Real>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 1]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 1], _: T, _: &mut [T; 1]) {}
 }

@@ -6,6 +6,7 @@
 //!   [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
 //!   [`for_each_neuron!`] runs a macro for every one of them;
 //! - [`LeakyIntegrator`], which never spikes and is read by its voltage; [`for_each_model!`] has this one, too;
+//! - [`AutoVjp`], the derivatives of any model by its equations; [`Real`], the scalar of these;
 //! - [`Gate`] with its [`GateShape`];
 //! - [`Kinetics`] of synapses: [`ExponentialSynapse`], [`AlphaSynapse`], [`DifferenceOfExponentials`]; and [`ShortTermPlasticity`]: [`Depression`],
 //!   [`TsodyksMarkram`]; and [`Receptor`]s: [`Conductance`], [`Nmda`]; [`for_each_kinetics!`], [`for_each_short_term!`] and
@@ -16,6 +17,7 @@
 
 mod adex;
 mod alif;
+mod auto_vjp;
 mod eif;
 mod fitzhugh_nagumo;
 mod gate;
@@ -28,14 +30,17 @@ mod morris_lecar;
 mod neuron;
 mod nif;
 mod qif;
+mod real;
 #[cfg(test)]
 mod reference;
 mod refractory_lif;
 mod synapses;
+mod tangent;
 mod theta;
 
 pub use adex::AdEx;
 pub use alif::AdaptiveLif;
+pub use auto_vjp::AutoVjp;
 pub use eif::Eif;
 pub use fitzhugh_nagumo::FitzHughNagumo;
 pub use gate::{Gate, GateShape};
@@ -47,6 +52,7 @@ pub use morris_lecar::MorrisLecar;
 pub use neuron::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
 pub use nif::Nif;
 pub use qif::Qif;
+pub use real::Real;
 pub use refractory_lif::RefractoryLif;
 pub use synapses::{
     AlphaSynapse, Conductance, Depression, DifferenceOfExponentials, ExponentialSynapse, Kinetics, Nmda,

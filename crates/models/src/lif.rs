@@ -2,9 +2,8 @@
 //!
 //! Source: Gerstner, Kistler, Naud & Paninski, *Neuronal Dynamics* (2014), section 1.3.
 
-use simba::scalar::RealField;
-
 use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Leaky integrate-and-fire: `dv/dt = -v / tau_v + I`, `v -> v_reset` at `v_theta`. Voltage dimensionless, current
 /// 1/ms. Rheobase `v_theta / tau_v`.
@@ -38,8 +37,8 @@ impl Neuron for Lif {
     // Not asked: the closed form takes the step.
     const METHOD: Integration = Integration::Euler;
     const LOCATE: Locate = Locate::ClosedForm;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 3];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 3];
 
     fn params(&self) -> [f64; 3] {
         [self.tau_v, self.v_theta, self.v_reset]
@@ -50,12 +49,12 @@ impl Neuron for Lif {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>([tau_v, ..]: &[T; 3], [v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>([tau_v, ..]: &[T; 3], [v]: &[T; 1], current: T) -> [T; 1] {
         [current - *v / *tau_v]
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(&[_, threshold, value]: &[T; 3]) -> Reset<T> {
+    fn reset<T: Real>(&[_, threshold, value]: &[T; 3]) -> Reset<T> {
         Reset::To { threshold, value }
     }
 
@@ -66,7 +65,7 @@ impl Neuron for Lif {
 
 impl NeuronVjp for Lif {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         [tau_v, ..]: &[T; 3],
         [v]: &[T; 1],
         _: T,
@@ -80,24 +79,17 @@ impl NeuronVjp for Lif {
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 3],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 3],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 3], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 3]) {}
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 3]) {
+    fn reset_vjp<T: Real>(_: &[T; 3], threshold_bar: T, value_bar: T, params_bar: &mut [T; 3]) {
         params_bar[1] += threshold_bar;
         params_bar[2] += value_bar;
     }
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 3], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 3]) {}
+    fn jump_vjp<T: Real>(_: &[T; 3], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 3]) {}
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 3]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 3], _: T, _: &mut [T; 3]) {}
 }

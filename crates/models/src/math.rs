@@ -2,24 +2,18 @@
 //! cosine of a full turn as polynomials (no platform library, no fused multiply-add), branch-free so that a loop over
 //! neurons vectorises, and a floor that dual numbers have as well.
 
-use simba::scalar::{RealField, SupersetOf};
+use crate::real::Real;
 
 /// The constant `x` as a `T`.
 #[inline(always)]
-pub fn real<T: RealField>(x: f64) -> T {
-    T::from_subset(&x)
+pub fn real<T: Real>(x: f64) -> T {
+    T::constant(x)
 }
 
 /// The largest integer not above `x`. Its derivative is zero wherever it has one, which is what dual numbers get.
 #[inline(always)]
-pub fn floor<T: RealField + Copy>(x: T) -> T {
-    // The dual numbers of num-dual panic in `ComplexField::floor`; the size tells them apart at compile time, and
-    // floats keep the one instruction that processors have for it.
-    if size_of::<T>() <= size_of::<f64>() {
-        x.floor()
-    } else {
-        real(SupersetOf::<f64>::to_subset_unchecked(&x).floor())
-    }
+pub fn floor<T: Real>(x: T) -> T {
+    x.floor()
 }
 
 /// `v` up to `top`, and beyond it a value that levels off at `top + room` (equation (51)); with the derivative by `v`.
@@ -33,7 +27,7 @@ pub fn floor<T: RealField + Copy>(x: T) -> T {
 /// assert_eq!(ceiling(1e9, -40.0, 2.0), (-38.0, 0.0));
 /// ```
 #[inline(always)]
-pub fn ceiling<T: RealField + Copy>(v: T, top: T, room: T) -> (T, T) {
+pub fn ceiling<T: Real>(v: T, top: T, room: T) -> (T, T) {
     if v <= top {
         return (v, T::one());
     }
@@ -77,7 +71,7 @@ const COS_SINGLE: [f64; 4] = [
 
 /// A polynomial in `z`, with even and odd powers apart: two short chains of operations take less time than one.
 #[inline(always)]
-fn polynomial<T: RealField + Copy, const N: usize>(z: T, coefficients: &[f64; N]) -> T {
+fn polynomial<T: Real, const N: usize>(z: T, coefficients: &[f64; N]) -> T {
     let (square, last) = (z * z, N - 1);
     let mut sums = [T::zero(); 2];
     (sums[last % 2], sums[(last - 1) % 2]) = (real(coefficients[last]), real(coefficients[last - 1]));
@@ -88,7 +82,7 @@ fn polynomial<T: RealField + Copy, const N: usize>(z: T, coefficients: &[f64; N]
 }
 
 #[inline(always)]
-fn horner<T: RealField + Copy>(z: T, coefficients: &[f64]) -> T {
+fn horner<T: Real>(z: T, coefficients: &[f64]) -> T {
     let (last, rest) = match coefficients.split_last() {
         Some(split) => split,
         None => return T::zero(),
@@ -132,7 +126,7 @@ const HALF_COS_SINGLE: [f64; 6] = of_half(&COS_SINGLE, [1.0, -0.5]);
 /// assert!((s * c - 1.0).abs() < 1e-15 && (s * s - 1.0).abs() < 1e-15);
 /// ```
 #[inline(always)]
-pub fn half_angle<T: RealField + Copy>(x: T) -> (T, T) {
+pub fn half_angle<T: Real>(x: T) -> (T, T) {
     let y = x - floor(x + real(0.5));
     let z = y * y;
     if size_of::<T>() == size_of::<f32>() {
@@ -159,7 +153,7 @@ const LINOID: [f64; 5] = [1.0 / 12.0, -1.0 / 720.0, 1.0 / 30_240.0, -1.0 / 1_209
 /// assert!((linoid(1.0_f64) - 1.0 / (1.0 - (-1.0_f64).exp())).abs() < 1e-15);
 /// ```
 #[inline]
-pub fn linoid<T: RealField + Copy>(x: T) -> T {
+pub fn linoid<T: Real>(x: T) -> T {
     if x.abs() < real(LINOID_SERIES) {
         let z = x * x;
         return T::one() + x * real(0.5) + z * horner(z, &LINOID);
@@ -169,7 +163,7 @@ pub fn linoid<T: RealField + Copy>(x: T) -> T {
 
 /// The derivative of [`linoid`].
 #[inline]
-pub fn linoid_derivative<T: RealField + Copy>(x: T) -> T {
+pub fn linoid_derivative<T: Real>(x: T) -> T {
     if x.abs() < real(LINOID_SERIES) {
         let [c0, c1, c2, c3, c4] = LINOID;
         let z = x * x;

@@ -3,10 +3,9 @@
 //! Sources: Morris & Lecar (1981); the three sets of parameters: Rinzel & Ermentrout (1998), as in table 3.1 of Ermentrout
 //! & Terman (2010).
 
-use simba::scalar::RealField;
-
 use crate::math::real;
 use crate::neuron::{Array, Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Morris-Lecar: `C dv/dt = I - g_L (v - V_L) - g_Ca m(v) (v - V_Ca) - g_K w (v - V_K)`,
 /// `dw/dt = phi (w_inf(v) - w) / tau_w(v)`, with `m = (1 + tanh((v - V_1) / V_2)) / 2`,
@@ -96,7 +95,7 @@ impl MorrisLecar {
 
 /// `(1 + tanh x) / 2`.
 #[inline(always)]
-fn sigmoid<T: RealField + Copy>(x: T) -> T {
+fn sigmoid<T: Real>(x: T) -> T {
     (T::one() + x.tanh()) * real(0.5)
 }
 
@@ -121,8 +120,8 @@ impl Neuron for MorrisLecar {
     const CURRENT: &'static str = "uA/cm2";
     const METHOD: Integration = Integration::RungeKutta4;
     const RELAXES: bool = true;
-    type State<T: RealField + Copy> = [T; 2];
-    type Params<T: RealField + Copy> = [T; 13];
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 13];
 
     fn params(&self) -> [f64; 13] {
         let Self { capacitance, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, v_theta } = *self;
@@ -136,7 +135,7 @@ impl Neuron for MorrisLecar {
     }
 
     #[inline]
-    fn rhs<T: RealField + Copy>(params: &[T; 13], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+    fn rhs<T: Real>(params: &[T; 13], &[v, w]: &[T; 2], current: T) -> [T; 2] {
         let [c, g_l, g_ca, g_k, v_l, v_ca, v_k, v_1, v_2, v_3, v_4, phi, _] = *params;
         let m = sigmoid((v - v_1) / v_2);
         let y = (v - v_3) / v_4;
@@ -147,14 +146,14 @@ impl Neuron for MorrisLecar {
     }
 
     #[inline]
-    fn relaxation<T: RealField + Copy>(params: &[T; 13], &[v, w]: &[T; 2]) -> [T; 2] {
+    fn relaxation<T: Real>(params: &[T; 13], &[v, w]: &[T; 2]) -> [T; 2] {
         let [c, g_l, g_ca, g_k, _, _, _, v_1, v_2, v_3, v_4, phi, _] = *params;
         let m = sigmoid((v - v_1) / v_2);
         [(g_l + g_ca * m + g_k * w) / c, phi * ((v - v_3) / v_4 * real(0.5)).cosh()]
     }
 
     #[inline]
-    fn reset<T: RealField + Copy>(params: &[T; 13]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 13]) -> Reset<T> {
         Reset::Latch { threshold: params[12] }
     }
 
@@ -181,7 +180,7 @@ impl Neuron for MorrisLecar {
 
 impl NeuronVjp for MorrisLecar {
     #[inline]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 13],
         &[v, w]: &[T; 2],
         current: T,
@@ -228,7 +227,7 @@ impl NeuronVjp for MorrisLecar {
     }
 
     #[inline]
-    fn relaxation_vjp<T: RealField + Copy>(
+    fn relaxation_vjp<T: Real>(
         params: &[T; 13],
         &[v, w]: &[T; 2],
         &[rv_bar, rw_bar]: &[T; 2],
@@ -261,12 +260,12 @@ impl NeuronVjp for MorrisLecar {
         }
     }
 
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, _: T, params_bar: &mut [T; 13]) {
+    fn reset_vjp<T: Real>(_: &[T; 13], threshold_bar: T, _: T, params_bar: &mut [T; 13]) {
         params_bar[<[T; 13] as Array<T>>::LEN - 1] += threshold_bar;
     }
 
     #[inline]
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 13],
         _: &[T; 2],
         after_bar: &[T; 2],
@@ -277,7 +276,7 @@ impl NeuronVjp for MorrisLecar {
     }
 
     #[inline]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 13]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 13], _: T, _: &mut [T; 13]) {}
 }
 
 #[cfg(test)]

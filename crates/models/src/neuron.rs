@@ -2,9 +2,8 @@
 
 use std::fmt::Debug;
 
-use simba::scalar::RealField;
-
 use crate::math::real;
+use crate::real::Real;
 
 /// A fixed-length array of `T`, `[T; N]`: the state or the parameters of one neuron.
 pub trait Array<T>: Copy + Debug + AsRef<[T]> + AsMut<[T]> {
@@ -51,7 +50,7 @@ pub enum Reset<T> {
 /// Beyond the voltages of all units, and finite in single precision even when it is divided by the width of a gate.
 const BEYOND: f64 = 1e30;
 
-impl<T: RealField + Copy> Reset<T> {
+impl<T: Real> Reset<T> {
     /// Upper end `v_theta` of the gate's zone; beyond every voltage for a neuron that never spikes.
     #[inline(always)]
     pub fn threshold(&self) -> T {
@@ -157,9 +156,9 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const LOCATE: Locate = Locate::No;
 
     /// The state of one neuron, `[T; 1]`, `[T; 2]`, ...: voltage first.
-    type State<T: RealField + Copy>: Array<T>;
+    type State<T: Real>: Array<T>;
     /// The parameters of one neuron as an array.
-    type Params<T: RealField + Copy>: Array<T>;
+    type Params<T: Real>: Array<T>;
 
     /// The parameter values.
     fn params(&self) -> Self::Params<f64>;
@@ -169,7 +168,7 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     fn from_params(params: &Self::Params<f64>) -> Self;
 
     /// `f(x, I)`: the time derivative of the state, per ms.
-    fn rhs<T: RealField + Copy>(params: &Self::Params<T>, x: &Self::State<T>, current: T) -> Self::State<T>;
+    fn rhs<T: Real>(params: &Self::Params<T>, x: &Self::State<T>, current: T) -> Self::State<T>;
 
     /// Whether [`relaxation`](Self::relaxation) is anything but zero.
     const RELAXES: bool = false;
@@ -179,18 +178,18 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// no such part. A step that follows the relaxation by an exponential (equation (64)) is stable where `h` is longer
     /// than the time constants; other steps do not ask.
     #[inline(always)]
-    fn relaxation<T: RealField + Copy>(_params: &Self::Params<T>, _x: &Self::State<T>) -> Self::State<T> {
+    fn relaxation<T: Real>(_params: &Self::Params<T>, _x: &Self::State<T>) -> Self::State<T> {
         Self::State::<T>::from_fn(|_| T::zero())
     }
 
     /// The rule for a spike.
-    fn reset<T: RealField + Copy>(params: &Self::Params<T>) -> Reset<T>;
+    fn reset<T: Real>(params: &Self::Params<T>) -> Reset<T>;
 
     /// What a spike does to the state variables behind the voltage of a model whose resets are located on the
     /// [dense output](Locate::DenseOutput). The first entry is not looked at, and is still the voltage before the spike: the whole state after a spike is that of
     /// [`after_spike`](Self::after_spike).
     #[inline(always)]
-    fn jump<T: RealField + Copy>(_params: &Self::Params<T>, before: &Self::State<T>) -> Self::State<T> {
+    fn jump<T: Real>(_params: &Self::Params<T>, before: &Self::State<T>) -> Self::State<T> {
         *before
     }
 
@@ -206,7 +205,7 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// assert_eq!(Nif::after_spike(&[], &[1.25]), [0.25]);
     /// ```
     #[inline(always)]
-    fn after_spike<T: RealField + Copy>(params: &Self::Params<T>, before: &Self::State<T>) -> Self::State<T> {
+    fn after_spike<T: Real>(params: &Self::Params<T>, before: &Self::State<T>) -> Self::State<T> {
         let (mut after, v) = (Self::jump(params, before), before.as_ref()[0]);
         after.as_mut()[0] = match Self::reset(params) {
             Reset::To { value, .. } => value,
@@ -219,7 +218,7 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// The absolute refractory time of a model with a [`Reset::To`], ms, not negative: for so long the voltage is held at
     /// its reset value, while the other state variables go on.
     #[inline(always)]
-    fn refractory<T: RealField + Copy>(_params: &Self::Params<T>) -> Option<T> {
+    fn refractory<T: Real>(_params: &Self::Params<T>) -> Option<T> {
         None
     }
 
@@ -229,13 +228,12 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 
 /// The exact derivatives of a [`Neuron`], as Jacobian-transpose products. Every product *adds* to its targets.
 ///
-/// No product has a default: whoever overrides [`relaxation`](Neuron::relaxation), [`jump`](Neuron::jump) or
+/// No product has a default that could be forgotten: whoever overrides [`relaxation`](Neuron::relaxation), [`jump`](Neuron::jump) or
 /// [`refractory`](Neuron::refractory), or makes a parameter of a threshold, is asked by the compiler for the derivative. Where
 /// a model has nothing to add, an empty body says so.
 ///
 /// ```compile_fail,E0046
-/// # use simba::scalar::RealField;
-/// # use spikegrad_models::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+/// # use spikegrad_models::{Integration, Locate, Neuron, NeuronVjp, Parameter, Real, Reset};
 /// # #[derive(Clone, Copy, Debug)]
 /// # struct Leaky;
 /// # impl Neuron for Leaky {
@@ -243,18 +241,18 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 /// #     const PARAMETERS: &'static [Parameter] = &[Parameter::new("v_theta", "1")];
 /// #     const METHOD: Integration = Integration::Euler;
 /// #     const LOCATE: Locate = Locate::ClosedForm;
-/// #     type State<T: RealField + Copy> = [T; 1];
-/// #     type Params<T: RealField + Copy> = [T; 1];
+/// #     type State<T: Real> = [T; 1];
+/// #     type Params<T: Real> = [T; 1];
 /// #     fn params(&self) -> [f64; 1] {
 /// #         [1.0]
 /// #     }
 /// #     fn from_params(_: &[f64; 1]) -> Self {
 /// #         Self
 /// #     }
-/// #     fn rhs<T: RealField + Copy>(_: &[T; 1], &[v]: &[T; 1], current: T) -> [T; 1] {
+/// #     fn rhs<T: Real>(_: &[T; 1], &[v]: &[T; 1], current: T) -> [T; 1] {
 /// #         [current - v]
 /// #     }
-/// #     fn reset<T: RealField + Copy>(&[threshold]: &[T; 1]) -> Reset<T> {
+/// #     fn reset<T: Real>(&[threshold]: &[T; 1]) -> Reset<T> {
 /// #         Reset::To { threshold, value: T::zero() }
 /// #     }
 /// #     fn rest(&self) -> [f64; 1] {
@@ -263,7 +261,7 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 /// # }
 /// // The threshold of this model is a parameter, and nothing says what its cotangent is.
 /// impl NeuronVjp for Leaky {
-///     fn rhs_vjp<T: RealField + Copy>(
+///     fn rhs_vjp<T: Real>(
 ///         _: &[T; 1],
 ///         _: &[T; 1],
 ///         _: T,
@@ -278,7 +276,7 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 /// ```
 pub trait NeuronVjp: Neuron {
     /// Adds `(df/dx)^T f_bar` to `x_bar`, `(df/dp)^T f_bar` to `params_bar` and returns `(df/dI)^T f_bar`.
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &Self::Params<T>,
         x: &Self::State<T>,
         current: T,
@@ -287,9 +285,24 @@ pub trait NeuronVjp: Neuron {
         params_bar: &mut Self::Params<T>,
     ) -> T;
 
+    /// [`rhs_vjp`](Self::rhs_vjp) where no parameter is trained. The default is exact, and no derivative is forgotten by it: the
+    /// cotangents of the parameters are computed and dropped. Compilers see that nobody reads them, and leave out products that are
+    /// written by hand; [`AutoVjp`](crate::AutoVjp) leaves out the evaluations that it needs for parameters.
+    #[inline(always)]
+    fn rhs_vjp_by_state<T: Real>(
+        params: &Self::Params<T>,
+        x: &Self::State<T>,
+        current: T,
+        f_bar: &Self::State<T>,
+        x_bar: &mut Self::State<T>,
+    ) -> T {
+        let mut dropped = Self::Params::<T>::from_fn(|_| T::zero());
+        Self::rhs_vjp(params, x, current, f_bar, x_bar, &mut dropped)
+    }
+
     /// Adds the transposed products of [`relaxation`](Neuron::relaxation) to `x_bar` and `params_bar`. Nothing to add if the
     /// model does not relax.
-    fn relaxation_vjp<T: RealField + Copy>(
+    fn relaxation_vjp<T: Real>(
         params: &Self::Params<T>,
         x: &Self::State<T>,
         relaxation_bar: &Self::State<T>,
@@ -297,14 +310,19 @@ pub trait NeuronVjp: Neuron {
         params_bar: &mut Self::Params<T>,
     );
 
-    /// Adds the cotangents of threshold and reset voltage to the parameters that [`reset`](Neuron::reset) makes them of.
-    /// Nothing to add if both are constants.
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut Self::Params<T>);
+    /// The transposed product of [`reset`](Neuron::reset): adds the cotangents of threshold and reset voltage, times their
+    /// derivatives, to the parameters that they are made of. Nothing to add if both are constants.
+    fn reset_vjp<T: Real>(
+        params: &Self::Params<T>,
+        threshold_bar: T,
+        value_bar: T,
+        params_bar: &mut Self::Params<T>,
+    );
 
     /// The transposed product of [`jump`](Neuron::jump): adds to `before_bar` and `params_bar`. The first entry of
     /// `after_bar` is zero, since the voltage is set by the reset. State variables that a spike leaves alone hand their
     /// cotangent from `after_bar` to `before_bar`; with the voltage as the only variable there is nothing to add.
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         params: &Self::Params<T>,
         before: &Self::State<T>,
         after_bar: &Self::State<T>,
@@ -312,7 +330,7 @@ pub trait NeuronVjp: Neuron {
         params_bar: &mut Self::Params<T>,
     );
 
-    /// Adds the cotangent of the refractory time to the parameter that [`refractory`](Neuron::refractory) returns. Nothing to
-    /// add if the model has none.
-    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut Self::Params<T>);
+    /// The transposed product of [`refractory`](Neuron::refractory), which adds to the parameters that the time is made of.
+    /// Nothing to add if the model has none.
+    fn refractory_vjp<T: Real>(params: &Self::Params<T>, refractory_bar: T, params_bar: &mut Self::Params<T>);
 }

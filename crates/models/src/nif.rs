@@ -2,9 +2,8 @@
 //!
 //! Source: Huh & Sejnowski (2018).
 
-use simba::scalar::RealField;
-
 use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Non-leaky integrate-and-fire: `dv/dt = I`, `v -> v - 1` at threshold 1. Voltage dimensionless, current 1/ms.
 ///
@@ -20,8 +19,8 @@ impl Neuron for Nif {
     const PARAMETERS: &'static [Parameter] = &[];
     // Exact, since f does not depend on the voltage.
     const METHOD: Integration = Integration::Euler;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 0];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 0];
 
     fn params(&self) -> [f64; 0] {
         []
@@ -32,12 +31,12 @@ impl Neuron for Nif {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>(_: &[T; 0], _: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>(_: &[T; 0], _: &[T; 1], current: T) -> [T; 1] {
         [current]
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(_: &[T; 0]) -> Reset<T> {
+    fn reset<T: Real>(_: &[T; 0]) -> Reset<T> {
         Reset::Subtract
     }
 
@@ -48,33 +47,19 @@ impl Neuron for Nif {
 
 impl NeuronVjp for Nif {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
-        _: &[T; 0],
-        _: &[T; 1],
-        _: T,
-        [f_bar]: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 0],
-    ) -> T {
+    fn rhs_vjp<T: Real>(_: &[T; 0], _: &[T; 1], _: T, [f_bar]: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) -> T {
         *f_bar
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 0],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 0],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 0]) {}
+    fn reset_vjp<T: Real>(_: &[T; 0], _: T, _: T, _: &mut [T; 0]) {}
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
+    fn jump_vjp<T: Real>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 0]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 0], _: T, _: &mut [T; 0]) {}
 }

@@ -2,10 +2,9 @@
 //!
 //! Sources: Latham, Richmond, Nelson & Nirenberg (2000); Hansel & Mato (2001).
 
-use simba::scalar::RealField;
-
 use crate::math::{ceiling, real};
 use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// How far above threshold the field still changes, mV.
 const ROOM: f64 = 10.0;
@@ -62,8 +61,8 @@ impl Neuron for Qif {
     const CURRENT: &'static str = "mV";
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = Locate::DenseOutput;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 5];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 5];
 
     fn params(&self) -> [f64; 5] {
         [self.tau_v, self.v_rest, self.v_c, self.v_theta, self.v_reset]
@@ -74,14 +73,14 @@ impl Neuron for Qif {
     }
 
     #[inline]
-    fn rhs<T: RealField + Copy>(params: &[T; 5], &[v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>(params: &[T; 5], &[v]: &[T; 1], current: T) -> [T; 1] {
         let [tau_v, v_rest, v_c, v_theta, _] = *params;
         let (v, _) = ceiling(v, v_theta, real(ROOM));
         [((v - v_rest) * (v - v_c) / (v_c - v_rest) + current) / tau_v]
     }
 
     #[inline]
-    fn reset<T: RealField + Copy>(params: &[T; 5]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 5]) -> Reset<T> {
         Reset::To { threshold: params[3], value: params[4] }
     }
 
@@ -92,7 +91,7 @@ impl Neuron for Qif {
 
 impl NeuronVjp for Qif {
     #[inline]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 5],
         &[v]: &[T; 1],
         current: T,
@@ -120,24 +119,17 @@ impl NeuronVjp for Qif {
     }
 
     #[inline]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 5],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 5],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 5], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 5]) {}
 
     #[inline]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 5]) {
+    fn reset_vjp<T: Real>(_: &[T; 5], threshold_bar: T, value_bar: T, params_bar: &mut [T; 5]) {
         params_bar[3] += threshold_bar;
         params_bar[4] += value_bar;
     }
 
     #[inline]
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 5], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 5]) {}
+    fn jump_vjp<T: Real>(_: &[T; 5], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 5]) {}
 
     #[inline]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 5]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 5], _: T, _: &mut [T; 5]) {}
 }

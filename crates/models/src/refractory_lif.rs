@@ -2,9 +2,8 @@
 //!
 //! Source: Gerstner, Kistler, Naud & Paninski, *Neuronal Dynamics* (2014), section 1.3.
 
-use simba::scalar::RealField;
-
 use crate::neuron::{Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Leaky integrate-and-fire, `dv/dt = -v / tau_v + I`, `v -> v_reset` at `v_theta`, held there for `t_ref`. Voltage
 /// dimensionless, current 1/ms. For a constant current it fires every `t_ref + tau_v ln((v_inf - v_reset) / (v_inf -
@@ -45,8 +44,8 @@ impl Neuron for RefractoryLif {
     // Not asked: the closed form takes the step.
     const METHOD: Integration = Integration::Euler;
     const LOCATE: Locate = Locate::ClosedForm;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 4];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 4];
 
     fn params(&self) -> [f64; 4] {
         [self.tau_v, self.v_theta, self.v_reset, self.t_ref]
@@ -57,17 +56,17 @@ impl Neuron for RefractoryLif {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>([tau_v, ..]: &[T; 4], [v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>([tau_v, ..]: &[T; 4], [v]: &[T; 1], current: T) -> [T; 1] {
         [current - *v / *tau_v]
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(&[_, threshold, value, _]: &[T; 4]) -> Reset<T> {
+    fn reset<T: Real>(&[_, threshold, value, _]: &[T; 4]) -> Reset<T> {
         Reset::To { threshold, value }
     }
 
     #[inline(always)]
-    fn refractory<T: RealField + Copy>(params: &[T; 4]) -> Option<T> {
+    fn refractory<T: Real>(params: &[T; 4]) -> Option<T> {
         Some(params[3])
     }
 
@@ -78,7 +77,7 @@ impl Neuron for RefractoryLif {
 
 impl NeuronVjp for RefractoryLif {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         [tau_v, ..]: &[T; 4],
         [v]: &[T; 1],
         _: T,
@@ -92,26 +91,19 @@ impl NeuronVjp for RefractoryLif {
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 4],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 4],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 4], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 4]) {}
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 4]) {
+    fn reset_vjp<T: Real>(_: &[T; 4], threshold_bar: T, value_bar: T, params_bar: &mut [T; 4]) {
         params_bar[1] += threshold_bar;
         params_bar[2] += value_bar;
     }
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 4], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 4]) {}
+    fn jump_vjp<T: Real>(_: &[T; 4], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 4]) {}
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut [T; 4]) {
+    fn refractory_vjp<T: Real>(_: &[T; 4], refractory_bar: T, params_bar: &mut [T; 4]) {
         params_bar[3] += refractory_bar;
     }
 }

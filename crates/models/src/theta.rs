@@ -2,10 +2,9 @@
 //!
 //! Sources: Ermentrout & Kopell (1986); in this form Huh & Sejnowski (2018).
 
-use simba::scalar::RealField;
-
-use crate::math::half_angle;
+use crate::math::{half_angle, real};
 use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::real::Real;
 
 /// Theta neuron: `dv/dt = (1 + cos 2 pi v) / tau_v + (1 - cos 2 pi v) I` on the circle `v in [0, 1)`. Voltage
 /// dimensionless, current 1/ms; it fires at `2 sqrt(I / tau_v)` per ms for a constant positive current.
@@ -34,8 +33,8 @@ impl Neuron for Theta {
     const NAME: &'static str = "theta";
     const PARAMETERS: &'static [Parameter] = &[Parameter::positive("tau_v", "ms")];
     const METHOD: Integration = Integration::Euler;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 1];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 1];
 
     fn params(&self) -> [f64; 1] {
         [self.tau_v]
@@ -46,14 +45,14 @@ impl Neuron for Theta {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>([tau_v]: &[T; 1], [v]: &[T; 1], current: T) -> [T; 1] {
         // 1 + cos 2 pi v = 2 - s^2
         let ((s, _), rate) = (half_angle(*v), T::one() / *tau_v);
         [rate + rate + s * s * (current - rate)]
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(_: &[T; 1]) -> Reset<T> {
+    fn reset<T: Real>(_: &[T; 1]) -> Reset<T> {
         Reset::Periodic
     }
 
@@ -64,7 +63,7 @@ impl Neuron for Theta {
 
 impl NeuronVjp for Theta {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         [tau_v]: &[T; 1],
         [v]: &[T; 1],
         current: T,
@@ -74,27 +73,20 @@ impl NeuronVjp for Theta {
     ) -> T {
         let ((s, c), rate) = (half_angle(*v), T::one() / *tau_v);
         let bar = s * *f_bar;
-        *v_bar += c * (T::two_pi() * (current - rate)) * bar;
+        *v_bar += c * (real::<T>(std::f64::consts::TAU) * (current - rate)) * bar;
         *tau_v_bar -= c * c * (rate * rate) * *f_bar;
         s * bar
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 1],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 1]) {}
+    fn reset_vjp<T: Real>(_: &[T; 1], _: T, _: T, _: &mut [T; 1]) {}
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
+    fn jump_vjp<T: Real>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 1]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 1], _: T, _: &mut [T; 1]) {}
 }

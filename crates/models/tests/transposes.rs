@@ -2,7 +2,8 @@
 
 use num_dual::Dual64;
 use proptest::prelude::*;
-use spikegrad_models::{Array, Locate, Neuron, NeuronVjp, Reset, for_each_model};
+use spikegrad_models::math::real;
+use spikegrad_models::{Array, AutoVjp, Locate, Neuron, NeuronVjp, Real, Reset, for_each_model};
 
 /// Values around the model's own: parameters within 30 %, the state around rest by the zone's scale.
 fn near<N: Neuron + Default>(noise: &[f64]) -> (N::Params<f64>, N::State<f64>) {
@@ -61,7 +62,7 @@ fn check_reset_transpose<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), Te
     let (params, _) = near::<N>(noise);
     let (threshold_bar, value_bar) = (noise[20], noise[21]);
     let mut params_bar = N::Params::<f64>::from_fn(|_| 0.0);
-    N::reset_vjp(threshold_bar, value_bar, &mut params_bar);
+    N::reset_vjp(&params, threshold_bar, value_bar, &mut params_bar);
     for (i, &bar) in params_bar.as_ref().iter().enumerate() {
         let p = N::Params::<Dual64>::from_fn(|j| Dual64::new(params.as_ref()[j], f64::from(i == j)));
         let oracle = match N::reset(&p) {
@@ -81,7 +82,7 @@ fn check_jump_transpose<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), Tes
     let after_bar = N::State::<f64>::from_fn(|i| if i == 0 { 0.0 } else { noise[24 + i] });
     let (mut x_bar, mut params_bar) = (N::State::<f64>::from_fn(|_| 0.0), N::Params::<f64>::from_fn(|_| 0.0));
     N::jump_vjp(&params, &x, &after_bar, &mut x_bar, &mut params_bar);
-    N::refractory_vjp(noise[20], &mut params_bar);
+    N::refractory_vjp(&params, noise[20], &mut params_bar);
     let tangent = |px: usize, state: usize| -> f64 {
         let p = N::Params::<Dual64>::from_fn(|i| Dual64::new(params.as_ref()[i], f64::from(i == px)));
         let x = N::State::<Dual64>::from_fn(|i| Dual64::new(x.as_ref()[i], f64::from(i == state)));
@@ -170,6 +171,53 @@ fn check_after_spike<N: Neuron + Default>() {
     }
 }
 
+/// All products of a model, one behind the other: what they add to zeros, and what they return.
+fn products<N: NeuronVjp + Default, T: Real>(noise: &[f64], given: impl Fn(usize, f64) -> T) -> Vec<T> {
+    let (params, x) = near::<N>(noise);
+    let p = N::Params::<T>::from_fn(|i| given(i, params.as_ref()[i]));
+    let x = N::State::<T>::from_fn(|i| given(16 + i, x.as_ref()[i]));
+    let bar = N::State::<T>::from_fn(|i| real(noise[24 + i]));
+    let after_bar = N::State::<T>::from_fn(|i| if i == 0 { T::zero() } else { real(noise[24 + i]) });
+    let (current, by_threshold, by_value) = (given(20, 0.1 * noise[20]), real(noise[28]), real(noise[29]));
+    let mut all = Vec::new();
+    let mut product = |f: &dyn Fn(&mut N::State<T>, &mut N::Params<T>) -> T| {
+        let (mut x_bar, mut p_bar) =
+            (N::State::<T>::from_fn(|_| T::zero()), N::Params::<T>::from_fn(|_| T::zero()));
+        all.push(f(&mut x_bar, &mut p_bar));
+        all.extend(x_bar.as_ref().iter().chain(p_bar.as_ref()));
+    };
+    product(&|x_bar, p_bar| N::rhs_vjp(&p, &x, current, &bar, x_bar, p_bar));
+    product(&|x_bar, _| N::rhs_vjp_by_state(&p, &x, current, &bar, x_bar));
+    product(&|x_bar, p_bar| {
+        N::relaxation_vjp(&p, &x, &bar, x_bar, p_bar);
+        N::jump_vjp(&p, &x, &after_bar, x_bar, p_bar);
+        T::zero()
+    });
+    product(&|_, p_bar| {
+        N::reset_vjp(&p, by_threshold, by_value, p_bar);
+        N::refractory_vjp(&p, by_value, p_bar);
+        T::zero()
+    });
+    all
+}
+
+/// The products that [`AutoVjp`] makes of the equations against those that are written by hand, in one scalar.
+fn check_by_hand<N: NeuronVjp + Default, T: Real>(
+    noise: &[f64],
+    tolerance: f64,
+    given: impl Fn(usize, f64) -> T,
+    numbers: impl Fn(T) -> [f64; 2],
+) -> Result<(), TestCaseError> {
+    let (auto, by_hand) = (products::<AutoVjp<N>, T>(noise, &given), products::<N, T>(noise, &given));
+    prop_assert_eq!(auto.len(), by_hand.len());
+    for (k, (auto, by_hand)) in auto.into_iter().zip(by_hand).enumerate() {
+        for (a, b) in numbers(auto).into_iter().zip(numbers(by_hand)) {
+            prop_assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{} {k}: {a} {b}", N::NAME);
+        }
+    }
+    Ok(())
+}
+
 macro_rules! tests {
     ($module:ident, $neuron:ty) => {
         mod $module {
@@ -194,6 +242,27 @@ macro_rules! tests {
                 #[test]
                 fn relaxation_is_that_of_the_equation(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {
                     check_relaxation::<$neuron>(&noise)?;
+                }
+                #[test]
+                fn derivatives_of_the_equations_alone_equal_dual_numbers(
+                    noise in proptest::collection::vec(-1.0..1.0_f64, 32)
+                ) {
+                    check_transposes::<AutoVjp<$neuron>>(&noise)?;
+                    check_reset_transpose::<AutoVjp<$neuron>>(&noise)?;
+                    check_jump_transpose::<AutoVjp<$neuron>>(&noise)?;
+                    check_relaxation::<AutoVjp<$neuron>>(&noise)?;
+                    check_structure::<AutoVjp<$neuron>>(&noise)?;
+                    check_after_spike::<AutoVjp<$neuron>>();
+                }
+                #[test]
+                fn derivatives_of_the_equations_alone_equal_those_by_hand(
+                    noise in proptest::collection::vec(-1.0..1.0_f64, 32)
+                ) {
+                    check_by_hand::<$neuron, f64>(&noise, 1e-12, |_, x| x, |x| [x, 0.0])?;
+                    check_by_hand::<$neuron, f32>(&noise, 1e-4, |_, x| x as f32, |x| [f64::from(x), 0.0])?;
+                    // A dual number inside a dual number: the derivative of the derivative.
+                    let dual = |i: usize, x: f64| Dual64::new(x, noise[31 - i]);
+                    check_by_hand::<$neuron, Dual64>(&noise, 1e-11, dual, |x| [x.re, x.eps])?;
                 }
                 #[test]
                 fn structure_is_what_it_says(noise in proptest::collection::vec(-1.0..1.0_f64, 32)) {

@@ -134,7 +134,8 @@ impl<T: Scalar> Network<T> {
     fn reset_terms(&self, population: usize, set: usize, a: T, b: T) -> Vec<Term<T>> {
         let place = &self.places[population];
         let mut bar = vec![T::zero(); place.loops.of::<T>().parameters().len()];
-        place.loops.of::<T>().reset_vjp(a, b, &mut bar);
+        let at = self.context(place, T::one(), None);
+        place.loops.of::<T>().reset_vjp(&at, set, (a, b), &mut bar);
         let index = if place.per_neuron { set } else { 0 };
         let term = |(parameter, bar)| (Group::Neuron { population, parameter }, index, bar);
         bar.into_iter().enumerate().map(term).collect()

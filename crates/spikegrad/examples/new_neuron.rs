@@ -17,7 +17,7 @@ struct TermanWang {
 }
 
 /// `6 (1 + tanh(v / 0.1))`, where the recovery variable is drawn to, and its derivative.
-fn recovery<T: RealField + Copy>(v: T) -> (T, T) {
+fn recovery<T: Real>(v: T) -> (T, T) {
     let tanh = (v * real(10.0)).tanh();
     (real::<T>(6.0) * (T::one() + tanh), real::<T>(60.0) * (T::one() - tanh * tanh))
 }
@@ -27,8 +27,8 @@ impl Neuron for TermanWang {
     const PARAMETERS: &'static [Parameter] =
         &[Parameter::positive("tau_v", "ms"), Parameter::positive("epsilon", "1")];
     const METHOD: Integration = Integration::RungeKutta4;
-    type State<T: RealField + Copy> = [T; 2];
-    type Params<T: RealField + Copy> = [T; 2];
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 2];
 
     fn params(&self) -> [f64; 2] {
         [self.tau_v, self.epsilon]
@@ -38,12 +38,12 @@ impl Neuron for TermanWang {
         Self { tau_v, epsilon }
     }
 
-    fn rhs<T: RealField + Copy>(&[tau_v, epsilon]: &[T; 2], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+    fn rhs<T: Real>(&[tau_v, epsilon]: &[T; 2], &[v, w]: &[T; 2], current: T) -> [T; 2] {
         let cubic = real::<T>(3.0) * v - v * v * v + real(2.0);
         [(cubic - w + current) / tau_v, epsilon * (recovery(v).0 - w) / tau_v]
     }
 
-    fn reset<T: RealField + Copy>(_: &[T; 2]) -> Reset<T> {
+    fn reset<T: Real>(_: &[T; 2]) -> Reset<T> {
         Reset::Latch { threshold: T::one() }
     }
 
@@ -55,7 +55,7 @@ impl Neuron for TermanWang {
 
 // region: derivative
 impl NeuronVjp for TermanWang {
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params @ &[tau_v, epsilon]: &[T; 2],
         x @ &[v, w]: &[T; 2],
         current: T,
@@ -73,18 +73,11 @@ impl NeuronVjp for TermanWang {
         a
     }
 
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &[T; 2],
-        _: &mut [T; 2],
-        _: &mut [T; 2],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 2], _: &[T; 2], _: &[T; 2], _: &mut [T; 2], _: &mut [T; 2]) {}
 
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 2]) {}
+    fn reset_vjp<T: Real>(_: &[T; 2], _: T, _: T, _: &mut [T; 2]) {}
 
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 2],
         _: &[T; 2],
         after_bar: &[T; 2],
@@ -94,7 +87,7 @@ impl NeuronVjp for TermanWang {
         before_bar[1] += after_bar[1];
     }
 
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 2]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 2], _: T, _: &mut [T; 2]) {}
 }
 // endregion
 
@@ -139,8 +132,8 @@ impl Neuron for Mistaken {
     const NAME: &'static str = "mistaken";
     const PARAMETERS: &'static [Parameter] = TermanWang::PARAMETERS;
     const METHOD: Integration = TermanWang::METHOD;
-    type State<T: RealField + Copy> = [T; 2];
-    type Params<T: RealField + Copy> = [T; 2];
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 2];
 
     fn params(&self) -> [f64; 2] {
         self.0.params()
@@ -150,11 +143,11 @@ impl Neuron for Mistaken {
         Self(TermanWang::from_params(params))
     }
 
-    fn rhs<T: RealField + Copy>(params: &[T; 2], x: &[T; 2], current: T) -> [T; 2] {
+    fn rhs<T: Real>(params: &[T; 2], x: &[T; 2], current: T) -> [T; 2] {
         TermanWang::rhs(params, x, current)
     }
 
-    fn reset<T: RealField + Copy>(params: &[T; 2]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 2]) -> Reset<T> {
         TermanWang::reset(params)
     }
 
@@ -164,7 +157,7 @@ impl Neuron for Mistaken {
 }
 
 impl NeuronVjp for Mistaken {
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 2],
         x: &[T; 2],
         current: T,
@@ -179,7 +172,7 @@ impl NeuronVjp for Mistaken {
         current_bar
     }
 
-    fn relaxation_vjp<T: RealField + Copy>(
+    fn relaxation_vjp<T: Real>(
         params: &[T; 2],
         x: &[T; 2],
         relaxation_bar: &[T; 2],
@@ -189,11 +182,11 @@ impl NeuronVjp for Mistaken {
         TermanWang::relaxation_vjp(params, x, relaxation_bar, x_bar, params_bar);
     }
 
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 2]) {
-        TermanWang::reset_vjp(threshold_bar, value_bar, params_bar);
+    fn reset_vjp<T: Real>(params: &[T; 2], threshold_bar: T, value_bar: T, params_bar: &mut [T; 2]) {
+        TermanWang::reset_vjp(params, threshold_bar, value_bar, params_bar);
     }
 
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         params: &[T; 2],
         before: &[T; 2],
         after_bar: &[T; 2],
@@ -203,8 +196,8 @@ impl NeuronVjp for Mistaken {
         TermanWang::jump_vjp(params, before, after_bar, before_bar, params_bar);
     }
 
-    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut [T; 2]) {
-        TermanWang::refractory_vjp(refractory_bar, params_bar);
+    fn refractory_vjp<T: Real>(params: &[T; 2], refractory_bar: T, params_bar: &mut [T; 2]) {
+        TermanWang::refractory_vjp(params, refractory_bar, params_bar);
     }
 }
 

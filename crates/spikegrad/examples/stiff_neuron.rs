@@ -20,7 +20,7 @@ const G_L: f64 = 8.0;
 const G_K: f64 = 10.0;
 
 /// `1 / (1 + exp((half - v) / slope))` and its derivative.
-fn open<T: RealField + Copy>(v: T, half: f64, slope: f64) -> (T, T) {
+fn open<T: Real>(v: T, half: f64, slope: f64) -> (T, T) {
     let x = T::one() / (T::one() + ((real::<T>(half) - v) / real(slope)).exp());
     (x, x * (T::one() - x) / real(slope))
 }
@@ -34,8 +34,8 @@ impl Neuron for SodiumPotassium {
     ];
     const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
-    type State<T: RealField + Copy> = [T; 3];
-    type Params<T: RealField + Copy> = [T; 3];
+    type State<T: Real> = [T; 3];
+    type Params<T: Real> = [T; 3];
 
     fn params(&self) -> [f64; 3] {
         [self.g_na, self.tau[0], self.tau[1]]
@@ -45,7 +45,7 @@ impl Neuron for SodiumPotassium {
         Self { g_na, tau: [tau_m, tau_n] }
     }
 
-    fn rhs<T: RealField + Copy>(&[g_na, tau_m, tau_n]: &[T; 3], &[v, m, n]: &[T; 3], current: T) -> [T; 3] {
+    fn rhs<T: Real>(&[g_na, tau_m, tau_n]: &[T; 3], &[v, m, n]: &[T; 3], current: T) -> [T; 3] {
         let leak = real::<T>(G_L) * (v + real(80.0));
         let sodium = g_na * m * (v - real(60.0));
         let potassium = real::<T>(G_K) * n * (v + real(90.0));
@@ -57,11 +57,11 @@ impl Neuron for SodiumPotassium {
     }
 
     // How fast each variable relaxes while the others are held: for v the total conductance (over C = 1).
-    fn relaxation<T: RealField + Copy>(&[g_na, tau_m, tau_n]: &[T; 3], &[_, m, n]: &[T; 3]) -> [T; 3] {
+    fn relaxation<T: Real>(&[g_na, tau_m, tau_n]: &[T; 3], &[_, m, n]: &[T; 3]) -> [T; 3] {
         [real::<T>(G_L) + g_na * m + real::<T>(G_K) * n, T::one() / tau_m, T::one() / tau_n]
     }
 
-    fn reset<T: RealField + Copy>(_: &[T; 3]) -> Reset<T> {
+    fn reset<T: Real>(_: &[T; 3]) -> Reset<T> {
         Reset::Latch { threshold: real(-15.0) }
     }
 
@@ -73,7 +73,7 @@ impl Neuron for SodiumPotassium {
 
 // region: derivative
 impl NeuronVjp for SodiumPotassium {
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         &[g_na, tau_m, tau_n]: &[T; 3],
         &[v, m, n]: &[T; 3],
         _: T,
@@ -93,7 +93,7 @@ impl NeuronVjp for SodiumPotassium {
         v_bar
     }
 
-    fn relaxation_vjp<T: RealField + Copy>(
+    fn relaxation_vjp<T: Real>(
         &[g_na, tau_m, tau_n]: &[T; 3],
         &[_, m, _]: &[T; 3],
         &[rv_bar, rm_bar, rn_bar]: &[T; 3],
@@ -107,9 +107,9 @@ impl NeuronVjp for SodiumPotassium {
         params_bar[2] -= rn_bar / (tau_n * tau_n);
     }
 
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 3]) {}
+    fn reset_vjp<T: Real>(_: &[T; 3], _: T, _: T, _: &mut [T; 3]) {}
 
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         _: &[T; 3],
         _: &[T; 3],
         after_bar: &[T; 3],
@@ -120,7 +120,7 @@ impl NeuronVjp for SodiumPotassium {
         before_bar[2] += after_bar[2];
     }
 
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 3]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 3], _: T, _: &mut [T; 3]) {}
 }
 // endregion
 
@@ -172,8 +172,8 @@ impl Neuron for Mistaken {
     const PARAMETERS: &'static [Parameter] = SodiumPotassium::PARAMETERS;
     const METHOD: Integration = Integration::ExponentialMidpoint;
     const RELAXES: bool = true;
-    type State<T: RealField + Copy> = [T; 3];
-    type Params<T: RealField + Copy> = [T; 3];
+    type State<T: Real> = [T; 3];
+    type Params<T: Real> = [T; 3];
 
     fn params(&self) -> [f64; 3] {
         self.0.params()
@@ -183,15 +183,15 @@ impl Neuron for Mistaken {
         Self(SodiumPotassium::from_params(params))
     }
 
-    fn rhs<T: RealField + Copy>(params: &[T; 3], x: &[T; 3], current: T) -> [T; 3] {
+    fn rhs<T: Real>(params: &[T; 3], x: &[T; 3], current: T) -> [T; 3] {
         SodiumPotassium::rhs(params, x, current)
     }
 
-    fn relaxation<T: RealField + Copy>(params: &[T; 3], x: &[T; 3]) -> [T; 3] {
+    fn relaxation<T: Real>(params: &[T; 3], x: &[T; 3]) -> [T; 3] {
         SodiumPotassium::relaxation(params, x)
     }
 
-    fn reset<T: RealField + Copy>(params: &[T; 3]) -> Reset<T> {
+    fn reset<T: Real>(params: &[T; 3]) -> Reset<T> {
         SodiumPotassium::reset(params)
     }
 
@@ -201,7 +201,7 @@ impl Neuron for Mistaken {
 }
 
 impl NeuronVjp for Mistaken {
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &[T; 3],
         x: &[T; 3],
         current: T,
@@ -212,20 +212,13 @@ impl NeuronVjp for Mistaken {
         SodiumPotassium::rhs_vjp(params, x, current, f_bar, x_bar, params_bar)
     }
 
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 3],
-        _: &[T; 3],
-        _: &[T; 3],
-        _: &mut [T; 3],
-        _: &mut [T; 3],
-    ) {
+    fn relaxation_vjp<T: Real>(_: &[T; 3], _: &[T; 3], _: &[T; 3], _: &mut [T; 3], _: &mut [T; 3]) {}
+
+    fn reset_vjp<T: Real>(params: &[T; 3], threshold_bar: T, value_bar: T, params_bar: &mut [T; 3]) {
+        SodiumPotassium::reset_vjp(params, threshold_bar, value_bar, params_bar);
     }
 
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut [T; 3]) {
-        SodiumPotassium::reset_vjp(threshold_bar, value_bar, params_bar);
-    }
-
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         params: &[T; 3],
         before: &[T; 3],
         after_bar: &[T; 3],
@@ -235,8 +228,8 @@ impl NeuronVjp for Mistaken {
         SodiumPotassium::jump_vjp(params, before, after_bar, before_bar, params_bar);
     }
 
-    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut [T; 3]) {
-        SodiumPotassium::refractory_vjp(refractory_bar, params_bar);
+    fn refractory_vjp<T: Real>(params: &[T; 3], refractory_bar: T, params_bar: &mut [T; 3]) {
+        SodiumPotassium::refractory_vjp(params, refractory_bar, params_bar);
     }
 }
 

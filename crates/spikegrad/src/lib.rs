@@ -83,9 +83,9 @@ pub mod prelude {
     };
     pub use spikegrad_models::math::real;
     pub use spikegrad_models::{
-        AdEx, AdaptiveLif, AlphaSynapse, Conductance, Depression, DifferenceOfExponentials, Eif,
+        AdEx, AdaptiveLif, AlphaSynapse, AutoVjp, Conductance, Depression, DifferenceOfExponentials, Eif,
         ExponentialSynapse, FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Izhikevich,
-        Kinetics, LeakyIntegrator, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Nmda, Parameter, Qif,
+        Kinetics, LeakyIntegrator, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Nmda, Parameter, Qif, Real,
         Receptor, RefractoryLif, Reset, ShortTermPlasticity, Theta, TsodyksMarkram,
     };
     pub use spikegrad_network::{

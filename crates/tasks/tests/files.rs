@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use simba::scalar::RealField;
 use spikegrad_adjoint::Sweep;
 use spikegrad_models::{
-    GateShape, Integration, LeakyIntegrator, Lif, Neuron, NeuronVjp, Parameter, Reset, Theta, for_each_neuron,
+    GateShape, Integration, LeakyIntegrator, Lif, Neuron, NeuronVjp, Parameter, Real, Reset, Theta,
+    for_each_neuron,
 };
 use spikegrad_network::{
     Connector, Error, Group, Models, Network, NetworkSpec, Population, Projection, Readout, Scalar, Sign,
@@ -517,8 +517,8 @@ impl<const OTHER: bool> Neuron for Own<OTHER> {
     const NAME: &'static str = "own";
     const PARAMETERS: &'static [Parameter] = &[Parameter::positive("tau", "ms")];
     const METHOD: Integration = Integration::RungeKutta4;
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 1];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 1];
 
     fn params(&self) -> [f64; 1] {
         [self.tau]
@@ -526,10 +526,10 @@ impl<const OTHER: bool> Neuron for Own<OTHER> {
     fn from_params(&[tau]: &[f64; 1]) -> Self {
         Self { tau }
     }
-    fn rhs<T: RealField + Copy>(&[tau]: &[T; 1], &[v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>(&[tau]: &[T; 1], &[v]: &[T; 1], current: T) -> [T; 1] {
         [current - v / tau]
     }
-    fn reset<T: RealField + Copy>(_: &[T; 1]) -> Reset<T> {
+    fn reset<T: Real>(_: &[T; 1]) -> Reset<T> {
         Reset::Latch { threshold: T::one() }
     }
     fn rest(&self) -> [f64; 1] {
@@ -538,7 +538,7 @@ impl<const OTHER: bool> Neuron for Own<OTHER> {
 }
 
 impl<const OTHER: bool> NeuronVjp for Own<OTHER> {
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         &[tau]: &[T; 1],
         &[v]: &[T; 1],
         _: T,
@@ -550,17 +550,10 @@ impl<const OTHER: bool> NeuronVjp for Own<OTHER> {
         *tau_bar += f_bar * v / (tau * tau);
         f_bar
     }
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 1],
-    ) {
-    }
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 1]) {}
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 1]) {}
+    fn relaxation_vjp<T: Real>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
+    fn reset_vjp<T: Real>(_: &[T; 1], _: T, _: T, _: &mut [T; 1]) {}
+    fn jump_vjp<T: Real>(_: &[T; 1], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 1]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 1], _: T, _: &mut [T; 1]) {}
 }
 
 #[test]

@@ -4,7 +4,7 @@ use spikegrad_models::math::floor;
 use spikegrad_models::{Gate, Neuron, NeuronVjp, Reset};
 
 use super::loops::{Context, ParameterBar};
-use super::neuron::{add_params, gate_of, zeros};
+use super::neuron::{add_params, gate_of, params_at, zeros};
 use super::released::{Active, Released, gather};
 use crate::Scalar;
 
@@ -127,7 +127,7 @@ pub(super) fn add_slopes<N: NeuronVjp, T: Scalar>(
         }
         if train {
             let mut params_bar = zeros::<T, N::Params<T>>();
-            N::reset_vjp(-(end + start), T::zero(), &mut params_bar);
+            N::reset_vjp(&params(i), -(end + start), T::zero(), &mut params_bar);
             add_params::<N, T>(at, after.len(), i, &params_bar, bar.neuron);
         }
     }
@@ -157,7 +157,7 @@ pub(super) fn add_threshold<N: NeuronVjp, T: Scalar>(
 ) {
     if let Some(target) = &mut parameters.neuron {
         let mut params_bar = zeros::<T, N::Params<T>>();
-        N::reset_vjp(threshold_bar, T::zero(), &mut params_bar);
+        N::reset_vjp(&params_at::<N, T>(at, size, i), threshold_bar, T::zero(), &mut params_bar);
         add_params::<N, T>(at, size, i, &params_bar, target);
     }
 }

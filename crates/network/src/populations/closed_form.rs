@@ -5,7 +5,7 @@ use spikegrad_models::{Array, Locate, Neuron, NeuronVjp};
 
 use super::block::{Block, BlockMut};
 use super::loops::Context;
-use super::neuron::{add_params, hard_reset, zeros};
+use super::neuron::{add_params, hard_reset, rhs_vjp, zeros};
 use super::released::{Released, gathered};
 use crate::Scalar;
 
@@ -35,9 +35,10 @@ fn phi<N: Neuron, T: Scalar>(at: &Context<'_, T>, params: &N::Params<T>) -> T {
     at.growth.map_or_else(|| affine::<N, T>(params, T::zero()).phi(at.h), |(phi, _)| phi)
 }
 
-/// The transpose of [`affine`]: adds to the parameters and returns the cotangent of the current.
+/// The transpose of [`affine`]: adds, with `train`, to the parameters and returns the cotangent of the current.
 #[inline(always)]
 fn affine_vjp<N: NeuronVjp, T: Scalar>(
+    train: bool,
     params: &N::Params<T>,
     current: T,
     bar: &AffineBar<T>,
@@ -46,7 +47,7 @@ fn affine_vjp<N: NeuronVjp, T: Scalar>(
     let mut x_bar = zeros::<T, N::State<T>>();
     let mut by = |v: T, current: T, f_bar: T| {
         let (x, f_bar) = (N::State::<T>::from_fn(|_| v), N::State::<T>::from_fn(|_| f_bar));
-        N::rhs_vjp(params, &x, current, &f_bar, &mut x_bar, params_bar)
+        rhs_vjp::<N, T>(train, params, &x, current, &f_bar, &mut x_bar, params_bar)
     };
     by(T::one(), T::zero(), bar.a);
     by(T::zero(), T::zero(), -bar.a);
@@ -125,8 +126,8 @@ fn fire_vjp<N: NeuronVjp, T: Scalar, const G: usize>(
             let spike = flow.spike(reset, v[lane], flow.advance_by(v[lane], phi), phi);
             let (mut bar, end_bar) = (AffineBar::zero(), bars[lane]);
             let smooth_bar = flow.spike_vjp(reset, &spike, end_bar, &mut bar);
-            let add = affine_vjp::<N, T>(&p, input[lane], &bar, &mut by_params[lane]);
-            N::reset_vjp(bar.threshold, bar.value, &mut by_params[lane]);
+            let add = affine_vjp::<N, T>(train, &p, input[lane], &bar, &mut by_params[lane]);
+            N::reset_vjp(&p, bar.threshold, bar.value, &mut by_params[lane]);
             let simple = spike.is_simple();
             bars[lane] = if simple { smooth_bar } else { T::zero() };
             by_current[lane] = if simple { add } else { end_bar };
@@ -266,7 +267,7 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar, const G: usize>(
                 let mut bar = AffineBar::zero();
                 let start_bar = flow.advance_by_vjp(before_v[$i], growth, v_bar[$i], &mut bar);
                 let mut params_bar = zeros::<T, N::Params<T>>();
-                current_bar[$i] += affine_vjp::<N, T>(&p, current[$i], &bar, &mut params_bar);
+                current_bar[$i] += affine_vjp::<N, T>(train, &p, current[$i], &bar, &mut params_bar);
                 v_bar[$i] = start_bar;
                 if train {
                     add_params::<N, T>(at, size, $i, &params_bar, neuron_bar);
@@ -307,10 +308,10 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar, const G: usize>(
         }
         v_bar[i] = bar.v;
         let mut params_bar = zeros::<T, N::Params<T>>();
-        current_bar[i] = affine_vjp::<N, T>(&p, current[i], &bar, &mut params_bar);
+        current_bar[i] = affine_vjp::<N, T>(train, &p, current[i], &bar, &mut params_bar);
         if train {
-            N::reset_vjp(bar.threshold, bar.value, &mut params_bar);
-            N::refractory_vjp(bar.refractory, &mut params_bar);
+            N::reset_vjp(&p, bar.threshold, bar.value, &mut params_bar);
+            N::refractory_vjp(&p, bar.refractory, &mut params_bar);
             add_params::<N, T>(at, size, i, &params_bar, neuron_bar);
         }
     }

@@ -8,7 +8,9 @@ use spikegrad_models::{Locate, Neuron, NeuronVjp};
 use super::block::{Block, BlockMut};
 use super::charge::add_charges;
 use super::loops::{Context, GRAZING};
-use super::neuron::{add_params, gate_of, hard_reset, latch_at, params_at, put_state, state_at, zeros};
+use super::neuron::{
+    add_params, gate_of, hard_reset, latch_at, params_at, put_state, rhs_vjp, state_at, zeros,
+};
 use super::open::{is_open, is_stable};
 use super::released::Released;
 use crate::Scalar;
@@ -22,13 +24,15 @@ pub(super) const fn is_on_dense_output<N: Neuron>() -> bool {
 struct FiringNeuron<N: Neuron, T: Scalar> {
     params: N::Params<T>,
     current: T,
+    /// Whether `params_bar` is wanted.
+    train: bool,
     params_bar: N::Params<T>,
     current_bar: T,
 }
 
 impl<N: Neuron, T: Scalar> FiringNeuron<N, T> {
     fn new(params: N::Params<T>, current: T) -> Self {
-        Self { params, current, params_bar: zeros::<T, N::Params<T>>(), current_bar: T::zero() }
+        Self { params, current, train: false, params_bar: zeros::<T, N::Params<T>>(), current_bar: T::zero() }
     }
 }
 
@@ -56,22 +60,23 @@ impl<N: Neuron, T: Scalar> FiringField<T> for FiringNeuron<N, T> {
 impl<N: NeuronVjp, T: Scalar> FiringFieldVjp<T> for FiringNeuron<N, T> {
     #[inline(always)]
     fn rhs_vjp(&mut self, x: &N::State<T>, f_bar: &N::State<T>, x_bar: &mut N::State<T>) {
-        self.current_bar += N::rhs_vjp(&self.params, x, self.current, f_bar, x_bar, &mut self.params_bar);
+        let (params, params_bar) = (&self.params, &mut self.params_bar);
+        self.current_bar += rhs_vjp::<N, T>(self.train, params, x, self.current, f_bar, x_bar, params_bar);
     }
 
     fn jump_vjp(&mut self, before: &N::State<T>, after_bar: &N::State<T>, before_bar: &mut N::State<T>) {
         let mut after_bar = *after_bar;
-        N::reset_vjp(T::zero(), after_bar.as_ref()[0], &mut self.params_bar);
+        N::reset_vjp(&self.params, T::zero(), after_bar.as_ref()[0], &mut self.params_bar);
         after_bar.as_mut()[0] = T::zero();
         N::jump_vjp(&self.params, before, &after_bar, before_bar, &mut self.params_bar);
     }
 
     fn threshold_vjp(&mut self, threshold_bar: T) {
-        N::reset_vjp(threshold_bar, T::zero(), &mut self.params_bar);
+        N::reset_vjp(&self.params, threshold_bar, T::zero(), &mut self.params_bar);
     }
 
     fn refractory_vjp(&mut self, refractory_bar: T) {
-        N::refractory_vjp(refractory_bar, &mut self.params_bar);
+        N::refractory_vjp(&self.params, refractory_bar, &mut self.params_bar);
     }
 }
 
@@ -128,6 +133,7 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar>(
     let size = before.v.len();
     for i in 0..size {
         let mut cell = FiringNeuron::<N, T>::new(params_at::<N, T>(at, size, i), current[i]);
+        cell.train = neuron_bar.is_some();
         let (x, wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
         let (mut x_bar, mut wait_bar) = (state_at::<N, T>(bar.v, bar.rest, i), latch_at(bar.latch, i));
         step(at).step_vjp(&mut cell, &x, wait, &mut x_bar, &mut wait_bar);
@@ -177,6 +183,6 @@ pub(super) fn log_spike<N: NeuronVjp, T: Scalar>(
     at_threshold.as_mut()[0] = reset.threshold;
     let (mut f_bar, mut x_bar) = (zeros::<T, N::State<T>>(), zeros::<T, N::State<T>>());
     f_bar.as_mut()[0] = T::one();
-    N::rhs_vjp(&p, &at_threshold, current, &f_bar, &mut x_bar, &mut zeros::<T, N::Params<T>>());
+    N::rhs_vjp_by_state(&p, &at_threshold, current, &f_bar, &mut x_bar);
     log.upstroke((at.h * x_bar.as_ref()[0]).to_subset_unchecked());
 }

@@ -104,8 +104,8 @@ pub(crate) trait SplitLoops<T>: Debug + Send + Sync {
     /// Whether a neuron keeps a number besides its state: the charge of its latch, or what is left of its refractory time.
     fn keeps(&self, at: &Context<'_, T>) -> bool;
     fn reset(&self, at: &Context<'_, T>, i: usize) -> Reset<T>;
-    /// Adds the cotangents of threshold and reset voltage to those of one neuron's parameters.
-    fn reset_vjp(&self, threshold_bar: T, value_bar: T, params_bar: &mut [T]);
+    /// Adds the cotangents of a neuron's threshold and reset voltage to those of its parameters.
+    fn reset_vjp(&self, at: &Context<'_, T>, i: usize, bars: (T, T), params_bar: &mut [T]);
 
     /// The latches that go with voltages at the start of a trial.
     fn start(&self, at: &Context<'_, T>, x: BlockMut<'_, T>);

@@ -66,6 +66,14 @@ impl<N: NeuronVjp> Facts for Model<N> {
     }
 }
 
+/// The parameters of neuron `i`, without the size of the population.
+fn params_of<N: NeuronVjp, T: Scalar>(at: &Context<'_, T>, i: usize) -> N::Params<T> {
+    // Per-neuron parameters are laid out in columns of the population's size.
+    let size =
+        if at.per_neuron { at.parameters.len().checked_div(N::PARAMETERS.len()).unwrap_or(1) } else { 1 };
+    params_at::<N, T>(at, size, i)
+}
+
 impl<N: NeuronVjp, T: Scalar> SplitLoops<T> for Model<N> {
     fn growth(&self, at: &Context<'_, T>) -> Option<(T, T)> {
         (N::LOCATE == Locate::ClosedForm && !at.per_neuron)
@@ -77,15 +85,18 @@ impl<N: NeuronVjp, T: Scalar> SplitLoops<T> for Model<N> {
     }
 
     fn reset(&self, at: &Context<'_, T>, i: usize) -> Reset<T> {
-        // Per-neuron parameters are laid out in columns of the population's size.
-        let size =
-            if at.per_neuron { at.parameters.len().checked_div(N::PARAMETERS.len()).unwrap_or(1) } else { 1 };
-        N::reset(&params_at::<N, T>(at, size, i))
+        N::reset(&params_of::<N, T>(at, i))
     }
 
-    fn reset_vjp(&self, threshold_bar: T, value_bar: T, params_bar: &mut [T]) {
+    fn reset_vjp(
+        &self,
+        at: &Context<'_, T>,
+        i: usize,
+        (threshold_bar, value_bar): (T, T),
+        params_bar: &mut [T],
+    ) {
         let mut bar = N::Params::<T>::from_fn(|_| T::zero());
-        N::reset_vjp(threshold_bar, value_bar, &mut bar);
+        N::reset_vjp(&params_of::<N, T>(at, i), threshold_bar, value_bar, &mut bar);
         params_bar.iter_mut().zip(bar.as_ref()).for_each(|(target, &bar)| *target += bar);
     }
 

@@ -1,7 +1,7 @@
 //! One neuron of a population: how its parameters and its state are found, and how they are put back.
 
 use spikegrad_integrators::HardReset;
-use spikegrad_models::{Array, Gate, Neuron, Reset};
+use spikegrad_models::{Array, Gate, Neuron, NeuronVjp, Reset};
 
 use super::block::{Block, BlockMut};
 use super::loops::Context;
@@ -81,6 +81,24 @@ pub(super) fn gate_of<N: Neuron, T: Scalar>(
 #[inline(always)]
 pub(super) fn keeps<N: Neuron, T: Scalar>(params: &N::Params<T>) -> bool {
     matches!(N::reset(params), Reset::Latch { .. }) || N::refractory(params).is_some()
+}
+
+/// [`NeuronVjp::rhs_vjp`], which adds to `params_bar` only with `train`.
+#[inline(always)]
+pub(super) fn rhs_vjp<N: NeuronVjp, T: Scalar>(
+    train: bool,
+    params: &N::Params<T>,
+    x: &N::State<T>,
+    current: T,
+    f_bar: &N::State<T>,
+    x_bar: &mut N::State<T>,
+    params_bar: &mut N::Params<T>,
+) -> T {
+    if train {
+        N::rhs_vjp(params, x, current, f_bar, x_bar, params_bar)
+    } else {
+        N::rhs_vjp_by_state(params, x, current, f_bar, x_bar)
+    }
 }
 
 #[inline(always)]

@@ -8,7 +8,7 @@ use super::charge::{add_threshold, add_width, total};
 use super::closed_form::affine;
 use super::loops::{Context, ParameterBar, PlainLoops, SplitLoops};
 use super::model::Model;
-use super::neuron::{add_params, gate_of, latch_at, params_at, put_state, state_at, zeros};
+use super::neuron::{add_params, gate_of, latch_at, params_at, put_state, rhs_vjp, state_at, zeros};
 use crate::Scalar;
 
 impl<N: NeuronVjp, T: Scalar> PlainLoops<T> for Model<N> {
@@ -39,7 +39,8 @@ impl<N: NeuronVjp, T: Scalar> PlainLoops<T> for Model<N> {
             let mut x_bar = state_at::<N, T>(bar.v, bar.rest, i);
             let mut params_bar = zeros::<T, N::Params<T>>();
             let x = state_at::<N, T>(x.v, x.rest, i);
-            current_bar[i] = N::rhs_vjp(&p, &x, current[i], &f_bar, &mut x_bar, &mut params_bar);
+            let train = parameters.neuron.is_some();
+            current_bar[i] = rhs_vjp::<N, T>(train, &p, &x, current[i], &f_bar, &mut x_bar, &mut params_bar);
             put_state::<N, T>(&x_bar, bar.v, bar.rest, i);
             if let Some(target) = &mut parameters.neuron {
                 add_params::<N, T>(at, size, i, &params_bar, target);

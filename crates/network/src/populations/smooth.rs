@@ -5,7 +5,7 @@ use spikegrad_models::{Array, Neuron, NeuronVjp};
 
 use super::block::{Block, BlockMut};
 use super::loops::Context;
-use super::neuron::{add_params, put_state, state_at, zeros};
+use super::neuron::{add_params, put_state, rhs_vjp, state_at, zeros};
 use super::open::{is_open, is_stable};
 use crate::Scalar;
 
@@ -33,10 +33,12 @@ fn flow<N: Neuron, T: Scalar, const EULER: bool>(
     x
 }
 
-/// The transpose of [`flow`]: turns `bar` of the end into that of the start and returns the current's cotangent.
+/// The transpose of [`flow`]: turns `bar` of the end into that of the start and returns the current's cotangent. Without `train`,
+/// `params_bar` means nothing.
 #[inline(always)]
 fn transpose<N: NeuronVjp, T: Scalar, const EULER: bool>(
     at: &Context<'_, T>,
+    train: bool,
     params: &N::Params<T>,
     x: N::State<T>,
     current: T,
@@ -45,7 +47,7 @@ fn transpose<N: NeuronVjp, T: Scalar, const EULER: bool>(
 ) -> T {
     if EULER {
         let f_bar = N::State::<T>::from_fn(|c| at.h * bar.as_ref()[c]);
-        return N::rhs_vjp(params, &x, current, &f_bar, bar, params_bar);
+        return rhs_vjp::<N, T>(train, params, &x, current, &f_bar, bar, params_bar);
     }
     let (mut points, mut slopes) = ([x; MAX_STAGES], [x; MAX_STAGES]);
     let mut end = x;
@@ -53,7 +55,7 @@ fn transpose<N: NeuronVjp, T: Scalar, const EULER: bool>(
     let (mut points_bar, mut slope_bar) = ([zeros::<T, N::State<T>>(); MAX_STAGES], x);
     let mut current_bar = T::zero();
     at.tableau.step_vjp(at.h, &points, bar, &mut points_bar, &mut slope_bar, |_, x, f_bar, x_bar| {
-        current_bar += N::rhs_vjp(params, x, current, f_bar, x_bar, params_bar);
+        current_bar += rhs_vjp::<N, T>(train, params, x, current, f_bar, x_bar, params_bar);
     });
     current_bar
 }
@@ -74,8 +76,10 @@ fn relaxed_flow<N: Neuron, T: Scalar>(
 
 /// The transpose of [`relaxed_flow`], as [`transpose`].
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
 fn relaxed_transpose<N: NeuronVjp, T: Scalar>(
     at: &Context<'_, T>,
+    train: bool,
     method: Exponential,
     params: &N::Params<T>,
     x: N::State<T>,
@@ -92,7 +96,7 @@ fn relaxed_transpose<N: NeuronVjp, T: Scalar>(
             (*slope, *relaxation) = (N::rhs(params, x, current), N::relaxation(params, x));
         },
         |x, slope_bar, relaxation_bar, x_bar| {
-            current_bar += N::rhs_vjp(params, x, current, slope_bar, x_bar, params_bar);
+            current_bar += rhs_vjp::<N, T>(train, params, x, current, slope_bar, x_bar, params_bar);
             N::relaxation_vjp(params, x, relaxation_bar, x_bar, params_bar);
         },
     );
@@ -181,10 +185,10 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar>(
     if N::RELAXES
         && let Some(method) = at.exponential
     {
-        run!(|p, x, i, x_bar, p_bar| relaxed_transpose::<N, T>(at, method, p, x, i, x_bar, p_bar));
+        run!(|p, x, i, x_bar, p_bar| relaxed_transpose::<N, T>(at, train, method, p, x, i, x_bar, p_bar));
     } else if at.tableau.stages() == 1 {
-        run!(|p, x, i, x_bar, p_bar| transpose::<N, T, true>(at, p, x, i, x_bar, p_bar));
+        run!(|p, x, i, x_bar, p_bar| transpose::<N, T, true>(at, train, p, x, i, x_bar, p_bar));
     } else {
-        run!(|p, x, i, x_bar, p_bar| transpose::<N, T, false>(at, p, x, i, x_bar, p_bar));
+        run!(|p, x, i, x_bar, p_bar| transpose::<N, T, false>(at, train, p, x, i, x_bar, p_bar));
     }
 }

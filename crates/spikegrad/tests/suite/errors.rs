@@ -1,11 +1,11 @@
 //! Bad input: a typed error that names the argument and says what to change; and states that stop being finite.
 
-use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
 use spikegrad::integrators::{Divergence, tableau};
 use spikegrad::models::{
-    AdEx, GateShape, Integration, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Reset, Theta,
+    AdEx, GateShape, Integration, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Real, Reset,
+    Theta,
 };
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
@@ -326,8 +326,8 @@ impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> Neuron for Cur
     const PARAMETERS: &'static [Parameter] = &[];
     const METHOD: Integration = Integration::RungeKutta4;
     const LOCATE: Locate = if CLOSED { Locate::ClosedForm } else { Locate::No };
-    type State<T: RealField + Copy> = [T; 1];
-    type Params<T: RealField + Copy> = [T; 0];
+    type State<T: Real> = [T; 1];
+    type Params<T: Real> = [T; 0];
 
     fn params(&self) -> [f64; 0] {
         []
@@ -336,10 +336,10 @@ impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> Neuron for Cur
     fn from_params(_: &[f64; 0]) -> Self {
         Self
     }
-    fn rhs<T: RealField + Copy>(_: &[T; 0], [v]: &[T; 1], current: T) -> [T; 1] {
+    fn rhs<T: Real>(_: &[T; 0], [v]: &[T; 1], current: T) -> [T; 1] {
         [current - *v * *v]
     }
-    fn reset<T: RealField + Copy>(_: &[T; 0]) -> Reset<T> {
+    fn reset<T: Real>(_: &[T; 0]) -> Reset<T> {
         let threshold = T::one();
         if RESET { Reset::To { threshold, value: T::zero() } } else { Reset::Latch { threshold } }
     }
@@ -351,7 +351,7 @@ impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> Neuron for Cur
 impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> NeuronVjp
     for Curved<CLOSED, RESET, OWN_NAME>
 {
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         _: &[T; 0],
         [v]: &[T; 1],
         _: T,
@@ -363,20 +363,13 @@ impl<const CLOSED: bool, const RESET: bool, const OWN_NAME: bool> NeuronVjp
         *f_bar
     }
 
-    fn relaxation_vjp<T: RealField + Copy>(
-        _: &[T; 0],
-        _: &[T; 1],
-        _: &[T; 1],
-        _: &mut [T; 1],
-        _: &mut [T; 0],
-    ) {
-    }
+    fn relaxation_vjp<T: Real>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
 
-    fn reset_vjp<T: RealField + Copy>(_: T, _: T, _: &mut [T; 0]) {}
+    fn reset_vjp<T: Real>(_: &[T; 0], _: T, _: T, _: &mut [T; 0]) {}
 
-    fn jump_vjp<T: RealField + Copy>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
+    fn jump_vjp<T: Real>(_: &[T; 0], _: &[T; 1], _: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) {}
 
-    fn refractory_vjp<T: RealField + Copy>(_: T, _: &mut [T; 0]) {}
+    fn refractory_vjp<T: Real>(_: &[T; 0], _: T, _: &mut [T; 0]) {}
 }
 
 #[test]

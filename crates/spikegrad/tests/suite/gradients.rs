@@ -10,7 +10,10 @@ use crate::common::{Model, Problem, Spec, problem, runner, specs};
 use proptest::test_runner::TestCaseError;
 use spikegrad::adjoint::{BoxError, CheckedGroup, Error, GradientCheck, GradientReport, Objective, Sweep};
 use spikegrad::integrators::{EventLog, Exponential, Step, StepVjp, Tableau, tableau};
-use spikegrad::models::{GateShape, Lif, Theta, for_each_neuron};
+use spikegrad::models::math::real;
+use spikegrad::models::{
+    AutoVjp, GateShape, Integration, Lif, Locate, Neuron, Parameter, Real, Reset, Theta, for_each_neuron,
+};
 use spikegrad::network::{Group, InitialState, PlainStep, SplitRun, SplitStep, SplitTape};
 use spikegrad::tasks::{NetworkObjective, Scheme};
 
@@ -134,6 +137,63 @@ fn mixed_populations_have_an_exact_gradient() {
     });
     let plain: Vec<_> = models.iter().filter(|model| model.plain).collect();
     prove("mixed, plain field", &plain, &|case| vec![(Scheme::Plain(method(case)), gate(case))]);
+}
+
+/// A model without derivatives, in which nothing that a spike does is linear in parameters or state.
+#[derive(Clone, Copy, Debug, Default)]
+struct Curved;
+
+impl Neuron for Curved {
+    const NAME: &'static str = "curved";
+    const PARAMETERS: &'static [Parameter] = &[
+        Parameter::positive("tau_v", "ms"),
+        Parameter::positive("height", "1"),
+        Parameter::new("drop", "1"),
+        Parameter::new("step", "1"),
+        Parameter::positive("pause", "ms"),
+    ];
+    const METHOD: Integration = Integration::RungeKutta4;
+    const LOCATE: Locate = Locate::DenseOutput;
+    type State<T: Real> = [T; 2];
+    type Params<T: Real> = [T; 5];
+
+    fn params(&self) -> [f64; 5] {
+        [10.0, 1.0, 0.3, 0.4, 4.0]
+    }
+
+    fn from_params(_: &[f64; 5]) -> Self {
+        Self
+    }
+
+    fn rhs<T: Real>(&[tau_v, ..]: &[T; 5], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+        let leak = v - real::<T>(0.3) * v.powi(2);
+        [current - w - leak / tau_v, (real::<T>(0.02) * v.tanh() - w) / (tau_v * real(3.0))]
+    }
+
+    fn reset<T: Real>(&[_, height, drop, ..]: &[T; 5]) -> Reset<T> {
+        Reset::To { threshold: height.sqrt(), value: -drop * drop / height }
+    }
+
+    fn jump<T: Real>(&[_, _, _, step, _]: &[T; 5], &[v, w]: &[T; 2]) -> [T; 2] {
+        [v, w * (-step).exp() + real::<T>(0.02) * step * (v * v + T::one()).ln()]
+    }
+
+    fn refractory<T: Real>(&[tau_v, .., pause]: &[T; 5]) -> Option<T> {
+        Some(pause * pause / tau_v)
+    }
+
+    fn rest(&self) -> [f64; 2] {
+        [0.0, 0.0]
+    }
+}
+
+/// The derivatives of a model that has none, by its equations.
+#[test]
+fn a_model_without_derivatives_has_an_exact_gradient() {
+    let model = Model::of::<AutoVjp<Curved>>();
+    prove("curved, by its equations", &[&model], &|case| {
+        vec![(Scheme::Split(method(case).into()), gate(case))]
+    });
 }
 
 /// Alone and beside neurons that do not relax.
