@@ -1,5 +1,6 @@
-//! What do derivatives cost that nobody wrote? Gradients of 100 neurons of FitzHugh and Nagumo, once with products that are
-//! written by hand and once by [`AutoVjp`], one thread, with and without the neurons' parameters among what is trained.
+//! What do derivatives cost that nobody wrote? Gradients of 100 neurons, once with products that are written by hand and once by
+//! [`AutoVjp`], one thread, with and without the neurons' parameters among what is trained: of FitzHugh and Nagumo's model, whose
+//! seven directions are one pass of dual numbers, and of AdEx, whose thirteen are two.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench: Criterion's macro, and failures that end it")]
 
@@ -13,79 +14,108 @@ use spikegrad::prelude::*;
 const NEURONS: usize = 100;
 const STEPS: usize = 500;
 
-/// `dv/dt = v - v^3 / 3 - w + I`, `dw/dt = (v + a - b w) / tau_w`, under a name of its own: `BY_HAND` with the derivatives of the
-/// model that spikegrad has, and otherwise without any.
+/// A model of spikegrad under a name of its own: `BY_HAND` with the derivatives that it has, and otherwise without any.
 #[derive(Clone, Copy, Debug)]
-struct Excitable<const BY_HAND: bool>;
+struct Named<N, const BY_HAND: bool>(N);
 
-impl<const BY_HAND: bool> Neuron for Excitable<BY_HAND> {
-    const NAME: &'static str = if BY_HAND { "excitable by hand" } else { "excitable" };
-    const PARAMETERS: &'static [Parameter] = FitzHughNagumo::PARAMETERS;
-    const METHOD: Integration = FitzHughNagumo::METHOD;
-    type State<T: Real> = [T; 2];
-    type Params<T: Real> = [T; 4];
+impl<N: Neuron, const BY_HAND: bool> Neuron for Named<N, BY_HAND> {
+    const NAME: &'static str = if BY_HAND { "by hand" } else { "without derivatives" };
+    const PARAMETERS: &'static [Parameter] = N::PARAMETERS;
+    const METHOD: Integration = N::METHOD;
+    const LOCATE: Locate = N::LOCATE;
+    type State<T: Real> = N::State<T>;
+    type Params<T: Real> = N::Params<T>;
 
-    fn params(&self) -> [f64; 4] {
-        FitzHughNagumo::default().params()
+    fn params(&self) -> N::Params<f64> {
+        self.0.params()
     }
 
-    fn from_params(_: &[f64; 4]) -> Self {
-        Self
-    }
-
-    #[inline(always)]
-    fn rhs<T: Real>(params: &[T; 4], x: &[T; 2], current: T) -> [T; 2] {
-        FitzHughNagumo::rhs(params, x, current)
+    fn from_params(params: &N::Params<f64>) -> Self {
+        Self(N::from_params(params))
     }
 
     #[inline(always)]
-    fn reset<T: Real>(params: &[T; 4]) -> Reset<T> {
-        FitzHughNagumo::reset(params)
+    fn rhs<T: Real>(params: &N::Params<T>, x: &N::State<T>, current: T) -> N::State<T> {
+        N::rhs(params, x, current)
     }
 
-    fn rest(&self) -> [f64; 2] {
-        FitzHughNagumo::default().rest()
+    #[inline(always)]
+    fn reset<T: Real>(params: &N::Params<T>) -> Reset<T> {
+        N::reset(params)
+    }
+
+    #[inline(always)]
+    fn jump<T: Real>(params: &N::Params<T>, before: &N::State<T>) -> N::State<T> {
+        N::jump(params, before)
+    }
+
+    fn rest(&self) -> N::State<f64> {
+        self.0.rest()
     }
 }
 
-impl NeuronVjp for Excitable<true> {
+impl<N: NeuronVjp> NeuronVjp for Named<N, true> {
     #[inline(always)]
     fn rhs_vjp<T: Real>(
-        params: &[T; 4],
-        x: &[T; 2],
+        params: &N::Params<T>,
+        x: &N::State<T>,
         current: T,
-        f_bar: &[T; 2],
-        x_bar: &mut [T; 2],
-        params_bar: &mut [T; 4],
+        f_bar: &N::State<T>,
+        x_bar: &mut N::State<T>,
+        params_bar: &mut N::Params<T>,
     ) -> T {
-        FitzHughNagumo::rhs_vjp(params, x, current, f_bar, x_bar, params_bar)
+        N::rhs_vjp(params, x, current, f_bar, x_bar, params_bar)
     }
-
-    fn relaxation_vjp<T: Real>(_: &[T; 4], _: &[T; 2], _: &[T; 2], _: &mut [T; 2], _: &mut [T; 4]) {}
 
     #[inline(always)]
-    fn reset_vjp<T: Real>(params: &[T; 4], threshold_bar: T, value_bar: T, params_bar: &mut [T; 4]) {
-        FitzHughNagumo::reset_vjp(params, threshold_bar, value_bar, params_bar);
+    fn relaxation_vjp<T: Real>(
+        params: &N::Params<T>,
+        x: &N::State<T>,
+        relaxation_bar: &N::State<T>,
+        x_bar: &mut N::State<T>,
+        params_bar: &mut N::Params<T>,
+    ) {
+        N::relaxation_vjp(params, x, relaxation_bar, x_bar, params_bar);
     }
 
-    fn jump_vjp<T: Real>(_: &[T; 4], _: &[T; 2], _: &[T; 2], _: &mut [T; 2], _: &mut [T; 4]) {}
+    #[inline(always)]
+    fn reset_vjp<T: Real>(
+        params: &N::Params<T>,
+        threshold_bar: T,
+        value_bar: T,
+        params_bar: &mut N::Params<T>,
+    ) {
+        N::reset_vjp(params, threshold_bar, value_bar, params_bar);
+    }
 
-    fn refractory_vjp<T: Real>(_: &[T; 4], _: T, _: &mut [T; 4]) {}
+    #[inline(always)]
+    fn jump_vjp<T: Real>(
+        params: &N::Params<T>,
+        before: &N::State<T>,
+        after_bar: &N::State<T>,
+        before_bar: &mut N::State<T>,
+        params_bar: &mut N::Params<T>,
+    ) {
+        N::jump_vjp(params, before, after_bar, before_bar, params_bar);
+    }
+
+    #[inline(always)]
+    fn refractory_vjp<T: Real>(params: &N::Params<T>, refractory_bar: T, params_bar: &mut N::Params<T>) {
+        N::refractory_vjp(params, refractory_bar, params_bar);
+    }
 }
 
-/// Neurons that fire at slightly different rates, without effect on each other worth mentioning.
-fn network<N: NeuronVjp>(neuron: N, trained: bool) -> Network<f64> {
-    let population = Population::new("cells", neuron, NEURONS, GateShape::RaisedCosine, 1.5);
+/// Neurons that fire at slightly different rates under about `current`, without effect on each other worth mentioning.
+fn network<N: NeuronVjp>(neuron: N, current: f64, zone: f64, trained: bool) -> Network<f64> {
+    let population = Population::new("cells", neuron, NEURONS, GateShape::RaisedCosine, zone);
     let builder = Network::builder().population(population).synapse("slow", 20.0);
     let mut network = builder.inputs(1).outputs(1).build().unwrap();
-    for parameter in 0..4 {
-        if trained {
-            network.unfreeze(Group::Neuron { population: 0, parameter }).unwrap();
-        }
+    for parameter in (0..N::PARAMETERS.len()).filter(|_| trained) {
+        network.unfreeze(Group::Neuron { population: 0, parameter }).unwrap();
     }
-    network.parameters.weight_mut(0).fill(1e-4);
+    network.parameters.weight_mut(0).fill(1e-4 * current);
     for (bias, i) in network.parameters.bias_mut().iter_mut().zip(0..) {
-        *bias = 0.5 + 0.002 * f64::from(i);
+        *bias = current * (1.0 + 0.004 * f64::from(i));
     }
     network.parameters.readout_mut(0).fill(0.1);
     network
@@ -93,25 +123,30 @@ fn network<N: NeuronVjp>(neuron: N, trained: bool) -> Network<f64> {
 
 fn run<T: Scalar>(c: &mut Criterion, case: &str, derivatives: &str, network: &Network<T>) {
     let (scheme, loss) = (SplitStep::new(network, 0.25).unwrap(), QuadraticLoss { lambda: T::zero() });
-    let mut trial = Trial::silent(STEPS, 1.0, 1);
+    let mut trial = Trial::silent(STEPS, 0.25, 1);
     trial.targets = vec![T::zero(); STEPS];
     let (mut gradient, mut sweep) = (network.parameters.zeros_like(), Sweep::new());
     let mut group = c.benchmark_group("auto_vjp");
-    group.throughput(Throughput::Elements((NEURONS * STEPS * 4) as u64));
+    group.throughput(Throughput::Elements((NEURONS * STEPS) as u64));
     group.bench_function(BenchmarkId::new(case, derivatives), |b| {
         b.iter(|| sweep.gradient(&scheme.run(&trial, &loss).unwrap(), gradient.values_mut()).unwrap());
     });
 }
 
-fn auto_vjp(c: &mut Criterion) {
+fn compare<N: NeuronVjp>(c: &mut Criterion, neuron: N, current: f64, zone: f64) {
     for (trained, what) in [(true, "parameters trained"), (false, "parameters frozen")] {
-        let by_hand = network(Excitable::<true>, trained);
-        let auto = network(AutoVjp(Excitable::<false>), trained);
+        let by_hand = network(Named::<N, true>(neuron), current, zone, trained);
+        let auto = network(AutoVjp(Named::<N, false>(neuron)), current, zone, trained);
         for (derivatives, network) in [("by hand", by_hand), ("auto", auto)] {
-            run(c, &format!("f64, {what}"), derivatives, &network);
-            run(c, &format!("f32, {what}"), derivatives, &network.to_f32());
+            run(c, &format!("{}, f64, {what}", N::NAME), derivatives, &network);
+            run(c, &format!("{}, f32, {what}", N::NAME), derivatives, &network.to_f32());
         }
     }
+}
+
+fn auto_vjp(c: &mut Criterion) {
+    compare(c, FitzHughNagumo::default(), 0.5, 1.5);
+    compare(c, AdEx::adapting(), 500.0, 4.0);
 }
 
 criterion_group! {
@@ -119,7 +154,7 @@ criterion_group! {
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(2));
+        .measurement_time(Duration::from_secs(1));
     targets = auto_vjp
 }
 criterion_main!(benches);

@@ -12,6 +12,10 @@ use crate::tangent::Tangent;
 /// included. Rounding functions such as [`Real::floor`] have the derivative zero. Where a function has none, as `sqrt` at 0,
 /// the derivative is infinite or `NaN`.
 ///
+/// Parameters are seeded only where they are trained: a population of which no parameter is trained asks for
+/// [`rhs_vjp_by_state`](NeuronVjp::rhs_vjp_by_state), in which they are constants. Those of a population that trains some of them are
+/// seeded together, for the compiler has to know in advance which numbers are constants.
+///
 /// The wrapped model keeps its [`NAME`](Neuron::NAME), and a description of a network finds it by that. Names of models of this
 /// crate are taken: a network refuses `AutoVjp<Lif>`, whose derivatives are written by hand anyway. What it costs is on
 /// [the crate's page](crate#a-model-without-derivatives).
@@ -102,6 +106,10 @@ impl<N: Neuron> Neuron for AutoVjp<N> {
     #[inline(always)]
     fn refractory<T: Real>(params: &N::Params<T>) -> Option<T> {
         N::refractory(params)
+    }
+
+    fn step<T: Real>(params: &N::Params<T>, x: &mut N::State<T>, wait: &mut T, current: T, h: T) -> u32 {
+        N::step(params, x, wait, current, h)
     }
 
     fn rest(&self) -> N::State<f64> {

@@ -130,13 +130,25 @@ pub enum Locate {
     DenseOutput,
 }
 
+/// The most spikes in one step.
+const MAX_SPIKES: u32 = 1000;
+
+/// Euler's method.
+#[inline(always)]
+fn euler<N: Neuron, T: Real>(params: &N::Params<T>, x: &mut N::State<T>, current: T, h: T) {
+    let f = N::rhs(params, x, current);
+    for (x, &f) in x.as_mut().iter_mut().zip(f.as_ref()) {
+        *x += h * f;
+    }
+}
+
 /// A neuron model: the membrane equation `dx/dt = f(x, I)` (equation (3)), `x = (v, ...)`, one neuron at a time.
 ///
 /// The type's own fields are the parameter values in f64; the equations are generic over the scalar, so that the same
 /// code runs in f32, f64 and dual numbers. The first state variable is the voltage `v`.
 ///
-/// A model that implements only this trait can be simulated; one that also has the exact derivatives implements
-/// [`NeuronVjp`] and can be trained.
+/// A model that implements only this trait can be simulated, by [`step`](Self::step) alone; one that also has the exact derivatives
+/// implements [`NeuronVjp`] and can be trained.
 pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// The model's name, as reports and messages write it.
     const NAME: &'static str;
@@ -220,6 +232,79 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     #[inline(always)]
     fn refractory<T: Real>(_params: &Self::Params<T>) -> Option<T> {
         None
+    }
+
+    /// One step of `h` ms of one neuron under a constant current, with all that a spike does: turns `x` and what is `wait`ed for of
+    /// the refractory time (0 at first) into those at the end of the step, and returns how often the neuron fired.
+    ///
+    /// The method is Euler's. A hard reset stands at the time at which the chord of the step crosses the threshold: reset, jump and
+    /// refractory time take place there, and the rest of the step goes on from the state after the spike. Several spikes in one step
+    /// are several, and a state already above threshold fires at once. Without a reset, a spike is counted where the voltage comes
+    /// up to the threshold.
+    ///
+    /// A network that is stepped by Euler's method does the same. The order is 1, so that `h` has to be short: 0.01 ms next to an
+    /// upstroke. Where that is too slow, `ResetStep` of `spikegrad-integrators` has the same legs in steps of any method. A neuron
+    /// that fires more than a thousand times in one step gets the state NaN.
+    ///
+    /// ```
+    /// use spikegrad_models::{Neuron, RefractoryLif};
+    /// let neuron = RefractoryLif { tau_v: 20.0, v_theta: 1.0, v_reset: 0.0, t_ref: 2.0 };
+    /// let (params, mut x, mut wait) = (neuron.params(), neuron.rest(), 0.0);
+    /// let spikes: u32 = (0..10_000).map(|_| RefractoryLif::step(&params, &mut x, &mut wait, 0.1, 0.1)).sum();
+    /// let period = 2.0 + 20.0 * 2.0_f64.ln(); // refractory, and from 0 to 1 on the way to 2
+    /// assert_eq!(spikes, (1000.0 / period) as u32);
+    /// ```
+    fn step<T: Real>(
+        params: &Self::Params<T>,
+        x: &mut Self::State<T>,
+        wait: &mut T,
+        current: T,
+        h: T,
+    ) -> u32 {
+        let (reset, start) = (Self::reset(params), x.as_ref()[0]);
+        if !matches!(reset, Reset::To { .. }) {
+            euler::<Self, T>(params, x, current, h);
+            let v = &mut x.as_mut()[0];
+            let whole = match reset {
+                Reset::Periodic => v.floor(),
+                Reset::Subtract => v.max(T::zero()).floor(),
+                _ => return u32::from(start < reset.threshold() && *v >= reset.threshold()),
+            };
+            *v -= whole;
+            return whole.value() as u32;
+        }
+        let (mut left, threshold) = (h, reset.threshold());
+        for spikes in 0..=MAX_SPIKES {
+            if *wait > T::zero() {
+                let (v, held) = (x.as_ref()[0], if *wait < left { *wait } else { left });
+                euler::<Self, T>(params, x, current, held);
+                x.as_mut()[0] = v;
+                (*wait, left) = (*wait - held, left - held);
+            }
+            if left <= T::zero() {
+                return spikes;
+            }
+            let before = *x;
+            euler::<Self, T>(params, x, current, left);
+            let (low, high) = (before.as_ref()[0], x.as_ref()[0]);
+            let theta = if low >= threshold {
+                T::zero()
+            } else if high >= threshold {
+                (threshold - low) / (high - low)
+            } else {
+                return spikes;
+            };
+            let mut at = before;
+            for (at, &end) in at.as_mut().iter_mut().zip(x.as_ref()) {
+                *at += theta * (end - *at);
+            }
+            at.as_mut()[0] = threshold;
+            *x = Self::after_spike(params, &at);
+            *wait = Self::refractory(params).unwrap_or_else(T::zero);
+            left *= T::one() - theta;
+        }
+        x.as_mut().fill(real(f64::NAN));
+        MAX_SPIKES
     }
 
     /// A resting state for zero current.

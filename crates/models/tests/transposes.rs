@@ -171,6 +171,9 @@ fn check_after_spike<N: Neuron + Default>() {
     }
 }
 
+/// A product that adds to the cotangents of state and parameters and returns that of the current.
+type Product<'a, N, T> = dyn Fn(&mut <N as Neuron>::State<T>, &mut <N as Neuron>::Params<T>) -> T + 'a;
+
 /// All products of a model, one behind the other: what they add to zeros, and what they return.
 fn products<N: NeuronVjp + Default, T: Real>(noise: &[f64], given: impl Fn(usize, f64) -> T) -> Vec<T> {
     let (params, x) = near::<N>(noise);
@@ -180,7 +183,7 @@ fn products<N: NeuronVjp + Default, T: Real>(noise: &[f64], given: impl Fn(usize
     let after_bar = N::State::<T>::from_fn(|i| if i == 0 { T::zero() } else { real(noise[24 + i]) });
     let (current, by_threshold, by_value) = (given(20, 0.1 * noise[20]), real(noise[28]), real(noise[29]));
     let mut all = Vec::new();
-    let mut product = |f: &dyn Fn(&mut N::State<T>, &mut N::Params<T>) -> T| {
+    let mut product = |f: &Product<'_, N, T>| {
         let (mut x_bar, mut p_bar) =
             (N::State::<T>::from_fn(|_| T::zero()), N::Params::<T>::from_fn(|_| T::zero()));
         all.push(f(&mut x_bar, &mut p_bar));

@@ -48,12 +48,12 @@ impl Neuron for Tiring {
 }
 // endregion
 
+// region: network
 const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.01 };
 const H: f64 = 0.5;
 
-/// Eight of them behind slow synapses, each with a drive of its own, and the trial that they are run on.
+/// Eight of them behind slow synapses, each with a drive of its own, and the signal that they are to draw.
 fn problem() -> Result<(Network<f64>, Trial<f64>), Failure> {
-    // region: network
     let cells = AutoVjp(Tiring([20.0, 100.0, 0.01]));
     let mut network = Network::builder()
         .population(Population::new("cells", cells, 8, GateShape::RaisedCosine, 0.5))
@@ -64,7 +64,6 @@ fn problem() -> Result<(Network<f64>, Trial<f64>), Failure> {
     for parameter in 0..3 {
         network.unfreeze(Group::Neuron { population: 0, parameter })?;
     }
-    // endregion
     network.parameters.input_mut().iter_mut().zip(1..).for_each(|(u, i)| *u = 0.05 + 0.01 * f64::from(i));
     network.parameters.weight_mut(0).fill(0.02);
     network.parameters.readout_mut(0).fill(1.0);
@@ -73,14 +72,21 @@ fn problem() -> Result<(Network<f64>, Trial<f64>), Failure> {
     trial.targets = (0..200).map(|t| 0.4 * (f64::from(t) * std::f64::consts::PI / 200.0).sin()).collect();
     Ok((network, trial))
 }
+// endregion
 
-fn main() -> Result<(), Failure> {
-    let (mut network, trial) = problem()?;
-    let mut objective = NetworkObjective::new(network.clone(), &trial, &LOSS, Scheme::default(), H);
+// region: check
+fn check() -> Result<(), Failure> {
+    let (network, trial) = problem()?;
+    let mut objective = NetworkObjective::new(network, &trial, &LOSS, Scheme::default(), H);
     let report = GradientCheck::default().run(&mut objective)?;
     println!("{report}\n");
-    report.verdict()?;
+    Ok(report.verdict()?)
+}
+// endregion
 
+// region: train
+fn train() -> Result<(), Failure> {
+    let (mut network, trial) = problem()?;
     let neuron = [0, 1, 2].map(|parameter| Group::Neuron { population: 0, parameter });
     let groups = [Group::Weight(0), Group::Input, Group::Readout(0), neuron[0], neuron[1], neuron[2]];
     let rates = groups.map(|group| LearningRate { group, rate: 0.002 });
@@ -92,14 +98,18 @@ fn main() -> Result<(), Failure> {
         let cost = sweep.gradient(&scheme.run(&trial, &LOSS)?, gradient.values_mut())?;
         if iteration % 50 == 0 {
             let [tau_v, tau_w, b] = neuron.map(|group| network.parameters.group(group)[0]);
-            println!(
-                "iteration {iteration:3}: cost {cost:.3}, tau_v {tau_v:.2} ms, tau_w {tau_w:.2} ms, b {b:.4}/ms"
-            );
+            println!("{iteration:3}: cost {cost:.3}, tau_v {tau_v:.2} ms, tau_w {tau_w:.2} ms, b {b:.4}/ms");
         }
         optimiser.step(&mut network, &gradient, 1.0)?;
     }
     Ok(())
 }
+
+fn main() -> Result<(), Failure> {
+    check()?;
+    train()
+}
+// endregion
 
 #[test]
 fn a_neuron_without_written_derivatives_is_proved_and_trained() -> Result<(), Failure> {

@@ -1,9 +1,7 @@
 //! The alpha function (equation (77)).
 
-use simba::scalar::RealField;
-
 use super::kinetics::Kinetics;
-use crate::Parameter;
+use crate::{Parameter, Real};
 
 /// Alpha function: a spike leaves a trace `t exp(-t / tau) / tau^2`, which rises for `tau` and has unit area. Two exponential
 /// filters of one time constant.
@@ -18,8 +16,8 @@ impl Kinetics for AlphaSynapse {
     const PARAMETERS: &'static [Parameter] = &[Parameter::positive("tau", "ms")];
     const STAGES: &'static [usize] = &[0, 0];
 
-    type Params<T: RealField + Copy> = [T; 1];
-    type State<T: RealField + Copy> = [T; 2];
+    type Params<T: Real> = [T; 1];
+    type State<T: Real> = [T; 2];
 
     fn params(&self) -> [f64; 1] {
         [self.tau]

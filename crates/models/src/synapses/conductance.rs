@@ -1,9 +1,7 @@
 //! A conductance towards a reversal potential (equation (83)).
 
-use simba::scalar::RealField;
-
 use super::receptor::Receptor;
-use crate::Parameter;
+use crate::{Parameter, Real};
 
 /// A conductance towards a reversal potential, `I = G (e_rev - v)`: excitation with a reversal potential above threshold, inhibition
 /// with one below.
@@ -18,19 +16,19 @@ impl Receptor for Conductance {
     const PARAMETERS: &'static [Parameter] = &[Parameter::new("e_rev", "voltage")];
     const BY_VOLTAGE: bool = false;
 
-    type Params<T: RealField + Copy> = [T; 1];
+    type Params<T: Real> = [T; 1];
 
     fn params(&self) -> [f64; 1] {
         [self.e_rev]
     }
 
     #[inline(always)]
-    fn open<T: RealField + Copy>(_: &[T; 1], _: T) -> T {
+    fn open<T: Real>(_: &[T; 1], _: T) -> T {
         T::one()
     }
 
     #[inline(always)]
-    fn open_vjp<T: RealField + Copy>(_: &[T; 1], _: T, _: T, _: &mut [T; 1]) -> T {
+    fn open_vjp<T: Real>(_: &[T; 1], _: T, _: T, _: &mut [T; 1]) -> T {
         T::zero()
     }
 }

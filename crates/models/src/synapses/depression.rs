@@ -1,9 +1,7 @@
 //! Short-term depression (equation (80)).
 
-use simba::scalar::RealField;
-
 use super::short_term::ShortTermPlasticity;
-use crate::Parameter;
+use crate::{Parameter, Real};
 
 /// Short-term depression: a spike releases the part `u` of the resources `x`, which recover to 1. Of a charge `q` it is
 /// `x' = x (1 - u)^q`, `e = x - x'`.
@@ -33,21 +31,21 @@ impl ShortTermPlasticity for Depression {
     const REST: &'static [f64] = &[1.0];
     const RECOVERY: &'static [usize] = &[1];
 
-    type Params<T: RealField + Copy> = [T; 2];
-    type State<T: RealField + Copy> = [T; 1];
+    type Params<T: Real> = [T; 2];
+    type State<T: Real> = [T; 1];
 
     fn params(&self) -> [f64; 2] {
         [self.u, self.tau_rec]
     }
 
     #[inline(always)]
-    fn release<T: RealField + Copy>(&[u, _]: &[T; 2], &[x]: &[T; 1], q: T) -> (T, [T; 1]) {
+    fn release<T: Real>(&[u, _]: &[T; 2], &[x]: &[T; 1], q: T) -> (T, [T; 1]) {
         let released = -x * (q * (-u).ln_1p()).exp_m1();
         (released, [x - released])
     }
 
     #[inline(always)]
-    fn release_vjp<T: RealField + Copy>(
+    fn release_vjp<T: Real>(
         &[u, _]: &[T; 2],
         &[x]: &[T; 1],
         q: T,

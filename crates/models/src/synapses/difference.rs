@@ -1,9 +1,7 @@
 //! The difference of exponentials (equation (78)).
 
-use simba::scalar::RealField;
-
 use super::kinetics::Kinetics;
-use crate::Parameter;
+use crate::{Parameter, Real};
 
 /// Difference of exponentials, with a rise and a decay: a spike leaves a trace
 /// `(exp(-t / tau) - exp(-t / tau_rise)) / (tau - tau_rise)`, of unit area. Two exponential filters, whose time constants may be
@@ -22,8 +20,8 @@ impl Kinetics for DifferenceOfExponentials {
         &[Parameter::positive("tau", "ms"), Parameter::positive("tau_rise", "ms")];
     const STAGES: &'static [usize] = &[1, 0];
 
-    type Params<T: RealField + Copy> = [T; 2];
-    type State<T: RealField + Copy> = [T; 2];
+    type Params<T: Real> = [T; 2];
+    type State<T: Real> = [T; 2];
 
     fn params(&self) -> [f64; 2] {
         [self.tau, self.tau_rise]

@@ -2,9 +2,7 @@
 
 use std::fmt::Debug;
 
-use simba::scalar::RealField;
-
-use crate::{Array, Parameter};
+use crate::{Array, Parameter, Real};
 
 /// How the charge that a presynaptic neuron releases becomes a current: by a cascade of exponential filters, each of unit area
 /// (equation (76)),
@@ -42,16 +40,16 @@ pub trait Kinetics: Copy + Debug + Send + Sync + 'static {
     const STAGES: &'static [usize];
 
     /// The parameters of one synapse as an array.
-    type Params<T: RealField + Copy>: Array<T>;
+    type Params<T: Real>: Array<T>;
     /// The traces of the filters as an array.
-    type State<T: RealField + Copy>: Array<T>;
+    type State<T: Real>: Array<T>;
 
     /// The parameter values.
     fn params(&self) -> Self::Params<f64>;
 
     /// The time derivatives of the traces `r`, for the charge that is released in a unit of time; the current follows the last one.
     #[inline(always)]
-    fn rhs<T: RealField + Copy>(params: &Self::Params<T>, r: &Self::State<T>, drive: T) -> Self::State<T> {
+    fn rhs<T: Real>(params: &Self::Params<T>, r: &Self::State<T>, drive: T) -> Self::State<T> {
         let (params, r) = (params.as_ref(), r.as_ref());
         Self::State::from_fn(|i| {
             (if i == 0 { drive - r[0] } else { r[i - 1] - r[i] }) / params[Self::STAGES[i]]
@@ -60,7 +58,7 @@ pub trait Kinetics: Copy + Debug + Send + Sync + 'static {
 
     /// The transpose of [`rhs`](Self::rhs): adds to `r_bar` and `params_bar` and returns the cotangent of the drive.
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &Self::Params<T>,
         r: &Self::State<T>,
         drive: T,

@@ -1,9 +1,7 @@
 //! The NMDA receptor (equation (84)).
 
-use simba::scalar::RealField;
-
 use super::receptor::Receptor;
-use crate::Parameter;
+use crate::{Parameter, Real};
 
 /// NMDA receptor: a conductance that magnesium blocks at low voltages, `I = G m(v) (e_rev - v)` with
 /// `m(v) = 1 / (1 + exp(-(v - v_half) / slope))`. Jahr & Stevens measured `m = 1 / (1 + exp(-0.062 v) [Mg] / 3.57)`, that is a slope of
@@ -37,14 +35,14 @@ impl Receptor for Nmda {
     ];
     const BY_VOLTAGE: bool = true;
 
-    type Params<T: RealField + Copy> = [T; 3];
+    type Params<T: Real> = [T; 3];
 
     fn params(&self) -> [f64; 3] {
         [self.e_rev, self.v_half, self.slope]
     }
 
     #[inline(always)]
-    fn open<T: RealField + Copy>(&[_, v_half, slope]: &[T; 3], v: T) -> T {
+    fn open<T: Real>(&[_, v_half, slope]: &[T; 3], v: T) -> T {
         // Either way no exponential overflows.
         let x = (v - v_half) / slope;
         let small = (-x.abs()).exp();
@@ -52,7 +50,7 @@ impl Receptor for Nmda {
     }
 
     #[inline(always)]
-    fn open_vjp<T: RealField + Copy>(params: &[T; 3], v: T, open_bar: T, params_bar: &mut [T; 3]) -> T {
+    fn open_vjp<T: Real>(params: &[T; 3], v: T, open_bar: T, params_bar: &mut [T; 3]) -> T {
         let &[_, v_half, slope] = params;
         let open = Self::open(params, v);
         let v_bar = open_bar * open * (T::one() - open) / slope;

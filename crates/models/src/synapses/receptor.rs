@@ -2,9 +2,7 @@
 
 use std::fmt::Debug;
 
-use simba::scalar::RealField;
-
-use crate::{Array, Parameter};
+use crate::{Array, Parameter, Real};
 
 /// A receptor: the trace of the synapse is a conductance, `I = G m(v) (e_rev - v)`, in place of a current (equations (83), (84)). `m` is
 /// the part of the channels that the voltage leaves open.
@@ -24,19 +22,14 @@ pub trait Receptor: Copy + Debug + Send + Sync + 'static {
     const BY_VOLTAGE: bool;
 
     /// The parameters of one synapse as an array.
-    type Params<T: RealField + Copy>: Array<T>;
+    type Params<T: Real>: Array<T>;
 
     /// The parameter values.
     fn params(&self) -> Self::Params<f64>;
 
     /// The part of the channels that is open at the voltage `v`, `m(v)`.
-    fn open<T: RealField + Copy>(params: &Self::Params<T>, v: T) -> T;
+    fn open<T: Real>(params: &Self::Params<T>, v: T) -> T;
 
     /// The transpose of [`open`](Self::open): adds to `params_bar` and returns the cotangent of the voltage.
-    fn open_vjp<T: RealField + Copy>(
-        params: &Self::Params<T>,
-        v: T,
-        open_bar: T,
-        params_bar: &mut Self::Params<T>,
-    ) -> T;
+    fn open_vjp<T: Real>(params: &Self::Params<T>, v: T, open_bar: T, params_bar: &mut Self::Params<T>) -> T;
 }

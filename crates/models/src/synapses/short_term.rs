@@ -2,9 +2,7 @@
 
 use std::fmt::Debug;
 
-use simba::scalar::RealField;
-
-use crate::{Array, Parameter};
+use crate::{Array, Parameter, Real};
 
 /// Short-term plasticity: of a charge `q` the synapse releases `e`, which depends on what was released before. Its state belongs to
 /// the presynaptic neuron. A charge may be a part of a spike's: parts of a charge release together what the whole one does, and a
@@ -24,23 +22,19 @@ pub trait ShortTermPlasticity: Copy + Debug + Send + Sync + 'static {
     const RECOVERY: &'static [usize];
 
     /// The parameters of one synapse as an array.
-    type Params<T: RealField + Copy>: Array<T>;
+    type Params<T: Real>: Array<T>;
     /// The variables as an array.
-    type State<T: RealField + Copy>: Array<T>;
+    type State<T: Real>: Array<T>;
 
     /// The parameter values.
     fn params(&self) -> Self::Params<f64>;
 
     /// What is released of the charge `q`, and the variables after it.
-    fn release<T: RealField + Copy>(
-        params: &Self::Params<T>,
-        state: &Self::State<T>,
-        q: T,
-    ) -> (T, Self::State<T>);
+    fn release<T: Real>(params: &Self::Params<T>, state: &Self::State<T>, q: T) -> (T, Self::State<T>);
 
     /// The transpose of [`release`](Self::release), for the cotangents of what is released and of the variables after it: adds to
     /// `state_bar` and `params_bar` and returns the cotangent of the charge.
-    fn release_vjp<T: RealField + Copy>(
+    fn release_vjp<T: Real>(
         params: &Self::Params<T>,
         state: &Self::State<T>,
         q: T,

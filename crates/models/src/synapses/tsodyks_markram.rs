@@ -1,10 +1,8 @@
 //! Short-term facilitation and depression (equation (81)).
 
-use simba::scalar::RealField;
-
 use super::short_term::ShortTermPlasticity;
-use crate::Parameter;
 use crate::math::real;
+use crate::{Parameter, Real};
 
 /// Short-term facilitation and depression: a spike first raises the use `y` of resources, `y' = y + u (1 - y)`, then releases
 /// `e = y' x` of the resources `x`. `y` decays to 0, `x` recovers to 1. Of a charge `q`, with `w = 1 - y` and `L = ln(1 - u)`, it is
@@ -42,15 +40,15 @@ impl ShortTermPlasticity for TsodyksMarkram {
     const REST: &'static [f64] = &[0.0, 1.0];
     const RECOVERY: &'static [usize] = &[2, 1];
 
-    type Params<T: RealField + Copy> = [T; 3];
-    type State<T: RealField + Copy> = [T; 2];
+    type Params<T: Real> = [T; 3];
+    type State<T: Real> = [T; 2];
 
     fn params(&self) -> [f64; 3] {
         [self.u, self.tau_rec, self.tau_facil]
     }
 
     #[inline(always)]
-    fn release<T: RealField + Copy>(&[u, ..]: &[T; 3], &[y, x]: &[T; 2], q: T) -> (T, [T; 2]) {
+    fn release<T: Real>(&[u, ..]: &[T; 3], &[y, x]: &[T; 2], q: T) -> (T, [T; 2]) {
         let log = (-u).ln_1p();
         let released = -x * (q * (-y).ln_1p() + real::<T>(0.5) * q * (q + T::one()) * log).exp_m1();
         // 1 - (1 - y) exp(q L)
@@ -59,7 +57,7 @@ impl ShortTermPlasticity for TsodyksMarkram {
     }
 
     #[inline(always)]
-    fn release_vjp<T: RealField + Copy>(
+    fn release_vjp<T: Real>(
         &[u, ..]: &[T; 3],
         &[y, x]: &[T; 2],
         q: T,

@@ -6,10 +6,9 @@ use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
 use spikegrad_models::math::real;
-use spikegrad_models::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Reset};
+use spikegrad_models::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Real, Reset};
 
 use crate::Scalar;
-use nalgebra::RealField;
 
 /// The most parameters of a model, and one more.
 const MOST: usize = 32;
@@ -24,36 +23,36 @@ pub(super) struct OpenParams<N, T> {
     model: PhantomData<N>,
 }
 
-impl<N: Neuron, T: RealField + Copy> Clone for OpenParams<N, T> {
+impl<N: Neuron, T: Real> Clone for OpenParams<N, T> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<N: Neuron, T: RealField + Copy> Copy for OpenParams<N, T> {}
+impl<N: Neuron, T: Real> Copy for OpenParams<N, T> {}
 
-impl<N: Neuron, T: RealField + Copy> Debug for OpenParams<N, T> {
+impl<N: Neuron, T: Real> Debug for OpenParams<N, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.as_ref()).finish()
     }
 }
 
-impl<N: Neuron, T: RealField + Copy> AsRef<[T]> for OpenParams<N, T> {
+impl<N: Neuron, T: Real> AsRef<[T]> for OpenParams<N, T> {
     #[inline(always)]
     fn as_ref(&self) -> &[T] {
         &self.values[..Self::LEN]
     }
 }
 
-impl<N: Neuron, T: RealField + Copy> AsMut<[T]> for OpenParams<N, T> {
+impl<N: Neuron, T: Real> AsMut<[T]> for OpenParams<N, T> {
     #[inline(always)]
     fn as_mut(&mut self) -> &mut [T] {
         &mut self.values[..Self::LEN]
     }
 }
 
-impl<N: Neuron, T: RealField + Copy> Array<T> for OpenParams<N, T> {
+impl<N: Neuron, T: Real> Array<T> for OpenParams<N, T> {
     const LEN: usize = {
         let len = <N::Params<T> as Array<T>>::LEN + 1;
         assert!(len <= MOST, "a model has at most 31 parameters");
@@ -70,7 +69,7 @@ impl<N: Neuron, T: RealField + Copy> Array<T> for OpenParams<N, T> {
     }
 }
 
-impl<N: Neuron, T: RealField + Copy> OpenParams<N, T> {
+impl<N: Neuron, T: Real> OpenParams<N, T> {
     /// Those of the model.
     #[inline(always)]
     fn of_model(&self) -> N::Params<T> {
@@ -99,13 +98,13 @@ pub(super) const fn is_open<N: Neuron>() -> bool {
 
 /// The state whose first entry is `x`, and all others zero.
 #[inline(always)]
-fn of_voltage<N: Neuron, T: RealField + Copy>(x: T) -> N::State<T> {
+fn of_voltage<N: Neuron, T: Real>(x: T) -> N::State<T> {
     N::State::from_fn(|c| if c == 0 { x } else { T::zero() })
 }
 
 /// How much a unit of current adds to the slope of the voltage, in which `f` is affine.
 #[inline(always)]
-fn by_current<N: Neuron, T: RealField + Copy>(params: &N::Params<T>, x: &N::State<T>) -> T {
+fn by_current<N: Neuron, T: Real>(params: &N::Params<T>, x: &N::State<T>) -> T {
     let slope = |current: T| N::rhs(params, x, current).as_ref()[0];
     slope(T::one()) - slope(T::zero())
 }
@@ -119,8 +118,8 @@ impl<N: Neuron> Neuron for Open<N> {
     const LOCATE: Locate = N::LOCATE;
     const RELAXES: bool = true;
 
-    type State<T: RealField + Copy> = N::State<T>;
-    type Params<T: RealField + Copy> = OpenParams<N, T>;
+    type State<T: Real> = N::State<T>;
+    type Params<T: Real> = OpenParams<N, T>;
 
     fn params(&self) -> OpenParams<N, f64> {
         let params = self.0.params();
@@ -132,12 +131,12 @@ impl<N: Neuron> Neuron for Open<N> {
     }
 
     #[inline(always)]
-    fn rhs<T: RealField + Copy>(params: &OpenParams<N, T>, x: &N::State<T>, current: T) -> N::State<T> {
+    fn rhs<T: Real>(params: &OpenParams<N, T>, x: &N::State<T>, current: T) -> N::State<T> {
         N::rhs(&params.of_model(), x, current - params.conductance() * x.as_ref()[0])
     }
 
     #[inline(always)]
-    fn relaxation<T: RealField + Copy>(params: &OpenParams<N, T>, x: &N::State<T>) -> N::State<T> {
+    fn relaxation<T: Real>(params: &OpenParams<N, T>, x: &N::State<T>) -> N::State<T> {
         let of_model = params.of_model();
         let mut relaxation = N::relaxation(&of_model, x);
         relaxation.as_mut()[0] += params.conductance() * by_current::<N, T>(&of_model, x);
@@ -145,17 +144,17 @@ impl<N: Neuron> Neuron for Open<N> {
     }
 
     #[inline(always)]
-    fn reset<T: RealField + Copy>(params: &OpenParams<N, T>) -> Reset<T> {
+    fn reset<T: Real>(params: &OpenParams<N, T>) -> Reset<T> {
         N::reset(&params.of_model())
     }
 
     #[inline(always)]
-    fn jump<T: RealField + Copy>(params: &OpenParams<N, T>, before: &N::State<T>) -> N::State<T> {
+    fn jump<T: Real>(params: &OpenParams<N, T>, before: &N::State<T>) -> N::State<T> {
         N::jump(&params.of_model(), before)
     }
 
     #[inline(always)]
-    fn refractory<T: RealField + Copy>(params: &OpenParams<N, T>) -> Option<T> {
+    fn refractory<T: Real>(params: &OpenParams<N, T>) -> Option<T> {
         N::refractory(&params.of_model())
     }
 
@@ -166,7 +165,7 @@ impl<N: Neuron> Neuron for Open<N> {
 
 impl<N: NeuronVjp> NeuronVjp for Open<N> {
     #[inline(always)]
-    fn rhs_vjp<T: RealField + Copy>(
+    fn rhs_vjp<T: Real>(
         params: &OpenParams<N, T>,
         x: &N::State<T>,
         current: T,
@@ -183,7 +182,7 @@ impl<N: NeuronVjp> NeuronVjp for Open<N> {
     }
 
     #[inline(always)]
-    fn relaxation_vjp<T: RealField + Copy>(
+    fn relaxation_vjp<T: Real>(
         params: &OpenParams<N, T>,
         x: &N::State<T>,
         relaxation_bar: &N::State<T>,
@@ -200,14 +199,19 @@ impl<N: NeuronVjp> NeuronVjp for Open<N> {
     }
 
     #[inline(always)]
-    fn reset_vjp<T: RealField + Copy>(threshold_bar: T, value_bar: T, params_bar: &mut OpenParams<N, T>) {
+    fn reset_vjp<T: Real>(
+        params: &OpenParams<N, T>,
+        threshold_bar: T,
+        value_bar: T,
+        params_bar: &mut OpenParams<N, T>,
+    ) {
         let mut bar = N::Params::from_fn(|_| T::zero());
-        N::reset_vjp(threshold_bar, value_bar, &mut bar);
+        N::reset_vjp(&params.of_model(), threshold_bar, value_bar, &mut bar);
         params_bar.add(&bar, T::zero());
     }
 
     #[inline(always)]
-    fn jump_vjp<T: RealField + Copy>(
+    fn jump_vjp<T: Real>(
         params: &OpenParams<N, T>,
         before: &N::State<T>,
         after_bar: &N::State<T>,
@@ -220,9 +224,13 @@ impl<N: NeuronVjp> NeuronVjp for Open<N> {
     }
 
     #[inline(always)]
-    fn refractory_vjp<T: RealField + Copy>(refractory_bar: T, params_bar: &mut OpenParams<N, T>) {
+    fn refractory_vjp<T: Real>(
+        params: &OpenParams<N, T>,
+        refractory_bar: T,
+        params_bar: &mut OpenParams<N, T>,
+    ) {
         let mut bar = N::Params::from_fn(|_| T::zero());
-        N::refractory_vjp(refractory_bar, &mut bar);
+        N::refractory_vjp(&params.of_model(), refractory_bar, &mut bar);
         params_bar.add(&bar, T::zero());
     }
 }

@@ -4,8 +4,8 @@ use rand_chacha::ChaCha8Rng;
 use spikegrad::adjoint::{Error as AdjointError, Sweep};
 use spikegrad::integrators::{Divergence, tableau};
 use spikegrad::models::{
-    AdEx, GateShape, Integration, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Real, Reset,
-    Theta,
+    AdEx, AutoVjp, GateShape, Integration, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Real,
+    Reset, Theta,
 };
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
@@ -411,6 +411,12 @@ fn continuous_adjoints_across_resets_that_they_cannot_cross() {
 fn models_with_a_name_that_is_taken() {
     refused!(
         builder(Curved::<false, true, false>, 0.3).build(),
+        Error::ModelName { .. },
+        "the model of population `cells` is called `LIF`, as one of spikegrad's own: give it another `NAME`"
+    );
+    // Its derivatives are written by hand.
+    refused!(
+        builder(AutoVjp(Lif::default()), 0.3).build(),
         Error::ModelName { .. },
         "the model of population `cells` is called `LIF`, as one of spikegrad's own: give it another `NAME`"
     );

@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use crate::common::{Model, Problem, Spec, problem, runner, specs};
 use proptest::test_runner::TestCaseError;
+use proptest::{prop_assert, prop_assert_eq};
 use spikegrad::adjoint::{BoxError, CheckedGroup, Error, GradientCheck, GradientReport, Objective, Sweep};
 use spikegrad::integrators::{EventLog, Exponential, Step, StepVjp, Tableau, tableau};
 use spikegrad::models::math::real;
 use spikegrad::models::{
-    AutoVjp, GateShape, Integration, Lif, Locate, Neuron, Parameter, Real, Reset, Theta, for_each_neuron,
+    AdEx, AutoVjp, FitzHughNagumo, GateShape, HodgkinHuxley, Integration, Lif, Locate, Neuron, NeuronVjp,
+    Parameter, Real, RefractoryLif, Reset, Theta, for_each_neuron,
 };
 use spikegrad::network::{Group, InitialState, PlainStep, SplitRun, SplitStep, SplitTape};
 use spikegrad::tasks::{NetworkObjective, Scheme};
@@ -139,12 +141,12 @@ fn mixed_populations_have_an_exact_gradient() {
     prove("mixed, plain field", &plain, &|case| vec![(Scheme::Plain(method(case)), gate(case))]);
 }
 
-/// A model without derivatives, in which nothing that a spike does is linear in parameters or state.
+/// A model without derivatives, in which nothing that a spike does is linear in parameters or state; with a hard reset or without.
 #[derive(Clone, Copy, Debug, Default)]
-struct Curved;
+struct Curved<const RESET: bool>;
 
-impl Neuron for Curved {
-    const NAME: &'static str = "curved";
+impl<const RESET: bool> Neuron for Curved<RESET> {
+    const NAME: &'static str = if RESET { "curved" } else { "curved, without a reset" };
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::positive("tau_v", "ms"),
         Parameter::positive("height", "1"),
@@ -153,7 +155,7 @@ impl Neuron for Curved {
         Parameter::positive("pause", "ms"),
     ];
     const METHOD: Integration = Integration::RungeKutta4;
-    const LOCATE: Locate = Locate::DenseOutput;
+    const LOCATE: Locate = if RESET { Locate::DenseOutput } else { Locate::No };
     type State<T: Real> = [T; 2];
     type Params<T: Real> = [T; 5];
 
@@ -165,13 +167,22 @@ impl Neuron for Curved {
         Self
     }
 
-    fn rhs<T: Real>(&[tau_v, ..]: &[T; 5], &[v, w]: &[T; 2], current: T) -> [T; 2] {
-        let leak = v - real::<T>(0.3) * v.powi(2);
-        [current - w - leak / tau_v, (real::<T>(0.02) * v.tanh() - w) / (tau_v * real(3.0))]
+    fn rhs<T: Real>(&[tau_v, _, drop, step, pause]: &[T; 5], &[v, w]: &[T; 2], current: T) -> [T; 2] {
+        // Without a reset, what brings the voltage down grows with it.
+        let (leak, w_inf, tau_w) = if RESET {
+            (v - real::<T>(0.3) * v.powi(2), real::<T>(0.02) * v.tanh(), tau_v * real(3.0))
+        } else {
+            (v, drop * (v / step).exp().ln_1p(), pause * real(7.0))
+        };
+        [current - w - leak / tau_v, (w_inf - w) / tau_w]
     }
 
     fn reset<T: Real>(&[_, height, drop, ..]: &[T; 5]) -> Reset<T> {
-        Reset::To { threshold: height.sqrt(), value: -drop * drop / height }
+        if RESET {
+            Reset::To { threshold: height.sqrt(), value: -drop * drop / height }
+        } else {
+            Reset::Latch { threshold: height.sqrt() }
+        }
     }
 
     fn jump<T: Real>(&[_, _, _, step, _]: &[T; 5], &[v, w]: &[T; 2]) -> [T; 2] {
@@ -179,7 +190,7 @@ impl Neuron for Curved {
     }
 
     fn refractory<T: Real>(&[tau_v, .., pause]: &[T; 5]) -> Option<T> {
-        Some(pause * pause / tau_v)
+        RESET.then(|| pause * pause / tau_v)
     }
 
     fn rest(&self) -> [f64; 2] {
@@ -190,10 +201,105 @@ impl Neuron for Curved {
 /// The derivatives of a model that has none, by its equations.
 #[test]
 fn a_model_without_derivatives_has_an_exact_gradient() {
-    let model = Model::of::<AutoVjp<Curved>>();
-    prove("curved, by its equations", &[&model], &|case| {
-        vec![(Scheme::Split(method(case).into()), gate(case))]
-    });
+    let (reset, latch) = (Model::of::<AutoVjp<Curved<true>>>(), Model::of::<AutoVjp<Curved<false>>>());
+    for model in [&reset, &latch] {
+        prove(model.name, &[model], &|case| vec![(Scheme::Split(method(case).into()), gate(case))]);
+    }
+    prove("curved, plain field", &[&latch], &|case| vec![(Scheme::Plain(method(case)), gate(case))]);
+    // A mistake is found in each of its parameters.
+    catch_planted_errors(&reset);
+}
+
+/// The equations of a model that has its derivatives, under another name and without these.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bare<N>(N);
+
+impl<N: Neuron> Neuron for Bare<N> {
+    const NAME: &'static str = "bare";
+    const PARAMETERS: &'static [Parameter] = N::PARAMETERS;
+    const METHOD: Integration = N::METHOD;
+    const LOCATE: Locate = N::LOCATE;
+    const RELAXES: bool = N::RELAXES;
+    type State<T: Real> = N::State<T>;
+    type Params<T: Real> = N::Params<T>;
+
+    fn params(&self) -> N::Params<f64> {
+        self.0.params()
+    }
+
+    fn from_params(params: &N::Params<f64>) -> Self {
+        Self(N::from_params(params))
+    }
+
+    fn rhs<T: Real>(params: &N::Params<T>, x: &N::State<T>, current: T) -> N::State<T> {
+        N::rhs(params, x, current)
+    }
+
+    fn relaxation<T: Real>(params: &N::Params<T>, x: &N::State<T>) -> N::State<T> {
+        N::relaxation(params, x)
+    }
+
+    fn reset<T: Real>(params: &N::Params<T>) -> Reset<T> {
+        N::reset(params)
+    }
+
+    fn jump<T: Real>(params: &N::Params<T>, before: &N::State<T>) -> N::State<T> {
+        N::jump(params, before)
+    }
+
+    fn refractory<T: Real>(params: &N::Params<T>) -> Option<T> {
+        N::refractory(params)
+    }
+
+    fn rest(&self) -> N::State<f64> {
+        self.0.rest()
+    }
+}
+
+/// The cost and the gradient of a problem, by the method that its model names.
+fn gradient(p: &Problem) -> (f64, Vec<f64>) {
+    let mut gradient = p.network.parameters.zeros_like();
+    let step = SplitStep::new(&p.network, p.h).expect("a step");
+    let run = step.run(&p.trial, &p.loss).expect("a run");
+    let cost = Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
+    (cost, gradient.values().to_vec())
+}
+
+/// One model of each flow: closed form, dense output, Runge-Kutta steps and exponential ones. All models have their single products
+/// compared in `spikegrad-models`.
+#[test]
+fn a_model_without_derivatives_has_the_gradient_of_those_by_hand() {
+    fn check<N: NeuronVjp + Default>() {
+        let (by_hand, auto) = (Model::of::<N>(), Model::of::<AutoVjp<Bare<N>>>());
+        let largest = std::cell::Cell::new(0.0_f64);
+        let outcome = runner().run(&specs(50..100), |spec: Spec| {
+            let [by_hand, auto] = [&by_hand, &auto].map(|model| {
+                let mut p = problem(&[model], gate(spec.steps), &spec);
+                // Half of the networks train no parameter of their neurons.
+                let frozen = spec.seed.is_multiple_of(2);
+                for parameter in (0..N::PARAMETERS.len()).filter(|_| frozen) {
+                    p.network.freeze(Group::Neuron { population: 0, parameter }).expect("a group");
+                }
+                (gradient(&p), p)
+            });
+            let (((cost, by_hand), p), ((other, auto), _)) = (by_hand, auto);
+            prop_assert_eq!(cost, other);
+            for entry in p.network.parameters.layout().entries() {
+                let [a, b] = [&by_hand, &auto].map(|gradient| &gradient[entry.range.clone()]);
+                let norm = a.iter().fold(0.0, |norm: f64, a| norm.hypot(*a));
+                let distance = a.iter().zip(b).fold(0.0, |norm: f64, (a, b)| norm.hypot(a - b));
+                prop_assert!(distance <= 1e-12 * norm, "{}: {distance:e} of {norm:e}", entry.name);
+                largest.set(largest.get().max(if norm > 0.0 { distance / norm } else { 0.0 }));
+            }
+            Ok(())
+        });
+        assert!(outcome.is_ok(), "{}: {}", N::NAME, outcome.expect_err("a failure"));
+        println!("{}: gradients differ by {:.1e} of a group's norm at most", N::NAME, largest.get());
+    }
+    check::<RefractoryLif>();
+    check::<AdEx>();
+    check::<FitzHughNagumo>();
+    check::<HodgkinHuxley>();
 }
 
 /// Alone and beside neurons that do not relax.

@@ -1,10 +1,11 @@
 //! What single neurons do, most of all those with hard resets: published behaviour, by the methods that they name, closed forms, and an adaptive reference solve that shares no
 //! event location with the steps.
 
+use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::{Exponential, FiringField, Method, ResetStep, Tableau, tableau};
 use spikegrad::models::{
-    AdEx, AdaptiveLif, Array, Eif, FitzHughNagumo, GateShape, HodgkinHuxley, Izhikevich, Lif, Locate,
-    MorrisLecar, Neuron, NeuronVjp, Qif, Theta, for_each_neuron,
+    AdEx, AdaptiveLif, Array, Eif, ExponentialSynapse, FitzHughNagumo, Gate, GateShape, HodgkinHuxley,
+    Izhikevich, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Qif, Reset, Theta, for_each_neuron,
 };
 use spikegrad::network::{Network, NoLoss, Population, Recording, SplitStep, Trial};
 
@@ -428,3 +429,70 @@ macro_rules! tests {
     };
 }
 for_each_neuron!(tests);
+
+/// The largest difference between one neuron that is stepped alone, with its synapse, and the same neuron in a network that is
+/// stepped by Euler's method: of the state, as a part of the way to threshold, and of the trace, as a part of its largest value; and
+/// their spikes.
+fn beside<N: NeuronVjp + Default>(h: f64) -> ([f64; 2], [u32; 2]) {
+    let (neuron, model) = (N::default(), Model::of::<N>());
+    let (params, tau, current) = (neuron.params(), 10.0, 1.3 * model.current);
+    let gate = Gate {
+        shape: GateShape::RaisedCosine,
+        width: 0.5 * zone(&neuron),
+        threshold: N::reset(&params).threshold(),
+    };
+    let mut network = Network::builder()
+        .population(Population::new("one", neuron, 1, gate.shape, gate.width))
+        .synapse("slow", tau)
+        .build()
+        .expect("a neuron");
+    network.parameters.bias_mut()[0] = current;
+    let scheme = SplitStep::with_method(&network, h, tableau::EULER).expect("a scheme");
+    let trial = Trial::silent((100.0 / h).round() as usize, h, 0);
+    let run = scheme.run(&trial, &NoLoss).expect("a run");
+
+    let latch = matches!(N::reset(&params), Reset::Latch { .. });
+    let (synapse, trace) = (ExponentialSynapse { tau }, run.synapses(0).start);
+    let (mut x, mut wait, mut s, mut spikes) = (neuron.rest(), 0.0, 0.0, 0);
+    let ([mut by_state, mut by_trace], mut largest) = ([0.0_f64; 2], 0.0_f64);
+    Sweep::new()
+        .run(&run, |_, state, _| {
+            let v = x.as_ref()[0];
+            let fired = N::step(&params, &mut x, &mut wait, current, h);
+            s = synapse.step(s, f64::from(fired) + gate.charge(x.as_ref()[0]) - gate.charge(v), h);
+            spikes += fired;
+            for (x, state) in x.as_ref().iter().zip(state) {
+                by_state = by_state.max((x - state).abs() / zone(&neuron));
+            }
+            by_trace = by_trace.max((s - state[trace]).abs());
+            largest = largest.max(s);
+        })
+        .expect("finite");
+    let recorded = run.record().expect("finite").spikes.len() as u32;
+    // What a latch keeps back is the network's.
+    ([by_state, if latch { 0.0 } else { by_trace / largest }], [spikes, recorded])
+}
+
+/// The step that a user of the models alone takes is the network's: to rounding where that is Euler's, and with order 1 where it is
+/// the closed form.
+#[test]
+fn a_neuron_that_is_stepped_alone_does_what_it_does_in_a_network() {
+    fn check<N: NeuronVjp + Default>() {
+        let h = Model::of::<N>().h / 8.0;
+        let (errors, [spikes, recorded]) = beside::<N>(h);
+        println!("{}, h = {h}: {:.1e}, {:.1e}, {spikes} spikes", N::NAME, errors[0], errors[1]);
+        assert!(spikes > 0 && spikes == recorded, "{}: {spikes} {recorded}", N::NAME);
+        if N::LOCATE == Locate::ClosedForm {
+            let ([_, coarse], [_, fine]) = (errors, beside::<N>(h / 4.0).0);
+            assert!(coarse < 0.05 && (3.0..5.0).contains(&(coarse / fine)), "{}: {coarse} {fine}", N::NAME);
+        } else {
+            assert!(errors.iter().all(|&error| error < 1e-12), "{}: {errors:?}", N::NAME);
+        }
+    }
+    macro_rules! check {
+        ($module:ident, $neuron:ty) => {
+            check::<$neuron>();
+        };
+    }
+    for_each_neuron!(check);
+}
