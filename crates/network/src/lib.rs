@@ -8,7 +8,7 @@
 //! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
 //! - [`SplitStep::forward`]: a run without a loss, whose [`RunTape`] takes any program's derivatives back; [`NetworkState`]: a run that
 //!   another one goes on from; [`Stepper`]: closed loops;
-//! - [`Recording`]: the traces and spikes of a run; [`WorkCounters`]: its work;
+//! - [`Recording`]: the traces and spikes of a run, as many as its [`Probes`] ask for; [`WorkCounters`]: its work;
 //! - [`PlainStep`]: the plain field in charge coordinates under any Runge-Kutta method;
 //! - [`pontryagin()`]: the paper's adjoint equations, integrated backwards.
 //!
@@ -57,8 +57,8 @@ pub use projections::{Connections, Connector, Projection};
 pub use readout::Readout;
 pub use scalar::Scalar;
 pub use schemes::{
-    Backwards, GivenRanges, Gradients, PlainRun, PlainStep, PlainTape, Pontryagin, Recording, RunTape,
-    SplitRun, SplitStep, SplitTape, Stepper, Stimulus, WorkCounters, pontryagin,
+    Backwards, GivenRanges, Gradients, PlainRun, PlainStep, PlainTape, Pontryagin, Probes, Recording,
+    RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus, WorkCounters, pontryagin,
 };
 pub use sign::Sign;
 pub use spec::{NetworkSpec, SourceSpec, SpecDifference};

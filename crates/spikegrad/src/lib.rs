@@ -90,8 +90,8 @@ pub mod prelude {
     };
     pub use spikegrad_network::{
         Connector, Draw, Event, Group, InitialState, Initialisation, Loss, Models, Network, NetworkSpec,
-        NetworkState, NoLoss, Parameters, PlainStep, Population, Projection, Readout, Recording, Sample,
-        SampleBar, Scalar, Sign, SplitStep, Stimulus, Trial, pontryagin,
+        NetworkState, NoLoss, Parameters, PlainStep, Population, Probes, Projection, Readout, Recording,
+        Sample, SampleBar, Scalar, Sign, SplitStep, Stimulus, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
         Batch, Checkpoint, Clip, Iteration, LearningRate, NetworkObjective, Observer, Optimiser, Pull,

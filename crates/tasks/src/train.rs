@@ -419,7 +419,9 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
 /// Makes room for a batch of trials like this one, before memory is taken trial by trial.
 fn make_room<T>(trials: &mut Vec<Trial<T>>, batch: usize, like: &Trial<T>) -> Result<(), Error> {
     let initial = like.initial.as_ref().map_or(0, |initial| initial.x.len() + initial.s.len());
-    let numbers = like.inputs.len() + like.targets.len() + like.weights.len() + like.currents.len() + initial;
+    let state = like.state.as_ref().map_or(0, |state| state.values().len());
+    let given = like.inputs.len() + like.targets.len() + like.weights.len() + like.currents.len();
+    let numbers = given + initial + state;
     let events = like.events.len() * size_of::<Event<T>>();
     let bytes = batch as u128 * (size_of::<Trial<T>>() + numbers * size_of::<T>() + events) as u128;
     let refused = Error::BatchMemory { trials: batch, bytes };

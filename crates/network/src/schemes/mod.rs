@@ -9,7 +9,7 @@ mod work;
 
 pub use plain::{PlainRun, PlainStep, PlainTape};
 pub use pontryagin::{Pontryagin, pontryagin};
-pub use record::Recording;
+pub use record::{Probes, Recording};
 pub use split::{
     Backwards, GivenRanges, Gradients, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
 };

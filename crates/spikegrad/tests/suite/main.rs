@@ -23,6 +23,7 @@ mod initialise;
 mod limits;
 mod low_rank;
 mod neurons;
+mod probes;
 mod projections;
 mod readouts;
 mod recordings;
