@@ -66,6 +66,7 @@ impl<N: Neuron> Neuron for AutoVjp<N> {
     const CURRENT: &'static str = N::CURRENT;
     const METHOD: Integration = N::METHOD;
     const LOCATE: Locate = N::LOCATE;
+    const HAS_VOLTAGE: bool = N::HAS_VOLTAGE;
     const RELAXES: bool = N::RELAXES;
     type State<T: Real> = N::State<T>;
     type Params<T: Real> = N::Params<T>;

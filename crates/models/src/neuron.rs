@@ -166,6 +166,8 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const METHOD: Integration;
     /// How its resets are located inside a step.
     const LOCATE: Locate = Locate::No;
+    /// Whether the first variable is a voltage that a reversal potential can be compared with, and not a phase or a count.
+    const HAS_VOLTAGE: bool = true;
 
     /// The state of one neuron, `[T; 1]`, `[T; 2]`, ...: voltage first.
     type State<T: Real>: Array<T>;

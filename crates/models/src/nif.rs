@@ -19,6 +19,7 @@ impl Neuron for Nif {
     const PARAMETERS: &'static [Parameter] = &[];
     // Exact, since f does not depend on the voltage.
     const METHOD: Integration = Integration::Euler;
+    const HAS_VOLTAGE: bool = false;
     type State<T: Real> = [T; 1];
     type Params<T: Real> = [T; 0];
 

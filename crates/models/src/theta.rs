@@ -33,6 +33,7 @@ impl Neuron for Theta {
     const NAME: &'static str = "theta";
     const PARAMETERS: &'static [Parameter] = &[Parameter::positive("tau_v", "ms")];
     const METHOD: Integration = Integration::Euler;
+    const HAS_VOLTAGE: bool = false;
     type State<T: Real> = [T; 1];
     type Params<T: Real> = [T; 1];
 

@@ -2,7 +2,7 @@
 
 use spikegrad_integrators::Divergence;
 
-use crate::{Feature, Group};
+use crate::{Feature, Group, SpecDifference};
 
 /// Why a network, a trial or a scheme was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -179,18 +179,17 @@ pub enum Error {
     TwoStarts,
     /// A state of another network or of another scheme.
     #[error(
-        "{what} does not fit the run: its {field} is {found}, not {expected}; hand on states between runs of one network with one step \
-         on one path, or set the trial's `state` to `None`"
+        "{what} does not fit the run: its {} is {}, not {}; hand on states between runs of one network with one step on one path, or set \
+         the trial's `state` to `None`",
+        difference.field,
+        difference.left,
+        difference.right
     )]
     State {
         /// The argument.
         what: &'static str,
-        /// What differs.
-        field: String,
-        /// What the state has.
-        found: String,
-        /// What the run has.
-        expected: String,
+        /// What differs: what the state has, and what the run has.
+        difference: Box<SpecDifference>,
     },
     /// An output that is not finite although the states are.
     #[error(
@@ -286,6 +285,14 @@ pub enum Error {
         "the loss compares the readout with targets, and the trial has none: give samples x outputs values"
     )]
     NoTargets,
+    /// A loss of the run as a whole in a scheme that does not carry what it accumulates.
+    #[error(
+        "the loss sees the run as a whole, which {scheme} does not carry: use the discrete adjoint of `SplitStep`"
+    )]
+    RunLoss {
+        /// The scheme.
+        scheme: &'static str,
+    },
     /// A value on a connection that the mask says does not exist.
     #[error("{name} is masked at entry {index}, but its value is {value}: set it to zero")]
     Masked {

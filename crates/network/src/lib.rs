@@ -4,7 +4,7 @@
 //!
 //! - [`Network`]: populations, projections, masks and [`Parameters`], in named [`Group`]s;
 //! - [`NetworkSpec`]: a network as data, in any format that `serde` writes; [`Models`]: the models that it may name;
-//! - [`Trial`] and [`Loss`]: what a network is run on and judged by;
+//! - [`Trial`] and [`Loss`]: what a network is run on and judged by, step by step or as a whole ([`RunLoss`]);
 //! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
 //! - [`SplitStep::forward`]: a run without a loss, whose [`RunTape`] takes any program's derivatives back; [`NetworkState`]: a run that
 //!   another one goes on from; [`Stepper`]: closed loops;
@@ -34,6 +34,7 @@ mod populations;
 mod projections;
 mod readout;
 mod rules;
+mod run_loss;
 mod scalar;
 mod schemes;
 mod sign;
@@ -55,6 +56,7 @@ pub use parameters::{Entry, Layout, Named, Parameters};
 pub use populations::{GateSpec, Models, Population, PopulationSpec};
 pub use projections::{Connections, Connector, Projection};
 pub use readout::Readout;
+pub use run_loss::{Release, RunEnd, RunLoss};
 pub use scalar::Scalar;
 pub use schemes::{
     Backwards, GivenRanges, Gradients, PlainRun, PlainStep, PlainTape, Pontryagin, Probes, Recording,

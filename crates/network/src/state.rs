@@ -47,6 +47,8 @@ pub struct NetworkState<T> {
     pub(crate) rings: Vec<u64>,
     /// The flat state of the scheme.
     pub(crate) x: Vec<T>,
+    /// What a loss has accumulated.
+    pub(crate) m: Vec<T>,
 }
 
 impl<T> NetworkState<T> {
@@ -58,6 +60,13 @@ impl<T> NetworkState<T> {
     /// The same, to add cotangents of a state that several runs went on from.
     pub fn values_mut(&mut self) -> &mut [T] {
         &mut self.x
+    }
+
+    /// The same state without what a loss has accumulated so far, for a run that is judged by itself.
+    #[must_use]
+    pub fn without_accumulators(mut self) -> Self {
+        self.m.clear();
+        self
     }
 
     /// Steps since the fresh start.
@@ -77,6 +86,7 @@ impl<T: Scalar> NetworkState<T> {
             taken: self.taken,
             rings: self.rings.clone(),
             x: self.x.iter().map(|&x| f(x)).collect(),
+            m: self.m.iter().map(|&m| f(m)).collect(),
         }
     }
 }

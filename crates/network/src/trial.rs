@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 
 use crate::event::Event;
 use crate::memory::MEMORY_LIMIT;
-use crate::{Group, Network, NetworkState, Scalar};
+use crate::{Group, Network, NetworkState, RunLoss, Scalar};
 
 /// Where a network starts, when a trial says so instead of the network's own initial state.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,8 @@ pub struct Trial<T> {
     pub currents: Vec<T>,
     /// Charges that the channels of the network's event sources release, in order of time.
     pub events: Vec<Event<T>>,
+    /// What a loss compares the run as a whole with, as the loss says; empty for losses of single samples.
+    pub label: Vec<T>,
     /// Where the run starts; `None` for the network's own initial state.
     pub initial: Option<InitialState<T>>,
     /// The state in which an earlier run of the same scheme ended, where this one goes on from there; `None` for a fresh start.
@@ -97,6 +99,7 @@ impl<T: Scalar> Trial<T> {
             weights: Vec::new(),
             currents: Vec::new(),
             events: Vec::new(),
+            label: Vec::new(),
             initial: None,
             state: None,
             scale: 1.0,
@@ -119,6 +122,7 @@ impl<T: Scalar> Trial<T> {
             weights: all(&self.weights),
             currents: all(&self.currents),
             events: self.events.iter().map(|event| event.map(&f)).collect(),
+            label: all(&self.label),
             initial: self.initial.as_ref().map(|i| InitialState { x: all(&i.x), s: all(&i.s) }),
             state: self.state.as_ref().map(|state| state.map(&f)),
             scale: self.scale,
@@ -193,6 +197,11 @@ pub trait Loss<T>: Sync {
 
     /// Adds `value_bar` times the derivatives of `l` to `bar`. The derivative by `O` follows from that by the output.
     fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>);
+
+    /// The part of the loss that sees the run as a whole; by default, there is none.
+    fn over_run(&self) -> Option<&dyn RunLoss<T>> {
+        None
+    }
 }
 
 /// No loss: a run for its traces.

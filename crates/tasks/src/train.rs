@@ -2,7 +2,7 @@
 
 use spikegrad_adjoint::Sweep;
 use spikegrad_integrators::{EventLog, is_granted};
-use spikegrad_network::{Event, Group, Network, Parameters, Sample, Scalar, SplitStep, Trial};
+use spikegrad_network::{Event, Group, Network, Parameters, RunEnd, Sample, Scalar, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, Origin, Training};
 use crate::clip::RunningQuantile;
@@ -410,6 +410,12 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
         };
         task_numbers.push(wide(&task.loss().value(&at)));
     }
+    let outputs = network.outputs();
+    if let Some(over_run) = task.loss().over_run().filter(|of| trial.label.len() == of.labels(outputs)) {
+        let (m, label) = (numbers(over_run.accumulators(outputs)), &trial.label);
+        task_numbers.extend(label.iter().map(wide));
+        task_numbers.push(wide(&over_run.end(&RunEnd { m: &m, label, outputs })));
+    }
     Origin {
         task: checkpoint::fingerprint(task_numbers),
         start: checkpoint::fingerprint(network.parameters.values().iter().map(wide)),
@@ -420,7 +426,8 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
 fn make_room<T>(trials: &mut Vec<Trial<T>>, batch: usize, like: &Trial<T>) -> Result<(), Error> {
     let initial = like.initial.as_ref().map_or(0, |initial| initial.x.len() + initial.s.len());
     let state = like.state.as_ref().map_or(0, |state| state.values().len());
-    let given = like.inputs.len() + like.targets.len() + like.weights.len() + like.currents.len();
+    let given =
+        like.inputs.len() + like.targets.len() + like.weights.len() + like.currents.len() + like.label.len();
     let numbers = given + initial + state;
     let events = like.events.len() * size_of::<Event<T>>();
     let bytes = batch as u128 * (size_of::<Trial<T>>() + numbers * size_of::<T>() + events) as u128;

@@ -95,6 +95,8 @@ pub(crate) trait Facts: Debug + Send + Sync {
     fn integration(&self) -> Integration;
     /// How the model's resets are located inside a step.
     fn locate(&self) -> Locate;
+    /// Whether the first variable is a voltage.
+    fn has_voltage(&self) -> bool;
 }
 
 /// A model's reset, its start, and its part of the split step.
@@ -243,9 +245,16 @@ pub(crate) struct ModelLoops {
     pub(super) single: &'static dyn PopulationLoops<f32>,
     pub(super) double: &'static dyn PopulationLoops<f64>,
     pub(super) dual: &'static dyn PopulationLoops<Dual64>,
-    pub(super) open_single: &'static dyn OpenLoops<f32>,
-    pub(super) open_double: &'static dyn OpenLoops<f64>,
-    pub(super) open_dual: &'static dyn OpenLoops<Dual64>,
+    /// The same of neurons that channels end on; `None` for models without a voltage.
+    pub(super) open: Option<OpenModelLoops>,
+}
+
+/// The loops of neurons that channels end on, for each scalar.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenModelLoops {
+    pub(super) single: &'static dyn OpenLoops<f32>,
+    pub(super) double: &'static dyn OpenLoops<f64>,
+    pub(super) dual: &'static dyn OpenLoops<Dual64>,
 }
 
 struct ForOpen;
@@ -262,8 +271,9 @@ impl ModelLoops {
     }
 
     /// The loops for scalar `T` of neurons that channels end on.
-    pub(crate) fn open<T: Scalar>(self) -> &'static dyn OpenLoops<T> {
-        T::choose::<ForOpen>(self.open_single, self.open_double, self.open_dual)
+    pub(crate) fn open<T: Scalar>(self) -> Option<&'static dyn OpenLoops<T>> {
+        let open = self.open?;
+        Some(T::choose::<ForOpen>(open.single, open.double, open.dual))
     }
 }
 

@@ -64,6 +64,10 @@ impl<N: NeuronVjp> Facts for Model<N> {
     fn locate(&self) -> Locate {
         N::LOCATE
     }
+
+    fn has_voltage(&self) -> bool {
+        N::HAS_VOLTAGE
+    }
 }
 
 /// The parameters of neuron `i`, without the size of the population.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use spikegrad_models::{Neuron, NeuronVjp, for_each_model};
 
-use super::loops::ModelLoops;
+use super::loops::{ModelLoops, OpenModelLoops};
 use super::model::Model;
 use super::open::Open;
 use crate::Error;
@@ -22,9 +22,18 @@ const fn of<N: NeuronVjp>() -> ModelLoops {
         single: &Model::<N>(PhantomData),
         double: &Model::<N>(PhantomData),
         dual: &Model::<N>(PhantomData),
-        open_single: &Model::<Open<N>>(PhantomData),
-        open_double: &Model::<Open<N>>(PhantomData),
-        open_dual: &Model::<Open<N>>(PhantomData),
+        // Not compiled where it is never asked for.
+        open: const {
+            if N::HAS_VOLTAGE {
+                Some(OpenModelLoops {
+                    single: &Model::<Open<N>>(PhantomData),
+                    double: &Model::<Open<N>>(PhantomData),
+                    dual: &Model::<Open<N>>(PhantomData),
+                })
+            } else {
+                None
+            }
+        },
     }
 }
 

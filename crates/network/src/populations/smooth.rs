@@ -6,7 +6,7 @@ use spikegrad_models::{Array, Neuron, NeuronVjp};
 use super::block::{Block, BlockMut};
 use super::loops::Context;
 use super::neuron::{add_params, put_state, rhs_vjp, state_at, zeros};
-use super::open::{is_open, is_stable};
+use super::open::is_open;
 use crate::Scalar;
 
 /// One smooth step of one neuron with its current held.
@@ -17,10 +17,6 @@ fn flow<N: Neuron, T: Scalar, const EULER: bool>(
     mut x: N::State<T>,
     current: T,
 ) -> N::State<T> {
-    if const { is_open::<N>() } && !is_stable::<N, T>(params, &x, at.h) {
-        // Nothing that follows from this step may look like a result.
-        return N::State::<T>::from_fn(|_| T::zero() / T::zero());
-    }
     if EULER {
         let f = N::rhs(params, &x, current);
         for (x, &f) in x.as_mut().iter_mut().zip(f.as_ref()) {
@@ -103,6 +99,13 @@ fn relaxed_transpose<N: NeuronVjp, T: Scalar>(
     current_bar
 }
 
+/// The exponential method of neurons that relax, which all do that have conductances: an explicit step would diverge where these are
+/// large.
+#[inline(always)]
+fn method<N: Neuron, T: Scalar>(at: &Context<'_, T>) -> Option<Exponential> {
+    if const { is_open::<N>() } { at.exponential.or(Some(Exponential::Midpoint)) } else { at.exponential }
+}
+
 /// Takes the state of all neurons from `before` to `v` and `rest`, the current held, equation (18) without the charge. Branches on
 /// the method stand outside the loops, so that these vectorise.
 #[inline(always)]
@@ -116,12 +119,14 @@ pub(super) fn forward<N: Neuron, T: Scalar>(
     params: impl Fn(usize) -> N::Params<T>,
 ) {
     if N::RELAXES
-        && let Some(method) = at.exponential
+        && let Some(method) = method::<N, T>(at)
     {
         for i in 0..v.len() {
             let x = state_at::<N, T>(before, before_rest, i);
             put_state::<N, T>(&relaxed_flow::<N, T>(at, method, &params(i), x, current[i]), v, rest, i);
         }
+    } else if const { is_open::<N>() } {
+        // Neurons with conductances always take an exponential method.
     } else if at.tableau.stages() == 1 {
         explicit::<N, T, true>(at, before, before_rest, current, v, rest, params);
     } else {
@@ -183,9 +188,11 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar>(
         };
     }
     if N::RELAXES
-        && let Some(method) = at.exponential
+        && let Some(method) = method::<N, T>(at)
     {
         run!(|p, x, i, x_bar, p_bar| relaxed_transpose::<N, T>(at, train, method, p, x, i, x_bar, p_bar));
+    } else if const { is_open::<N>() } {
+        // As above.
     } else if at.tableau.stages() == 1 {
         run!(|p, x, i, x_bar, p_bar| transpose::<N, T, true>(at, train, p, x, i, x_bar, p_bar));
     } else {

@@ -10,7 +10,7 @@ use super::run::{Run, step_size};
 use crate::kernels::axpy;
 use crate::placed::{block, block_mut};
 use crate::projections::TimeConstants;
-use crate::{Error, Feature, Group, Loss, Network, Scalar, Trial};
+use crate::{Error, Feature, Group, Loss, Network, Scalar, SpecDifference, Trial};
 
 /// The plain field of a network under a Runge-Kutta method: all neurons and synapses are one differential equation.
 ///
@@ -66,15 +66,15 @@ impl<'n, T: Scalar> PlainStep<'n, T> {
     ///
     /// # Errors
     /// If the trial does not fit the network, `h` does not divide its sample interval, or the trial goes on from the state of an
-    /// earlier run, which the plain field does not.
+    /// earlier run or its loss sees the run as a whole, which the plain field does not.
     pub fn run<'a>(&'a self, trial: &'a Trial<T>, loss: &'a dyn Loss<T>) -> Result<PlainRun<'a, T>, Error> {
         if trial.state.is_some() {
-            return Err(Error::State {
-                what: "the trial's state",
-                field: "scheme".into(),
-                found: "the split step".into(),
-                expected: "the plain field".into(),
-            });
+            let (field, left, right) = ("scheme".into(), "the split step".into(), "the plain field".into());
+            let difference = Box::new(SpecDifference { field, left, right });
+            return Err(Error::State { what: "the trial's state", difference });
+        }
+        if loss.over_run().is_some() {
+            return Err(Error::RunLoss { scheme: "the plain field" });
         }
         Ok(PlainRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
     }

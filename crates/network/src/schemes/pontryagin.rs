@@ -29,10 +29,13 @@ pub struct Pontryagin<T> {
 ///
 /// # Errors
 /// If the run does not stay finite or does not fit into memory, a population has hard resets without a closed form or a
-/// refractory time, or a projection has delays or weights of low rank.
+/// refractory time, a projection has delays or weights of low rank, or the loss sees the run as a whole.
 pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
     network.check_goes_with(Feature::ContinuousAdjoint)?;
+    if run.shared().over_run.is_some() {
+        return Err(Error::RunLoss { scheme: "the continuous adjoint" });
+    }
     let (size, wires, steps) = (network.neurons(), &network.wires, run.steps());
     let read = network.wires[network.read].traces();
     let (membrane, layout) = (network.membrane, network.parameters.layout());

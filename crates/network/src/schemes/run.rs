@@ -9,7 +9,9 @@ use std::ops::Range;
 use crate::placed::block_mut;
 use crate::projections::Wire;
 use crate::trial::InitialState;
-use crate::{Error, Event, Group, Loss, Network, NetworkState, Sample, SampleBar, Scalar, Trial};
+use crate::{
+    Error, Event, Group, Loss, Network, NetworkState, RunEnd, RunLoss, Sample, SampleBar, Scalar, Trial,
+};
 
 /// The most steps of a trial: up to here all whole numbers are floating-point numbers, too.
 pub(crate) const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
@@ -43,6 +45,11 @@ pub(crate) struct Run<'a, T: 'static> {
     pub(crate) by_inputs: bool,
     /// Steps that were taken before the first of this run, by which rings of delays have turned.
     pub(crate) first: usize,
+    /// The part of the loss that sees the run as a whole, and how many numbers it accumulates.
+    pub(crate) over_run: Option<&'a dyn RunLoss<T>>,
+    pub(crate) accumulators: usize,
+    /// Whether the run ends with its last step, or another one goes on from there.
+    pub(crate) ends: bool,
     h: T,
     trial: &'a Trial<T>,
     loss: &'a dyn Loss<T>,
@@ -181,6 +188,11 @@ impl<'a, T: Scalar> Run<'a, T> {
         if loss.needs_targets() && trial.targets.is_empty() && network.outputs > 0 {
             return Err(Error::NoTargets);
         }
+        if let Some(over_run) = loss.over_run() {
+            over_run.check(network.neurons, network.outputs)?;
+            let labels = over_run.labels(network.outputs);
+            check("the trial's label (what the loss compares the run with)", &trial.label, labels, false)?;
+        }
         check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
         if !trial.currents.is_empty() {
             let currents = "the trial's injected currents (samples x N)";
@@ -217,6 +229,9 @@ impl<'a, T: Scalar> Run<'a, T> {
             one_pass: network.whole && trial.currents.is_empty(),
             by_inputs: false,
             first: trial.state.as_ref().map_or(0, NetworkState::taken),
+            over_run: loss.over_run(),
+            accumulators: loss.over_run().map_or(0, |over_run| over_run.accumulators(network.outputs)),
+            ends: true,
             h,
             trial,
             loss,
@@ -465,7 +480,7 @@ impl<'a, T: Scalar> Run<'a, T> {
     }
 
     #[inline(always)]
-    fn sample<'s>(&self, n: usize, read: Read<'s, T>, s: &'s [T], x: &'s [T]) -> Sample<'s, T>
+    pub(crate) fn sample<'s>(&self, n: usize, read: Read<'s, T>, s: &'s [T], x: &'s [T]) -> Sample<'s, T>
     where
         'a: 's,
     {
@@ -542,6 +557,19 @@ impl<'a, T: Scalar> Run<'a, T> {
         let mut square_bar = T::zero();
         let mut bar = SampleBar { output: output_bar, s: s_bar, square: &mut square_bar, x: x_bar };
         self.loss.vjp(&sample, self.weight * cost_bar, &mut bar);
+        self.read_vjp(s, (&*output_bar, square_bar), s_bar, parameters_bar);
+        true
+    }
+
+    /// The transpose of [`read`](Self::read), for cotangents of the outputs and of `|s|^2`.
+    #[inline(always)]
+    pub(crate) fn read_vjp(
+        &self,
+        s: &[T],
+        (output_bar, square_bar): (&[T], T),
+        s_bar: &mut [T],
+        parameters_bar: &mut [T],
+    ) {
         let by_s = square_bar + square_bar;
         let (o, o_bar) = (self.readout.values, self.readout.of(parameters_bar));
         let output_bar = &output_bar[..self.own_outputs];
@@ -553,20 +581,32 @@ impl<'a, T: Scalar> Run<'a, T> {
                 #[inline(always)]
                 |[s_bar, o_bar], [o, s]| [s_bar + by_s * s + by * o, o_bar + by * s],
             );
-            return true;
+            return;
         }
         if by_s != T::zero() {
             axpy(s_bar, by_s, s);
         }
         if output_bar.is_empty() {
-            return true;
+            return;
         }
         let outputs = output_bar.len();
         for (j, (&s, s_bar)) in s.iter().zip(s_bar).enumerate() {
             *s_bar += dot(&o[j * outputs..][..outputs], output_bar);
             axpy(&mut o_bar[j * outputs..][..outputs], s, output_bar);
         }
-        true
+    }
+
+    /// How many numbers a step keeps of what the loss accumulates.
+    pub(crate) fn kept_accumulators(&self) -> usize {
+        if self.over_run.is_some_and(|over_run| over_run.looks_back()) { self.accumulators } else { 0 }
+    }
+
+    /// What the loss has of the run at its end.
+    pub(crate) fn end<'m>(&self, m: &'m [T]) -> RunEnd<'m, T>
+    where
+        'a: 'm,
+    {
+        RunEnd { m, label: &self.trial.label, outputs: self.network.outputs }
     }
 
     /// Writes the membrane state and latches at the start.

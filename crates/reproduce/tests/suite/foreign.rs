@@ -169,6 +169,7 @@ impl Problem {
             weights: data.weights.clone(),
             currents: Vec::new(),
             events: Vec::new(),
+            label: Vec::new(),
             initial: Some(InitialState {
                 x: network.parameters.group(Group::Initial).to_vec(),
                 s: data.s0.clone(),

@@ -29,6 +29,7 @@ mod readouts;
 mod recordings;
 mod resume;
 mod rtrl;
+mod run_losses;
 mod sources;
 mod states;
 mod stepper;

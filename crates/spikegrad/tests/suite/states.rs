@@ -284,8 +284,8 @@ fn states_that_do_not_fit_are_refused_by_what_differs() {
     let state = tape.state();
     let second = Trial { state: Some(state.clone()), ..second };
     let refused = |error: Result<(), Error>, field: &str| {
-        let Err(Error::State { field: found, .. }) = &error else { panic!("{error:?}") };
-        assert_eq!(found, field, "{error:?}");
+        let Err(Error::State { difference, .. }) = &error else { panic!("{error:?}") };
+        assert_eq!(difference.field, field, "{error:?}");
         let text = error.expect_err("refused").to_string();
         assert!(text.contains("hand on states between runs of one network"), "{text}");
     };

@@ -153,7 +153,7 @@ impl<T: Scalar> Backwards<'_, '_, T> {
         let currents = bar.split_off(ranges.currents.start);
         let inputs = bar.split_off(ranges.inputs.start);
         let began = tape.trial.state.as_ref();
-        let state = began.map(|state| tape.scheme.save_state(&x_bar, state.taken()));
+        let state = began.map(|state| tape.scheme.save_state(&x_bar, &[], state.taken()));
         Ok(Gradients { parameters, inputs, currents, charges, state })
     }
 

@@ -3,13 +3,10 @@
 
 use std::ops::Range;
 
-use spikegrad_models::{Locate, Reset};
-
 use crate::placed::Placed;
 use crate::populations::{Context, Flow, FlowBar, OpenLoops, ParameterBar};
 use crate::projections::ReceptorModel;
 use crate::{Error, Group, Network, Scalar};
-use spikegrad_integrators::Exponential;
 
 /// The projections of a network whose traces are conductances.
 #[derive(Clone, Debug)]
@@ -88,21 +85,6 @@ impl<T: Scalar> Conductances<T> {
     /// Whether channels end on population `p`.
     pub(super) fn opens(&self, p: usize) -> bool {
         self.opens[p]
-    }
-
-    /// What the loops over population `p` need to know: neurons with channels relax towards reversal potentials, so that an exponential
-    /// method takes the place of the one that their model names, unless a reset is located inside the step.
-    pub(super) fn context<'c>(
-        &self,
-        p: usize,
-        at: Context<'c, T>,
-        locate: Locate,
-        is_named: bool,
-    ) -> Context<'c, T> {
-        if !self.opens[p] || is_named || locate != Locate::No || at.exponential.is_some() {
-            return at;
-        }
-        Context { exponential: Some(Exponential::Midpoint), ..at }
     }
 
     /// Makes room, and lays out the parameters of the populations that channels end on.
@@ -217,27 +199,30 @@ pub(super) struct OpenPopulation<'a, T: 'static> {
 }
 
 impl<T: Scalar> OpenScratch<T> {
-    /// Population `p` in the step whose conductances were written last.
+    /// Population `p` in the step whose conductances were written last; `None` for a model without a voltage, which no network lets
+    /// channels end on.
     pub(super) fn population<'a>(
         &'a mut self,
         p: usize,
         place: &Placed,
         at: &Context<'a, T>,
-    ) -> OpenPopulation<'a, T> {
+    ) -> Option<OpenPopulation<'a, T>> {
+        let loops = place.loops.open::<T>()?;
         let params = &mut self.params[p];
         let first = params.len() - place.size;
         params[first..].copy_from_slice(&self.g[place.offset..][..place.size]);
-        OpenPopulation {
-            loops: place.loops.open::<T>(),
+        Some(OpenPopulation {
+            loops,
             at: Context { parameters: params, per_neuron: true, growth: None, ..*at },
-        }
+        })
     }
 
     /// The flow of population `p`.
     #[inline(never)]
     pub(super) fn forward(&mut self, p: usize, place: &Placed, at: &Context<'_, T>, flow: &mut Flow<'_, T>) {
-        let OpenPopulation { loops, at } = self.population(p, place, at);
-        loops.forward(&at, flow);
+        if let Some(OpenPopulation { loops, at }) = self.population(p, place, at) {
+            loops.forward(&at, flow);
+        }
     }
 
     /// The transpose of [`forward`](Self::forward), which also writes the cotangents of the population's conductances; `bar` has no
@@ -253,10 +238,11 @@ impl<T: Scalar> OpenScratch<T> {
     ) {
         let mut params_bar = std::mem::take(&mut self.params_bar[p]);
         params_bar.fill(T::zero());
-        let OpenPopulation { loops, at: open } = self.population(p, place, at);
-        let width = place.parameter_bar(parameters_bar).width;
-        let parameters = ParameterBar { neuron: Some(&mut params_bar), width };
-        loops.backward(&open, &mut FlowBar { parameters, ..bar });
+        if let Some(OpenPopulation { loops, at: open }) = self.population(p, place, at) {
+            let width = place.parameter_bar(parameters_bar).width;
+            let parameters = ParameterBar { neuron: Some(&mut params_bar), width };
+            loops.backward(&open, &mut FlowBar { parameters, ..bar });
+        }
         let (of_model, conductance) = params_bar.split_at(params_bar.len() - place.size);
         self.g_bar[place.offset..][..place.size].copy_from_slice(conductance);
         if let Some(target) = place.parameter_bar(parameters_bar).neuron {
@@ -275,9 +261,7 @@ impl<T: Scalar> Network<T> {
         for wire in self.wires.iter().filter(|wire| wire.receptor.is_some()) {
             for place in &self.places {
                 let ends_here = place.offset < wire.post.end && wire.post.start < place.offset + place.size;
-                let at = self.context(place, T::one(), None);
-                let reset = place.loops.of::<T>().reset(&at, 0);
-                if ends_here && matches!(reset, Reset::Periodic | Reset::Subtract) {
+                if ends_here && !place.loops.of::<T>().has_voltage() {
                     return Err(Error::NoVoltage {
                         projection: wire.name.clone(),
                         population: place.name.clone(),

@@ -125,7 +125,12 @@ impl<T: Scalar> RunTape<'_, T> {
 
     /// The state in which the run ended, for another one to go on from.
     pub fn state(&self) -> NetworkState<T> {
-        self.scheme.save_state(&self.x, self.taken())
+        self.scheme.save_state(&self.x, self.accumulated(), self.taken())
+    }
+
+    /// What the loss of an earlier run had accumulated, which a run without a loss hands on as it is.
+    fn accumulated(&self) -> &[T] {
+        self.trial.state.as_ref().map_or(&[], |state| &state.m)
     }
 
     /// Steps since the fresh start.

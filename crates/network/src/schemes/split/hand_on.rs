@@ -7,7 +7,7 @@ use spikegrad_integrators::Step;
 use super::run::SplitRun;
 use super::scheme::SplitStep;
 use crate::schemes::run::MOST_STEPS;
-use crate::{Error, NetworkState, Scalar};
+use crate::{Error, NetworkState, Scalar, SpecDifference};
 
 /// The ring of a projection's delays in the flat state.
 struct Ring<'n> {
@@ -32,8 +32,8 @@ impl<T: Scalar> SplitStep<'_, T> {
         })
     }
 
-    /// The state `x` of a run after `taken` steps since the fresh start.
-    pub(super) fn save_state(&self, x: &[T], taken: usize) -> NetworkState<T> {
+    /// The state `x` of a run after `taken` steps since the fresh start, with what a loss has accumulated.
+    pub(super) fn save_state(&self, x: &[T], m: &[T], taken: usize) -> NetworkState<T> {
         NetworkState {
             network: Arc::clone(&self.network.description),
             h: self.h.to_subset_unchecked(),
@@ -41,18 +41,19 @@ impl<T: Scalar> SplitStep<'_, T> {
             taken: taken as u64,
             rings: self.rings().map(|ring| ring.slots as u64).collect(),
             x: x[..self.state_len()].to_vec(),
+            m: m.to_vec(),
         }
     }
 
     /// Refuses a state of another network, step or path, and one that is no state at all.
     pub(super) fn check_state(&self, what: &'static str, state: &NetworkState<T>) -> Result<(), Error> {
-        let differs = |field: String, found: String, expected: String| {
-            Err(Error::State { what, field, found, expected })
+        let differs = |field: String, left: String, right: String| {
+            Err(Error::State { what, difference: Box::new(SpecDifference { field, left, right }) })
         };
         if !Arc::ptr_eq(&state.network, &self.network.description)
             && let Some(difference) = state.network.difference(&self.network.description)
         {
-            return differs(difference.field, difference.left, difference.right);
+            return Err(Error::State { what, difference: Box::new(difference) });
         }
         let h: f64 = self.h.to_subset_unchecked();
         if state.h != h {
@@ -77,7 +78,7 @@ impl<T: Scalar> SplitStep<'_, T> {
             let (expected, found) = (len.unwrap_or(usize::MAX), state.x.len());
             return Err(Error::Shape { what: what.to_owned(), expected, found });
         }
-        if let Some(index) = state.x.iter().position(|x| !x.is_finite()) {
+        if let Some(index) = state.x.iter().chain(&state.m).position(|x| !x.is_finite()) {
             return Err(Error::NonFinite { what: what.to_owned(), index });
         }
         let mut lost = None;
@@ -98,8 +99,11 @@ impl<T: Scalar> SplitStep<'_, T> {
     pub(super) fn check_state_bar(&self, state_bar: &NetworkState<T>, taken: usize) -> Result<(), Error> {
         let what = "the cotangent of the final state";
         self.check_state(what, state_bar)?;
-        let differs = |field: &str, found: String, expected: String| {
-            Err(Error::State { what, field: field.into(), found, expected })
+        let differs = |field: &str, left: String, right: String| {
+            Err(Error::State {
+                what,
+                difference: Box::new(SpecDifference { field: field.into(), left, right }),
+            })
         };
         if state_bar.taken != taken as u64 {
             return differs("number of steps", state_bar.taken.to_string(), taken.to_string());
@@ -165,6 +169,42 @@ impl<T: Scalar> SplitRun<'_, T> {
             let what = "the state at the end of the run".to_owned();
             return Err(Error::Shape { what, expected: self.dim(), found: x.len() });
         }
-        Ok(self.scheme.save_state(x, self.run.first + self.run.steps))
+        let len = self.scheme.state_len();
+        let kept = self.run.trial().state.as_ref().map_or(&[][..], |state| &state.m);
+        let accumulated =
+            if self.run.accumulators == 0 { kept } else { &x[len..len + self.run.accumulators] };
+        Ok(self.scheme.save_state(x, accumulated, self.run.first + self.run.steps))
+    }
+
+    /// Refuses a state in which the loss of the earlier run had accumulated something else.
+    pub(super) fn check_accumulators(&self) -> Result<(), Error> {
+        let found = self.run.trial().state.as_ref().map_or(0, |state| state.m.len());
+        let expected = self.run.accumulators;
+        if found == 0 || expected == 0 || found == expected {
+            return Ok(());
+        }
+        let field = "number of what the loss has accumulated".into();
+        let difference = SpecDifference { field, left: found.to_string(), right: expected.to_string() };
+        Err(Error::State { what: "the trial's state", difference: Box::new(difference) })
+    }
+
+    /// Writes the state in which this run starts: an earlier one, if the trial brings it. What the loss accumulates starts afresh unless
+    /// the earlier run had the same.
+    pub(super) fn start_from(&self, state: &NetworkState<T>, x: &mut [T]) {
+        self.scheme.load_state(state, x);
+        if state.m.len() == self.run.accumulators {
+            let len = self.scheme.state_len();
+            x[len..len + self.run.accumulators].copy_from_slice(&state.m);
+        } else {
+            self.start_accumulators(x);
+        }
+    }
+
+    /// Writes what the loss accumulates at a fresh start.
+    pub(super) fn start_accumulators(&self, x: &mut [T]) {
+        if let Some(over_run) = self.run.over_run {
+            let len = self.scheme.state_len();
+            over_run.start(self.scheme.network.outputs, &mut x[len..len + self.run.accumulators]);
+        }
     }
 }

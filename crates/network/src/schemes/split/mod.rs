@@ -5,6 +5,7 @@
 //! its transpose only those of neurons in the active zone. The dense path, for time constants that differ between
 //! neurons, forms the product anew at every step.
 
+mod accumulate;
 mod backwards;
 mod conductances;
 mod forward;

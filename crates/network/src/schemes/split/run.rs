@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total};
 
-use super::conductances::OpenScratch;
+use super::conductances::{OpenPopulation, OpenScratch};
 use super::scheme::{Frame, SplitStep};
 use super::steps::{self, Backward, Forward, Steps};
 use super::tape::SplitTape;
@@ -33,7 +33,9 @@ impl<T: Scalar> SplitStep<'_, T> {
         if let Some(state) = &trial.state {
             self.check_state("the trial's state", state)?;
         }
-        Ok(SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? })
+        let run = SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? };
+        run.check_accumulators()?;
+        Ok(run)
     }
 }
 
@@ -70,6 +72,13 @@ impl<T: Scalar> SplitRun<'_, T> {
     #[must_use]
     pub fn by_inputs(mut self) -> Self {
         self.run.by_inputs = true;
+        self
+    }
+
+    /// This run without the end of the loss over the run: another run goes on from its state, with what the loss has accumulated.
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        self.run.ends = false;
         self
     }
 
@@ -112,7 +121,7 @@ impl<T: Scalar> SplitRun<'_, T> {
         self.last_firing(tape, |Firing { p, place, at, before, after, current, i, count }| {
             let (most, each) = if count <= Spike::EACH { (count, 1) } else { (1, count) };
             let mut left = most;
-            let population = self.scheme.conductances.opens(p).then(|| open.population(p, place, at));
+            let population = self.open_population(p, &mut open, place, at);
             let (loops, at): (&dyn EventLoops<T>, _) = match &population {
                 Some(population) => (population.loops, &population.at),
                 None => (place.loops.of::<T>(), at),
@@ -139,6 +148,17 @@ impl<T: Scalar> SplitRun<'_, T> {
             let kept = &tape.synapses[index * scheme.kept + network.traces..][..network.currents];
             scheme.conductances.find(kept, scheme.frame(&tape.frames, index).before, open);
         }
+    }
+
+    /// Population `p`, if channels end on it, in the step whose conductances were found last.
+    fn open_population<'o>(
+        &self,
+        p: usize,
+        open: &'o mut OpenScratch<T>,
+        place: &Placed,
+        at: &Context<'o, T>,
+    ) -> Option<OpenPopulation<'o, T>> {
+        if self.scheme.conductances.opens(p) { open.population(p, place, at) } else { None }
     }
 
     /// Logs how many conductances step `index` of the tape held, and how many were below zero.
@@ -184,7 +204,7 @@ impl<T: Scalar> SplitRun<'_, T> {
             let mut active = neurons.iter().map(|&i| i as usize).zip(charges).peekable();
             // Neurons are released in ascending order, population by population.
             for (p, (place, at)) in self.scheme.places().enumerate() {
-                let population = self.scheme.conductances.opens(p).then(|| open.population(p, place, at));
+                let population = self.open_population(p, &mut open, place, at);
                 let (loops, at): (&dyn EventLoops<T>, _) = match &population {
                     Some(population) => (population.loops, &population.at),
                     None => (place.loops.of::<T>(), at),
@@ -255,7 +275,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
 
     fn dim(&self) -> usize {
         let drive = if self.run.holds_drive() { self.scheme.network.neurons } else { 0 };
-        self.scheme.state_len() + drive
+        self.scheme.state_len() + self.run.accumulators + drive
     }
 
     fn steps(&self) -> usize {
@@ -270,8 +290,9 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         let network = self.scheme.network;
         let way = self.scheme.membrane + network.traces + network.currents;
         let Some(component) = component.checked_sub(way) else { return self.run.neuron(component) };
-        if let Some(neuron) = component.checked_sub(self.scheme.way) {
-            return neuron;
+        if let Some(behind) = component.checked_sub(self.scheme.way) {
+            // What a loss has accumulated is nobody's.
+            return behind.saturating_sub(self.run.accumulators);
         }
         let projections = self.scheme.projections.iter().zip(&network.wires);
         let mut neurons = projections.filter_map(|(p, wire)| p.neuron(wire, component));
@@ -280,7 +301,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
 
     fn start(&self, x: &mut [T]) {
         if let Some(state) = &self.run.trial().state {
-            return self.scheme.load_state(state, x);
+            return self.start_from(state, x);
         }
         let network = self.scheme.network;
         self.run.start_membrane(x);
@@ -293,6 +314,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         }
         let way = &mut j[network.currents..][..self.scheme.way];
         self.scheme.projections.iter().for_each(|projection| projection.start_way(way));
+        self.start_accumulators(x);
     }
 
     fn rewind(&self, x: &[T], tape: &mut Self::Tape) {
@@ -300,6 +322,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         tape.steps = 0;
         tape.synapses.clear();
         tape.arrived.clear();
+        tape.accumulated.clear();
         tape.ends.clear();
         tape.released.clear(network.neurons);
         if tape.frames.len() < self.scheme.stride {
@@ -332,7 +355,8 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         let n = self.scheme.network.neurons;
         // A frame, and charges with the slopes at both ends, of which there are at most `N` and those of the events.
         let released = n + self.run.most_events();
-        let numbers = self.scheme.stride + self.scheme.kept + self.scheme.kept_arrivals + 3 * released;
+        let kept = self.scheme.kept + self.scheme.kept_arrivals + self.run.kept_accumulators();
+        let numbers = self.scheme.stride + kept + 3 * released;
         Some(numbers * size_of::<T>() + released * size_of::<u32>() + size_of::<usize>())
     }
 
@@ -342,6 +366,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         tape.frames.reserve_exact(frames.saturating_sub(tape.frames.len()));
         tape.synapses.reserve_exact(steps * self.scheme.kept);
         tape.arrived.reserve_exact(steps * self.scheme.kept_arrivals);
+        tape.accumulated.reserve_exact(steps * self.run.kept_accumulators());
         tape.ends.reserve_exact(steps);
         tape.released.reserve_exact(steps * n);
         // One step's worth, for as many active neurons as there may be.
@@ -394,12 +419,15 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
                 place.loops.of::<T>().pieces(at, before, log);
             }
             let current = &current[place.offset..][..place.size];
-            let population = self.scheme.conductances.opens(p).then(|| open.population(p, place, at));
+            let population = self.open_population(p, &mut open, place, at);
             let (loops, at): (&dyn EventLoops<T>, _) = match &population {
                 Some(population) => (population.loops, &population.at),
                 None => (place.loops.of::<T>(), at),
             };
             loops.events(at, before, after, current, place.offset, &charge_of, log);
+        }
+        if let Some(over_run) = self.run.over_run.filter(|_| n + 1 == self.steps()) {
+            over_run.pieces(&self.run.end(&tape.end), &mut |piece| log.piece(piece));
         }
     }
 }

@@ -118,10 +118,9 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         network.validate()?;
         let method = method.into();
         let conductances = Conductances::new(network);
-        let context = |(p, place): (usize, &Placed)| {
+        let context = |place: &Placed| {
             let at = network.context(place, h, method);
-            let at = Context { growth: place.loops.of::<T>().growth(&at), ..at };
-            conductances.context(p, at, place.loops.of::<T>().locate(), method.is_some())
+            Context { growth: place.loops.of::<T>().growth(&at), ..at }
         };
         let projection = |k| Pathway::new(&network.parameters, k, h, |group| network.is_trainable(group));
         let projections: Vec<_> = (0..network.wires.len()).map(projection).collect();
@@ -132,7 +131,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
             network,
             arch: *ARCH,
             columns: columns(),
-            contexts: network.places.iter().enumerate().map(context).collect(),
+            contexts: network.places.iter().map(context).collect(),
             conductances,
             h,
             keeps_synapses: false,

@@ -96,7 +96,6 @@ impl<T: Scalar> SplitStep<'_, T> {
         run.start(&mut x);
         let mut tape = SplitTape::default();
         run.rewind(&x, &mut tape);
-        // However many neurons are active at once, and in however late a sample.
         run.reserve(grid.hold, &mut tape);
         trial.samples = 0;
         trial.inputs.clear();
@@ -139,6 +138,9 @@ impl<'s, T: Scalar> Stepper<'s, T> {
         let run = SplitRun { scheme: self.scheme, run }.by_inputs();
         if !self.keeps_tape {
             run.rewind(&self.x, &mut self.tape);
+            // However many neurons are active at once, and in however late a sample.
+            let neurons = self.scheme.network.neurons;
+            self.tape.released.reserve_exact((self.grid.hold + 1) * neurons + stimulus.events.len());
         }
         let steps = run.steps();
         let before = self.before * self.grid.hold;
@@ -164,7 +166,8 @@ impl<'s, T: Scalar> Stepper<'s, T> {
 
     /// The state after the last sample, for another run to go on from.
     pub fn state(&self) -> NetworkState<T> {
-        self.scheme.save_state(&self.x, self.taken())
+        let accumulated = self.trial.state.as_ref().map_or(&[][..], |state| &state.m);
+        self.scheme.save_state(&self.x, accumulated, self.taken())
     }
 
     /// The tape of the samples since [`with_tape`](Self::with_tape); without that, a tape of no sample.

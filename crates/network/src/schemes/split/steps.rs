@@ -37,8 +37,8 @@ impl<T: Scalar> Steps<'_, T> {
         let (membrane, synapses) = x.split_at_mut(len);
         let (s, j) = synapses.split_at_mut(network.traces);
         let (j, way) = j.split_at_mut(network.currents);
-        let (way, drive) = way.split_at_mut(scheme.way);
-        tape.forget_what_was_taken_back(scheme);
+        let (way, rest) = way.split_at_mut(scheme.way);
+        tape.forget_what_was_taken_back(scheme, run.kept_accumulators());
         let start = tape.steps * stride;
         let end = start + (steps.len() + 1) * stride;
         if tape.frames.len() < end {
@@ -64,10 +64,10 @@ impl<T: Scalar> Steps<'_, T> {
             let (after, kept) = next[..state].split_at_mut(len);
 
             // I, equation (17)
-            if drive.is_empty() {
+            if rest.len() == run.accumulators {
                 run.current(n, j, current);
             } else {
-                run.held_current(n, drive, j, current);
+                run.held_current(n, &mut rest[run.accumulators..], j, current);
             }
             if has_channels {
                 scheme.conductances.open(j, &before[..size], current, &mut tape.open);
@@ -131,9 +131,18 @@ impl<T: Scalar> Steps<'_, T> {
             };
             square[0] = read.square;
             *cost += run.cost(n, read, kept, &after[..network.membrane]);
+            if run.over_run.is_some() {
+                let released = tape.released.part(&(first..end));
+                let at = (n, read, &*kept, &after[..network.membrane]);
+                *cost += self.accumulate(at, released, rest, &mut tape.accumulated);
+            }
             frames = next;
         }
         membrane.copy_from_slice(&frames[..len]);
+        if run.over_run.is_some() {
+            tape.end.clear();
+            tape.end.extend_from_slice(&rest[..run.accumulators]);
+        }
         tape.steps += steps.len();
     }
 
@@ -153,7 +162,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (membrane_bar, synapses_bar) = x_bar.split_at_mut(len);
         let (s_bar, j_bar) = synapses_bar.split_at_mut(network.traces);
         let (j_bar, way_bar) = j_bar.split_at_mut(network.currents);
-        let (way_bar, drive_bar) = way_bar.split_at_mut(scheme.way);
+        let (way_bar, rest_bar) = way_bar.split_at_mut(scheme.way);
         let (read, is_uniform) = (scheme.read.clone(), network.whole && !scheme.dense);
         let (has_sources, has_readouts) = (network.channels > 0, !network.readouts.all.is_empty());
         let has_channels = !scheme.conductances.is_empty();
@@ -187,6 +196,10 @@ impl<T: Scalar> Steps<'_, T> {
                 let bars = (&mut named_bar[..], &mut *membrane_bar);
                 run.read_named_vjp((named, frame.after), output_bar, bars, parameters_bar);
                 network.keep_traces_vjp(named_bar, s_bar);
+            }
+            if run.over_run.is_some() {
+                let bars = (&mut rest_bar[..run.accumulators], &mut *s_bar, &mut *membrane_bar);
+                self.accumulate_vjp((n, index), &frames, tape, cost_bar, bars, parameters_bar);
             }
 
             // q_bar and W_bar, equations (22), (23)
@@ -223,6 +236,10 @@ impl<T: Scalar> Steps<'_, T> {
             }
             if scheme.keeps_synapses || scheme.sparse.len() < scheme.projections.len() {
                 self.step_apart_vjp((n, index), tape, s_bar, j_bar, way_bar, parameters_bar);
+            }
+
+            if run.over_run.is_some() {
+                tape.add_counted();
             }
 
             if has_sources && run.by_inputs {
@@ -283,10 +300,10 @@ impl<T: Scalar> Steps<'_, T> {
             } else {
                 self.decay_apart_vjp(s_bar, j_bar, current_bar, &open.channel_bar);
             }
-            if drive_bar.is_empty() {
+            if rest_bar.len() == run.accumulators {
                 run.current_vjp(n, current_bar, parameters_bar);
             } else {
-                run.held_current_vjp(n, drive_bar, current_bar, parameters_bar);
+                run.held_current_vjp(n, &mut rest_bar[run.accumulators..], current_bar, parameters_bar);
             }
 
             if scheme.waits {
@@ -330,7 +347,7 @@ impl<T: Scalar> Steps<'_, T> {
 
     /// Where the neurons end in what a step released; events follow.
     #[inline(never)]
-    fn end_of_neurons(&self, tape: &SplitTape<T>, part: &Range<usize>) -> usize {
+    pub(super) fn end_of_neurons(&self, tape: &SplitTape<T>, part: &Range<usize>) -> usize {
         let neurons = tape.released.part(part).0;
         part.start + neurons.partition_point(|&i| (i as usize) < self.scheme.network.neurons)
     }

@@ -24,6 +24,12 @@ pub struct SplitTape<T> {
     /// What projections keep of every step, [`Pathway::kept`](crate::projections::Pathway::kept): what arrived behind delays or at
     /// filters, where a time constant is trainable, and the state of short-term plasticity.
     pub(super) arrived: Vec<T>,
+    /// What the loss had accumulated at the start of every step, where it looks back.
+    pub(super) accumulated: Vec<T>,
+    /// What the loss has accumulated at the end of the last step.
+    pub(super) end: Vec<T>,
+    /// Cotangents of the charges of one step that the loss accumulated.
+    pub(super) counted_bar: Vec<T>,
     /// Ends of the steps' parts of `released`.
     pub(super) ends: Vec<usize>,
     pub(super) released: Released<T>,
@@ -53,6 +59,9 @@ impl<T: Scalar> Default for SplitTape<T> {
             frames: AVec::new(0),
             synapses: Vec::new(),
             arrived: Vec::new(),
+            accumulated: Vec::new(),
+            end: Vec::new(),
+            counted_bar: Vec::new(),
             ends: Vec::new(),
             released: Released::default(),
             output_bar: Vec::new(),
@@ -84,12 +93,21 @@ impl<T: Scalar> SplitTape<T> {
     /// Makes room for the next step where steps that were taken back left what they had pushed: a tape that is whole can be
     /// gone over again.
     #[inline(always)]
-    pub(super) fn forget_what_was_taken_back(&mut self, scheme: &SplitStep<'_, T>) {
+    pub(super) fn forget_what_was_taken_back(&mut self, scheme: &SplitStep<'_, T>, kept: usize) {
         let released = if self.steps == 0 { 0 } else { self.ends[self.steps - 1] };
         self.released.truncate(released);
         self.ends.truncate(self.steps);
         self.synapses.truncate(self.steps * scheme.kept);
         self.arrived.truncate(self.steps * scheme.kept_arrivals);
+        self.accumulated.truncate(self.steps * kept);
+    }
+
+    /// Adds the cotangents of charges that the loss accumulated to those of the charges.
+    #[inline(never)]
+    pub(super) fn add_counted(&mut self) {
+        for (bar, &counted) in self.charge_bar.iter_mut().zip(&self.counted_bar) {
+            *bar += counted;
+        }
     }
 
     /// The part of `released` that belongs to step `index` of the tape.
