@@ -114,6 +114,7 @@ impl<'a> Ready<'a> {
             tableau: tableau::EULER,
             exponential: None,
             parameters: &self.parameters,
+            conductance: &[],
             per_neuron: false,
             shape: self.gate().shape,
             width: self.gate().width,

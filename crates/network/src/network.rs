@@ -373,6 +373,7 @@ impl<T: Scalar> Network<T> {
             tableau: method.explicit(),
             exponential: method.exponential(),
             parameters: &self.parameters.values()[place.parameters.clone()],
+            conductance: &[],
             per_neuron: place.per_neuron,
             shape: place.shape,
             width: place.width.map_or_else(T::one, |width| self.parameters.values()[width]),

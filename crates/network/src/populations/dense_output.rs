@@ -11,7 +11,6 @@ use super::loops::{Context, GRAZING};
 use super::neuron::{
     add_params, gate_of, hard_reset, latch_at, params_at, put_state, rhs_vjp, state_at, zeros,
 };
-use super::open::{is_open, is_stable};
 use super::released::Released;
 use crate::Scalar;
 
@@ -24,15 +23,39 @@ pub(super) const fn is_on_dense_output<N: Neuron>() -> bool {
 struct FiringNeuron<N: Neuron, T: Scalar> {
     params: N::Params<T>,
     current: T,
+    /// The conductance, whose part of the current falls as the voltage rises (equation (83)); zero where no channels end.
+    conductance: T,
     /// Whether `params_bar` is wanted.
     train: bool,
     params_bar: N::Params<T>,
     current_bar: T,
+    conductance_bar: T,
 }
 
 impl<N: Neuron, T: Scalar> FiringNeuron<N, T> {
-    fn new(params: N::Params<T>, current: T) -> Self {
-        Self { params, current, train: false, params_bar: zeros::<T, N::Params<T>>(), current_bar: T::zero() }
+    fn new(at: &Context<'_, T>, size: usize, i: usize, current: T) -> Self {
+        Self {
+            params: params_at::<N, T>(at, size, i),
+            current,
+            conductance: at.conductance.get(i).copied().unwrap_or_else(T::zero),
+            train: false,
+            params_bar: zeros::<T, N::Params<T>>(),
+            current_bar: T::zero(),
+            conductance_bar: T::zero(),
+        }
+    }
+
+    /// The current at a voltage.
+    #[inline(always)]
+    fn current_at(&self, v: T) -> T {
+        self.current - self.conductance * v
+    }
+
+    /// Whether an explicit step of `h` is stable with the conductance: the voltage relaxes at a rate of at most `2 / h`.
+    fn is_stable(&self, x: &N::State<T>, h: T) -> bool {
+        let slope = |current: T| N::rhs(&self.params, x, current).as_ref()[0];
+        self.conductance == T::zero()
+            || h * self.conductance * (slope(T::one()) - slope(T::zero())) < real(2.0)
     }
 }
 
@@ -41,7 +64,7 @@ impl<N: Neuron, T: Scalar> FiringField<T> for FiringNeuron<N, T> {
 
     #[inline(always)]
     fn rhs(&self, x: &N::State<T>) -> N::State<T> {
-        N::rhs(&self.params, x, self.current)
+        N::rhs(&self.params, x, self.current_at(x.as_ref()[0]))
     }
 
     fn threshold(&self) -> T {
@@ -60,8 +83,12 @@ impl<N: Neuron, T: Scalar> FiringField<T> for FiringNeuron<N, T> {
 impl<N: NeuronVjp, T: Scalar> FiringFieldVjp<T> for FiringNeuron<N, T> {
     #[inline(always)]
     fn rhs_vjp(&mut self, x: &N::State<T>, f_bar: &N::State<T>, x_bar: &mut N::State<T>) {
-        let (params, params_bar) = (&self.params, &mut self.params_bar);
-        self.current_bar += rhs_vjp::<N, T>(self.train, params, x, self.current, f_bar, x_bar, params_bar);
+        let v = x.as_ref()[0];
+        let (current, params, params_bar) = (self.current_at(v), &self.params, &mut self.params_bar);
+        let current_bar = rhs_vjp::<N, T>(self.train, params, x, current, f_bar, x_bar, params_bar);
+        self.current_bar += current_bar;
+        self.conductance_bar -= v * current_bar;
+        x_bar.as_mut()[0] -= self.conductance * current_bar;
     }
 
     fn jump_vjp(&mut self, before: &N::State<T>, after_bar: &N::State<T>, before_bar: &mut N::State<T>) {
@@ -98,9 +125,9 @@ pub(super) fn forward<N: NeuronVjp, T: Scalar>(
     released.make_room(size);
     for i in 0..size {
         let p = params_at::<N, T>(at, size, i);
-        let cell = FiringNeuron::<N, T>::new(p, current[i]);
+        let cell = FiringNeuron::<N, T>::new(at, size, i, current[i]);
         let (mut x, mut wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
-        let stable = const { !is_open::<N>() } || is_stable::<N, T>(&p, &x, at.h);
+        let stable = cell.is_stable(&x, at.h);
         let spikes = step(at).step(&cell, &mut x, &mut wait);
         if !stable {
             // Nothing that follows from this step may look like a result.
@@ -127,12 +154,12 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar>(
     before: Block<'_, T>,
     current: &[T],
     bar: BlockMut<'_, T>,
-    current_bar: &mut [T],
+    (current_bar, conductance_bar): (&mut [T], &mut [T]),
     mut neuron_bar: Option<&mut [T]>,
 ) {
     let size = before.v.len();
     for i in 0..size {
-        let mut cell = FiringNeuron::<N, T>::new(params_at::<N, T>(at, size, i), current[i]);
+        let mut cell = FiringNeuron::<N, T>::new(at, size, i, current[i]);
         cell.train = neuron_bar.is_some();
         let (x, wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
         let (mut x_bar, mut wait_bar) = (state_at::<N, T>(bar.v, bar.rest, i), latch_at(bar.latch, i));
@@ -142,6 +169,9 @@ pub(super) fn flow_vjp<N: NeuronVjp, T: Scalar>(
             *latch = wait_bar;
         }
         current_bar[i] = cell.current_bar;
+        if let Some(bar) = conductance_bar.get_mut(i) {
+            *bar = cell.conductance_bar;
+        }
         if let Some(target) = &mut neuron_bar {
             add_params::<N, T>(at, size, i, &cell.params_bar, target);
         }
@@ -156,9 +186,9 @@ pub(super) fn spike_times<N: NeuronVjp, T: Scalar>(
     i: usize,
     visit: &mut dyn FnMut(T),
 ) {
-    let p = params_at::<N, T>(at, before.v.len(), i);
+    let cell = FiringNeuron::<N, T>::new(at, before.v.len(), i, current);
     let (x, wait) = (state_at::<N, T>(before.v, before.rest, i), latch_at(before.latch, i));
-    step(at).spikes(&FiringNeuron::<N, T>::new(p, current), &x, wait, |time, _| visit(time));
+    step(at).spikes(&cell, &x, wait, |time, _| visit(time));
 }
 
 /// Logs what a step with spikes tells of them: how many cross the threshold tangentially or nearly so, and how steep the
@@ -170,11 +200,11 @@ pub(super) fn log_spike<N: NeuronVjp, T: Scalar>(
     i: usize,
     log: &mut EventLog,
 ) {
-    let p = params_at::<N, T>(at, before.v.len(), i);
-    let reset = hard_reset::<N, T>(&p);
+    let mut cell = FiringNeuron::<N, T>::new(at, before.v.len(), i, current);
+    let reset = hard_reset::<N, T>(&cell.params);
     let x = state_at::<N, T>(before.v, before.rest, i);
     let least = real::<T>(GRAZING) * (reset.threshold - reset.value);
-    step(at).spikes(&FiringNeuron::<N, T>::new(p, current), &x, latch_at(before.latch, i), |_, slope| {
+    step(at).spikes(&cell, &x, latch_at(before.latch, i), |_, slope| {
         if !(slope.abs() * at.h >= least) {
             log.grazing();
         }
@@ -183,6 +213,6 @@ pub(super) fn log_spike<N: NeuronVjp, T: Scalar>(
     at_threshold.as_mut()[0] = reset.threshold;
     let (mut f_bar, mut x_bar) = (zeros::<T, N::State<T>>(), zeros::<T, N::State<T>>());
     f_bar.as_mut()[0] = T::one();
-    N::rhs_vjp_by_state(&p, &at_threshold, current, &f_bar, &mut x_bar);
+    cell.rhs_vjp(&at_threshold, &f_bar, &mut x_bar);
     log.upstroke((at.h * x_bar.as_ref()[0]).to_subset_unchecked());
 }

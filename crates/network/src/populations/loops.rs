@@ -28,6 +28,8 @@ pub(crate) struct Context<'a, T> {
     pub(crate) exponential: Option<Exponential>,
     /// The model's parameters, one after the other, each `1` or `size` values.
     pub(crate) parameters: &'a [T],
+    /// The conductance of each neuron of a model whose resets are located on the dense output; empty where no channels end.
+    pub(crate) conductance: &'a [T],
     pub(crate) per_neuron: bool,
     pub(crate) shape: GateShape,
     pub(crate) width: T,
@@ -59,6 +61,8 @@ pub(crate) struct FlowBar<'a, T> {
     pub(crate) current_bar: &'a mut [T],
     /// Gradient of the population's parameters.
     pub(crate) parameters: ParameterBar<'a, T>,
+    /// Cotangents of [`Context::conductance`], which are written.
+    pub(crate) conductance_bar: &'a mut [T],
 }
 
 /// Where a population's backward loops add to.
@@ -233,11 +237,11 @@ pub(crate) trait PlainLoops<T> {
     fn jump(&self, at: &Context<'_, T>, current: T, i: usize) -> T;
 }
 
-/// The loops over a population that channels end on, whose parameters are those of each neuron and, behind them, its conductance.
-pub(crate) trait OpenLoops<T>: SplitLoops<T> + EventLoops<T> {}
+/// The loops over a population in a split step.
+pub(crate) trait StepLoops<T>: SplitLoops<T> + EventLoops<T> {}
 
 /// All loops over a population for one scalar.
-pub(crate) trait PopulationLoops<T>: Facts + SplitLoops<T> + EventLoops<T> + PlainLoops<T> {}
+pub(crate) trait PopulationLoops<T>: Facts + StepLoops<T> + PlainLoops<T> {}
 
 /// The loops of a model for each scalar.
 #[derive(Clone, Copy, Debug)]
@@ -245,22 +249,23 @@ pub(crate) struct ModelLoops {
     pub(super) single: &'static dyn PopulationLoops<f32>,
     pub(super) double: &'static dyn PopulationLoops<f64>,
     pub(super) dual: &'static dyn PopulationLoops<Dual64>,
-    /// The same of neurons that channels end on; `None` for models without a voltage.
+    /// The same of neurons with a conductance as a parameter; `None` for models without a voltage, and for those whose resets are
+    /// located on the dense output, which take [`Context::conductance`].
     pub(super) open: Option<OpenModelLoops>,
 }
 
-/// The loops of neurons that channels end on, for each scalar.
+/// The loops of neurons with a conductance as a parameter, for each scalar.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenModelLoops {
-    pub(super) single: &'static dyn OpenLoops<f32>,
-    pub(super) double: &'static dyn OpenLoops<f64>,
-    pub(super) dual: &'static dyn OpenLoops<Dual64>,
+    pub(super) single: &'static dyn StepLoops<f32>,
+    pub(super) double: &'static dyn StepLoops<f64>,
+    pub(super) dual: &'static dyn StepLoops<Dual64>,
 }
 
 struct ForOpen;
 
 impl ForEach for ForOpen {
-    type Of<T: 'static> = &'static dyn OpenLoops<T>;
+    type Of<T: 'static> = &'static dyn StepLoops<T>;
 }
 
 impl ModelLoops {
@@ -270,8 +275,8 @@ impl ModelLoops {
         T::choose::<Self>(self.single, self.double, self.dual)
     }
 
-    /// The loops for scalar `T` of neurons that channels end on.
-    pub(crate) fn open<T: Scalar>(self) -> Option<&'static dyn OpenLoops<T>> {
+    /// The loops for scalar `T` of neurons with a conductance as a parameter.
+    pub(crate) fn open<T: Scalar>(self) -> Option<&'static dyn StepLoops<T>> {
         let open = self.open?;
         Some(T::choose::<ForOpen>(open.single, open.double, open.dual))
     }

@@ -12,10 +12,9 @@ use super::charge::{add_threshold, add_width};
 use super::closed_form::{affine, growth};
 use super::dense_output::{self, is_on_dense_output};
 use super::loops::{
-    Context, EventLoops, Facts, Flow, FlowBar, GRAZING, OpenLoops, ParameterBar, PopulationLoops, SplitLoops,
+    Context, EventLoops, Facts, Flow, FlowBar, GRAZING, ParameterBar, PopulationLoops, SplitLoops, StepLoops,
 };
 use super::neuron::{gate_of, hard_reset, keeps, latch_at, params_at};
-use super::open::Open;
 use super::step;
 use crate::{Scalar, Spike};
 
@@ -25,7 +24,7 @@ pub(super) struct Model<N>(pub(super) PhantomData<N>);
 
 impl<N: NeuronVjp, T: Scalar> PopulationLoops<T> for Model<N> {}
 
-impl<N: NeuronVjp, T: Scalar> OpenLoops<T> for Model<Open<N>> {}
+impl<N: NeuronVjp, T: Scalar> StepLoops<T> for Model<N> {}
 
 impl<N: NeuronVjp> Facts for Model<N> {
     fn model(&self) -> &'static str {

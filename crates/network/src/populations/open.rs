@@ -5,10 +5,7 @@
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
-use spikegrad_models::math::real;
 use spikegrad_models::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Real, Reset};
-
-use crate::Scalar;
 
 /// The most parameters of a model, and one more.
 const MOST: usize = 32;
@@ -233,12 +230,4 @@ impl<N: NeuronVjp> NeuronVjp for Open<N> {
         N::refractory_vjp(&params.of_model(), refractory_bar, &mut bar);
         params_bar.add(&bar, T::zero());
     }
-}
-
-/// Whether an explicit step of `h` is stable for a neuron with a conductance: the voltage falls towards the reversal potentials at a
-/// rate of at most `2 / h`.
-#[inline(always)]
-pub(super) fn is_stable<N: Neuron, T: Scalar>(params: &N::Params<T>, x: &N::State<T>, h: T) -> bool {
-    let relaxation = N::relaxation(params, x).as_ref()[0];
-    h * relaxation < real(2.0)
 }

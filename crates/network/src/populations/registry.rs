@@ -4,7 +4,7 @@
 use std::any::TypeId;
 use std::marker::PhantomData;
 
-use spikegrad_models::{Neuron, NeuronVjp, for_each_model};
+use spikegrad_models::{Locate, Neuron, NeuronVjp, for_each_model};
 
 use super::loops::{ModelLoops, OpenModelLoops};
 use super::model::Model;
@@ -24,7 +24,7 @@ const fn of<N: NeuronVjp>() -> ModelLoops {
         dual: &Model::<N>(PhantomData),
         // Not compiled where it is never asked for.
         open: const {
-            if N::HAS_VOLTAGE {
+            if N::HAS_VOLTAGE && !matches!(N::LOCATE, Locate::DenseOutput) {
                 Some(OpenModelLoops {
                     single: &Model::<Open<N>>(PhantomData),
                     double: &Model::<Open<N>>(PhantomData),

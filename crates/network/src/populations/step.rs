@@ -110,6 +110,7 @@ fn backward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
     charge_bar: &mut [T],
     bar: BlockMut<'_, T>,
     current_bar: &mut [T],
+    conductance_bar: &mut [T],
     neuron_bar: &mut [T],
     width: Option<&mut T>,
     params: impl Fn(usize) -> N::Params<T>,
@@ -141,7 +142,7 @@ fn backward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
     let bar = BlockMut { v: &mut *v_bar, rest: rest_bar, latch: latch_bar };
     if const { is_on_dense_output::<N>() } {
         let neuron_bar = if train { Some(neuron_bar) } else { None };
-        dense_output::flow_vjp::<N, T>(at, before, current, bar, current_bar, neuron_bar);
+        dense_output::flow_vjp::<N, T>(at, before, current, bar, (current_bar, conductance_bar), neuron_bar);
     } else if const { is_closed_form::<N>() } {
         let active = active.neurons;
         closed_form::flow_vjp::<N, T, G>(
@@ -218,6 +219,7 @@ impl<N: NeuronVjp, T: Scalar> NullaryFnOnce for Step<'_, '_, FlowBar<'_, T>, N, 
                     charge_bar,
                     bar,
                     current_bar,
+                    &mut *flow.conductance_bar,
                     $target,
                     width,
                     $params,

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::placed::Placed;
-use crate::populations::{Context, Flow, FlowBar, OpenLoops, ParameterBar};
+use crate::populations::{Context, Flow, FlowBar, ParameterBar, StepLoops};
 use crate::projections::ReceptorModel;
 use crate::{Error, Group, Network, Scalar};
 
@@ -194,35 +194,34 @@ impl<T: Scalar> Conductances<T> {
 
 /// A population that channels end on, in a step.
 pub(super) struct OpenPopulation<'a, T: 'static> {
-    pub(super) loops: &'static dyn OpenLoops<T>,
+    pub(super) loops: &'static dyn StepLoops<T>,
     pub(super) at: Context<'a, T>,
 }
 
 impl<T: Scalar> OpenScratch<T> {
-    /// Population `p` in the step whose conductances were written last; `None` for a model without a voltage, which no network lets
-    /// channels end on.
+    /// Population `p` in the step whose conductances were written last: neurons with one more parameter each, or, where resets are
+    /// located on the dense output, with conductances beside their parameters.
     pub(super) fn population<'a>(
         &'a mut self,
         p: usize,
         place: &Placed,
         at: &Context<'a, T>,
-    ) -> Option<OpenPopulation<'a, T>> {
-        let loops = place.loops.open::<T>()?;
+    ) -> OpenPopulation<'a, T> {
+        let conductance = &self.g[place.offset..][..place.size];
+        let Some(loops) = place.loops.open::<T>() else {
+            return OpenPopulation { loops: place.loops.of::<T>(), at: Context { conductance, ..*at } };
+        };
         let params = &mut self.params[p];
         let first = params.len() - place.size;
-        params[first..].copy_from_slice(&self.g[place.offset..][..place.size]);
-        Some(OpenPopulation {
-            loops,
-            at: Context { parameters: params, per_neuron: true, growth: None, ..*at },
-        })
+        params[first..].copy_from_slice(conductance);
+        OpenPopulation { loops, at: Context { parameters: params, per_neuron: true, growth: None, ..*at } }
     }
 
     /// The flow of population `p`.
     #[inline(never)]
     pub(super) fn forward(&mut self, p: usize, place: &Placed, at: &Context<'_, T>, flow: &mut Flow<'_, T>) {
-        if let Some(OpenPopulation { loops, at }) = self.population(p, place, at) {
-            loops.forward(&at, flow);
-        }
+        let OpenPopulation { loops, at } = self.population(p, place, at);
+        loops.forward(&at, flow);
     }
 
     /// The transpose of [`forward`](Self::forward), which also writes the cotangents of the population's conductances; `bar` has no
@@ -236,15 +235,24 @@ impl<T: Scalar> OpenScratch<T> {
         bar: FlowBar<'_, T>,
         parameters_bar: &mut [T],
     ) {
-        let mut params_bar = std::mem::take(&mut self.params_bar[p]);
-        params_bar.fill(T::zero());
-        if let Some(OpenPopulation { loops, at: open }) = self.population(p, place, at) {
-            let width = place.parameter_bar(parameters_bar).width;
-            let parameters = ParameterBar { neuron: Some(&mut params_bar), width };
-            loops.backward(&open, &mut FlowBar { parameters, ..bar });
+        let (mut params_bar, range) =
+            (std::mem::take(&mut self.params_bar[p]), place.offset..place.offset + place.size);
+        let OpenPopulation { loops, at: open } = self.population(p, place, at);
+        if !open.conductance.is_empty() {
+            let mut g_bar = params_bar;
+            let (parameters, conductance_bar) =
+                (place.parameter_bar(parameters_bar), &mut g_bar[..place.size]);
+            loops.backward(&open, &mut FlowBar { parameters, conductance_bar, ..bar });
+            self.g_bar[range].copy_from_slice(&g_bar[..place.size]);
+            self.params_bar[p] = g_bar;
+            return;
         }
+        params_bar.fill(T::zero());
+        let width = place.parameter_bar(parameters_bar).width;
+        let parameters = ParameterBar { neuron: Some(&mut params_bar), width };
+        loops.backward(&open, &mut FlowBar { parameters, ..bar });
         let (of_model, conductance) = params_bar.split_at(params_bar.len() - place.size);
-        self.g_bar[place.offset..][..place.size].copy_from_slice(conductance);
+        self.g_bar[range].copy_from_slice(conductance);
         if let Some(target) = place.parameter_bar(parameters_bar).neuron {
             let each = if at.per_neuron { 1 } else { place.size };
             for (target, bars) in target.iter_mut().zip(of_model.chunks_exact(each)) {

@@ -158,7 +158,7 @@ impl<T: Scalar> SplitRun<'_, T> {
         place: &Placed,
         at: &Context<'o, T>,
     ) -> Option<OpenPopulation<'o, T>> {
-        if self.scheme.conductances.opens(p) { open.population(p, place, at) } else { None }
+        self.scheme.conductances.opens(p).then(|| open.population(p, place, at))
     }
 
     /// Logs how many conductances step `index` of the tape held, and how many were below zero.

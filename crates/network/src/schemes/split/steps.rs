@@ -270,6 +270,7 @@ impl<T: Scalar> Steps<'_, T> {
                     bar: &mut *membrane_bar,
                     current_bar: &mut *current_bar,
                     parameters: ParameterBar { neuron: None, width: None },
+                    conductance_bar: &mut [],
                 };
                 if has_channels && scheme.conductances.opens(p) {
                     open.backward(p, place, at, bar, parameters_bar);
