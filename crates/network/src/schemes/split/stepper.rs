@@ -23,14 +23,14 @@ use crate::{Error, Event, NetworkState, NoLoss, Scalar, Trial, memory};
 /// network.parameters.readout_mut(0).fill(4.0);
 /// let scheme = SplitStep::new(&network, 0.5)?;
 /// let mut stepper = scheme.stepper(1.0, None)?;
-/// // A cart without friction that is to stand at 0: the network sees where it is and how fast, and pushes.
-/// let (mut position, mut speed) = (1.0, 0.0);
-/// for _ in 0..500 {
-///     let push = stepper.step(&[position + 20.0 * speed])?[0] - 0.35;
-///     speed -= 0.001 * push;
-///     position += speed;
+/// // A tank, whose level the network sees: what flows in is what its output lacks of 1.5.
+/// let mut level = 0.0;
+/// for _ in 0..3000 {
+///     let output = stepper.step(&[level])?[0];
+///     level += 0.02 * (1.5 - output);
 /// }
-/// assert!(position.abs() < 0.7 && speed.abs() < 0.05);
+/// // Five neurons at 2 sqrt(I / 25 ms) spikes per ms, with 4 for the trace of each.
+/// assert!((level - 3.0_f64).abs() < 0.5, "{level}");
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
