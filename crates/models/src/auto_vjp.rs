@@ -198,6 +198,8 @@ fn by_state_and_params<N: Neuron, T: Real>(
 }
 
 impl<N: Neuron> NeuronVjp for AutoVjp<N> {
+    const BY_STATE: bool = true;
+
     #[inline(always)]
     fn rhs_vjp<T: Real>(
         params: &N::Params<T>,

@@ -5,6 +5,8 @@
 //! - [`Neuron`], which also names the numerical method that is right for it ([`Integration`]), and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
 //!   [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
 //!   [`for_each_neuron!`] runs a macro for every one of them;
+//! - [`AutoVjp`], which gives a model its derivatives by its equations alone;
+//! - [`Neuron::step`] and [`ExponentialSynapse::step`], for a simulator of your own;
 //! - [`LeakyIntegrator`], which never spikes and is read by its voltage; [`for_each_model!`] has this one, too;
 //! - [`AutoVjp`], the derivatives of any model by its equations; [`Real`], the scalar of these;
 //! - [`Gate`] with its [`GateShape`];

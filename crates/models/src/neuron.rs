@@ -244,8 +244,8 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// are several, and a state already above threshold fires at once. Without a reset, a spike is counted where the voltage comes
     /// up to the threshold.
     ///
-    /// A network that is stepped by Euler's method does the same. The order is 1, so that `h` has to be short: 0.01 ms next to an
-    /// upstroke. Where that is too slow, `ResetStep` of `spikegrad-integrators` has the same legs in steps of any method. A neuron
+    /// A network that is stepped by Euler's method does the same, but for models with a [closed form](Locate::ClosedForm), which it
+    /// steps by that. The order is 1, so that `h` has to be short: 0.01 ms next to an upstroke. Where that is too slow, `ResetStep` of `spikegrad-integrators` has the same legs in steps of any method. A neuron
     /// that fires more than a thousand times in one step gets the state NaN.
     ///
     /// ```
@@ -371,6 +371,9 @@ pub trait NeuronVjp: Neuron {
         x_bar: &mut Self::State<T>,
         params_bar: &mut Self::Params<T>,
     ) -> T;
+
+    /// Whether the model has a [`rhs_vjp_by_state`](Self::rhs_vjp_by_state) of its own, which a network asks for only then.
+    const BY_STATE: bool = false;
 
     /// [`rhs_vjp`](Self::rhs_vjp) where no parameter is trained. The default is exact, and no derivative is forgotten by it: the
     /// cotangents of the parameters are computed and dropped. Compilers see that nobody reads them, and leave out products that are

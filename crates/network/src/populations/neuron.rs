@@ -83,7 +83,7 @@ pub(super) fn keeps<N: Neuron, T: Scalar>(params: &N::Params<T>) -> bool {
     matches!(N::reset(params), Reset::Latch { .. }) || N::refractory(params).is_some()
 }
 
-/// [`NeuronVjp::rhs_vjp`], which adds to `params_bar` only with `train`.
+/// [`NeuronVjp::rhs_vjp`]; without `train`, what it adds to `params_bar` means nothing, and need not be added.
 #[inline(always)]
 pub(super) fn rhs_vjp<N: NeuronVjp, T: Scalar>(
     train: bool,
@@ -94,7 +94,7 @@ pub(super) fn rhs_vjp<N: NeuronVjp, T: Scalar>(
     x_bar: &mut N::State<T>,
     params_bar: &mut N::Params<T>,
 ) -> T {
-    if train {
+    if train || const { !N::BY_STATE } {
         N::rhs_vjp(params, x, current, f_bar, x_bar, params_bar)
     } else {
         N::rhs_vjp_by_state(params, x, current, f_bar, x_bar)
