@@ -178,7 +178,9 @@ impl InTwo {
         let front = early.vjp(&before_bar, behind.state.as_ref())?;
         let sum = front.parameters.values().iter().zip(behind.parameters.values()).map(|(a, b)| a + b);
         let state_bar = behind.state.ok_or("no cotangent of a state that was handed on")?;
-        let gradient = sum.chain(state_bar.values()[..self.state].iter().copied()).collect();
+        // Where a delay that is moved becomes another number of steps, the state has another length.
+        let moved = state_bar.values().iter().copied().chain(std::iter::repeat(0.0)).take(self.state);
+        let gradient = sum.chain(moved).collect();
         Ok((cost + more, gradient))
     }
 }
@@ -256,10 +258,10 @@ fn a_state_survives_text_and_a_forged_one_is_refused() {
     for (field, forged) in [
         ("taken", u64::MAX.into()),
         ("rings", serde_json::json!([])),
-        ("rings", serde_json::json!([slots, slots, slots, slots])),
-        ("rings", serde_json::json!([0, slots, slots])),
-        ("rings", serde_json::json!([u64::MAX, slots, slots])),
-        ("rings", serde_json::json!([slots + 1, slots, slots])),
+        ("rings", serde_json::json!([rings[0], rings[1], rings[2], rings[2]])),
+        ("rings", serde_json::json!([0, rings[1], rings[2]])),
+        ("rings", serde_json::json!([u64::MAX, rings[1], rings[2]])),
+        ("rings", serde_json::json!([slots + 1, rings[1], rings[2]])),
         ("x", serde_json::json!([1.0, 2.0])),
         ("h", 0.25.into()),
         ("dense", true.into()),
