@@ -11,9 +11,9 @@ use allocation_counter::measure;
 use proptest::prelude::*;
 use spikegrad::adjoint::{BoxError, CheckedGroup, GradientCheck, Objective, Sweep};
 use spikegrad::integrators::{Divergence, EventLog, tableau};
-use spikegrad::models::{GateShape, HodgkinHuxley, for_each_neuron};
+use spikegrad::models::{GateShape, HodgkinHuxley, Theta, for_each_neuron};
 use spikegrad::network::{
-    Error, Event, Network, NoLoss, Population, Scalar, SplitStep, Stepper, Stimulus, Trial,
+    Error, Event, Network, NoLoss, Population, Projection, Scalar, SplitStep, Stepper, Stimulus, Trial,
 };
 
 const H: f64 = 0.5;
@@ -223,6 +223,43 @@ fn the_gradient_through_a_closed_loop_is_exact() {
         prop_assert!(report.agreement().is_ok(), "{kind}: {report}");
         Ok(vec![report])
     });
+}
+
+/// In networks so large gradients of weights wait for the steps before, over the ends of samples, too.
+#[test]
+fn a_way_back_that_was_given_up_leaves_nothing_to_the_next_one() {
+    let cells = |name| Population::new(name, Theta::default(), 100, GateShape::RaisedCosine, 0.3);
+    let mut network = Network::builder()
+        .population(cells("a"))
+        .population(cells("b"))
+        .projection(Projection::new("all", 20.0))
+        .projection(Projection::new("part", 10.0).between("a", "b"))
+        .outputs(1)
+        .build()
+        .expect("a network");
+    let spread = |i: usize| (i as f64).sin();
+    for (i, bias) in network.parameters.bias_mut().iter_mut().enumerate() {
+        *bias = 0.03 * (1.0 + 0.3 * spread(i));
+    }
+    for k in 0..2 {
+        let weights = network.parameters.weight_mut(k);
+        weights.into_iter().enumerate().for_each(|(i, w)| *w = 1e-3 * spread(i));
+    }
+    network.parameters.readout_mut(0).iter_mut().enumerate().for_each(|(i, o)| *o = spread(3 * i));
+    let scheme = SplitStep::new(&network, H).expect("a scheme");
+    let (outputs, mut tape) = scheme.forward(Trial::silent(60, 1.0, 0)).expect("finite");
+    let (_, bar) = outside(&outputs, 0);
+    let expected = tape.vjp(&bar, None).expect("finite").parameters;
+    let mut back = tape.backwards(None).expect("a way back");
+    (0..60).rev().for_each(|m| assert!(back.step(&bar[m..=m]).is_ok()));
+    let found = back.finish().expect("finite").parameters;
+    for (found, expected) in found.values().iter().zip(expected.values()) {
+        assert!((found - expected).abs() <= 1e-12 * (1.0 + expected.abs()), "{found} {expected}");
+    }
+    let mut back = tape.backwards(None).expect("a way back");
+    (50..60).rev().for_each(|m| assert!(back.step(&bar[m..=m]).is_ok()));
+    drop(back);
+    assert_eq!(tape.vjp(&bar, None).expect("finite").parameters, expected);
 }
 
 #[test]

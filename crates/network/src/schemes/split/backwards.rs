@@ -90,8 +90,9 @@ impl<'s, T: Scalar> RunTape<'s, T> {
         }
         let mut bar = memory::room("the gradient", run.n_parameters())?;
         bar.resize(run.n_parameters(), T::zero());
-        // All steps are there still, whether they were taken back before or not.
+        // All steps are there still, whether they were taken back before or not; what a way back that was given up has left is not.
         self.tape.steps = self.trial.samples * self.grid.hold;
+        self.tape.forget_what_waits(self.scheme);
         Ok(Backwards { left: self.trial.samples, tape: self, x_bar, bar })
     }
 }

@@ -10,7 +10,7 @@ use super::steps::{self, Backward, Forward, Steps};
 use super::tape::SplitTape;
 use crate::placed::{Placed, block};
 use crate::populations::{Block, Context, EventLoops};
-use crate::projections::{Delays, Path, Waiting};
+use crate::projections::Delays;
 use crate::schemes::run::Run;
 use crate::{Error, Loss, Network, Scalar, Spike, Trial};
 
@@ -334,21 +334,8 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         tape.current_bar.resize(network.neurons, T::zero());
         tape.charge_bar.resize(network.neurons, T::zero());
         tape.gain_bar.resize(self.scheme.projections.len(), T::zero());
-        let (n, waiting) = (network.neurons, if self.scheme.waits { network.wires.len() } else { 0 });
-        tape.waiting.clear(n, n, waiting);
+        tape.forget_what_waits(self.scheme);
         self.scheme.conductances.rewind(self.scheme.places(), network.currents, &mut tape.open);
-        tape.blocks.resize_with(network.wires.len(), Waiting::default);
-        for ((projection, wire), waiting) in
-            self.scheme.projections.iter().zip(&network.wires).zip(&mut tape.blocks)
-        {
-            let (pre, post) = (wire.pre.len(), wire.post.len());
-            let waits = matches!(projection.path, Path::Block(_)) && Waiting::<T>::is_worth_it(pre, post);
-            if waits {
-                waiting.clear(pre, post, 1);
-            } else {
-                waiting.clear(0, 0, 0);
-            }
-        }
     }
 
     fn tape_bytes(&self) -> Option<usize> {

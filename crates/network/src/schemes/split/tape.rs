@@ -8,7 +8,7 @@ use super::conductances::OpenScratch;
 use super::scheme::SplitStep;
 use crate::Scalar;
 use crate::populations::Released;
-use crate::projections::{Scratch, Waiting};
+use crate::projections::{Path, Scratch, Waiting};
 
 /// What the transpose of the split step needs: membrane states, currents, read-out synapses and the sparse charges.
 #[derive(Clone, Debug)]
@@ -107,6 +107,23 @@ impl<T: Scalar> SplitTape<T> {
     pub(super) fn add_counted(&mut self) {
         for (bar, &counted) in self.charge_bar.iter_mut().zip(&self.counted_bar) {
             *bar += counted;
+        }
+    }
+
+    /// Forgets gradients that wait for steps before: those of a way back that ends here, or that was given up.
+    pub(super) fn forget_what_waits(&mut self, scheme: &SplitStep<'_, T>) {
+        let (network, n) = (scheme.network, scheme.network.neurons);
+        self.waiting.clear(n, n, if scheme.waits { network.wires.len() } else { 0 });
+        self.blocks.resize_with(network.wires.len(), Waiting::default);
+        for ((projection, wire), waiting) in
+            scheme.projections.iter().zip(&network.wires).zip(&mut self.blocks)
+        {
+            let (pre, post) = (wire.pre.len(), wire.post.len());
+            if matches!(projection.path, Path::Block(_)) && Waiting::<T>::is_worth_it(pre, post) {
+                waiting.clear(pre, post, 1);
+            } else {
+                waiting.clear(0, 0, 0);
+            }
         }
     }
 
