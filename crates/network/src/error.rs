@@ -380,7 +380,7 @@ pub enum Error {
     /// Conductances on neurons without a voltage.
     #[error(
         "projection `{projection}` opens channels of population `{population}`, whose model {model} has no voltage that a reversal \
-         potential could be compared with: let it send currents, or take another model"
+         potential could be compared with, or more than 31 parameters: let it send currents, or take another model"
     )]
     NoVoltage {
         /// The projection.

@@ -333,8 +333,7 @@ impl Network<f64> {
 
     /// The reversal potential of a projection whose traces are conductances.
     fn reversal_potential(&self, k: usize) -> Option<f64> {
-        let wire = &self.wires[k];
-        let parameter = wire.parameters().count() - wire.receptor?.parameters.len();
+        let parameter = self.wires[k].receptor.map(|_| self.wires[k].receptor_from())?;
         self.parameters.group(Group::Synapse { projection: k, parameter }).first().copied()
     }
 

@@ -1,5 +1,7 @@
 //! Whether what a network's projections have goes together, and goes with what is asked of the network.
 
+use spikegrad_models::Reset;
+
 use crate::projections::{Delayed, Wire};
 use crate::{Error, Feature, Group, Network, Scalar};
 
@@ -28,6 +30,26 @@ impl<T: Scalar> Network<T> {
     /// Refuses what a projection has together with `other`, which is asked of the whole network.
     pub(crate) fn check_goes_with(&self, other: Feature) -> Result<(), Error> {
         self.wires.iter().try_for_each(|wire| check(wire, wire.features(self.neurons), other))
+    }
+
+    /// Refuses conductances on neurons that have no voltage to speak of.
+    pub(crate) fn check_receptors(&self) -> Result<(), Error> {
+        for wire in self.wires.iter().filter(|wire| wire.receptor.is_some()) {
+            for place in &self.places {
+                let loops = place.loops.of::<T>();
+                let ends_here = place.offset < wire.post.end && wire.post.start < place.offset + place.size;
+                let reset = loops.reset(&self.context(place, T::one(), None), 0);
+                let wraps = matches!(reset, Reset::Periodic | Reset::Subtract);
+                if ends_here && (wraps || !loops.takes_conductances()) {
+                    return Err(Error::NoVoltage {
+                        projection: wire.name.clone(),
+                        population: place.name.clone(),
+                        model: loops.model(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses projections whose features do not go together, and features that do not go with the network.

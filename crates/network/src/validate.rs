@@ -16,23 +16,14 @@ impl<T: Scalar> Network<T> {
             if let Some(index) = values.iter().position(|x| !x.is_finite()) {
                 return Err(Error::NonFinite { what: named.name.clone(), index });
             }
-            let positive = self.is_positive(named.group);
-            if let Some(&value) = values.iter().find(|&&x| positive && x <= T::zero()) {
-                if self.is_below_one(named.group) {
-                    let (what, value) = (named.name.clone(), value.to_subset_unchecked());
-                    return Err(Error::NotFraction { what, value });
-                }
-                return Err(Error::NotPositive {
-                    what: named.name.clone(),
-                    value: value.to_subset_unchecked(),
-                });
-            }
-        }
-        for named in self.parameters.layout().names().iter().filter(|named| self.is_below_one(named.group)) {
-            let values = &self.parameters.values()[named.range.clone()];
-            if let Some(&value) = values.iter().find(|&&x| x >= T::one()) {
+            let (positive, below_one) = (self.is_positive(named.group), self.is_below_one(named.group));
+            let fits = |&x: &T| (!positive || x > T::zero()) && (!below_one || x < T::one());
+            if let Some(&value) = values.iter().find(|&x| !fits(x)) {
                 let (what, value) = (named.name.clone(), value.to_subset_unchecked());
-                return Err(Error::NotFraction { what, value });
+                return Err(match below_one {
+                    true => Error::NotFraction { what, value },
+                    false => Error::NotPositive { what, value },
+                });
             }
         }
         for (k, wire) in self.wires.iter().enumerate().filter(|(_, wire)| wire.receptor.is_some()) {

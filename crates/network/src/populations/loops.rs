@@ -28,7 +28,7 @@ pub(crate) struct Context<'a, T> {
     pub(crate) exponential: Option<Exponential>,
     /// The model's parameters, one after the other, each `1` or `size` values.
     pub(crate) parameters: &'a [T],
-    /// The conductance of each neuron of a model whose resets are located on the dense output; empty where no channels end.
+    /// The conductance of each neuron; empty where no channels end.
     pub(crate) conductance: &'a [T],
     pub(crate) per_neuron: bool,
     pub(crate) shape: GateShape,
@@ -61,7 +61,8 @@ pub(crate) struct FlowBar<'a, T> {
     pub(crate) current_bar: &'a mut [T],
     /// Gradient of the population's parameters.
     pub(crate) parameters: ParameterBar<'a, T>,
-    /// Cotangents of [`Context::conductance`], which are written.
+    /// Cotangents of [`Context::conductance`] of a model whose resets are located on the dense output, which are written; those of
+    /// others are behind the parameters.
     pub(crate) conductance_bar: &'a mut [T],
 }
 
@@ -99,8 +100,8 @@ pub(crate) trait Facts: Debug + Send + Sync {
     fn integration(&self) -> Integration;
     /// How the model's resets are located inside a step.
     fn locate(&self) -> Locate;
-    /// Whether the first variable is a voltage.
-    fn has_voltage(&self) -> bool;
+    /// Whether channels may end on the model's neurons.
+    fn takes_conductances(&self) -> bool;
 }
 
 /// A model's reset, its start, and its part of the split step.
@@ -249,8 +250,8 @@ pub(crate) struct ModelLoops {
     pub(super) single: &'static dyn PopulationLoops<f32>,
     pub(super) double: &'static dyn PopulationLoops<f64>,
     pub(super) dual: &'static dyn PopulationLoops<Dual64>,
-    /// The same of neurons with a conductance as a parameter; `None` for models without a voltage, and for those whose resets are
-    /// located on the dense output, which take [`Context::conductance`].
+    /// Loops of neurons with a conductance as a parameter; `None` for models without a voltage, and for models whose resets are
+    /// located on the dense output, which have it beside their parameters.
     pub(super) open: Option<OpenModelLoops>,
 }
 

@@ -17,7 +17,7 @@ mod step;
 
 pub(crate) use block::{Block, BlockMut, Offsets};
 pub(crate) use loops::{
-    Context, EventLoops, Flow, FlowBar, ModelLoops, ParameterBar, PopulationLoops, StepLoops, method_of,
+    Context, Flow, FlowBar, ModelLoops, ParameterBar, PopulationLoops, StepLoops, method_of,
 };
 pub(crate) use population::variable_names;
 pub use population::{GateSpec, Population, PopulationSpec};

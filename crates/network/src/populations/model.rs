@@ -15,6 +15,7 @@ use super::loops::{
     Context, EventLoops, Facts, Flow, FlowBar, GRAZING, ParameterBar, PopulationLoops, SplitLoops, StepLoops,
 };
 use super::neuron::{gate_of, hard_reset, keeps, latch_at, params_at};
+use super::open::takes_conductances;
 use super::step;
 use crate::{Scalar, Spike};
 
@@ -64,8 +65,8 @@ impl<N: NeuronVjp> Facts for Model<N> {
         N::LOCATE
     }
 
-    fn has_voltage(&self) -> bool {
-        N::HAS_VOLTAGE
+    fn takes_conductances(&self) -> bool {
+        takes_conductances::<N>()
     }
 }
 

@@ -32,8 +32,14 @@ impl<T: Scalar> Context<'_, T> {
 
 #[inline(always)]
 pub(super) fn params_at<N: Neuron, T: Scalar>(at: &Context<'_, T>, size: usize, i: usize) -> N::Params<T> {
-    let (stride, i) = if at.per_neuron { (size, i) } else { (1, 0) };
-    N::Params::<T>::from_fn(|j| at.parameters[j * stride + i])
+    let (stride, of_set) = if at.per_neuron { (size, i) } else { (1, 0) };
+    N::Params::<T>::from_fn(|j| {
+        if const { is_open::<N>() } && j == N::PARAMETERS.len() {
+            at.conductance[i]
+        } else {
+            at.parameters[j * stride + of_set]
+        }
+    })
 }
 
 #[inline(always)]
@@ -44,10 +50,17 @@ pub(super) fn add_params<N: Neuron, T: Scalar>(
     add: &N::Params<T>,
     target: &mut [T],
 ) {
-    let (stride, i) = if at.per_neuron { (size, i) } else { (1, 0) };
+    let (stride, of_set) = if at.per_neuron { (size, i) } else { (1, 0) };
     for (j, &a) in add.as_ref().iter().enumerate() {
-        target[j * stride + i] += a;
+        // Conductances are those of each neuron, and stand behind the parameters.
+        let is_conductance = const { is_open::<N>() } && j == N::PARAMETERS.len();
+        target[j * stride + if is_conductance { i } else { of_set }] += a;
     }
+}
+
+/// Whether this is a model with a conductance: it has a parameter that it does not list.
+pub(super) const fn is_open<N: Neuron>() -> bool {
+    <N::Params<f64> as Array<f64>>::LEN != N::PARAMETERS.len()
 }
 
 #[inline(always)]

@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 use spikegrad_models::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Real, Reset};
 
+use super::dense_output::is_on_dense_output;
+
 /// The most parameters of a model, and one more.
 const MOST: usize = 32;
 
@@ -50,11 +52,7 @@ impl<N: Neuron, T: Real> AsMut<[T]> for OpenParams<N, T> {
 }
 
 impl<N: Neuron, T: Real> Array<T> for OpenParams<N, T> {
-    const LEN: usize = {
-        let len = <N::Params<T> as Array<T>>::LEN + 1;
-        assert!(len <= MOST, "a model has at most 31 parameters");
-        len
-    };
+    const LEN: usize = <N::Params<T> as Array<T>>::LEN + 1;
 
     #[inline(always)]
     fn from_fn(mut f: impl FnMut(usize) -> T) -> Self {
@@ -67,7 +65,7 @@ impl<N: Neuron, T: Real> Array<T> for OpenParams<N, T> {
 }
 
 impl<N: Neuron, T: Real> OpenParams<N, T> {
-    /// Those of the model.
+    /// The parameters of the model alone.
     #[inline(always)]
     fn of_model(&self) -> N::Params<T> {
         N::Params::from_fn(|i| self.values[i])
@@ -88,9 +86,9 @@ impl<N: Neuron, T: Real> OpenParams<N, T> {
     }
 }
 
-/// Whether this is a model with a conductance: it has a parameter that it does not list.
-pub(super) const fn is_open<N: Neuron>() -> bool {
-    <N::Params<f64> as Array<f64>>::LEN != N::PARAMETERS.len()
+/// Whether channels may end on neurons of a model: it has a voltage, and so few parameters that there is room for one more.
+pub(super) const fn takes_conductances<N: Neuron>() -> bool {
+    N::HAS_VOLTAGE && (is_on_dense_output::<N>() || <N::Params<f64> as Array<f64>>::LEN < MOST)
 }
 
 /// The state whose first entry is `x`, and all others zero.

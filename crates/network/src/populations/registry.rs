@@ -4,11 +4,12 @@
 use std::any::TypeId;
 use std::marker::PhantomData;
 
-use spikegrad_models::{Locate, Neuron, NeuronVjp, for_each_model};
+use spikegrad_models::{Neuron, NeuronVjp, for_each_model};
 
+use super::dense_output::is_on_dense_output;
 use super::loops::{ModelLoops, OpenModelLoops};
 use super::model::Model;
-use super::open::Open;
+use super::open::{Open, takes_conductances};
 use crate::Error;
 
 /// The loops of a model; `None` for one that has the name of another.
@@ -24,7 +25,7 @@ const fn of<N: NeuronVjp>() -> ModelLoops {
         dual: &Model::<N>(PhantomData),
         // Not compiled where it is never asked for.
         open: const {
-            if N::HAS_VOLTAGE && !matches!(N::LOCATE, Locate::DenseOutput) {
+            if takes_conductances::<N>() && !is_on_dense_output::<N>() {
                 Some(OpenModelLoops {
                     single: &Model::<Open<N>>(PhantomData),
                     double: &Model::<Open<N>>(PhantomData),

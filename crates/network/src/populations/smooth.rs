@@ -5,8 +5,7 @@ use spikegrad_models::{Array, Neuron, NeuronVjp};
 
 use super::block::{Block, BlockMut};
 use super::loops::Context;
-use super::neuron::{add_params, put_state, rhs_vjp, state_at, zeros};
-use super::open::is_open;
+use super::neuron::{add_params, is_open, put_state, rhs_vjp, state_at, zeros};
 use crate::Scalar;
 
 /// One smooth step of one neuron with its current held.

@@ -84,7 +84,7 @@ impl<T: Scalar> Pathway<T> {
             end += stages.len();
             stages
         });
-        let first = wire.kinetics.parameters.len() - 1;
+        let first = wire.short_term_from();
         self.short_term = wire.short_term.map(|model| {
             let step = ShortTermStep::new(model, parameters, (k, first), h, end, pre);
             end += step.len();

@@ -62,6 +62,16 @@ impl Wire {
         self.kinetics.stages.len() == 1 && self.short_term.is_none()
     }
 
+    /// Where the parameters of its short-term plasticity begin among those behind `tau`.
+    pub(crate) fn short_term_from(&self) -> usize {
+        self.kinetics.parameters.len() - 1
+    }
+
+    /// Where those of its receptor begin.
+    pub(crate) fn receptor_from(&self) -> usize {
+        self.short_term_from() + self.short_term.map_or(0, |model| model.parameters.len())
+    }
+
     /// The parameters of its synapses behind `tau`.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
         let short_term = self.short_term.map_or(&[][..], |model| model.parameters);

@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
+use crate::kernels::axpy;
 use crate::placed::Placed;
-use crate::populations::{Context, Flow, FlowBar, ParameterBar, StepLoops};
+use crate::populations::{Context, FlowBar, ParameterBar, StepLoops};
 use crate::projections::ReceptorModel;
-use crate::{Error, Group, Network, Scalar};
+use crate::{Group, Network, Scalar};
 
 /// The projections of a network whose traces are conductances.
 #[derive(Clone, Debug)]
@@ -34,9 +35,8 @@ pub(super) struct OpenScratch<T> {
     /// The conductance of each neuron, and its cotangent.
     g: Vec<T>,
     g_bar: Vec<T>,
-    /// Of each population that channels end on, the parameters neuron by neuron and the conductance; and their cotangents.
-    params: Vec<Vec<T>>,
-    params_bar: Vec<Vec<T>>,
+    /// Cotangents of a population's parameters, and of its conductances behind them.
+    params_bar: Vec<T>,
     /// Cotangents of the conductances of each projection, where its currents lie.
     pub(super) channel_bar: Vec<T>,
     /// The open part of the channels of a projection, and its cotangent.
@@ -49,7 +49,6 @@ impl<T> Default for OpenScratch<T> {
         Self {
             g: Vec::new(),
             g_bar: Vec::new(),
-            params: Vec::new(),
             params_bar: Vec::new(),
             channel_bar: Vec::new(),
             open: Vec::new(),
@@ -62,8 +61,7 @@ impl<T: Scalar> Conductances<T> {
     pub(super) fn new(network: &Network<T>) -> Self {
         let channels = network.wires.iter().enumerate().filter_map(|(k, wire)| {
             let receptor = wire.receptor?;
-            let first = wire.parameters().count() - receptor.parameters.len();
-            let group = Group::Synapse { projection: k, parameter: first };
+            let group = Group::Synapse { projection: k, parameter: wire.receptor_from() };
             let start = network.parameters.layout().range(group).start;
             let at = start..start + receptor.parameters.len();
             let params = network.parameters.values()[at.clone()].to_vec();
@@ -87,37 +85,13 @@ impl<T: Scalar> Conductances<T> {
         self.opens[p]
     }
 
-    /// Makes room, and lays out the parameters of the populations that channels end on.
-    pub(super) fn rewind<'c>(
-        &self,
-        places: impl Iterator<Item = (&'c Placed, &'c Context<'c, T>)>,
-        currents: usize,
-        scratch: &mut OpenScratch<T>,
-    ) {
-        if self.is_empty() {
-            return;
+    /// Makes room for so many neurons and currents.
+    pub(super) fn make_room(&self, neurons: usize, currents: usize, scratch: &mut OpenScratch<T>) {
+        if !self.is_empty() {
+            scratch.g.resize(neurons, T::zero());
+            scratch.g_bar.resize(neurons, T::zero());
+            scratch.channel_bar.resize(currents, T::zero());
         }
-        let mut neurons = 0;
-        scratch.params.resize_with(self.opens.len(), Vec::new);
-        scratch.params_bar.resize_with(self.opens.len(), Vec::new);
-        for (p, (place, at)) in places.enumerate() {
-            neurons = place.offset + place.size;
-            let (params, size) = (&mut scratch.params[p], place.size);
-            params.clear();
-            if !self.opens[p] {
-                continue;
-            }
-            if at.per_neuron {
-                params.extend_from_slice(at.parameters);
-            } else {
-                at.parameters.iter().for_each(|&x| params.extend(std::iter::repeat_n(x, size)));
-            }
-            params.resize(params.len() + size, T::zero());
-            scratch.params_bar[p].resize(params.len(), T::zero());
-        }
-        scratch.g.resize(neurons, T::zero());
-        scratch.g_bar.resize(neurons, T::zero());
-        scratch.channel_bar.resize(currents, T::zero());
     }
 
     /// Adds to the currents of a step what channels add whatever the voltage in it, and writes the conductances, for voltages `v` at its
@@ -192,92 +166,47 @@ impl<T: Scalar> Conductances<T> {
     }
 }
 
-/// A population that channels end on, in a step.
+/// A population in a step: its loops, and what they need to know, conductances among it.
 pub(super) struct OpenPopulation<'a, T: 'static> {
     pub(super) loops: &'static dyn StepLoops<T>,
     pub(super) at: Context<'a, T>,
 }
 
 impl<T: Scalar> OpenScratch<T> {
-    /// Population `p` in the step whose conductances were written last: neurons with one more parameter each, or, where resets are
-    /// located on the dense output, with conductances beside their parameters.
-    pub(super) fn population<'a>(
-        &'a mut self,
-        p: usize,
-        place: &Placed,
-        at: &Context<'a, T>,
-    ) -> OpenPopulation<'a, T> {
+    /// A population in the step whose conductances were written last.
+    pub(super) fn population<'a>(&'a self, place: &Placed, at: &Context<'a, T>) -> OpenPopulation<'a, T> {
+        let loops = place.loops.open::<T>().unwrap_or_else(|| place.loops.of::<T>());
         let conductance = &self.g[place.offset..][..place.size];
-        let Some(loops) = place.loops.open::<T>() else {
-            return OpenPopulation { loops: place.loops.of::<T>(), at: Context { conductance, ..*at } };
-        };
-        let params = &mut self.params[p];
-        let first = params.len() - place.size;
-        params[first..].copy_from_slice(conductance);
-        OpenPopulation { loops, at: Context { parameters: params, per_neuron: true, growth: None, ..*at } }
+        OpenPopulation { loops, at: Context { conductance, growth: None, ..*at } }
     }
 
-    /// The flow of population `p`.
-    #[inline(never)]
-    pub(super) fn forward(&mut self, p: usize, place: &Placed, at: &Context<'_, T>, flow: &mut Flow<'_, T>) {
-        let OpenPopulation { loops, at } = self.population(p, place, at);
-        loops.forward(&at, flow);
-    }
-
-    /// The transpose of [`forward`](Self::forward), which also writes the cotangents of the population's conductances; `bar` has no
-    /// gradient of parameters.
+    /// The transpose of a population's flow, which also writes the cotangents of its conductances; `bar` has no gradient of
+    /// parameters.
     #[inline(never)]
     pub(super) fn backward(
         &mut self,
-        p: usize,
         place: &Placed,
         at: &Context<'_, T>,
         bar: FlowBar<'_, T>,
         parameters_bar: &mut [T],
     ) {
-        let (mut params_bar, range) =
-            (std::mem::take(&mut self.params_bar[p]), place.offset..place.offset + place.size);
-        let OpenPopulation { loops, at: open } = self.population(p, place, at);
-        if !open.conductance.is_empty() {
-            let mut g_bar = params_bar;
-            let (parameters, conductance_bar) =
-                (place.parameter_bar(parameters_bar), &mut g_bar[..place.size]);
-            loops.backward(&open, &mut FlowBar { parameters, conductance_bar, ..bar });
-            self.g_bar[range].copy_from_slice(&g_bar[..place.size]);
-            self.params_bar[p] = g_bar;
-            return;
-        }
-        params_bar.fill(T::zero());
+        let range = place.offset..place.offset + place.size;
+        let conductance = &self.g[range.clone()];
+        let at = Context { conductance, growth: None, ..*at };
+        let Some(loops) = place.loops.open::<T>() else {
+            let (parameters, conductance_bar) = (place.parameter_bar(parameters_bar), &mut self.g_bar[range]);
+            return place.loops.of::<T>().backward(&at, &mut FlowBar { parameters, conductance_bar, ..bar });
+        };
+        let params_bar = &mut self.params_bar;
+        params_bar.clear();
+        params_bar.resize(at.parameters.len() + place.size, T::zero());
         let width = place.parameter_bar(parameters_bar).width;
-        let parameters = ParameterBar { neuron: Some(&mut params_bar), width };
-        loops.backward(&open, &mut FlowBar { parameters, ..bar });
-        let (of_model, conductance) = params_bar.split_at(params_bar.len() - place.size);
-        self.g_bar[range].copy_from_slice(conductance);
+        let parameters = ParameterBar { neuron: Some(&mut params_bar[..]), width };
+        loops.backward(&at, &mut FlowBar { parameters, ..bar });
+        let (of_model, conductance_bar) = params_bar.split_at(at.parameters.len());
+        self.g_bar[range].copy_from_slice(conductance_bar);
         if let Some(target) = place.parameter_bar(parameters_bar).neuron {
-            let each = if at.per_neuron { 1 } else { place.size };
-            for (target, bars) in target.iter_mut().zip(of_model.chunks_exact(each)) {
-                *target += bars.iter().fold(T::zero(), |sum, &bar| sum + bar);
-            }
+            axpy(target, T::one(), of_model);
         }
-        self.params_bar[p] = params_bar;
-    }
-}
-
-impl<T: Scalar> Network<T> {
-    /// Refuses channels in neurons that have no voltage to speak of.
-    pub(crate) fn check_receptors(&self) -> Result<(), Error> {
-        for wire in self.wires.iter().filter(|wire| wire.receptor.is_some()) {
-            for place in &self.places {
-                let ends_here = place.offset < wire.post.end && wire.post.start < place.offset + place.size;
-                if ends_here && !place.loops.of::<T>().has_voltage() {
-                    return Err(Error::NoVoltage {
-                        projection: wire.name.clone(),
-                        population: place.name.clone(),
-                        model: place.loops.of::<T>().model(),
-                    });
-                }
-            }
-        }
-        Ok(())
     }
 }

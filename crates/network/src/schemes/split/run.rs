@@ -9,7 +9,7 @@ use super::scheme::{Frame, SplitStep};
 use super::steps::{self, Backward, Forward, Steps};
 use super::tape::SplitTape;
 use crate::placed::{Placed, block};
-use crate::populations::{Block, Context, EventLoops};
+use crate::populations::{Block, Context};
 use crate::projections::Delays;
 use crate::schemes::run::Run;
 use crate::{Error, Loss, Network, Scalar, Spike, Trial};
@@ -114,18 +114,14 @@ impl<T: Scalar> SplitRun<'_, T> {
     /// Calls `visit` for the spikes of step `n`, the last one of the tape, neuron by neuron.
     pub(crate) fn locate_spikes(&self, n: usize, tape: &SplitTape<T>, mut visit: impl FnMut(Spike)) {
         let (start, end) = (self.time(n), self.time(n + 1));
-        let mut open = OpenScratch::default();
+        let mut open = self.channels();
         if let Some(last) = tape.steps.checked_sub(1) {
             self.open_channels(last, tape, &mut open);
         }
         self.last_firing(tape, |Firing { p, place, at, before, after, current, i, count }| {
             let (most, each) = if count <= Spike::EACH { (count, 1) } else { (1, count) };
             let mut left = most;
-            let population = self.open_population(p, &mut open, place, at);
-            let (loops, at): (&dyn EventLoops<T>, _) = match &population {
-                Some(population) => (population.loops, &population.at),
-                None => (place.loops.of::<T>(), at),
-            };
+            let OpenPopulation { loops, at } = &self.population(p, &open, place, at);
             loops.spike_times(at, before, after, current, i, count, &mut |time| {
                 if left > 0 {
                     left -= 1;
@@ -140,33 +136,48 @@ impl<T: Scalar> SplitRun<'_, T> {
         });
     }
 
+    /// Room for the conductances of a step; none where no traces are conductances.
+    fn channels(&self) -> OpenScratch<T> {
+        let mut open = OpenScratch::default();
+        let network = self.scheme.network;
+        self.scheme.conductances.make_room(network.neurons, network.currents, &mut open);
+        open
+    }
+
     /// Finds the conductances of step `index` of the tape, if traces are conductances.
     fn open_channels(&self, index: usize, tape: &SplitTape<T>, open: &mut OpenScratch<T>) {
-        let (scheme, network) = (self.scheme, self.scheme.network);
-        if !scheme.conductances.is_empty() {
-            scheme.conductances.rewind(scheme.places(), network.currents, open);
-            let kept = &tape.synapses[index * scheme.kept + network.traces..][..network.currents];
-            scheme.conductances.find(kept, scheme.frame(&tape.frames, index).before, open);
+        if let Some(kept) = self.kept_conductances(index, tape) {
+            let before = self.scheme.frame(&tape.frames, index).before;
+            self.scheme.conductances.find(kept, before, open);
         }
     }
 
-    /// Population `p`, if channels end on it, in the step whose conductances were found last.
-    fn open_population<'o>(
+    /// The conductances at the start of step `index` of the tape, among the currents of all projections.
+    fn kept_conductances<'t>(&self, index: usize, tape: &'t SplitTape<T>) -> Option<&'t [T]> {
+        let (scheme, network) = (self.scheme, self.scheme.network);
+        let kept = || &tape.synapses[index * scheme.kept + network.traces..][..network.currents];
+        (!scheme.conductances.is_empty()).then(kept)
+    }
+
+    /// Population `p` in the step whose conductances were found last: its loops, and what they need to know.
+    fn population<'o>(
         &self,
         p: usize,
-        open: &'o mut OpenScratch<T>,
+        open: &'o OpenScratch<T>,
         place: &Placed,
         at: &Context<'o, T>,
-    ) -> Option<OpenPopulation<'o, T>> {
-        self.scheme.conductances.opens(p).then(|| open.population(p, place, at))
+    ) -> OpenPopulation<'o, T> {
+        if self.scheme.conductances.opens(p) {
+            open.population(place, at)
+        } else {
+            OpenPopulation { loops: place.loops.of::<T>(), at: *at }
+        }
     }
 
     /// Logs how many conductances step `index` of the tape held, and how many were below zero.
     fn log_conductances(&self, index: usize, tape: &SplitTape<T>, log: &mut EventLog) {
-        let (scheme, network) = (self.scheme, self.scheme.network);
-        if !scheme.conductances.is_empty() {
-            let kept = &tape.synapses[index * scheme.kept + network.traces..][..network.currents];
-            let (all, negative) = scheme.conductances.count(kept);
+        if let Some(kept) = self.kept_conductances(index, tape) {
+            let (all, negative) = self.scheme.conductances.count(kept);
             log.conductances(all, negative);
         }
     }
@@ -194,7 +205,7 @@ impl<T: Scalar> SplitRun<'_, T> {
     /// zone. It goes over these neurons only and leaves out the signature, for which [`Step::events`] goes over all of them.
     pub fn log_crossings(&self, steps: Range<usize>, tape: &SplitTape<T>, log: &mut EventLog) {
         let (network, first) = (self.scheme.network, tape.steps - steps.len().min(tape.steps));
-        let mut open = OpenScratch::default();
+        let mut open = self.channels();
         for (n, index) in steps.zip(first..tape.steps) {
             log.step(n);
             self.open_channels(index, tape, &mut open);
@@ -204,11 +215,7 @@ impl<T: Scalar> SplitRun<'_, T> {
             let mut active = neurons.iter().map(|&i| i as usize).zip(charges).peekable();
             // Neurons are released in ascending order, population by population.
             for (p, (place, at)) in self.scheme.places().enumerate() {
-                let population = self.open_population(p, &mut open, place, at);
-                let (loops, at): (&dyn EventLoops<T>, _) = match &population {
-                    Some(population) => (population.loops, &population.at),
-                    None => (place.loops.of::<T>(), at),
-                };
+                let OpenPopulation { loops, at } = &self.population(p, &open, place, at);
                 let end = place.offset + place.size;
                 let (before, after) =
                     (block(place, network.membrane, before), block(place, network.membrane, after));
@@ -335,7 +342,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
         tape.charge_bar.resize(network.neurons, T::zero());
         tape.gain_bar.resize(self.scheme.projections.len(), T::zero());
         tape.forget_what_waits(self.scheme);
-        self.scheme.conductances.rewind(self.scheme.places(), network.currents, &mut tape.open);
+        self.scheme.conductances.make_room(network.neurons, network.currents, &mut tape.open);
     }
 
     fn tape_bytes(&self) -> Option<usize> {
@@ -395,7 +402,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
             // A delay is a kink where it is a whole number of steps.
             self.scheme.delays().flat_map(Delays::pieces).for_each(|piece| log.piece(piece));
         }
-        let mut open = OpenScratch::default();
+        let mut open = self.channels();
         self.open_channels(index, tape, &mut open);
         self.log_conductances(index, tape, log);
         for (p, (place, at)) in self.scheme.places().enumerate() {
@@ -406,11 +413,7 @@ impl<T: Scalar> Step<T> for SplitRun<'_, T> {
                 place.loops.of::<T>().pieces(at, before, log);
             }
             let current = &current[place.offset..][..place.size];
-            let population = self.open_population(p, &mut open, place, at);
-            let (loops, at): (&dyn EventLoops<T>, _) = match &population {
-                Some(population) => (population.loops, &population.at),
-                None => (place.loops.of::<T>(), at),
-            };
+            let OpenPopulation { loops, at } = &self.population(p, &open, place, at);
             loops.events(at, before, after, current, place.offset, &charge_of, log);
         }
         if let Some(over_run) = self.run.over_run.filter(|_| n + 1 == self.steps()) {

@@ -8,6 +8,7 @@ use aligned_vec::AVec;
 use num_dual::Dual64;
 use spikegrad_integrators::Total;
 
+use super::conductances::OpenPopulation;
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
 use crate::kernels::{copy, each, prefetch, vectorise};
@@ -77,7 +78,8 @@ impl<T: Scalar> Steps<'_, T> {
             let mut flow = Flow { before, after, current, released: &mut tape.released };
             for (p, (place, at)) in scheme.places().enumerate() {
                 if has_channels && scheme.conductances.opens(p) {
-                    tape.open.forward(p, place, at, &mut flow);
+                    let OpenPopulation { loops, at } = tape.open.population(place, at);
+                    loops.forward(&at, &mut flow);
                 } else {
                     place.loops.of::<T>().forward(at, &mut flow);
                 }
@@ -261,22 +263,27 @@ impl<T: Scalar> Steps<'_, T> {
                     let end = place.offset + place.size;
                     from + released.part(&(from..part.end)).0.partition_point(|&i| (i as usize) < end)
                 };
-                let bar = FlowBar {
-                    before: frame.before,
-                    after: frame.after,
-                    current: frame.current,
-                    active: released.active(&(from..to)),
-                    charge_bar: &mut charge_bar[from - part.start..to - part.start],
-                    bar: &mut *membrane_bar,
-                    current_bar: &mut *current_bar,
-                    parameters: ParameterBar { neuron: None, width: None },
-                    conductance_bar: &mut [],
-                };
+                // Built where it is used: to move it would cost as much as a small network's neurons.
+                macro_rules! bar {
+                    ($parameters:expr) => {
+                        FlowBar {
+                            before: frame.before,
+                            after: frame.after,
+                            current: frame.current,
+                            active: released.active(&(from..to)),
+                            charge_bar: &mut charge_bar[from - part.start..to - part.start],
+                            bar: &mut *membrane_bar,
+                            current_bar: &mut *current_bar,
+                            parameters: $parameters,
+                            conductance_bar: &mut [],
+                        }
+                    };
+                }
                 if has_channels && scheme.conductances.opens(p) {
-                    open.backward(p, place, at, bar, parameters_bar);
+                    let bar = bar!(ParameterBar { neuron: None, width: None });
+                    open.backward(place, at, bar, parameters_bar);
                 } else {
-                    let parameters = place.parameter_bar(parameters_bar);
-                    place.loops.of::<T>().backward(at, &mut FlowBar { parameters, ..bar });
+                    place.loops.of::<T>().backward(at, &mut bar!(place.parameter_bar(parameters_bar)));
                 }
                 from = to;
             }
