@@ -57,12 +57,12 @@ impl<T> NetworkState<T> {
         &self.x
     }
 
-    /// The same, to add cotangents of a state that several runs went on from.
+    /// All numbers of the state, to add cotangents of a state that several runs went on from.
     pub fn values_mut(&mut self) -> &mut [T] {
         &mut self.x
     }
 
-    /// The same state without what a loss has accumulated so far, for a run that is judged by itself.
+    /// The state without what a loss has accumulated so far, for a run that is judged by itself.
     #[must_use]
     pub fn without_accumulators(mut self) -> Self {
         self.m.clear();
@@ -77,7 +77,7 @@ impl<T> NetworkState<T> {
 }
 
 impl<T: Scalar> NetworkState<T> {
-    /// The same state with another scalar.
+    /// The state with another scalar.
     pub fn map<U: Scalar>(&self, f: impl Fn(T) -> U) -> NetworkState<U> {
         NetworkState {
             network: Arc::clone(&self.network),

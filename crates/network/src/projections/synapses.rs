@@ -83,30 +83,26 @@ impl ShortTermModel {
 
 /// The kinetics of this name.
 pub(crate) fn kinetics(name: &str) -> Result<KineticsModel, Error> {
-    let mut known = Vec::new();
-    macro_rules! compare {
+    let mut all = Vec::new();
+    macro_rules! add {
         ($module:ident, $kinetics:ty) => {
-            let found = KineticsModel {
+            all.push(KineticsModel {
                 name: <$kinetics>::NAME,
                 parameters: <$kinetics>::PARAMETERS,
                 stages: <$kinetics>::STAGES,
-            };
-            if found.name == name {
-                return Ok(found);
-            }
-            known.push(found.name);
+            });
         };
     }
-    for_each_kinetics!(compare);
-    Err(unknown("kinetics", name, &known))
+    for_each_kinetics!(add);
+    by_name("kinetics", name, all, |model| model.name)
 }
 
 /// The short-term plasticity of this name.
 pub(crate) fn short_term(name: &str) -> Result<ShortTermModel, Error> {
-    let mut known = Vec::new();
-    macro_rules! compare {
+    let mut all = Vec::new();
+    macro_rules! add {
         ($module:ident, $short_term:ty) => {
-            let found = ShortTermModel {
+            all.push(ShortTermModel {
                 name: <$short_term>::NAME,
                 parameters: <$short_term>::PARAMETERS,
                 rest: <$short_term>::REST,
@@ -114,41 +110,41 @@ pub(crate) fn short_term(name: &str) -> Result<ShortTermModel, Error> {
                 single: &Of::<$short_term>(PhantomData),
                 double: &Of::<$short_term>(PhantomData),
                 dual: &Of::<$short_term>(PhantomData),
-            };
-            if found.name == name {
-                return Ok(found);
-            }
-            known.push(found.name);
+            });
         };
     }
-    for_each_short_term!(compare);
-    Err(unknown("short-term plasticity", name, &known))
+    for_each_short_term!(add);
+    by_name("short-term plasticity", name, all, |model| model.name)
 }
 
 /// The receptor of this name.
 pub(crate) fn receptor(name: &str) -> Result<ReceptorModel, Error> {
-    let mut known = Vec::new();
-    macro_rules! compare {
+    let mut all = Vec::new();
+    macro_rules! add {
         ($module:ident, $receptor:ty) => {
-            let found = ReceptorModel {
+            all.push(ReceptorModel {
                 name: <$receptor>::NAME,
                 parameters: <$receptor>::PARAMETERS,
                 single: &Of::<$receptor>(PhantomData),
                 double: &Of::<$receptor>(PhantomData),
                 dual: &Of::<$receptor>(PhantomData),
-            };
-            if found.name == name {
-                return Ok(found);
-            }
-            known.push(found.name);
+            });
         };
     }
-    for_each_receptor!(compare);
-    Err(unknown("receptor", name, &known))
+    for_each_receptor!(add);
+    by_name("receptor", name, all, |model| model.name)
 }
 
-fn unknown(what: &'static str, name: &str, known: &[&str]) -> Error {
-    Error::Unknown { what, name: name.to_owned(), known: known.join(", ") }
+/// The one of `all` that has this name.
+fn by_name<M>(
+    what: &'static str,
+    name: &str,
+    all: Vec<M>,
+    name_of: impl Fn(&M) -> &'static str,
+) -> Result<M, Error> {
+    let known = all.iter().map(&name_of).collect::<Vec<_>>().join(", ");
+    let found = all.into_iter().find(|model| name_of(model) == name);
+    found.ok_or_else(|| Error::Unknown { what, name: name.to_owned(), known })
 }
 
 /// The loops of a model.

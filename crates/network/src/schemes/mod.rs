@@ -1,4 +1,5 @@
 //! Schemes: programs that step a network through a trial.
+mod grid;
 mod plain;
 mod pontryagin;
 mod readouts;

@@ -6,7 +6,8 @@ use std::ops::Range;
 use spikegrad_integrators::{EventLog, RungeKuttaTape, Step, StepVjp, Tableau};
 use spikegrad_models::Reset;
 
-use super::run::{Run, step_size};
+use super::grid::step_size;
+use super::run::Run;
 use crate::kernels::axpy;
 use crate::placed::{block, block_mut};
 use crate::projections::TimeConstants;

@@ -15,9 +15,9 @@ pub struct Recording<T> {
     pub v: Vec<T>,
     /// Traces of each projection, `projections x steps x N_pre`.
     pub s: Vec<Vec<T>>,
-    /// Synaptic currents `W_k s_k` of each projection, `projections x steps x N_post`.
+    /// Synaptic currents `W_k s_k` of each projection, `projections x steps x N_post`; conductances where it has a receptor.
     pub synaptic_current: Vec<Vec<T>>,
-    /// The current held over each step, `steps x N`.
+    /// The current held over each step, `steps x N`: of conductances the part `G E` that does not depend on the voltage.
     pub current: Vec<T>,
     /// Readout, `steps x outputs`.
     pub output: Vec<T>,

@@ -1,39 +1,17 @@
 //! What every scheme's run over a trial shares: the sample grid, inputs, readout, cost and the start.
 
-use spikegrad_models::math::real;
-
-use crate::kernels::{axpy, combine, copy, dot, each};
-use crate::memory;
 use std::ops::Range;
 
+use spikegrad_models::math::real;
+
+use super::grid::{Grid, step_of};
+use crate::kernels::{axpy, combine, copy, dot, each};
 use crate::placed::block_mut;
 use crate::projections::Wire;
 use crate::trial::InitialState;
 use crate::{
     Error, Event, Group, Loss, Network, NetworkState, RunEnd, RunLoss, Sample, SampleBar, Scalar, Trial,
 };
-
-/// The most steps of a trial: up to here all whole numbers are floating-point numbers, too.
-pub(crate) const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
-
-/// A step size in the network's float type.
-pub(crate) fn step_size<T: Scalar>(h: f64) -> Result<T, Error> {
-    if !(h > 0.0 && h.is_finite()) {
-        return Err(Error::NotPositive { what: "step size h".into(), value: h });
-    }
-    represented("step size h", h, real(h))
-}
-
-/// `number`, which stands for `value` in the network's float type, unless it is another one.
-fn represented<T: Scalar>(what: &'static str, value: f64, number: T) -> Result<T, Error> {
-    let rounded: f64 = number.to_subset_unchecked();
-    // Much more than any rounding, much less than what is lost where numbers underflow or overflow.
-    if (rounded - value).abs() <= 1e-6 * value.abs() && rounded != 0.0 {
-        Ok(number)
-    } else {
-        Err(Error::Unrepresentable { what, value, rounded })
-    }
-}
 
 /// A trial on a network with a step size.
 #[derive(Clone, Copy)]
@@ -50,29 +28,15 @@ pub(crate) struct Run<'a, T: 'static> {
     pub(crate) accumulators: usize,
     /// Whether the run ends with its last step, or another one goes on from there.
     pub(crate) ends: bool,
-    h: T,
+    pub(crate) grid: Grid<T>,
     trial: &'a Trial<T>,
     loss: &'a dyn Loss<T>,
-    /// Steps in a sample.
-    hold: usize,
     pub(crate) steps: usize,
-    /// What the loss is multiplied by, `h / scale`.
-    weight: T,
     input: Values<'a, T>,
     bias: Values<'a, T>,
     readout: Values<'a, T>,
     /// Outputs of the network's own readout.
     own_outputs: usize,
-}
-
-/// How the time of a run is divided.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Grid<T> {
-    pub(crate) h: T,
-    /// Steps in a sample.
-    pub(crate) hold: usize,
-    /// What the loss is multiplied by, `h / scale`.
-    weight: T,
 }
 
 /// Parameters that are asked for at every step, and where they lie.
@@ -95,41 +59,6 @@ impl<'a, T: Scalar> Values<'a, T> {
     }
 }
 
-/// The step of `h` ms that a time lies in. A time that is a multiple of the step, to rounding, lies in the step that starts there.
-pub(crate) fn step_of(time: f64, h: f64) -> f64 {
-    (time / h + 1e-9).floor()
-}
-
-/// Refuses events that are out of order, out of time, of no channel or without a finite charge.
-pub(crate) fn check_events<T: Scalar>(
-    network: &Network<T>,
-    events: &[Event<T>],
-    duration: f64,
-) -> Result<(), Error> {
-    let mut last = 0.0;
-    for (index, event) in events.iter().enumerate() {
-        let why = if !(0.0..duration).contains(&event.time) {
-            let time = event.time;
-            format!("is at {time} ms, not from 0 to less than {duration}: move it into the trial")
-        } else if event.time < last {
-            format!("is at {} ms, after one at {last} ms: sort the events by time", event.time)
-        } else if event.channel as usize >= network.channels {
-            let channels = network.channels;
-            format!(
-                "is of channel {}, but there are {channels}: give the network another source",
-                event.channel
-            )
-        } else if !event.charge.is_finite() {
-            "has a charge that is not finite: give it another one".into()
-        } else {
-            last = event.time;
-            continue;
-        };
-        return Err(Error::Event { index, why });
-    }
-    Ok(())
-}
-
 /// What is read of the synapses at the end of a step: the readout, and the sum of their squares.
 #[derive(Clone, Copy)]
 pub(crate) struct Read<'a, T> {
@@ -144,76 +73,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         trial: &'a Trial<T>,
         loss: &'a dyn Loss<T>,
     ) -> Result<Self, Error> {
-        let positive = |what: &str, value: f64| {
-            let what = what.to_owned();
-            if value > 0.0 && value.is_finite() { Ok(()) } else { Err(Error::NotPositive { what, value }) }
-        };
-        positive("the trial's sample interval", trial.interval)?;
-        positive("the trial's scale", trial.scale)?;
-        let step: f64 = h.to_subset_unchecked();
-        let hold = (trial.interval / step).round();
-        // Both were rounded to the float type, which is what the tolerance allows for.
-        if hold < 1.0 || (trial.interval / step - hold).abs() > 1e-5 * hold {
-            return Err(Error::Interval { interval: trial.interval, h: step });
-        }
-        if trial.samples == 0 {
-            return Err(Error::Empty { what: "sample in the trial" });
-        }
-        let (samples, interval) = (trial.samples, trial.interval);
-        let steps = samples as f64 * hold;
-        if !(steps <= MOST_STEPS.min(isize::MAX as f64)) {
-            return Err(Error::Steps { samples, interval, h: step, steps });
-        }
-        // The product of samples and another size, which need not be a number of this machine.
-        let entries = |what: &str, width: usize| {
-            memory::check(what, memory::bytes::<T>(&[samples, width]), usize::MAX).map(|()| samples * width)
-        };
-        let check = |what: &str, values: &[T], expected: usize, optional: bool| {
-            if values.len() != expected && !(optional && values.is_empty()) {
-                return Err(Error::Shape { what: what.into(), expected, found: values.len() });
-            }
-            // Without a branch for each: long trials have many.
-            if values.iter().fold(true, |finite, x| finite & x.is_finite()) {
-                return Ok(());
-            }
-            let index = values.iter().position(|x| !x.is_finite()).unwrap_or_default();
-            Err(Error::NonFinite { what: what.into(), index })
-        };
-        let (inputs, targets) =
-            ("the trial's inputs (samples x inputs)", "the trial's targets (samples x outputs)");
-        check(inputs, &trial.inputs, entries(inputs, network.inputs)?, false)?;
-        if !trial.targets.is_empty() {
-            check(targets, &trial.targets, entries(targets, network.outputs)?, true)?;
-        }
-        if loss.needs_targets() && trial.targets.is_empty() && network.outputs > 0 {
-            return Err(Error::NoTargets);
-        }
-        if let Some(over_run) = loss.over_run() {
-            over_run.check(network.neurons, network.outputs)?;
-            let labels = over_run.labels(network.outputs);
-            check("the trial's label (what the loss compares the run with)", &trial.label, labels, false)?;
-        }
-        check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
-        if !trial.currents.is_empty() {
-            let currents = "the trial's injected currents (samples x N)";
-            check(currents, &trial.currents, entries(currents, network.neurons)?, false)?;
-        }
-        check_events(network, &trial.events, trial.duration())?;
-        if let Some(initial) = &trial.initial {
-            if trial.state.is_some() {
-                return Err(Error::TwoStarts);
-            }
-            if network.is_trainable(Group::Initial) {
-                return Err(Error::InitialState);
-            }
-            network.check_initial(&initial.x)?;
-            let what = "the trial's initial traces (projections x presynaptic neurons)";
-            check(what, &initial.s, network.traces, true)?;
-        }
-        let scale: T = represented("the trial's scale", trial.scale, real(trial.scale))?;
-        let weight =
-            represented("the weight of a step in the cost, h / scale,", step / trial.scale, h / scale)?;
-        Ok(Self::on(Grid { h, hold: hold as usize, weight }, network, trial, loss))
+        Ok(Self::on(Grid::new(network, h, trial, loss)?, network, trial, loss))
     }
 
     /// A run over a trial that was checked.
@@ -223,7 +83,6 @@ impl<'a, T: Scalar> Run<'a, T> {
         trial: &'a Trial<T>,
         loss: &'a dyn Loss<T>,
     ) -> Self {
-        let Grid { h, hold, weight } = grid;
         Self {
             network,
             one_pass: network.whole && trial.currents.is_empty(),
@@ -232,12 +91,10 @@ impl<'a, T: Scalar> Run<'a, T> {
             over_run: loss.over_run(),
             accumulators: loss.over_run().map_or(0, |over_run| over_run.accumulators(network.outputs)),
             ends: true,
-            h,
+            grid,
             trial,
             loss,
-            hold,
-            steps: trial.samples * hold,
-            weight,
+            steps: trial.samples * grid.hold,
             input: Values::new(network, Group::Input),
             bias: Values::new(network, Group::Bias),
             readout: Values::new(network, Group::Readout(0)),
@@ -245,17 +102,12 @@ impl<'a, T: Scalar> Run<'a, T> {
         }
     }
 
-    /// How time is divided.
-    pub(crate) fn grid(&self) -> Grid<T> {
-        Grid { h: self.h, hold: self.hold, weight: self.weight }
-    }
-
     pub(crate) fn trial(&self) -> &'a Trial<T> {
         self.trial
     }
 
     pub(crate) fn time(&self, n: usize) -> f64 {
-        self.trial.interval * (n as f64 / self.hold as f64)
+        self.trial.interval * (n as f64 / self.grid.hold as f64)
     }
 
     pub(crate) fn neuron(&self, component: usize) -> usize {
@@ -299,7 +151,7 @@ impl<'a, T: Scalar> Run<'a, T> {
     #[inline(always)]
     fn at(&self, n: usize) -> usize {
         // Divisions take long, and most trials are sampled at every step.
-        if self.hold == 1 { n } else { n / self.hold }
+        if self.grid.hold == 1 { n } else { n / self.grid.hold }
     }
 
     #[inline(always)]
@@ -311,13 +163,13 @@ impl<'a, T: Scalar> Run<'a, T> {
     /// Where every step has a sample of its own, or there are so few channels that one pass adds everything, nothing would be
     /// saved; where currents are injected, or the gradient by the inputs is asked for, it is the one way.
     pub(crate) fn holds_drive(&self) -> bool {
-        self.hold > 1 && self.network.inputs > 2 || !self.trial.currents.is_empty() || self.by_inputs
+        self.grid.hold > 1 && self.network.inputs > 2 || !self.trial.currents.is_empty() || self.by_inputs
     }
 
     /// The events of step `n`, in order of time, and the index of the first among all.
     #[inline(never)]
     pub(crate) fn events(&self, n: usize) -> (usize, &'a [Event<T>]) {
-        let h = self.trial.interval / self.hold as f64;
+        let h = self.trial.interval / self.grid.hold as f64;
         let below = |n: usize| self.trial.events.partition_point(|event| step_of(event.time, h) < n as f64);
         // Rounding at the end of the trial must not lose an event.
         let end = if n + 1 == self.steps { self.trial.events.len() } else { below(n + 1) };
@@ -327,7 +179,7 @@ impl<'a, T: Scalar> Run<'a, T> {
 
     /// The most events of a step.
     pub(crate) fn most_events(&self) -> usize {
-        let h = self.trial.interval / self.hold as f64;
+        let h = self.trial.interval / self.grid.hold as f64;
         let same = |a: &Event<T>, b: &Event<T>| step_of(a.time, h) == step_of(b.time, h);
         // The last step takes what rounding puts behind the end.
         let last = self.events(self.steps - 1).1.len();
@@ -364,11 +216,11 @@ impl<'a, T: Scalar> Run<'a, T> {
     /// the first step of a sample forms.
     #[inline(never)]
     pub(crate) fn held_current(&self, n: usize, drive: &mut [T], j: &[T], current: &mut [T]) {
-        if n.is_multiple_of(self.hold) {
+        if n.is_multiple_of(self.grid.hold) {
             self.drive(n, drive);
         }
         copy(current, drive);
-        // Those that open channels are added with the voltages.
+        // Conductances are added with the voltages.
         for wire in self.network.wires.iter().filter(|wire| wire.receptor.is_none()) {
             axpy(&mut current[wire.post.clone()], T::one(), &j[wire.currents()]);
         }
@@ -384,7 +236,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         parameters_bar: &mut [T],
     ) {
         axpy(drive_bar, T::one(), current_bar);
-        if !n.is_multiple_of(self.hold) {
+        if !n.is_multiple_of(self.grid.hold) {
             return;
         }
         self.current_vjp(n, drive_bar, parameters_bar);
@@ -489,7 +341,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             if self.trial.targets.is_empty() { &[] } else { &self.trial.targets[m * outputs..][..outputs] };
         Sample {
             step: n,
-            time: self.h * real((n as i64 + 1) as f64),
+            time: self.grid.h * real((n as i64 + 1) as f64),
             output: read.output,
             target,
             weight: self.trial.weights.get(m).copied().unwrap_or_else(T::one),
@@ -527,7 +379,7 @@ impl<'a, T: Scalar> Run<'a, T> {
     #[inline(always)]
     pub(crate) fn cost(&self, n: usize, read: Read<'_, T>, s: &[T], x: &[T]) -> T {
         let sample = self.sample(n, read, s, x);
-        if sample.weight == T::zero() { T::zero() } else { self.weight * self.loss.value(&sample) }
+        if sample.weight == T::zero() { T::zero() } else { self.grid.weight * self.loss.value(&sample) }
     }
 
     /// The transpose of [`cost`](Self::cost), up to readouts with names, whose cotangents of outputs are left in `output_bar`; false
@@ -556,7 +408,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         }
         let mut square_bar = T::zero();
         let mut bar = SampleBar { output: output_bar, s: s_bar, square: &mut square_bar, x: x_bar };
-        self.loss.vjp(&sample, self.weight * cost_bar, &mut bar);
+        self.loss.vjp(&sample, self.grid.weight * cost_bar, &mut bar);
         self.read_vjp(s, (&*output_bar, square_bar), s_bar, parameters_bar);
         true
     }
@@ -615,7 +467,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         x[..network.membrane].copy_from_slice(initial);
         for place in &network.places {
-            let at = network.context(place, self.h, None);
+            let at = network.context(place, self.grid.h, None);
             place.loops.of::<T>().start(&at, block_mut(place, network.membrane, x));
         }
     }
@@ -633,7 +485,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         let network = self.network;
         let initial = self.initial().map_or(network.parameters.group(Group::Initial), |i| &i.x);
         for place in &network.places {
-            let at = network.context(place, self.h, None);
+            let at = network.context(place, self.grid.h, None);
             place.loops.of::<T>().start_vjp(
                 &at,
                 &initial[place.offset..][..place.size],

@@ -16,7 +16,8 @@ use crate::{Error, Group, Scalar};
 /// the connections.
 ///
 /// Operations and bytes are what the equations ask for step by step; terms that do not grow with `N` are left out, as
-/// are the start of the trial and the equations of the neurons and of the loss, which the network does not know.
+/// are the start of the trial and the equations of the neurons, of the loss, of filters behind the first one, of short-term plasticity
+/// and of channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkCounters {
     /// Steps.
@@ -95,7 +96,6 @@ impl<T: Scalar> SplitRun<'_, T> {
         let mut work = WorkCounters { steps: 1, ..WorkCounters::default() };
         // Numbers that are read or written, by what they are: of weights and of their gradients.
         let (mut read_numbers, mut bar_numbers, mut index_bytes) = (0, 0, 0);
-        let mut trained_taus = false;
         for (k, wire) in network.wires.iter().enumerate() {
             let trains = |group: fn(usize) -> Group| network.is_trainable(group(k));
             let (pre, post) = (count(wire.pre.len()), count(wire.post.len()));
@@ -105,7 +105,6 @@ impl<T: Scalar> SplitRun<'_, T> {
             // A delay deals a charge to two steps, and so visits its column twice.
             let twice = 1 + u64::from(wire.delayed != Delayed::Not);
             let tau = u64::from(trains(Group::Tau));
-            trained_taus |= tau > 0;
             // Decay of traces and currents, the current, their transposes, and the time constant's gradient; on the dense path
             // currents do not decay: (17), (19), (20), (25), (26).
             work.flops += post + pre + pre + if dense { 0 } else { 3 * post };
@@ -149,11 +148,7 @@ impl<T: Scalar> SplitRun<'_, T> {
         bar_numbers += (inputs + 1) * size + outputs * read;
         // Current, traces read out and, where the transpose asks for them, all traces and currents; then the readout, and the
         // charges with the gate's slopes at both ends.
-        let kept = match (dense, trained_taus) {
-            (true, _) => 2 * network.traces,
-            (false, true) => network.traces + network.currents,
-            (false, false) => 0,
-        };
+        let kept = self.scheme().kept;
         let float = count(size_of::<T>());
         let frame = count(self.synapses(0).start + kept) + size + read + outputs;
         let charge = 3 * float + count(size_of::<u32>());

@@ -5,7 +5,7 @@ use spikegrad_integrators::{Step, Total};
 use super::run::SplitRun;
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
-use crate::schemes::run::Grid;
+use crate::schemes::grid::Grid;
 use crate::{Error, Network, NetworkState, NoLoss, Parameters, Scalar, Trial, memory};
 
 /// A run of [`SplitStep::forward`] that can be gone back over: the tape of all its steps and the trial, which it owns. It borrows the
@@ -72,7 +72,7 @@ impl<T: Scalar> SplitStep<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`run`](Self::run); [`Error::MemoryLimit`] or [`Error::OutOfMemory`] if the tape does not fit into memory, before
+    /// The errors of [`run`](Self::run); [`Error::MemoryLimit`] or [`Error::OutOfMemory`] if the tape does not fit into memory, before
     /// anything is run; [`Error::Diverged`] or [`Error::NonFiniteOutput`] if the run does not stay finite.
     pub fn forward(&self, mut trial: Trial<T>) -> Result<(Vec<T>, RunTape<'_, T>), Error> {
         // Whoever has the loss has these.
@@ -88,10 +88,10 @@ impl<T: Scalar> SplitStep<'_, T> {
         run.advance(0..steps, &mut x, &mut tape, &mut Total::default());
         let outputs = run.outputs(&tape)?;
         if !x.iter().fold(true, |finite, x| finite & x.is_finite()) {
-            // What is not finite stays so: only a run that went wrong is repeated to find out where.
+            // A state that is not finite stays so: only a run that went wrong is repeated to find out where.
             run.watch(|_, _, _| ())?;
         }
-        let grid = run.run.grid();
+        let grid = run.run.grid;
         Ok((outputs, RunTape { scheme: self, trial, grid, x, tape }))
     }
 }
@@ -99,7 +99,7 @@ impl<T: Scalar> SplitStep<'_, T> {
 impl<T: Scalar> SplitRun<'_, T> {
     /// The outputs at the end of every sample, for a tape of the whole run.
     fn outputs(&self, tape: &SplitTape<T>) -> Result<Vec<T>, Error> {
-        let (hold, samples) = (self.run.grid().hold, self.run.trial().samples);
+        let (hold, samples) = (self.run.grid.hold, self.run.trial().samples);
         let width = self.scheme.network.outputs;
         let mut outputs = memory::room("the outputs (samples x outputs)", samples * width)?;
         for sample in 0..samples {

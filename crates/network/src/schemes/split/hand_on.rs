@@ -6,7 +6,7 @@ use spikegrad_integrators::Step;
 
 use super::run::SplitRun;
 use super::scheme::SplitStep;
-use crate::schemes::run::MOST_STEPS;
+use crate::schemes::grid::MOST_STEPS;
 use crate::{Error, NetworkState, Scalar, SpecDifference};
 
 /// The ring of a projection's delays in the flat state.

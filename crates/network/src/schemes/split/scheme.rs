@@ -12,7 +12,8 @@ use crate::populations::Context;
 use crate::projections::{
     Columns, Delayed, Delays, LowRank, Path, Pathway, SparseProjection, Waiting, columns,
 };
-use crate::schemes::run::{Read, step_size};
+use crate::schemes::grid::step_size;
+use crate::schemes::run::Read;
 use crate::{Error, Feature, Group, Network, Scalar, memory};
 
 /// The split step of a network: exact decay of the synapses, the neurons' flow with the current held. It has order 1 in the
@@ -62,7 +63,7 @@ pub struct SplitStep<'n, T: 'static> {
     /// Whether the gradient of any weights waits for further steps.
     pub(super) waits: bool,
     /// What a step adds to the tape's synapses.
-    pub(super) kept: usize,
+    pub(in crate::schemes) kept: usize,
     /// What a step adds to what arrived.
     pub(super) kept_arrivals: usize,
 }
@@ -165,7 +166,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         let network = self.network;
         (self.dense, self.way) = (dense, 0);
         for (k, (projection, wire)) in self.projections.iter_mut().zip(&network.wires).enumerate() {
-            // What is on its way with delays, then filters and short-term plasticity.
+            // The state on its way: that of the delays, then that of filters and short-term plasticity.
             projection.path = if wire.delayed != Delayed::Not {
                 let values = network.parameters.group(Group::Delay(k));
                 let delays = Delays::new(wire, values, self.h, dense, self.way, network.memory_limit)?;

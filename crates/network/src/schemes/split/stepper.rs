@@ -6,7 +6,8 @@ use super::forward::RunTape;
 use super::run::SplitRun;
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
-use crate::schemes::run::{Grid, MOST_STEPS, Run, check_events, step_of};
+use crate::schemes::grid::{Grid, MOST_STEPS, check_events, step_of};
+use crate::schemes::run::Run;
 use crate::{Error, Event, NetworkState, NoLoss, Scalar, Trial, memory};
 
 /// A run whose inputs are not known in advance: each sample is given when the outputs of the one before have been seen. It has the
@@ -91,7 +92,7 @@ impl<T: Scalar> SplitStep<'_, T> {
     pub fn stepper(&self, interval: f64, state: Option<NetworkState<T>>) -> Result<Stepper<'_, T>, Error> {
         let mut trial = Trial { state, ..Trial::silent(1, interval, self.network.inputs) };
         let run = self.run(&trial, &NoLoss)?.by_inputs();
-        let (grid, first) = (run.run.grid(), run.run.first);
+        let (grid, first) = (run.run.grid, run.run.first);
         let mut x = vec![T::zero(); run.dim()];
         run.start(&mut x);
         let mut tape = SplitTape::default();

@@ -18,7 +18,7 @@ pub struct SplitTape<T> {
     /// current (`N`) and what is read at its end, the readout and `|s|^2`; and in one more frame that part of the last state.
     /// Room that was taken is kept: `steps` says what is on the tape.
     pub(super) frames: AVec<T>,
-    /// `s_k` and `J_k` at the start of every step, where a time constant is trainable; on the dense path always `s_k` at
+    /// `s_k` and `J_k` at the start of every step, where a time constant is trainable or traces are conductances; on the dense path always `s_k` at
     /// the start and at the end.
     pub(super) synapses: Vec<T>,
     /// What projections keep of every step, [`Pathway::kept`](crate::projections::Pathway::kept): what arrived behind delays or at
