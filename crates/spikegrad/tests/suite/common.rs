@@ -6,13 +6,15 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use spikegrad::adjoint::{BoxError, Dual64, GradientReport, Sweep, forward_sensitivity};
-use spikegrad::integrators::tableau;
+use spikegrad::adjoint::{
+    BoxError, CheckedGroup, Dual64, GradientReport, Objective, Sweep, forward_sensitivity,
+};
+use spikegrad::integrators::{EventLog, tableau};
 use spikegrad::models::{GateShape, Locate, NeuronVjp, Reset};
 use spikegrad::network::{
     Group, InitialState, Loss, Network, NoLoss, Population, Sample, SampleBar, Scalar, SplitStep, Trial,
 };
-use spikegrad::tasks::{Purpose, QuadraticLoss, generator};
+use spikegrad::tasks::{NetworkObjective, Purpose, QuadraticLoss, Scheme, generator};
 
 pub(crate) fn real<T: RealField>(x: f64) -> T {
     T::from_subset(&x)
@@ -400,6 +402,74 @@ pub(crate) fn passes_merged<S: Strategy>(
     let report = merged.into_inner().expect("a report");
     println!("{report}");
     assert!(report.passed() && report.events.spikes > 100, "{report}");
+}
+
+/// A function of a network, and of numbers beside its parameters, as an objective of the gradient check.
+pub(crate) struct Function<'a, F> {
+    network: Network<f64>,
+    /// The groups of the network's parameters.
+    of_network: NetworkObjective<'a>,
+    /// Groups of numbers beside them, by their names.
+    beside: Vec<(&'static str, Vec<f64>)>,
+    /// The cost of both, and its gradient; logs what the runs did, if that is asked for.
+    run: F,
+}
+
+impl<'a, F> Function<'a, F>
+where
+    F: FnMut(&Network<f64>, &[f64], Option<&mut EventLog>) -> Result<(f64, Vec<f64>), BoxError>,
+{
+    pub(crate) fn new(
+        network: Network<f64>,
+        trial: &'a Trial<f64>,
+        beside: Vec<(&'static str, Vec<f64>)>,
+        run: F,
+    ) -> Self {
+        let of_network = NetworkObjective::new(network.clone(), trial, &NoLoss, Scheme::default(), 1.0);
+        Self { network, of_network, beside, run }
+    }
+
+    fn run(&mut self, parameters: &[f64], log: Option<&mut EventLog>) -> Result<(f64, Vec<f64>), BoxError> {
+        let (of_network, beside) = parameters.split_at(self.network.parameters.layout().len());
+        self.network.parameters.values_mut().copy_from_slice(of_network);
+        (self.run)(&self.network, beside, log)
+    }
+}
+
+impl<F> Objective for Function<'_, F>
+where
+    F: FnMut(&Network<f64>, &[f64], Option<&mut EventLog>) -> Result<(f64, Vec<f64>), BoxError>,
+{
+    fn groups(&self) -> Vec<CheckedGroup> {
+        let mut groups = self.of_network.groups();
+        let mut start = self.network.parameters.layout().len();
+        for (name, numbers) in &self.beside {
+            let range = start..start + numbers.len();
+            start = range.end;
+            groups.push(CheckedGroup { name: (*name).to_owned(), range });
+        }
+        groups
+    }
+
+    fn parameters(&self) -> Vec<f64> {
+        let mut parameters = self.network.parameters.values().to_vec();
+        self.beside.iter().for_each(|(_, numbers)| parameters.extend_from_slice(numbers));
+        parameters
+    }
+
+    fn is_free(&self, parameter: usize) -> bool {
+        parameter >= self.network.parameters.layout().len() || self.of_network.is_free(parameter)
+    }
+
+    fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
+        Ok(self.run(parameters, Some(log))?.0)
+    }
+
+    fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
+        let (cost, all) = self.run(parameters, None)?;
+        gradient.iter_mut().zip(all).for_each(|(to, bar)| *to += bar);
+        Ok(cost)
+    }
 }
 
 /// The gradient of the split step by the parameters in dual numbers, which share nothing with its transpose.

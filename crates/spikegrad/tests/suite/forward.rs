@@ -1,11 +1,11 @@
 //! Runs without a loss: their transpose is that of a sweep whose loss says the same, whoever computes it and wherever.
 
-use super::common::{Model, normal, passes_merged, problem, real};
+use super::common::{Function, Model, normal, passes_merged, problem, real};
 use super::projections::KINDS;
 use super::sources::{driven, numbers, with};
 use super::{projections, readouts};
 use proptest::prelude::*;
-use spikegrad::adjoint::{BoxError, CheckedGroup, GradientCheck, Objective, Sweep};
+use spikegrad::adjoint::{BoxError, GradientCheck, Sweep};
 use spikegrad::integrators::{Divergence, EventLog, StepVjp, tableau};
 use spikegrad::models::{GateShape, HodgkinHuxley, Theta, for_each_neuron};
 use spikegrad::network::{
@@ -168,70 +168,25 @@ fn many_tapes_live_at_once_and_on_other_threads() {
     assert_eq!(found, [alone.clone(), other_alone, alone]);
 }
 
-/// A layer before the network, `i = tanh(A u)`, and a loss behind it that is not a sum over time: the logarithm of a sum of squares.
-struct Layered {
-    network: Network<f64>,
-    trial: Trial<f64>,
-    given: Vec<f64>,
-}
-
-impl Layered {
-    fn set(&mut self, parameters: &[f64]) -> Trial<f64> {
-        let n = self.network.parameters.layout().len();
-        self.network.parameters.values_mut().copy_from_slice(&parameters[..n]);
-        let given: Vec<_> = parameters[n..].iter().map(|x| x.tanh()).collect();
-        with(&self.trial, &given)
-    }
-}
-
-impl Objective for Layered {
-    fn groups(&self) -> Vec<CheckedGroup> {
-        let layout = self.network.parameters.layout();
-        let entries =
-            layout.entries().iter().filter(|e| self.network.is_trainable(e.group) && !e.range.is_empty());
-        let mut groups: Vec<_> =
-            entries.map(|e| CheckedGroup { name: e.name.clone(), range: e.range.clone() }).collect();
-        let mut start = layout.len();
-        let lengths = [self.trial.inputs.len(), self.trial.currents.len(), self.trial.events.len()];
-        for (name, len) in ["inputs", "currents", "charges"].into_iter().zip(lengths) {
-            groups.push(CheckedGroup { name: name.into(), range: start..start + len });
-            start += len;
-        }
-        groups
-    }
-
-    fn parameters(&self) -> Vec<f64> {
-        [self.network.parameters.values(), &self.given].concat()
-    }
-
-    fn is_free(&self, parameter: usize) -> bool {
-        let entries = self.network.parameters.layout().entries();
-        let Some(entry) = entries.iter().find(|e| e.range.contains(&parameter)) else { return true };
-        self.network.mask(entry.group).is_none_or(|exists| exists[parameter - entry.range.start])
-    }
-
-    fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
-        let trial = self.set(parameters);
-        let scheme = SplitStep::new(&self.network, H)?;
+/// A layer before the network, `i = tanh(u)`, and a loss behind it that is not a sum over time: the logarithm of a sum of squares.
+fn layered(
+    network: &Network<f64>,
+    trial: &Trial<f64>,
+    u: &[f64],
+    log: Option<&mut EventLog>,
+) -> Result<(f64, Vec<f64>), BoxError> {
+    let trial = with(trial, &u.iter().map(|u| u.tanh()).collect::<Vec<_>>());
+    let scheme = SplitStep::new(network, H)?;
+    if let Some(log) = log {
         Sweep::new().events(&scheme.run(&trial, &NoLoss)?, log)?;
-        let (outputs, _) = scheme.forward(trial)?;
-        Ok((1.0 + outputs.iter().map(|o| o * o).sum::<f64>()).ln())
     }
-
-    fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
-        let trial = self.set(parameters);
-        let scheme = SplitStep::new(&self.network, H)?;
-        let (outputs, mut tape) = scheme.forward(trial)?;
-        let sum = 1.0 + outputs.iter().map(|o| o * o).sum::<f64>();
-        let output_bar: Vec<_> = outputs.iter().map(|o| 2.0 * o / sum).collect();
-        let all = flat(&tape.vjp(&output_bar, None)?);
-        let n = self.network.parameters.layout().len();
-        for (i, (to, bar)) in gradient.iter_mut().zip(all).enumerate() {
-            let slope = if i < n { 1.0 } else { 1.0 - parameters[i].tanh().powi(2) };
-            *to += bar * slope;
-        }
-        Ok(sum.ln())
-    }
+    let (outputs, mut tape) = scheme.forward(trial)?;
+    let sum = 1.0 + outputs.iter().map(|o| o * o).sum::<f64>();
+    let output_bar: Vec<_> = outputs.iter().map(|o| 2.0 * o / sum).collect();
+    let mut all = flat(&tape.vjp(&output_bar, None)?);
+    let given_bar = &mut all[network.parameters.layout().len()..];
+    given_bar.iter_mut().zip(u).for_each(|(bar, u)| *bar *= 1.0 - u.tanh().powi(2));
+    Ok((sum.ln(), all))
 }
 
 #[test]
@@ -242,10 +197,14 @@ fn losses_and_layers_of_other_programs_have_an_exact_gradient() {
         let rng = &mut generator(u64::from(seed), Purpose::Test, 9);
         let charges = trial.events.iter_mut().map(|event| &mut event.charge);
         charges.chain(&mut trial.inputs).for_each(|x| *x = (0.5 * normal(rng)).tanh());
-        let given = numbers(&trial).iter().map(|x| x.atanh()).collect();
-        let report = GradientCheck::default()
-            .run(&mut Layered { network, trial, given })
-            .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut given: Vec<_> = numbers(&trial).iter().map(|x| x.atanh()).collect();
+        let charges = given.split_off(trial.inputs.len() + trial.currents.len());
+        let currents = given.split_off(trial.inputs.len());
+        let beside = vec![("inputs", given), ("currents", currents), ("charges", charges)];
+        let mut objective =
+            Function::new(network, &trial, beside, |network, u, log| layered(network, &trial, u, log));
+        let report =
+            GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert!(report.agreement().is_ok(), "{kind}: {report}");
         Ok(vec![report])
     });

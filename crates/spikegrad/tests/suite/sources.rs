@@ -22,13 +22,13 @@ const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.1 };
 pub(crate) fn driven(kind: usize, hold: usize, seed: u64) -> (Network<f64>, Trial<f64>) {
     let rng = &mut generator(seed, Purpose::Test, 5);
     let of_kind = |p: Projection, seed| KINDS[kind](p, seed);
-    let mut of = |name: &str, tau| random_synapse(name, tau, false, rng);
+    let any_synapse = random_synapse("y", 12.0, false, rng);
     let builder: NetworkBuilder = populations([4, 3, 2])
         .source("near", 6)
         .source("far", 5)
         .projection(Projection::new("w", 9.0))
         .projection(of_kind(Projection::new("x", 5.0).between("near", "b"), seed))
-        .projection(of_kind(of("y", 12.0).between("far", "a"), seed + 1))
+        .projection(of_kind(any_synapse.between("far", "a"), seed + 1))
         .projection(of_kind(Projection::new("z", 7.0).between("b", "c"), seed + 2));
     let mut network = builder.build().expect("a network");
     network.unfreeze_all();

@@ -1,13 +1,13 @@
 //! States that are handed on: two runs in a row are one run, to the bit, and so is their gradient, to rounding. A state that does
 //! not fit is refused.
 
-use super::common::{Model, passes_merged, problem};
+use super::common::{Function, Model, passes_merged, problem};
 use super::forward::{flat, outside, spec};
 use super::projections::{KINDS, populations};
 use super::sources::driven;
 use super::{projections, readouts};
 use proptest::prelude::*;
-use spikegrad::adjoint::{BoxError, CheckedGroup, GradientCheck, Objective, Sweep};
+use spikegrad::adjoint::{BoxError, GradientCheck, Sweep};
 use spikegrad::integrators::{EventLog, tableau};
 use spikegrad::models::{GateShape, for_each_neuron};
 use spikegrad::network::{
@@ -147,76 +147,32 @@ fn two_runs_in_a_row_are_one_with_every_kind_of_projection_and_readout() {
     }
 }
 
-/// Two runs in a row, judged from outside, with the state between them moved by some numbers: the gradient by the parameters passes
-/// through the state, that by the numbers is its cotangent.
-struct InTwo {
-    network: Network<f64>,
-    trial: Trial<f64>,
-    at: usize,
-    /// Numbers of the state that are moved.
-    state: usize,
-}
-
-impl InTwo {
-    /// Cost, gradient by the parameters and by the state.
-    fn run(&mut self, parameters: &[f64], log: Option<&mut EventLog>) -> Result<(f64, Vec<f64>), BoxError> {
-        let n = self.network.parameters.layout().len();
-        self.network.parameters.values_mut().copy_from_slice(&parameters[..n]);
-        let scheme = SplitStep::new(&self.network, H)?;
-        let [first, second] = cut(&self.trial, &self.network, self.at);
-        let (before, mut early) = scheme.forward(first.clone())?;
-        let mut state = early.state();
-        state.values_mut().iter_mut().zip(&parameters[n..]).for_each(|(x, moved)| *x += moved);
-        let second = Trial { state: Some(state), ..second };
-        if let Some(log) = log {
-            Sweep::new().events(&scheme.run(&first, &NoLoss)?, log)?;
-            Sweep::new().events(&scheme.run(&second, &NoLoss)?, log)?;
-        }
-        let (after, mut late) = scheme.forward(second)?;
-        let ((cost, before_bar), (more, after_bar)) = (outside(&before, 0), outside(&after, before.len()));
-        let behind = late.vjp(&after_bar, None)?;
-        let front = early.vjp(&before_bar, behind.state.as_ref())?;
-        let sum = front.parameters.values().iter().zip(behind.parameters.values()).map(|(a, b)| a + b);
-        let state_bar = behind.state.ok_or("no cotangent of a state that was handed on")?;
-        // Where a delay that is moved becomes another number of steps, the state has another length.
-        let moved = state_bar.values().iter().copied().chain(std::iter::repeat(0.0)).take(self.state);
-        let gradient = sum.chain(moved).collect();
-        Ok((cost + more, gradient))
+/// Two runs in a row, judged from outside, with the state between them moved by some numbers: cost, gradient by the parameters, which
+/// passes through the state, and by the numbers, which is the state's cotangent.
+fn in_two(
+    network: &Network<f64>,
+    [first, second]: &[Trial<f64>; 2],
+    moved: &[f64],
+    log: Option<&mut EventLog>,
+) -> Result<(f64, Vec<f64>), BoxError> {
+    let scheme = SplitStep::new(network, H)?;
+    let (before, mut early) = scheme.forward(first.clone())?;
+    let mut state = early.state();
+    state.values_mut().iter_mut().zip(moved).for_each(|(x, moved)| *x += moved);
+    let second = Trial { state: Some(state), ..second.clone() };
+    if let Some(log) = log {
+        Sweep::new().events(&scheme.run(first, &NoLoss)?, log)?;
+        Sweep::new().events(&scheme.run(&second, &NoLoss)?, log)?;
     }
-}
-
-impl Objective for InTwo {
-    fn groups(&self) -> Vec<CheckedGroup> {
-        let layout = self.network.parameters.layout();
-        let entries =
-            layout.entries().iter().filter(|e| self.network.is_trainable(e.group) && !e.range.is_empty());
-        let mut groups: Vec<_> =
-            entries.map(|e| CheckedGroup { name: e.name.clone(), range: e.range.clone() }).collect();
-        groups.push(CheckedGroup { name: "state".into(), range: layout.len()..layout.len() + self.state });
-        groups
-    }
-
-    fn parameters(&self) -> Vec<f64> {
-        let mut parameters = self.network.parameters.values().to_vec();
-        parameters.resize(parameters.len() + self.state, 0.0);
-        parameters
-    }
-
-    fn is_free(&self, parameter: usize) -> bool {
-        let entries = self.network.parameters.layout().entries();
-        let Some(entry) = entries.iter().find(|e| e.range.contains(&parameter)) else { return true };
-        self.network.mask(entry.group).is_none_or(|exists| exists[parameter - entry.range.start])
-    }
-
-    fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
-        Ok(self.run(parameters, Some(log))?.0)
-    }
-
-    fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
-        let (cost, all) = self.run(parameters, None)?;
-        gradient.iter_mut().zip(all).for_each(|(to, bar)| *to += bar);
-        Ok(cost)
-    }
+    let (after, mut late) = scheme.forward(second)?;
+    let ((cost, before_bar), (more, after_bar)) = (outside(&before, 0), outside(&after, before.len()));
+    let behind = late.vjp(&after_bar, None)?;
+    let front = early.vjp(&before_bar, behind.state.as_ref())?;
+    let sum = front.parameters.values().iter().zip(behind.parameters.values()).map(|(a, b)| a + b);
+    let state_bar = behind.state.ok_or("no cotangent of a state that was handed on")?;
+    // Where a delay that is moved becomes another number of steps, the state has another length.
+    let by_state = state_bar.values().iter().copied().chain(std::iter::repeat(0.0)).take(moved.len());
+    Ok((cost + more, sum.chain(by_state).collect()))
 }
 
 #[test]
@@ -230,9 +186,13 @@ fn the_gradient_through_a_state_is_exact_and_so_is_its_cotangent() {
         let scheme = SplitStep::new(&network, H).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let (_, tape) = scheme.forward(trial.clone()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let state = tape.state().values().len();
-        let report = GradientCheck::default()
-            .run(&mut InTwo { network: network.clone(), trial, at, state })
-            .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let parts = cut(&trial, &network, at);
+        let beside = vec![("state", vec![0.0; state])];
+        let mut objective = Function::new(network.clone(), &trial, beside, |network, moved, log| {
+            in_two(network, &parts, moved, log)
+        });
+        let report =
+            GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert!(report.agreement().is_ok(), "{kind}: {report}");
         Ok(vec![report])
     });

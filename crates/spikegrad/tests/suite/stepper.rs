@@ -1,7 +1,7 @@
 //! Closed loops: stepped sample by sample, a network has the bits of one run with the same inputs, takes no memory, and the gradient
 //! through whatever looks at its outputs in between is exact.
 
-use super::common::{Model, passes_merged, problem};
+use super::common::{Function, Model, passes_merged, problem};
 use super::forward::{outside, spec};
 use super::projections::KINDS;
 use super::sources::driven;
@@ -9,7 +9,7 @@ use super::states::cut;
 use super::{projections, readouts};
 use allocation_counter::measure;
 use proptest::prelude::*;
-use spikegrad::adjoint::{BoxError, CheckedGroup, GradientCheck, Objective, Sweep};
+use spikegrad::adjoint::{BoxError, GradientCheck, Sweep};
 use spikegrad::integrators::{Divergence, EventLog, tableau};
 use spikegrad::models::{GateShape, HodgkinHuxley, Theta, for_each_neuron};
 use spikegrad::network::{
@@ -140,86 +140,55 @@ fn a_stepper_without_a_tape_allocates_nothing_after_the_first_sample() {
     }
 }
 
-/// A plant that is pushed by the first output and seen by the first input: `x' = x + h (v)`, `v' = v - h (k o + x)`, with the cost
-/// `sum x^2`; the gradient goes through the loop.
-struct Loop {
-    network: Network<f64>,
-    trial: Trial<f64>,
-}
-
 const PUSH: f64 = 0.2;
 
-impl Loop {
-    fn run(&mut self, parameters: &[f64], log: Option<&mut EventLog>) -> Result<(f64, Vec<f64>), BoxError> {
-        self.network.parameters.values_mut().copy_from_slice(parameters);
-        let scheme = SplitStep::new(&self.network, H)?;
-        let samples = self.trial.samples;
-        let mut stepper = scheme.stepper(self.trial.interval, None)?.with_tape();
-        let (mut x, mut v, mut cost, mut seen) = (1.0, 0.0, 0.0, Vec::new());
-        let mut positions = Vec::new();
-        for _ in 0..samples {
-            seen.push(x);
-            let o = stepper.step(&[x])?[0];
-            v -= 0.1 * (PUSH * o + x);
-            x += 0.1 * v;
-            cost += x * x;
-            positions.push(x);
-        }
-        if let Some(log) = log {
-            // The same inputs, given in advance.
-            let trial = Trial { inputs: seen, ..Trial::silent(samples, self.trial.interval, 1) };
-            Sweep::new().events(&scheme.run(&trial, &NoLoss)?, log)?;
-        }
-        let mut tape = stepper.into_tape();
-        let mut back = tape.backwards(None)?;
-        let (mut x_bar, mut v_bar) = (0.0, 0.0);
-        let mut output_bar = vec![0.0; scheme.network().outputs()];
-        for m in (0..samples).rev() {
-            x_bar += 2.0 * positions[m];
-            v_bar += 0.1 * x_bar;
-            output_bar[0] = -0.1 * PUSH * v_bar;
-            x_bar -= 0.1 * v_bar;
-            x_bar += back.step(&output_bar)?[0];
-        }
-        Ok((cost, back.finish()?.parameters.values().to_vec()))
+/// A plant that is pushed by the first output and seen by the first input: `x' = x + h (v)`, `v' = v - h (k o + x)`, with the cost
+/// `sum x^2`; the gradient goes through the loop.
+fn in_a_loop(
+    network: &Network<f64>,
+    trial: &Trial<f64>,
+    log: Option<&mut EventLog>,
+) -> Result<(f64, Vec<f64>), BoxError> {
+    let scheme = SplitStep::new(network, H)?;
+    let samples = trial.samples;
+    let mut stepper = scheme.stepper(trial.interval, None)?.with_tape();
+    let (mut x, mut v, mut cost, mut seen) = (1.0, 0.0, 0.0, Vec::new());
+    let mut positions = Vec::new();
+    for _ in 0..samples {
+        seen.push(x);
+        let o = stepper.step(&[x])?[0];
+        v -= 0.1 * (PUSH * o + x);
+        x += 0.1 * v;
+        cost += x * x;
+        positions.push(x);
     }
-}
-
-impl Objective for Loop {
-    fn groups(&self) -> Vec<CheckedGroup> {
-        let entries = self.network.parameters.layout().entries().iter();
-        let entries = entries.filter(|e| self.network.is_trainable(e.group) && !e.range.is_empty());
-        entries.map(|e| CheckedGroup { name: e.name.clone(), range: e.range.clone() }).collect()
+    if let Some(log) = log {
+        // The same inputs, given in advance.
+        let trial = Trial { inputs: seen, ..Trial::silent(samples, trial.interval, 1) };
+        Sweep::new().events(&scheme.run(&trial, &NoLoss)?, log)?;
     }
-
-    fn parameters(&self) -> Vec<f64> {
-        self.network.parameters.values().to_vec()
+    let mut tape = stepper.into_tape();
+    let mut back = tape.backwards(None)?;
+    let (mut x_bar, mut v_bar) = (0.0, 0.0);
+    let mut output_bar = vec![0.0; network.outputs()];
+    for m in (0..samples).rev() {
+        x_bar += 2.0 * positions[m];
+        v_bar += 0.1 * x_bar;
+        output_bar[0] = -0.1 * PUSH * v_bar;
+        x_bar -= 0.1 * v_bar;
+        x_bar += back.step(&output_bar)?[0];
     }
-
-    fn is_free(&self, parameter: usize) -> bool {
-        let entries = self.network.parameters.layout().entries();
-        let Some(entry) = entries.iter().find(|e| e.range.contains(&parameter)) else { return true };
-        self.network.mask(entry.group).is_none_or(|exists| exists[parameter - entry.range.start])
-    }
-
-    fn cost(&mut self, parameters: &[f64], log: &mut EventLog) -> Result<f64, BoxError> {
-        Ok(self.run(parameters, Some(log))?.0)
-    }
-
-    fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> Result<f64, BoxError> {
-        let (cost, all) = self.run(parameters, None)?;
-        gradient.iter_mut().zip(all).for_each(|(to, bar)| *to += bar);
-        Ok(cost)
-    }
+    Ok((cost, back.finish()?.parameters.values().to_vec()))
 }
 
 #[test]
 fn the_gradient_through_a_closed_loop_is_exact() {
     passes_merged(&(0..KINDS.len(), 1..3_usize, any::<u32>()), |(kind, hold, seed)| {
         let (network, trial) = driven(kind, hold, u64::from(seed));
-        let report = GradientCheck::default()
-            .run(&mut Loop { network, trial })
-            .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut objective =
+            Function::new(network, &trial, Vec::new(), |network, _, log| in_a_loop(network, &trial, log));
+        let report =
+            GradientCheck::default().run(&mut objective).map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert!(report.agreement().is_ok(), "{kind}: {report}");
         Ok(vec![report])
     });

@@ -17,7 +17,7 @@ use spikegrad::network::{
     Domain, Error, Event, Feature, Group, InitialState, Network, NetworkBuilder, NetworkSpec, NoLoss,
     PlainStep, Population, Projection, Sign, SplitStep, Trial, pontryagin,
 };
-use spikegrad::tasks::{NetworkObjective, Purpose, QuadraticLoss, Scheme, generator};
+use spikegrad::tasks::{NetworkObjective, Purpose, QuadraticLoss, Scheme, generator, load, save};
 
 const H: f64 = 0.5;
 const LOSS: QuadraticLoss<f64> = QuadraticLoss { lambda: 0.1 };
@@ -379,6 +379,11 @@ fn descriptions_and_domains_hold_the_parameters_of_synapses() {
         let text = toml::to_string(&network.spec()).expect("text");
         let again = toml::from_str::<NetworkSpec>(&text).expect("a description").build().expect("a network");
         assert_eq!((again.spec(), &again.parameters), (network.spec(), &network.parameters), "{number}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("network.safetensors");
+        save(&network, &path).expect("a file");
+        let loaded = load::<f64>(&path).expect("a network");
+        assert_eq!((loaded.spec(), &loaded.parameters), (network.spec(), &network.parameters), "{number}");
     }
     let facilitating = TsodyksMarkram { u: 0.15, tau_rec: 130.0, tau_facil: 500.0 };
     let mut network = one(Projection::new("p", 5.0).short_term(facilitating)).build().expect("a network");
