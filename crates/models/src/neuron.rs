@@ -245,8 +245,9 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// up to the threshold.
     ///
     /// A network that is stepped by Euler's method does the same, but for models with a [closed form](Locate::ClosedForm), which it
-    /// steps by that. The order is 1, so that `h` has to be short: 0.01 ms next to an upstroke. Where that is too slow, `ResetStep` of `spikegrad-integrators` has the same legs in steps of any method. A neuron
-    /// that fires more than a thousand times in one step gets the state NaN.
+    /// steps by that. The order is 1, so that `h` has to be short: 0.01 ms next to an upstroke. Where that is too slow, `ResetStep`
+    /// of `spikegrad-integrators` has the same legs in steps of any method. A neuron that fires more than a thousand times in one step
+    /// gets the state NaN.
     ///
     /// ```
     /// use spikegrad_models::{Neuron, RefractoryLif};

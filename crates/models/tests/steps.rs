@@ -92,7 +92,7 @@ fn endless_firing_is_no_number() {
     assert!(x[0].is_nan(), "{x:?}");
 }
 
-/// The same code in single precision and in dual numbers: the derivative by the current passes the spike.
+/// Steps in single precision and in dual numbers: the derivative by the current passes the spike.
 #[test]
 fn steps_are_generic_over_the_scalar() {
     let params = Izhikevich::default().params();

@@ -29,7 +29,7 @@ pub trait ShortTermPlasticity: Copy + Debug + Send + Sync + 'static {
     /// The parameter values.
     fn params(&self) -> Self::Params<f64>;
 
-    /// What is released of the charge `q`, and the variables after it.
+    /// Releases a charge `q`: returns the part of it that the synapse lets out, and the variables afterwards.
     fn release<T: Real>(params: &Self::Params<T>, state: &Self::State<T>, q: T) -> (T, Self::State<T>);
 
     /// The transpose of [`release`](Self::release), for the cotangents of what is released and of the variables after it: adds to
