@@ -25,38 +25,33 @@ impl<T: RealField + Copy> Cascade<T> {
     /// The coefficients for time constants and a step `h`, all positive, ms.
     pub fn new(taus: &[T], h: T) -> Self {
         let stages = taus.len();
-        // With the charge as a variable that stays as it is, the step is the exponential of one matrix `M`; beside it, above the
-        // diagonal of twice as large a matrix, stands its derivative in a direction: exp [M D; 0 M] = [exp M, L; 0, exp M].
-        let size = stages + 1;
         // What relaxes faster than this in a step has nothing left to the last digit.
-        let rate = |tau: T| (h / tau).min(real(1e15));
-        let m = |row: usize, column: usize| match row {
-            0 => T::zero(),
-            _ if column == row => -rate(taus[row - 1]),
-            _ if column + 1 == row => rate(taus[row - 1]),
+        let largest = real(1e15);
+        let rate = |stage: usize| (h / taus[stage]).min(largest);
+        // The charge, which stays as it is, and the filters: nodes of the divided differences.
+        let nodes: Vec<T> = std::iter::once(T::zero()).chain((0..stages).map(|stage| -rate(stage))).collect();
+        let entries = || (1..=stages).flat_map(|to| (0..=stages).map(move |from| (to, from)));
+        let product = |to: usize, from: usize| (from..to).fold(T::one(), |product, l| product * rate(l));
+        let step = entries().map(|(to, from)| match nodes.get(from..=to) {
+            Some(between) if !between.is_empty() => product(to, from) * difference::<T, false>(between),
             _ => T::zero(),
-        };
-        let in_direction = |stage: Option<usize>| {
-            let mut both = vec![T::zero(); 4 * size * size];
-            for row in 0..size {
-                for column in 0..size {
-                    let entry = m(row, column);
-                    both[row * 2 * size + column] = entry;
-                    both[(size + row) * 2 * size + size + column] = entry;
-                    if stage.is_some_and(|stage| row == stage + 1) && h / taus[row - 1] < real(1e15) {
-                        both[row * 2 * size + size + column] = -entry / taus[row - 1];
-                    }
+        });
+        let by_tau = (0..stages).map(|stage| {
+            let node = stage + 1;
+            let entry = |(to, from): (usize, usize)| {
+                if !(from..=to).contains(&node) || h / taus[stage] > largest {
+                    return T::zero();
                 }
-            }
-            exponential(both, 2 * size)
-        };
-        let block = |all: &[T], right: usize| {
-            let rows = (1..size).flat_map(|row| (0..size).map(move |column| (row, column)));
-            rows.map(|(row, column)| all[row * 2 * size + right + column]).collect::<Vec<_>>()
-        };
-        let step = block(&in_direction(None), 0);
-        let by_tau = (0..stages).map(|stage| block(&in_direction(Some(stage)), size)).collect();
-        Self { stages, step, by_tau, h }
+                let mut between = nodes[from..=to].to_vec();
+                between.push(nodes[node]);
+                if from == node {
+                    return product(to, from) * rate(stage) / taus[stage] * difference::<T, false>(&between);
+                }
+                -product(to, from) / taus[stage] * difference::<T, true>(&between)
+            };
+            entries().map(entry).collect()
+        });
+        Self { stages, step: step.collect(), by_tau: by_tau.collect(), h }
     }
 
     /// Number of filters.
@@ -90,32 +85,43 @@ fn real<T: RealField>(x: f64) -> T {
     T::from_subset(&x)
 }
 
-/// The exponential of a square matrix by scaling, a Taylor polynomial and squaring: exact to rounding for the small stable
-/// matrices of a cascade, and the same for dual numbers.
-fn exponential<T: RealField + Copy>(mut m: Vec<T>, size: usize) -> Vec<T> {
-    let norm = m.iter().fold(T::zero(), |most, x| most.max(x.abs()));
-    let (mut squarings, mut scale) = (0, T::one());
-    while norm * scale > real(0.25) {
-        (squarings, scale) = (squarings + 1, scale * real(0.5));
+/// The divided difference of `exp(x)` over some nodes, or of `x exp(x)`, any of which may coincide (equation (79)): exact to rounding
+/// wherever they lie, and for dual numbers too. The exponential of a matrix as a whole is not: where one filter relaxes much faster than
+/// another, the rounding of the one is as large as what the other does.
+fn difference<T: RealField + Copy, const TIMES_X: bool>(nodes: &[T]) -> T {
+    let mut sorted = nodes.to_vec();
+    sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    of_sorted::<T, TIMES_X>(&sorted)
+}
+
+fn of_sorted<T: RealField + Copy, const TIMES_X: bool>(x: &[T]) -> T {
+    let (Some(&first), Some(&last)) = (x.first(), x.last()) else { return T::zero() };
+    let width = last - first;
+    if width > real(2.0) {
+        // Both are of one sign for `exp`, and far enough from each other.
+        let (upper, lower) = (&x[1..], &x[..x.len() - 1]);
+        return (of_sorted::<T, TIMES_X>(upper) - of_sorted::<T, TIMES_X>(lower)) / width;
     }
-    m.iter_mut().for_each(|x| *x *= scale);
-    let product = |a: &[T], b: &[T]| {
-        let entry =
-            |i: usize, j: usize| (0..size).fold(T::zero(), |sum, k| sum + a[i * size + k] * b[k * size + j]);
-        (0..size * size).map(|at| entry(at / size, at % size)).collect::<Vec<_>>()
-    };
-    let identity = |at: usize| if at / size == at % size { T::one() } else { T::zero() };
-    // Horner's rule; 0.5^18 / 18! is below the rounding of a double.
-    let mut sum: Vec<T> = (0..size * size).map(identity).collect();
-    for k in (1..=18).rev() {
-        sum = product(&m, &sum);
-        let over = T::one() / real(f64::from(k));
-        sum.iter_mut().enumerate().for_each(|(at, x)| *x = *x * over + identity(at));
+    // The difference of `t^n` is the sum of all products of `n - k` nodes; Taylor's series around their middle.
+    let middle = x.iter().fold(T::zero(), |sum, &x| sum + x) / real(x.len() as f64);
+    let order = x.len() - 1;
+    let mut products = vec![T::zero(); x.len()];
+    let (mut sum, mut over) = (T::zero(), T::one());
+    (1..=order).for_each(|n| over /= real(n as f64));
+    for m in 0..32 {
+        let n = order + m;
+        let mut before = if m == 0 { T::one() } else { T::zero() };
+        for (product, &x) in products.iter_mut().zip(x) {
+            before += (x - middle) * *product;
+            *product = before;
+        }
+        if m > 0 {
+            over /= real(n as f64);
+        }
+        let coefficient = if TIMES_X { (middle + real(n as f64)) * over } else { over };
+        sum += products[order] * coefficient;
     }
-    for _ in 0..squarings {
-        sum = product(&sum, &sum);
-    }
-    sum
+    middle.exp() * sum
 }
 
 #[cfg(test)]
@@ -168,6 +174,47 @@ mod tests {
             assert!((cascade.phi(1, 0) - alpha).abs() < 1e-14, "{h}");
             let gamma = -(f64::exp_m1(-h / tau) + alpha) / h;
             assert!((cascade.gamma(1) - gamma).abs() < 1e-12 * gamma + 1e-15 / h, "{h}");
+        }
+    }
+
+    /// A filter that relaxes within a small part of a step leaves what the other one does by itself, in both float types, and the
+    /// derivatives stay those of the limit.
+    #[test]
+    fn filters_far_faster_than_a_step_leave_the_other_one_alone() {
+        let (tau, h) = (10.0_f64, 0.5);
+        let decay = Decay::new(tau, h);
+        // The charge arrives later by the fast time constant: its part of the slow filter is that of a shorter step.
+        let by_fast = -(-h / tau).exp() / (h * tau);
+        for fast in [1e-2, 1e-3, 1e-5, 1e-8, 1e-12, 1e-14] {
+            for swapped in [false, true] {
+                let (fast_of, slow_of) = if swapped { (1, 0) } else { (0, 1) };
+                let taus = if swapped { [tau, fast] } else { [fast, tau] };
+                let (double, single) =
+                    (Cascade::new(&taus, h), Cascade::new(&taus.map(|tau| tau as f32), h as f32));
+                let found = [
+                    double.gamma(1),
+                    double.gamma_by_tau(1, slow_of),
+                    double.gamma_by_tau(1, fast_of),
+                    double.phi(1, 0),
+                ];
+                let single = [
+                    single.gamma(1),
+                    single.gamma_by_tau(1, slow_of),
+                    single.gamma_by_tau(1, fast_of),
+                    single.phi(1, 0),
+                ];
+                // What comes out of the fast one behind the slow one is the slow one's, as a rate.
+                let scale = if swapped { fast / tau } else { 1.0 };
+                let expected = [decay.b, decay.b_by_tau, by_fast];
+                for (found, expected) in found.iter().zip(expected).take(if swapped { 0 } else { 3 }) {
+                    let close = 2.0 * fast / h * expected.abs() + 1e-13 * (1.0 + expected.abs());
+                    assert!((found - expected).abs() < close, "{fast}: {found} {expected}");
+                }
+                for (found, single) in found.into_iter().zip(single) {
+                    let close = 3e-6 * (found.abs() + scale / h);
+                    assert!((f64::from(single) - found).abs() < close, "{fast} {swapped}: {single} {found}");
+                }
+            }
         }
     }
 
