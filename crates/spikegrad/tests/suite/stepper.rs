@@ -11,7 +11,7 @@ use allocation_counter::measure;
 use proptest::prelude::*;
 use spikegrad::adjoint::{BoxError, GradientCheck, Sweep};
 use spikegrad::integrators::{Divergence, EventLog, tableau};
-use spikegrad::models::{GateShape, HodgkinHuxley, Theta, for_each_neuron};
+use spikegrad::models::{AdEx, GateShape, HodgkinHuxley, Theta, for_each_neuron};
 use spikegrad::network::{
     Error, Event, Network, NoLoss, Population, Projection, Scalar, SplitStep, Stepper, Stimulus, Trial,
 };
@@ -282,4 +282,39 @@ fn what_is_no_stimulus_is_refused_and_a_loop_that_diverges_says_when() {
     let mut stepper = scheme.stepper(1.0, None).expect("a stepper").with_tape();
     let error = (0..1000).find_map(|_| stepper.step(&[0.0]).map(drop).err()).expect("a limit");
     assert!(matches!(error, Error::MemoryLimit { .. }) && stepper.samples() > 20, "{error}");
+}
+
+#[test]
+fn a_sample_that_does_not_stay_finite_leaves_the_loop_as_it_was() {
+    let cells = Population::new("cells", AdEx::default(), 2, GateShape::RaisedCosine, 6.0);
+    let mut network = Network::builder()
+        .population(cells)
+        .synapse("slow", 20.0)
+        .inputs(1)
+        .outputs(2)
+        .build()
+        .expect("a network");
+    network.parameters.input_mut().fill(500.0);
+    network.parameters.readout_mut(0).fill(1.0);
+    for (h, tape) in [(0.5, true), (0.25, true), (1.0, true), (0.5, false)] {
+        let scheme = SplitStep::new(&network, h).expect("a scheme");
+        let new = || {
+            let stepper = scheme.stepper(1.0, None).expect("a stepper");
+            if tape { stepper.with_tape() } else { stepper }
+        };
+        let (mut stepper, mut smooth) = (new(), new());
+        for m in 0..40 {
+            if m % 9 == 4 {
+                let (before, samples) = (stepper.state(), stepper.samples());
+                let error = stepper.step(&[1e300]).expect_err("an explosion");
+                assert!(matches!(error, Error::Diverged(_)), "{error}");
+                assert_eq!((stepper.state(), stepper.samples()), (before, samples));
+            }
+            assert_eq!(stepper.step(&[1.0]).expect("finite"), smooth.step(&[1.0]).expect("finite"));
+        }
+        let bars = vec![1.0; if tape { 80 } else { 0 }];
+        let [found, expected] =
+            [stepper, smooth].map(|stepper| stepper.into_tape().vjp(&bars, None).expect("finite"));
+        assert_eq!(found, expected);
+    }
 }

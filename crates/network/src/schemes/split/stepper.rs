@@ -45,6 +45,8 @@ pub struct Stepper<'s, T: 'static> {
     first: usize,
     before: usize,
     x: Vec<T>,
+    /// The state before the last sample.
+    start: Vec<T>,
     tape: SplitTape<T>,
 }
 
@@ -100,7 +102,8 @@ impl<T: Scalar> SplitStep<'_, T> {
         run.reserve(grid.hold, &mut tape);
         trial.samples = 0;
         trial.inputs.clear();
-        Ok(Stepper { scheme: self, grid, trial, keeps_tape: false, first, before: 0, x, tape })
+        let start = x.clone();
+        Ok(Stepper { scheme: self, grid, trial, keeps_tape: false, first, before: 0, x, start, tape })
     }
 }
 
@@ -124,7 +127,8 @@ impl<'s, T: Scalar> Stepper<'s, T> {
     /// # Errors
     /// [`Error::Shape`], [`Error::NonFinite`] or [`Error::Event`] if that is no stimulus for the network, and
     /// [`Error::MemoryLimit`] or [`Error::OutOfMemory`] if the tape does not fit into memory, all of them before anything is done;
-    /// [`Error::Diverged`] or [`Error::NonFiniteOutput`] if the run does not stay finite.
+    /// [`Error::Diverged`] or [`Error::NonFiniteOutput`] if the run does not stay finite. After any error the loop is where it was before
+    /// the sample.
     pub fn step<'g>(&mut self, stimulus: impl Into<Stimulus<'g, T>>) -> Result<&[T], Error> {
         let stimulus = stimulus.into();
         self.check(&stimulus)?;
@@ -133,7 +137,26 @@ impl<'s, T: Scalar> Stepper<'s, T> {
         } else {
             self.forget();
         }
+        let (samples, events, taken) = (self.trial.samples, self.trial.events.len(), self.tape.steps);
+        self.start.copy_from_slice(&self.x);
         self.take(&stimulus);
+        let failed = self.run_sample(&stimulus).err();
+        if let Some(error) = failed {
+            // As if the sample had not been tried.
+            let network = self.scheme.network;
+            self.trial.samples = samples;
+            self.trial.inputs.truncate(samples * network.inputs);
+            self.trial.currents.truncate(samples * network.neurons);
+            self.trial.events.truncate(events);
+            self.tape.steps = taken;
+            self.x.copy_from_slice(&self.start);
+            return Err(error);
+        }
+        Ok(self.scheme.frame(&self.tape.frames, self.tape.steps - 1).read.output)
+    }
+
+    /// Runs the sample that was taken last.
+    fn run_sample(&mut self, stimulus: &Stimulus<'_, T>) -> Result<(), Error> {
         let mut run = Run::on(self.grid, self.scheme.network, &self.trial, &NoLoss);
         run.first = self.first;
         let run = SplitRun { scheme: self.scheme, run }.by_inputs();
@@ -155,7 +178,7 @@ impl<'s, T: Scalar> Stepper<'s, T> {
         let time = self.trial.interval * self.samples() as f64;
         let outputs = self.scheme.frame(&self.tape.frames, self.tape.steps - 1).read.output;
         match outputs.iter().position(|output| !output.is_finite()) {
-            None => Ok(outputs),
+            None => Ok(()),
             Some(output) => Err(Error::NonFiniteOutput { output, time }),
         }
     }
