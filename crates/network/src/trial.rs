@@ -74,6 +74,7 @@ pub struct Trial<T> {
     /// Where the run starts; `None` for the network's own initial state.
     pub initial: Option<InitialState<T>>,
     /// The state in which an earlier run of the same scheme ended, where this one goes on from there; `None` for a fresh start.
+    /// A neuron that is above its threshold, because that was lowered meanwhile, fires at once.
     pub state: Option<NetworkState<T>>,
     /// The cost is the integral of the loss divided by this, ms: 1 for the integral, the duration for the mean.
     pub scale: f64,
@@ -149,6 +150,8 @@ pub struct Sample<'a, T> {
     pub square: T,
     /// Membrane state: `N` voltages, then the other state variables.
     pub x: &'a [T],
+    /// `N`, the number of neurons.
+    pub neurons: usize,
 }
 
 /// The cotangents that a loss adds to.

@@ -39,12 +39,13 @@ pub struct VoltageFloor<T> {
 impl<T: Scalar> Loss<T> for VoltageFloor<T> {
     fn value(&self, at: &Sample<'_, T>) -> T {
         let square = |v: T| if v < T::zero() { v * v } else { T::zero() };
-        let voltages = &at.x[..at.s.len()];
-        self.weight * voltages.iter().fold(T::zero(), |sum, &v| sum + square(v)) * T::from_subset(&0.5)
+        self.weight
+            * at.x[..at.neurons].iter().fold(T::zero(), |sum, &v| sum + square(v))
+            * T::from_subset(&0.5)
     }
 
     fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
-        for (bar, &v) in bar.x.iter_mut().zip(&at.x[..at.s.len()]) {
+        for (bar, &v) in bar.x.iter_mut().zip(&at.x[..at.neurons]) {
             if v < T::zero() {
                 *bar += value_bar * self.weight * v;
             }
@@ -115,6 +116,10 @@ impl<T: Scalar, A: Loss<T>, B: Loss<T>> RunLoss<T> for SumOfLosses<A, B> {
 
     fn check(&self, neurons: usize, outputs: usize) -> Result<(), Error> {
         self.parts::<T>().into_iter().flatten().try_for_each(|part| part.check(neurons, outputs))
+    }
+
+    fn check_label(&self, label: &[T]) -> Result<(), Error> {
+        self.parts::<T>().into_iter().flatten().try_for_each(|part| part.check_label(label))
     }
 
     fn start(&self, outputs: usize, m: &mut [T]) {

@@ -407,6 +407,7 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
             s: &s,
             square: s.iter().fold(T::zero(), |sum, &s| sum + s * s),
             x: &x,
+            neurons: network.neurons(),
         };
         task_numbers.push(wide(&task.loss().value(&at)));
     }

@@ -348,6 +348,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             s,
             square: read.square,
             x,
+            neurons: self.network.neurons,
         }
     }
 

@@ -109,6 +109,33 @@ fn everything() -> Everything<f64> {
     Everything { activity: 0.01, membrane: vec![0.3; 6] }
 }
 
+/// A projection that is read out may come from a source, or from a few of the neurons.
+#[test]
+fn a_floor_under_the_voltages_sees_all_neurons_whatever_is_read_out() {
+    let population = |name: &str, size| Population::new(name, Lif::default(), size, GateShape::Box, 0.3);
+    let of_source = Network::builder()
+        .population(population("e", 3))
+        .source("s", 50)
+        .projection(Projection::new("p", 5.0).between("s", "e"));
+    let of_one = Network::builder()
+        .population(population("e", 3))
+        .population(population("i", 1))
+        .projection(Projection::new("p", 5.0).between("i", "e"));
+    for builder in [of_source, of_one] {
+        let mut network = builder.build().expect("a network");
+        network.parameters.bias_mut().fill(-0.1);
+        let (trial, loss) = (Trial::silent(20, 1.0, 0), VoltageFloor { weight: 0.5 });
+        let scheme = SplitStep::new(&network, 1.0).expect("a step");
+        let run = scheme.run(&trial, &loss).expect("a run");
+        let recording = run.record().expect("finite");
+        let by_hand: f64 = recording.v.iter().skip(network.neurons()).map(|v| 0.25 * v * v).sum();
+        let mut gradient = network.parameters.zeros_like();
+        let cost = Sweep::new().gradient(&run, gradient.values_mut()).expect("finite");
+        assert!((cost - by_hand).abs() < 1e-12 && cost > 1.0, "{cost} {by_hand}");
+        assert!(gradient.bias().iter().all(|bar| *bar < 0.0));
+    }
+}
+
 /// The trial with so many samples of weight zero behind it, in which targets and inputs are anything.
 fn padded(trial: &Trial<f64>, outputs: usize, padding: usize) -> Trial<f64> {
     let mut padded = trial.clone();
