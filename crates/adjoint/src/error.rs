@@ -116,8 +116,8 @@ pub enum Error {
     /// Too many directions without a comparable pair of runs.
     #[error(
         "{discarded} of {directions} directions could not be compared, at most {:.0} % of them may be: events too \
-         close to each other or a gradient lost in rounding; use fewer steps or a calmer model, or merge the reports \
-         of several checks",
+         close to each other, a trained parameter at a kink, such as a delay of a whole number of steps, or a gradient lost \
+         in rounding; use fewer steps or a calmer model, move such a parameter a little, or merge the reports of several checks",
         100.0 * share
     )]
     TooManyDiscarded {

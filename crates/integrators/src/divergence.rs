@@ -22,8 +22,9 @@ pub enum Divergence {
     },
     /// A cost that is infinite or not a number although every state is finite.
     #[error(
-        "the cost is not finite after step {step} (t = {time} ms) although the state is: look at the cost's formula \
-         and its targets"
+        "the cost is not finite after step {step} (t = {time} ms) although the state is: activity without bounds, as \
+         weights that are too large make it, leaves the range of the cost first; otherwise look at the cost's formula and its \
+         targets"
     )]
     Cost {
         /// The step, counted from 0.

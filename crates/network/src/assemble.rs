@@ -167,6 +167,9 @@ pub(crate) fn assemble(spec: NetworkSpec, loops: &[Option<ModelLoops>]) -> Resul
     if spec.populations.iter().any(|p| p.size == 0) {
         return empty("neuron in one of the populations");
     }
+    if spec.sources.iter().any(|source| source.channels == 0) {
+        return empty("channel in one of the sources");
+    }
     check_names(&spec)?;
     // A sum that overflows is more than any memory, which is found below.
     let n = spec.populations.iter().fold(0_usize, |n, p| n.saturating_add(p.size));

@@ -8,6 +8,14 @@ use crate::{Feature, Group, SpecDifference};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A label that means nothing to the loss.
+    #[error("entry {index} of the trial's label {why}")]
+    Label {
+        /// Which entry.
+        index: usize,
+        /// What is wrong with it, and what it should be.
+        why: String,
+    },
     /// A network without neurons, synapses, inputs' columns, ... that a simulation needs.
     #[error("there is no {what}: add at least one")]
     Empty {

@@ -94,6 +94,14 @@ pub trait RunLoss<T>: Sync {
         Ok(())
     }
 
+    /// Whether the label of a trial, of the right length, means something to the loss; by default, it does.
+    ///
+    /// # Errors
+    /// [`Error::Label`] if it does not.
+    fn check_label(&self, _label: &[T]) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Writes `m` at a fresh start, for a network of so many outputs.
     fn start(&self, outputs: usize, m: &mut [T]);
 

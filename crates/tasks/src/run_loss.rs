@@ -13,12 +13,13 @@ pub enum Score {
     Last,
     /// The maximum of each output over time. Of equal ones the first counts.
     Maximum,
-    /// The charge that each of these neurons releases, one for every spike: one neuron for a class, in order.
+    /// The charge that each of these neurons releases, one for every spike: one neuron for a class, in order. With samples of equal weights
+    /// there is hardly a gradient, as [`CountError`] says.
     Counts(Range<usize>),
 }
 
 /// Cross-entropy of the scores of a run, `-sum_k p_k log softmax(z)_k`, equation (94). The trial's
-/// [`label`](spikegrad_network::Trial::label) has the probability `p` of each class: one for the right class and zero for the others.
+/// [`label`](spikegrad_network::Trial::label) has the probability `p` of each class: one for the right class and zero for the others. A multiple of these weighs the trial.
 ///
 /// ```
 /// use spikegrad_adjoint::Sweep;
@@ -50,6 +51,11 @@ pub struct CrossEntropy {
 /// Mean squared error of spike counts, `sum_i (c_i - d_i)^2 / n` over `n` neurons, equation (95). The trial's
 /// [`label`](spikegrad_network::Trial::label) has the desired count `d` of each of them. A count `c` is the charge that a neuron
 /// releases in the trial: one for every spike.
+///
+/// With samples of equal weights the counts know little of how they came about: what a neuron has released since the start is its spikes and
+/// the part of a spike that it is on the way to, so that the gradient is zero but for neurons that stand in the active zone at the
+/// end. Give later samples smaller weights ([`Trial::weights`](spikegrad_network::Trial::weights)), or score a readout of slow traces
+/// ([`Score::Mean`], [`Score::Last`]).
 ///
 /// ```
 /// use spikegrad_adjoint::Sweep;
@@ -100,6 +106,17 @@ fn check_neurons(range: &Range<usize>, neurons: usize) -> Result<(), Error> {
     let last = neurons.saturating_sub(1);
     let (what, name) = ("range of neurons to count", format!("{}..{}", range.start, range.end));
     Err(Error::Unknown { what, name, known: format!("those of 0 to {last}, at least one") })
+}
+
+/// Refuses labels with an entry below zero.
+fn check_not_negative<T: Scalar>(label: &[T], what: &str) -> Result<(), Error> {
+    match label.iter().position(|&entry| entry < T::zero()) {
+        None => Ok(()),
+        Some(index) => {
+            let found: f64 = label[index].to_subset_unchecked();
+            Err(Error::Label { index, why: format!("is {found}: it must be {what}, which is not negative") })
+        }
+    }
 }
 
 /// The charges of some neurons in a release, and the number of each among these neurons.
@@ -192,6 +209,16 @@ impl<T: Scalar> RunLoss<T> for CrossEntropy {
             _ if outputs == 0 => Err(Error::Empty { what: "output for the scores of the loss" }),
             _ => Ok(()),
         }
+    }
+
+    fn check_label(&self, label: &[T]) -> Result<(), Error> {
+        check_not_negative(label, "the probability of a class")?;
+        if label.iter().any(|&p| p > T::zero()) {
+            return Ok(());
+        }
+        let why = "and all others are 0, so that no class is asked for: set that of the right class to 1"
+            .to_owned();
+        Err(Error::Label { index: 0, why })
     }
 
     fn start(&self, _: usize, m: &mut [T]) {
@@ -298,6 +325,10 @@ impl<T: Scalar> RunLoss<T> for CountError {
 
     fn check(&self, neurons: usize, _: usize) -> Result<(), Error> {
         check_neurons(&self.neurons, neurons)
+    }
+
+    fn check_label(&self, label: &[T]) -> Result<(), Error> {
+        check_not_negative(label, "the spikes wanted of a neuron")
     }
 
     fn start(&self, _: usize, m: &mut [T]) {

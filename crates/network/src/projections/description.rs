@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use spikegrad_models::{ExponentialSynapse, Kinetics, Receptor, ShortTermPlasticity};
+use spikegrad_models::{ExponentialSynapse, Kinetics, Parameter, Receptor, ShortTermPlasticity};
 
 use super::connector::Connector;
+use super::synapses;
 use super::wire::Delayed;
 use crate::once::once;
 
@@ -181,6 +182,9 @@ impl Projection {
     /// ```
     #[must_use]
     pub fn short_term<P: ShortTermPlasticity>(mut self, plasticity: P) -> Self {
+        if let Some(old) = self.short_term.take().and_then(|name| synapses::short_term(&name).ok()) {
+            self.forget(old.parameters);
+        }
         let values = plasticity.params();
         let named = P::PARAMETERS.iter().zip(values.as_ref());
         self.parameters.extend(named.map(|(parameter, &value)| (parameter.name.to_owned(), value)));
@@ -206,11 +210,21 @@ impl Projection {
     /// ```
     #[must_use]
     pub fn receptor<R: Receptor>(mut self, receptor: R) -> Self {
+        if let Some(old) = self.receptor.take().and_then(|name| synapses::receptor(&name).ok()) {
+            self.forget(old.parameters);
+        }
         let values = receptor.params();
         let named = R::PARAMETERS.iter().zip(values.as_ref());
         self.parameters.extend(named.map(|(parameter, &value)| (parameter.name.to_owned(), value)));
         self.receptor = Some(R::NAME.to_owned());
         self
+    }
+
+    /// Takes out the parameters of something that the projection no longer has.
+    fn forget(&mut self, parameters: &[Parameter]) {
+        parameters.iter().for_each(|parameter| {
+            self.parameters.remove(parameter.name);
+        });
     }
 
     /// Gives each presynaptic neuron a time constant of its own, to be set and trained one by one. A network with such a projection

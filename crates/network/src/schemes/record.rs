@@ -240,7 +240,7 @@ impl<T: Scalar> SplitRun<'_, T> {
         let (network, limit) = (self.network(), self.network().memory_limit);
         let (n, wires) = (network.neurons(), &network.wires);
         let Some(points) = self.steps().checked_div(probes.every) else {
-            return Err(Error::Empty { what: "step between two points of the recording" });
+            return Err(Error::Empty { what: "step between two points of the recording, `Probes::every`" });
         };
         let (voltages, currents) = (probes.voltages.of(network)?, probes.currents.of(network)?);
         let (traces, synaptic) = (probes.traces.of(network)?, probes.synaptic_currents.of(network)?);

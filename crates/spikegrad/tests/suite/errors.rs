@@ -683,6 +683,12 @@ impl Loss<f64> for Root {
 }
 
 #[test]
+fn a_source_has_channels() {
+    let error = builder(Nif, 0.3).source("s", 0).build().map(drop).expect_err("no channel");
+    assert_eq!(error.to_string(), "there is no channel in one of the sources: add at least one");
+}
+
+#[test]
 fn costs_and_gradients_that_overflow_are_named() {
     let mut theta = network();
     theta.parameters.bias_mut().fill(0.05);
@@ -695,7 +701,8 @@ fn costs_and_gradients_that_overflow_are_named() {
     assert!(matches!(error, AdjointError::Diverged(Divergence::Cost { step: 6, time: 7.0 })));
     assert_eq!(
         error.to_string(),
-        "the cost is not finite after step 6 (t = 7 ms) although the state is: look at the cost's formula and its targets"
+        "the cost is not finite after step 6 (t = 7 ms) although the state is: activity without bounds, as weights that are too \
+         large make it, leaves the range of the cost first; otherwise look at the cost's formula and its targets"
     );
 
     let mut gradient = theta.parameters.zeros_like();

@@ -305,6 +305,15 @@ fn losses_that_do_not_go_with_the_network_or_the_scheme_are_refused() {
         assert!(error.to_string().contains("choose one of those of 0 to 3"), "{error}");
         assert!(matches!(refused(&CrossEntropy { of: Score::Counts(neurons) }, &[]), Error::Unknown { .. }));
     }
+    for (loss, label, says) in [
+        (&mean as &dyn Loss<f64>, [0.0, 0.0], "no class is asked for"),
+        (&mean, [2.0, -1.0], "entry 1 of the trial's label is -1"),
+        (&CountError { neurons: 0..2 }, [-3.0, 1.0], "entry 0 of the trial's label is -3"),
+        (&SumOfLosses(mean.clone(), QuadraticLoss { lambda: 0.0 }), [-1.0, 2.0], "entry 0"),
+    ] {
+        let error = refused(loss, &label);
+        assert!(matches!(error, Error::Label { .. }) && error.to_string().contains(says), "{error}");
+    }
     let without = SplitStep::new(&silent, 1.0).expect("a scheme");
     assert!(matches!(without.run(&trial(&[]), &mean).map(drop), Err(Error::Empty { .. })));
     let plain = PlainStep::new(&network, 1.0, tableau::RK4).expect("a scheme");

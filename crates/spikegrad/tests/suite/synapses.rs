@@ -372,6 +372,21 @@ fn what_has_no_meaning_is_refused_in_words() {
     assert!(more.contains("projection `slow` has a value for `u`"), "{more}");
 }
 
+/// What a synapse no longer is leaves no parameters behind.
+#[test]
+fn a_synapse_that_is_described_anew_has_the_parameters_of_the_last_description() {
+    let nmda = Nmda { e_rev: 4.5, v_half: 0.5, slope: 0.25 };
+    let facilitating = TsodyksMarkram { u: 0.2, tau_rec: 100.0, tau_facil: 500.0 };
+    let (depressing, open) = (Depression { u: 0.4, tau_rec: 300.0 }, Conductance { e_rev: 3.0 });
+    let found = one(Projection::new("p", 5.0).receptor(nmda).receptor(open)).build().expect("a network");
+    let expected = one(Projection::new("p", 5.0).receptor(open)).build().expect("a network");
+    assert_eq!(found.spec(), expected.spec());
+    let twice = Projection::new("p", 5.0).short_term(facilitating).short_term(depressing);
+    let found = one(twice).build().expect("a network");
+    let expected = one(Projection::new("p", 5.0).short_term(depressing)).build().expect("a network");
+    assert_eq!(found.spec(), expected.spec());
+}
+
 #[test]
 fn descriptions_and_domains_hold_the_parameters_of_synapses() {
     for (number, synapse) in every().into_iter().enumerate() {
