@@ -191,6 +191,11 @@ pub fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
     tree(&mut lanes)
 }
 
+/// The sum of the squares of a matrix of so many rows, column by column, each in 16 partial sums that are added up in a fixed tree.
+pub fn sum_by_columns<T: Scalar>(matrix: &[T], rows: usize) -> T {
+    matrix.chunks_exact(rows).fold(T::zero(), |sum, column| sum + dot(column, column))
+}
+
 /// Runs an operation in vectors of a machine. For none of them it stands apart: what it needs of the stack would be taken for the
 /// others, too. Vectors are named one by one, because what is left to `Arch::dispatch` is compiled once more for none of them.
 #[inline(always)]

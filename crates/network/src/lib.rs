@@ -59,8 +59,9 @@ pub use readout::Readout;
 pub use run_loss::{Release, RunEnd, RunLoss};
 pub use scalar::Scalar;
 pub use schemes::{
-    Backwards, GivenRanges, Gradients, PlainRun, PlainStep, PlainTape, Pontryagin, Probes, Recording,
-    RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus, WorkCounters, pontryagin,
+    Backwards, GivenRanges, Gradients, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep,
+    PlainTape, Pontryagin, Probes, Recording, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
+    WorkCounters, pontryagin,
 };
 pub use sign::Sign;
 pub use spec::{NetworkSpec, SourceSpec, SpecDifference};

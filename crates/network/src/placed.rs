@@ -44,14 +44,14 @@ impl Placed {
         ((self.dim - 1) * self.size, self.latches)
     }
 
-    /// The part of a gradient that the population's loops add to.
+    /// The part that the population's loops add to of a gradient that leaves out the first `skipped` parameters.
     #[inline(always)]
-    pub(crate) fn parameter_bar<'a, T>(&self, gradient: &'a mut [T]) -> ParameterBar<'a, T> {
+    pub(crate) fn parameter_bar<'a, T>(&self, gradient: &'a mut [T], skipped: usize) -> ParameterBar<'a, T> {
         // Most are not trained, and every step asks.
         if !self.trains_neurons && !self.trains_width {
             return ParameterBar { neuron: None, width: None };
         }
-        let (neuron, rest) = gradient[self.parameters.start..].split_at_mut(self.parameters.len());
+        let (neuron, rest) = gradient[self.parameters.start - skipped..].split_at_mut(self.parameters.len());
         ParameterBar {
             neuron: self.trains_neurons.then_some(neuron),
             width: self.trains_width.then_some(&mut rest[0]),

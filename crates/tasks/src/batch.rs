@@ -6,12 +6,13 @@
 use aligned_vec::AVec;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
-use spikegrad_integrators::{EventCounts, EventLog, Total};
+use spikegrad_integrators::{EventCounts, EventLog, Total, norm};
 use spikegrad_network::kernels::wide::axpy;
-use spikegrad_network::{Entry, Loss, Parameters, Scalar, SplitStep, SplitTape, Trial};
+use spikegrad_network::{Entry, Group, LockstepGroup, Loss, Parameters, Scalar, SplitStep, SplitTape, Trial};
 
 use crate::Error;
 use crate::clip::clip_factor;
+use crate::lockstep::norm_by_columns;
 
 /// Lanes unless said otherwise.
 pub const DEFAULT_LANES: usize = 8;
@@ -23,8 +24,11 @@ const PIECE: usize = 8192;
 #[derive(Debug)]
 pub struct Batch<T> {
     lanes: Vec<Lane<T>>,
-    count: usize,
-    memory: Memory,
+    pub(crate) count: usize,
+    pub(crate) memory: Memory,
+    pub(crate) lockstep: Option<bool>,
+    pub(crate) groups: Vec<LockstepGroup<T>>,
+    pub(crate) panels: Vec<AVec<T>>,
 }
 
 #[derive(Debug)]
@@ -77,7 +81,14 @@ impl<T: Scalar> Batch<T> {
     /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
     /// The result depends on the number of lanes (in its last bits) and on nothing else.
     pub fn with_lanes(lanes: usize) -> Self {
-        Self { lanes: Vec::new(), count: lanes.max(1), memory: Memory::Stored }
+        Self {
+            lanes: Vec::new(),
+            count: lanes.max(1),
+            memory: Memory::Stored,
+            lockstep: None,
+            groups: Vec::new(),
+            panels: Vec::new(),
+        }
     }
 
     /// How much each lane keeps of the trial that it works on; [`Memory::Stored`] unless said otherwise. The result does not
@@ -87,6 +98,15 @@ impl<T: Scalar> Batch<T> {
         self.memory = memory;
         // A lane's sweep is made with its memory.
         self.lanes.clear();
+        self
+    }
+
+    /// Whether trials take every step together, where the network lets them ([`SplitStep::is_for_lockstep`]): `None`, as it is unless
+    /// said otherwise, where that is faster, which it is for weights that are far beyond the near caches. The result has the same
+    /// bits; only trials whose [memory](Self::memory) is [`Memory::Stored`] take steps together.
+    #[must_use]
+    pub fn lockstep(mut self, together: Option<bool>) -> Self {
+        self.lockstep = together;
         self
     }
 
@@ -116,6 +136,9 @@ impl<T: Scalar> Batch<T> {
         }
         if let Some(clip) = clip {
             check_clip(layout.entries(), clip)?;
+        }
+        if let Some(result) = self.in_lockstep(scheme, trials, loss, clip, gradient)? {
+            return Ok(result);
         }
         let count = self.count.min(trials.len());
         if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
@@ -177,7 +200,7 @@ fn check_clip<T: Scalar>(groups: &[Entry], clip: &[Option<T>]) -> Result<(), Err
 }
 
 /// Adds all items to the first, in a tree that depends on nothing but their number.
-fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
+pub(crate) fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
     let mut width = items.len();
     while width > 1 {
         let half = width.div_ceil(2);
@@ -196,7 +219,7 @@ impl<T: Scalar> Lane<T> {
         clip: Option<&[Option<T>]>,
     ) -> Result<(), Error> {
         let layout = scheme.network().parameters.layout();
-        let mut is_first = true;
+        let (mut is_first, by_columns) = (true, scheme.is_for_lockstep());
         if self.trial.is_empty() {
             // The last batch's sum is not needed any more: a lane with a single trial needs one gradient's memory.
             std::mem::swap(&mut self.sum, &mut self.trial);
@@ -230,8 +253,9 @@ impl<T: Scalar> Lane<T> {
                     let part = &mut self.trial[entry.range.clone()];
                     let mut factor = T::one();
                     if let Some(clip) = clip {
-                        let norm;
-                        (norm, factor) = clip_factor(part, clip[g]);
+                        let of_columns = by_columns && matches!(entry.group, Group::Weight(_));
+                        let norm = if of_columns { norm_by_columns(part, entry.rows) } else { norm(part) };
+                        factor = clip_factor(part, norm, clip[g]);
                         norms.push(norm);
                     }
                     if !is_first {

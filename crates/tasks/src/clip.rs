@@ -79,28 +79,32 @@ impl RunningQuantile {
 /// Scales a gradient down to the norm `largest` if it is longer, and returns the norm that it had. `None` and zero clip nothing:
 /// a gradient is never multiplied by zero.
 pub fn clip_norm<T: Scalar>(gradient: &mut [T], largest: Option<T>) -> T {
-    let (norm, factor) = clip_factor(gradient, largest);
+    let norm = norm(gradient);
+    let factor = clip_factor(gradient, norm, largest);
     if factor != T::one() {
         gradient.iter_mut().for_each(|x| *x *= factor);
     }
     norm
 }
 
-/// The norm of a gradient, and the factor that [`clip_norm`] multiplies it by, for callers that have another pass over the
-/// gradient to make. Where no single factor will do, the gradient is scaled here first.
-pub(crate) fn clip_factor<T: Scalar>(gradient: &mut [T], largest: Option<T>) -> (T, T) {
-    let found = norm(gradient);
+/// The factor that [`clip_norm`] multiplies a gradient of a norm by, for callers that have another pass over the gradient to make.
+/// Where no single factor will do, the gradient is scaled here first.
+pub(crate) fn clip_factor<T: Scalar>(gradient: &mut [T], found: T, largest: Option<T>) -> T {
+    factor_for(found, largest).unwrap_or_else(|| {
+        gradient.iter_mut().for_each(|x| *x /= found);
+        largest.map_or_else(T::one, |largest| largest / norm(gradient))
+    })
+}
+
+/// The factor that takes a norm down to `largest`; `None` where it is below the range of the float type, or the norm was above it.
+pub(crate) fn factor_for<T: Scalar>(found: T, largest: Option<T>) -> Option<T> {
     let Some(largest) = largest.filter(|&largest| largest > T::zero() && found > largest) else {
-        return (found, T::one());
+        return Some(T::one());
     };
     let factor = largest / found;
     let is_rounded = !(factor * T::default_epsilon() > T::zero());
-    if is_rounded || T::max_value().is_some_and(|most| found >= most) {
-        // The factor is below the range of the float type, or the norm was above it: in two steps.
-        gradient.iter_mut().for_each(|x| *x /= found);
-        return (found, largest / norm(gradient));
-    }
-    (found, factor)
+    let is_beyond = T::max_value().is_some_and(|most| found >= most);
+    (!is_rounded && !is_beyond).then_some(factor)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod error;
 mod evaluate;
 mod file;
 mod findings;
+mod lockstep;
 mod loss;
 mod network_file;
 mod objective;

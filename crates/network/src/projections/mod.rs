@@ -23,7 +23,10 @@ pub(crate) use description::Between;
 pub use description::Projection;
 pub(crate) use low_rank::LowRank;
 pub(crate) use pathway::{Path, Pathway};
-pub(crate) use sparse::{Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection, columns};
+pub(crate) use sparse::{
+    BLOCK, Columns, ColumnsBackward, ColumnsForward, PanelBackward, PanelForward, PanelLoops, PanelOuter,
+    Reading, SparseProjection, columns, panels, panels_len, panels_of, piece_rows, stride_of, to_panels,
+};
 pub(crate) use step::{ProjectionBar, ProjectionStep, Scratch};
 pub(crate) use synapses::{ReceptorModel, kinetics, receptor, short_term};
 pub(crate) use time_constants::{TimeConstants, decay_at};

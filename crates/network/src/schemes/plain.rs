@@ -182,7 +182,7 @@ impl<T: Scalar> PlainRun<'_, T> {
                 block(place, network.membrane, x),
                 &work.charge_bar[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                place.parameter_bar(parameters_bar),
+                place.parameter_bar(parameters_bar, 0),
             );
         }
     }
@@ -241,7 +241,7 @@ impl<T: Scalar> PlainRun<'_, T> {
                 block(place, network.membrane, f_bar),
                 block_mut(place, network.membrane, x_bar),
                 &mut work.current_bar[place.offset..][..place.size],
-                place.parameter_bar(parameters_bar),
+                place.parameter_bar(parameters_bar, 0),
             );
         }
         self.run.current_vjp(n, &work.current_bar, parameters_bar);
@@ -292,7 +292,7 @@ impl<T: Scalar> PlainRun<'_, T> {
                 block(place, network.membrane, x),
                 &work.charge_bar[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                place.parameter_bar(parameters_bar),
+                place.parameter_bar(parameters_bar, 0),
             );
         }
     }
@@ -469,7 +469,7 @@ impl<T: Scalar> StepVjp<T> for PlainRun<'_, T> {
                 block(place, network.membrane, &x),
                 &charge_bar[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                place.parameter_bar(parameters_bar),
+                place.parameter_bar(parameters_bar, 0),
             );
         }
         self.run.start_membrane_vjp(x_bar, parameters_bar);

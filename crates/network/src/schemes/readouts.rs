@@ -59,13 +59,14 @@ impl<T: Scalar> Run<'_, T> {
         (kept_bar, x_bar): (&mut [T], &mut [T]),
         parameters_bar: &mut [T],
     ) {
-        let network = self.network();
+        let (network, skipped) = (self.network(), self.skipped);
         kept_bar.fill(T::zero());
         for readout in &network.readouts.all {
             let output_bar = &output_bar[readout.outputs.clone()];
             let outputs = output_bar.len();
             let mut columns = network.parameters.values()[readout.weights.clone()].chunks_exact(outputs);
-            let mut columns_bar = parameters_bar[readout.weights.clone()].chunks_exact_mut(outputs);
+            let mut columns_bar = parameters_bar[readout.weights.start - skipped..][..readout.weights.len()]
+                .chunks_exact_mut(outputs);
             for part in &readout.parts {
                 let (values, bars) = match part {
                     ReadPart::Traces { kept: range, .. } => {

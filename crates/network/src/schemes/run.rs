@@ -21,6 +21,8 @@ pub(crate) struct Run<'a, T: 'static> {
     one_pass: bool,
     /// Whether the gradient by the trial's inputs, injected currents and events is asked for.
     pub(crate) by_inputs: bool,
+    /// Parameters that gradients leave out at their beginning.
+    pub(crate) skipped: usize,
     /// Steps that were taken before the first of this run, by which rings of delays have turned.
     pub(crate) first: usize,
     /// The part of the loss that sees the run as a whole, and how many numbers it accumulates.
@@ -87,6 +89,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             network,
             one_pass: network.whole && trial.currents.is_empty(),
             by_inputs: false,
+            skipped: 0,
             first: trial.state.as_ref().map_or(0, NetworkState::taken),
             over_run: loss.over_run(),
             accumulators: loss.over_run().map_or(0, |over_run| over_run.accumulators(network.outputs)),
@@ -99,6 +102,14 @@ impl<'a, T: Scalar> Run<'a, T> {
             bias: Values::new(network, Group::Bias),
             readout: Values::new(network, Group::Readout(0)),
             own_outputs: network.description.outputs,
+        }
+    }
+
+    /// This run with a gradient that leaves out the first parameters, which are weights.
+    pub(crate) fn skip(&mut self, parameters: usize) {
+        self.skipped = parameters;
+        for values in [&mut self.input, &mut self.bias, &mut self.readout] {
+            values.start -= parameters;
         }
     }
 
@@ -491,12 +502,12 @@ impl<'a, T: Scalar> Run<'a, T> {
                 &at,
                 &initial[place.offset..][..place.size],
                 block_mut(place, network.membrane, x_bar),
-                place.parameter_bar(parameters_bar),
+                place.parameter_bar(parameters_bar, self.skipped),
             );
         }
         if self.initial().is_none() {
             let range = network.parameters.layout().range(Group::Initial);
-            axpy(&mut parameters_bar[range], T::one(), &x_bar[..network.membrane]);
+            axpy(&mut parameters_bar[range.start - self.skipped..], T::one(), &x_bar[..network.membrane]);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The same binary on the same machine gives the same bits on any number of threads: trained weights, histories, and the
 //! clipped gradient of a batch, in f32 and f64.
 
-use crate::common::{normal, real};
+use crate::common::{normal, on, real};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use spikegrad::models::{GateShape, Theta};
@@ -13,12 +13,6 @@ use spikegrad::tasks::{
     Batch, Clip, Iteration, LearningRate, Purpose, QuadraticLoss, SumOfLosses, Task, TrainingOptions,
     TrainingStage, VoltageFloor, generator, train,
 };
-
-/// Runs `work` where rayon has so many threads.
-fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-    pool.install(work)
-}
 
 /// Both float types are compared as what they are in f64, where distinct ones stay distinct.
 fn bits<T: Scalar>(values: &[T]) -> Vec<u64> {

@@ -20,6 +20,12 @@ pub(crate) fn real<T: RealField>(x: f64) -> T {
     T::from_subset(&x)
 }
 
+/// Runs `work` where rayon has so many threads.
+pub(crate) fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+    pool.install(work)
+}
+
 /// The loss that sees everything: weighted squared error, synaptic activity and the membrane state, explicit in time.
 #[derive(Clone, Debug)]
 pub(crate) struct Everything<T> {

@@ -21,6 +21,7 @@ mod fuzz;
 mod gradients;
 mod initialise;
 mod limits;
+mod lockstep;
 mod low_rank;
 mod neurons;
 mod probes;

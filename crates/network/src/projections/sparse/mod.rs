@@ -4,12 +4,17 @@
 //! `f32` and `f64` have loops in the machine's widest vectors; dual numbers have plain ones. Both add in the same order, so that the
 //! width of the vectors does not change a bit.
 
+mod panels;
 mod plain;
 mod vectors;
 mod visits;
 
 use std::sync::LazyLock;
 
+pub(crate) use panels::{
+    BLOCK, PanelBackward, PanelForward, PanelLoops, PanelOuter, panels_len, panels_of, piece_rows, stride_of,
+    to_panels,
+};
 pub(crate) use visits::{
     BlockBackward, Bursts, Charges, Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection,
 };
@@ -26,10 +31,22 @@ impl ForEach for ColumnLoops {
     type Of<T: 'static> = &'static dyn Columns<T>;
 }
 
+static VECTORS: LazyLock<Vectors> = LazyLock::new(|| Vectors(*ARCH));
+
 /// The loops over columns for a scalar.
 pub(crate) fn columns<T: Scalar>() -> &'static dyn Columns<T> {
-    static VECTORS: LazyLock<Vectors> = LazyLock::new(|| Vectors(*ARCH));
     T::choose::<ColumnLoops>(&*VECTORS, &*VECTORS, &Plain)
+}
+
+struct PanelsOf;
+
+impl ForEach for PanelsOf {
+    type Of<T: 'static> = Option<&'static dyn PanelLoops<T>>;
+}
+
+/// The loops over panels for a scalar; dual numbers have none.
+pub(crate) fn panels<T: Scalar>() -> Option<&'static dyn PanelLoops<T>> {
+    T::choose::<PanelsOf>(Some(&*VECTORS), Some(&*VECTORS), None)
 }
 
 #[cfg(test)]

@@ -194,18 +194,19 @@ impl<T: Scalar> OpenScratch<T> {
         let conductance = &self.g[range.clone()];
         let at = Context { conductance, growth: None, ..*at };
         let Some(loops) = place.loops.open::<T>() else {
-            let (parameters, conductance_bar) = (place.parameter_bar(parameters_bar), &mut self.g_bar[range]);
+            let (parameters, conductance_bar) =
+                (place.parameter_bar(parameters_bar, 0), &mut self.g_bar[range]);
             return place.loops.of::<T>().backward(&at, &mut FlowBar { parameters, conductance_bar, ..bar });
         };
         let params_bar = &mut self.params_bar;
         params_bar.clear();
         params_bar.resize(at.parameters.len() + place.size, T::zero());
-        let width = place.parameter_bar(parameters_bar).width;
+        let width = place.parameter_bar(parameters_bar, 0).width;
         let parameters = ParameterBar { neuron: Some(&mut params_bar[..]), width };
         loops.backward(&at, &mut FlowBar { parameters, ..bar });
         let (of_model, conductance_bar) = params_bar.split_at(at.parameters.len());
         self.g_bar[range].copy_from_slice(conductance_bar);
-        if let Some(target) = place.parameter_bar(parameters_bar).neuron {
+        if let Some(target) = place.parameter_bar(parameters_bar, 0).neuron {
             axpy(target, T::one(), of_model);
         }
     }

@@ -10,14 +10,18 @@ mod backwards;
 mod conductances;
 mod forward;
 mod hand_on;
+mod lockstep;
+mod phases;
 mod run;
 mod scheme;
 mod stepper;
 mod steps;
 mod tape;
+mod together;
 
 pub use backwards::Backwards;
 pub use forward::{Gradients, RunTape};
+pub use lockstep::{Lockstep, LockstepGroup, LockstepTrial};
 pub use run::{GivenRanges, SplitRun};
 pub use scheme::SplitStep;
 pub use stepper::{Stepper, Stimulus};

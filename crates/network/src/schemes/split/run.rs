@@ -237,7 +237,7 @@ impl<T: Scalar> SplitRun<'_, T> {
         tape.steps.checked_sub(1).map_or(&[], |index| self.scheme.frame(&tape.frames, index).read.output)
     }
 
-    fn steps_of(&self) -> Steps<'_, T> {
+    pub(super) fn steps_of(&self) -> Steps<'_, T> {
         Steps { scheme: self.scheme, run: &self.run }
     }
 

@@ -8,16 +8,16 @@ use aligned_vec::AVec;
 use num_dual::Dual64;
 use spikegrad_integrators::Total;
 
-use super::conductances::OpenPopulation;
+use super::phases::FlowBars;
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
-use crate::kernels::{copy, each, prefetch, vectorise};
-use crate::populations::{Flow, FlowBar, ParameterBar, Released};
+use crate::kernels::{prefetch, vectorise};
+use crate::populations::Released;
 use crate::projections::{
     ColumnsBackward, ColumnsForward, ProjectionBar, ProjectionStep, Reading, Scratch, Waiting, Wire, decay_at,
 };
 use crate::scalar::ForEach;
-use crate::schemes::run::{Read, Run};
+use crate::schemes::run::Run;
 use crate::{Event, Scalar};
 
 /// A run, as its loops see it.
@@ -48,7 +48,7 @@ impl<T: Scalar> Steps<'_, T> {
         tape.ends.reserve(steps.len());
         let mut frames = &mut tape.frames[start..end];
         let (sparse, parameters) = (&scheme.sparse[..], network.parameters.values());
-        let (read_from, has_sources) = (scheme.read.clone(), network.channels > 0);
+        let has_sources = network.channels > 0;
         let (has_readouts, has_channels) =
             (!network.readouts.all.is_empty(), !scheme.conductances.is_empty());
         for n in steps.clone() {
@@ -64,26 +64,10 @@ impl<T: Scalar> Steps<'_, T> {
             let before = &before[..len];
             let (after, kept) = next[..state].split_at_mut(len);
 
-            // I, equation (17)
-            if rest.len() == run.accumulators {
-                run.current(n, j, current);
-            } else {
-                run.held_current(n, &mut rest[run.accumulators..], j, current);
-            }
-            if has_channels {
-                scheme.conductances.open(j, &before[..size], current, &mut tape.open);
-            }
-            // (x', q), equation (18)
             let first = tape.released.len();
-            let mut flow = Flow { before, after, current, released: &mut tape.released };
-            for (p, (place, at)) in scheme.places().enumerate() {
-                if has_channels && scheme.conductances.opens(p) {
-                    let OpenPopulation { loops, at } = tape.open.population(place, at);
-                    loops.forward(&at, &mut flow);
-                } else {
-                    place.loops.of::<T>().forward(at, &mut flow);
-                }
-            }
+            let (of_neurons, kept_apart) =
+                ((before, &mut *current, &mut *after), (&mut tape.released, &mut tape.open));
+            self.flow(n, of_neurons, (j, rest), kept_apart, has_channels);
             // s' and J', equations (19), (20)
             let end = tape.released.len();
             if has_sources {
@@ -114,28 +98,12 @@ impl<T: Scalar> Steps<'_, T> {
             if scheme.dense {
                 tape.synapses.extend_from_slice(s);
             }
-            let (output, square) = output.split_at_mut(network.outputs);
-            // Most networks have none, and each of their steps counts.
-            let kept = if has_readouts {
-                let (kept, named) = kept.split_at_mut(read_from.len());
-                network.keep_traces(s, named);
-                run.read_named(named, after, output);
-                kept
-            } else {
-                kept
-            };
-            let read = if scheme.reads {
-                output[0] = sums[0];
-                Read { output, square: sums[1] }
-            } else {
-                copy(kept, &s[read_from.clone()]);
-                run.read(kept, output)
-            };
-            square[0] = read.square;
-            *cost += run.cost(n, read, kept, &after[..network.membrane]);
+            let read = if scheme.reads { Some(sums) } else { None };
+            let (cost_of_step, read, kept) = self.read(n, read, s, after, kept, output, has_readouts);
+            *cost += cost_of_step;
             if run.over_run.is_some() {
                 let released = tape.released.part(&(first..end));
-                let at = (n, read, &*kept, &after[..network.membrane]);
+                let at = (n, read, kept, &after[..network.membrane]);
                 *cost += self.accumulate(at, released, rest, &mut tape.accumulated);
             }
             frames = next;
@@ -165,7 +133,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (s_bar, j_bar) = synapses_bar.split_at_mut(network.traces);
         let (j_bar, way_bar) = j_bar.split_at_mut(network.currents);
         let (way_bar, rest_bar) = way_bar.split_at_mut(scheme.way);
-        let (read, is_uniform) = (scheme.read.clone(), network.whole && !scheme.dense);
+        let is_uniform = network.whole && !scheme.dense;
         let (has_sources, has_readouts) = (network.channels > 0, !network.readouts.all.is_empty());
         let has_channels = !scheme.conductances.is_empty();
         let taken = tape.steps;
@@ -179,26 +147,16 @@ impl<T: Scalar> Steps<'_, T> {
             if let Some(start) = earlier.len().checked_sub(stride) {
                 prefetch(&earlier[start..]);
             }
-            // The cost, equation (21)
             let frame = scheme.frame_of(frame);
-            let (own, named) =
-                if has_readouts { frame.s.split_at(scheme.read.len()) } else { (frame.s, &[][..]) };
-            let counts = run.cost_vjp(
+            let bars = (&mut *s_bar, &mut *membrane_bar, &mut *parameters_bar);
+            self.cost_vjp(
                 n,
-                own,
-                &frame.after[..network.membrane],
+                &frame,
                 cost_bar,
-                (frame.read, &mut tape.output_bar),
-                &mut s_bar[read.clone()],
-                &mut membrane_bar[..network.membrane],
-                parameters_bar,
+                (&mut tape.output_bar, &mut tape.named_bar),
+                bars,
+                has_readouts,
             );
-            if has_readouts && counts {
-                let SplitTape { output_bar, named_bar, .. } = &mut *tape;
-                let bars = (&mut named_bar[..], &mut *membrane_bar);
-                run.read_named_vjp((named, frame.after), output_bar, bars, parameters_bar);
-                network.keep_traces_vjp(named_bar, s_bar);
-            }
             if run.over_run.is_some() {
                 let bars = (&mut rest_bar[..run.accumulators], &mut *s_bar, &mut *membrane_bar);
                 self.accumulate_vjp((n, index), &frames, tape, cost_bar, bars, parameters_bar);
@@ -254,39 +212,8 @@ impl<T: Scalar> Steps<'_, T> {
                 let kept = &synapses[index * scheme.kept + network.traces..][..network.currents];
                 scheme.conductances.find(kept, &frame.before[..size], open);
             }
-            let mut from = part.start;
-            for (p, (place, at)) in scheme.places().enumerate() {
-                // The last population has what is left: a search would go wrong at every other branch.
-                let to = if p + 1 == scheme.contexts.len() {
-                    part.end
-                } else {
-                    let end = place.offset + place.size;
-                    from + released.part(&(from..part.end)).0.partition_point(|&i| (i as usize) < end)
-                };
-                // Built where it is used: to move it would cost as much as a small network's neurons.
-                macro_rules! bar {
-                    ($parameters:expr) => {
-                        FlowBar {
-                            before: frame.before,
-                            after: frame.after,
-                            current: frame.current,
-                            active: released.active(&(from..to)),
-                            charge_bar: &mut charge_bar[from - part.start..to - part.start],
-                            bar: &mut *membrane_bar,
-                            current_bar: &mut *current_bar,
-                            parameters: $parameters,
-                            conductance_bar: &mut [],
-                        }
-                    };
-                }
-                if has_channels && scheme.conductances.opens(p) {
-                    let bar = bar!(ParameterBar { neuron: None, width: None });
-                    open.backward(place, at, bar, parameters_bar);
-                } else {
-                    place.loops.of::<T>().backward(at, &mut bar!(place.parameter_bar(parameters_bar)));
-                }
-                from = to;
-            }
+            let bars = FlowBars { charge: charge_bar, membrane: membrane_bar, current: current_bar };
+            self.flow_vjp(&frame, (released, &part), bars, open, parameters_bar, has_channels);
             if has_channels {
                 let kept = &synapses[index * scheme.kept + network.traces..][..network.currents];
                 let of_start = (kept, &frame.before[..size]);
@@ -294,17 +221,7 @@ impl<T: Scalar> Steps<'_, T> {
             }
             // J_bar, s_bar, U_bar, I_o_bar, equation (25)
             if is_uniform {
-                let (mut s_bar, mut j_bar, current_bar) = (&mut *s_bar, &mut *j_bar, &current_bar[..size]);
-                for &keep in &scheme.keep {
-                    let (s, j);
-                    ((s, s_bar), (j, j_bar)) = (s_bar.split_at_mut(size), j_bar.split_at_mut(size));
-                    each(
-                        [s, j],
-                        [current_bar],
-                        #[inline(always)]
-                        |[s_bar, j_bar], [current_bar]| [s_bar * keep, keep * j_bar + current_bar],
-                    );
-                }
+                self.decay_vjp(s_bar, j_bar, current_bar);
             } else {
                 self.decay_apart_vjp(s_bar, j_bar, current_bar, &open.channel_bar);
             }
