@@ -206,7 +206,7 @@ pub(crate) fn dispatch<F: pulp::WithSimd>(arch: pulp::Arch, f: F) -> F::Output {
     }
     match arch {
         pulp::Arch::Scalar => plain(f),
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
         pulp::Arch::V4(simd) => pulp::Simd::vectorize(simd, f),
         #[cfg(target_arch = "x86_64")]
         pulp::Arch::V3(simd) => pulp::Simd::vectorize(simd, f),
@@ -223,8 +223,15 @@ pub(crate) fn vectorise<T: Scalar, F: pulp::NullaryFnOnce>(arch: pulp::Arch, f: 
     if const { T::VECTORISES } { dispatch(arch, f) } else { f.call() }
 }
 
-/// The widest vectors of this machine, looked up once.
-pub(crate) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
+/// The widest vectors of this machine, looked up once; in debug builds at most those of 256 bits, since each width is a good part of the
+/// time that this crate takes to compile. The bits do not depend on it.
+pub(crate) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(|| {
+    #[cfg(all(target_arch = "x86_64", debug_assertions))]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return pulp::Arch::V3(simd);
+    }
+    pulp::Arch::new()
+});
 
 /// Loops that are compiled for the machine's widest vectors by themselves: for callers that are not.
 pub mod wide {
