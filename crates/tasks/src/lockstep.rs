@@ -16,7 +16,7 @@ use crate::batch::{Batch, BatchResult, TrialResult, add_in_tree};
 use crate::clip::{clip_factor, factor_for};
 
 /// Fewer trials than these do not take steps together: a block of columns would be read for too few of them.
-const LEAST: usize = 16;
+const LEAST: usize = 64;
 
 /// Bytes of weights below which trials by themselves are faster: the weights then lie in caches that are fast enough.
 const LARGE: usize = 1 << 23;

@@ -142,10 +142,10 @@ fn agree<T: Scalar>(network: &Network<T>, trials: &[Trial<T>]) {
         .map(|(g, &norm)| (g % 3 != 2).then_some(norm * T::from_subset(&0.9)))
         .collect();
     for clip in [None, Some(&clip[..])] {
-        for lanes in [1, 3, 8] {
+        for lanes in [3, 8] {
             let (said, gradient) = outcome(&mut alone(lanes), network, trials, clip);
             assert!(gradient.iter().any(|x| *x != T::zero()));
-            for threads in [1, 2, 3] {
+            for threads in [1, 2] {
                 on(threads, || {
                     let mut batch = Batch::with_lanes(lanes).lockstep(Some(true));
                     for round in 0..2 {

@@ -84,28 +84,24 @@ fn check(
 
 #[test]
 fn losses_of_the_run_have_an_exact_gradient_in_every_kind_of_network() {
-    for index in 0..losses::<f64>().len() {
-        passes_merged(&(0..KINDS.len() + 2, 1..4_usize, any::<u32>()), |(kind, hold, seed)| {
-            let loss = &losses()[index];
+    let half = losses::<f64>().len() / 2;
+    passes_merged(&(0..half, 0..KINDS.len() + 2, 1..4_usize, any::<u32>()), |(index, kind, hold, seed)| {
+        let mut reports = Vec::new();
+        for loss in [index, half + index].map(|index| losses().swap_remove(index)) {
             let (network, trial) = match kind.checked_sub(KINDS.len()) {
                 None => driven(kind, hold, u64::from(seed)),
                 Some(0) => projections::random([3, 3, 2], true, u64::from(seed)),
                 Some(_) => readouts::random(1, u64::from(seed)),
             };
-            let trial = labelled(&trial, &network, &**loss, u64::from(seed));
-            if network.outputs() != 2 && trial.label.len() != network.outputs() {
-                // Counts and outputs of the same number of classes, where a sum of losses looks at both.
-                return Ok(vec![check(
-                    network,
-                    &trial,
-                    &CountError { neurons: 0..2 },
-                    &GradientCheck::default(),
-                    H,
-                )?]);
-            }
-            Ok(vec![check(network, &trial, &**loss, &GradientCheck::default(), H)?])
-        });
-    }
+            let trial = labelled(&trial, &network, &*loss, u64::from(seed));
+            // Counts and outputs of the same number of classes, where a sum of losses looks at both.
+            let counts = CountError { neurons: 0..2 };
+            let goes = network.outputs() == 2 || trial.label.len() == network.outputs();
+            let loss = if goes { &*loss } else { &counts };
+            reports.push(check(network, &trial, loss, &GradientCheck::default(), H)?);
+        }
+        Ok(reports)
+    });
 }
 
 macro_rules! every_neuron {
@@ -309,7 +305,7 @@ fn losses_that_do_not_go_with_the_network_or_the_scheme_are_refused() {
         (&mean as &dyn Loss<f64>, [0.0, 0.0], "no class is asked for"),
         (&mean, [2.0, -1.0], "entry 1 of the trial's label is -1"),
         (&CountError { neurons: 0..2 }, [-3.0, 1.0], "entry 0 of the trial's label is -3"),
-        (&SumOfLosses(mean.clone(), QuadraticLoss { lambda: 0.0 }), [-1.0, 2.0], "entry 0"),
+        (&SumOfLosses(mean.clone(), CountError { neurons: 0..2 }), [-1.0, 2.0], "entry 0"),
     ] {
         let error = refused(loss, &label);
         assert!(matches!(error, Error::Label { .. }) && error.to_string().contains(says), "{error}");
