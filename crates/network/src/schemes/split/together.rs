@@ -17,7 +17,7 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
     /// Runs some trials, forwards and backwards.
     ///
     /// # Errors
-    /// As [`SplitStep::run`].
+    /// As [`SplitStep::run`](crate::SplitStep::run).
     pub fn run<'t>(
         &self,
         trials: &[&'t Trial<T>],
