@@ -13,10 +13,16 @@ impl<T: Scalar> Network<T> {
         self.check_rules()?;
         for named in self.parameters.layout().names() {
             let values = &self.parameters.values()[named.range.clone()];
-            if let Some(index) = values.iter().position(|x| !x.is_finite()) {
+            // By blocks, which are looked at without branches: every step of a training asks for all weights.
+            let is_bad = |block: &[T]| !block.iter().fold(true, |finite, x| finite & x.is_finite());
+            if let Some(block) = values.chunks(64).position(is_bad) {
+                let index = 64 * block + values[64 * block..].iter().take_while(|x| x.is_finite()).count();
                 return Err(Error::NonFinite { what: named.name.clone(), index });
             }
             let (positive, below_one) = (self.is_positive(named.group), self.is_below_one(named.group));
+            if !positive && !below_one {
+                continue;
+            }
             let fits = |&x: &T| (!positive || x > T::zero()) && (!below_one || x < T::one());
             if let Some(&value) = values.iter().find(|&x| !fits(x)) {
                 let (what, value) = (named.name.clone(), value.to_subset_unchecked());
