@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use aligned_vec::AVec;
 use simba::scalar::RealField;
-use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total, is_granted};
+use spikegrad_integrators::{Divergence, EventLog, Step, StepVjp, Total, first_non_finite, is_granted};
 
 use crate::checkpoint::Plan;
 use crate::{Error, Memory};
@@ -321,31 +321,5 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
             let component = self.state.iter().position(|x| !x.is_finite()).unwrap_or(0);
             Divergence::State { step: 0, time: step.time(0), neuron: step.neuron(component) }
         })))
-    }
-}
-
-/// The first of many numbers that is not finite. Blocks are looked at as a whole first, which goes without branches.
-fn first_non_finite<T: RealField>(x: &[T]) -> Option<usize> {
-    const BLOCK: usize = 64;
-    let is_bad = |block: &[T]| !block.iter().fold(true, |finite, x| finite & x.is_finite());
-    let block = x.chunks(BLOCK).position(is_bad)?;
-    let inside = x[block * BLOCK..].iter().position(|x| !x.is_finite())?;
-    Some(block * BLOCK + inside)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_number_that_is_not_finite_is_found() {
-        for len in [0, 1, 63, 64, 65, 200] {
-            let mut x = vec![1.0; len];
-            assert_eq!(first_non_finite(&x), None);
-            for at in (0..len).rev() {
-                x[at] = if at % 2 == 0 { f64::NAN } else { f64::NEG_INFINITY };
-                assert_eq!(first_non_finite(&x), Some(at));
-            }
-        }
     }
 }

@@ -40,5 +40,5 @@ pub use field::{VectorField, VectorFieldVjp};
 pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};
 pub use memory::is_granted;
 pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};
-pub use sum::{Total, norm};
+pub use sum::{Total, first_non_finite, keeps_digits, norm};
 pub use tableau::Tableau;

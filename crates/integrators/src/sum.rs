@@ -56,7 +56,7 @@ impl<T: RealField + Copy> AddAssign<T> for Total<T> {
 /// of the float type is that number.
 pub fn norm<T: RealField + Copy>(x: &[T]) -> T {
     let sum = x.iter().fold(T::zero(), |sum, &x| sum + x * x);
-    if is_normal(sum) {
+    if keeps_digits(sum) {
         return sum.sqrt();
     }
     // The squares left the range: once more in units of the largest entry.
@@ -69,8 +69,18 @@ pub fn norm<T: RealField + Copy>(x: &[T]) -> T {
     T::max_value().filter(|most| value > *most).unwrap_or(value)
 }
 
-/// Whether a number that is not negative is finite and keeps all its digits.
-fn is_normal<T: RealField + Copy>(x: T) -> bool {
+/// The first of many numbers that is not finite. Blocks are looked at as a whole first, which goes without branches.
+pub fn first_non_finite<T: RealField>(x: &[T]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let is_bad = |block: &[T]| !block.iter().fold(true, |finite, x| finite & x.is_finite());
+    let block = x.chunks(BLOCK).position(is_bad)?;
+    let inside = x[block * BLOCK..].iter().position(|x| !x.is_finite())?;
+    Some(block * BLOCK + inside)
+}
+
+/// Whether a number that is not negative is finite and keeps all its digits: a sum of squares that does not has left the range of the
+/// float type, and [`norm`] forms it in other units.
+pub fn keeps_digits<T: RealField + Copy>(x: T) -> bool {
     x.is_finite() && x * T::default_epsilon() > T::zero()
 }
 
@@ -124,6 +134,18 @@ mod tests {
         assert_eq!(norm(&[f32::MAX; 9]), f32::MAX);
         assert_eq!(norm(&[1.0, f32::NEG_INFINITY]), f32::INFINITY);
         assert!(norm(&[1e30, f32::NAN]).is_nan() && norm(&[f32::NAN, 1.0]).is_nan());
+    }
+
+    #[test]
+    fn the_first_number_that_is_not_finite_is_found() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            let mut x = vec![1.0; len];
+            assert_eq!(first_non_finite(&x), None);
+            for at in (0..len).rev() {
+                x[at] = if at % 2 == 0 { f64::NAN } else { f64::NEG_INFINITY };
+                assert_eq!(first_non_finite(&x), Some(at));
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Whether the parameters of a network are in their domain.
 
+use spikegrad_integrators::first_non_finite;
 use spikegrad_models::Reset;
 
 use crate::{Error, Group, Network, Scalar};
@@ -13,10 +14,7 @@ impl<T: Scalar> Network<T> {
         self.check_rules()?;
         for named in self.parameters.layout().names() {
             let values = &self.parameters.values()[named.range.clone()];
-            // By blocks, which are looked at without branches: every step of a training asks for all weights.
-            let is_bad = |block: &[T]| !block.iter().fold(true, |finite, x| finite & x.is_finite());
-            if let Some(block) = values.chunks(64).position(is_bad) {
-                let index = 64 * block + values[64 * block..].iter().take_while(|x| x.is_finite()).count();
+            if let Some(index) = first_non_finite(values) {
                 return Err(Error::NonFinite { what: named.name.clone(), index });
             }
             let (positive, below_one) = (self.is_positive(named.group), self.is_below_one(named.group));
@@ -77,7 +75,7 @@ impl<T: Scalar> Network<T> {
                 found: x.len(),
             });
         }
-        if let Some(index) = x.iter().position(|x| !x.is_finite()) {
+        if let Some(index) = first_non_finite(x) {
             return Err(Error::NonFinite { what: "the initial membrane state".into(), index });
         }
         for place in &self.places {

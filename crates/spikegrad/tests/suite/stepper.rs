@@ -163,7 +163,7 @@ fn in_a_loop(
         positions.push(x);
     }
     if let Some(log) = log {
-        // The same inputs, given in advance.
+        // A run with the same inputs, given in advance.
         let trial = Trial { inputs: seen, ..Trial::silent(samples, trial.interval, 1) };
         Sweep::new().events(&scheme.run(&trial, &NoLoss)?, log)?;
     }

@@ -1,6 +1,6 @@
 //! Closed loops: a network that is stepped sample by sample by a program that looks at its outputs in between.
 
-use spikegrad_integrators::{Divergence, Step, Total};
+use spikegrad_integrators::{Divergence, Step, Total, first_non_finite};
 
 use super::forward::RunTape;
 use super::run::SplitRun;
@@ -225,7 +225,7 @@ impl<'s, T: Scalar> Stepper<'s, T> {
             if values.len() != expected {
                 return Err(Error::Shape { what: what.into(), expected, found: values.len() });
             }
-            match values.iter().position(|x| !x.is_finite()) {
+            match first_non_finite(values) {
                 None => Ok(()),
                 Some(index) => Err(Error::NonFinite { what: what.into(), index }),
             }
