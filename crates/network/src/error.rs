@@ -11,9 +11,9 @@ pub enum Error {
     /// A label that means nothing to the loss.
     #[error("entry {index} of the trial's label {why}")]
     Label {
-        /// Which entry.
+        /// The entry's number.
         index: usize,
-        /// What is wrong with it, and what it should be.
+        /// The fault of the entry, and what the entry should be.
         why: String,
     },
     /// A network without neurons, synapses, inputs' columns, ... that a simulation needs.

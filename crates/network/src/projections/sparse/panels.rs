@@ -57,13 +57,13 @@ pub(crate) fn panels_len<T>(rows: usize, columns: usize) -> usize {
 pub(crate) struct PanelForward<'a, T> {
     /// The columns, as long as `y` each.
     pub(crate) block: &'a [T],
-    /// Which column is the first.
+    /// The number of the first column.
     pub(crate) first: usize,
     pub(crate) keep: T,
     pub(crate) gain: T,
     pub(crate) neurons: &'a [u32],
     pub(crate) charges: &'a [T],
-    /// Whole pieces.
+    /// The rows' numbers, whole pieces of them.
     pub(crate) y: &'a mut [T],
 }
 
@@ -71,26 +71,26 @@ pub(crate) struct PanelForward<'a, T> {
 pub(crate) struct PanelBackward<'a, T> {
     /// The columns, as long as `y` each.
     pub(crate) block: &'a [T],
-    /// Which column is the first.
+    /// The number of the first column.
     pub(crate) first: usize,
     pub(crate) neurons: &'a [u32],
-    /// Whole pieces.
+    /// The rows' numbers, whole pieces of them.
     pub(crate) y: &'a [T],
-    /// One for each of the neurons.
+    /// The partial sums of each of the neurons.
     pub(crate) sums: &'a mut [[T; LANES]],
 }
 
 /// What one trial adds to some columns of a gradient, for the rows of a panel: `gain J_bar q^T` over its steps.
 #[derive(Clone, Copy)]
 pub(crate) struct PanelOuter<'a, T> {
-    /// `J_bar` of every step, a piece each.
+    /// The cotangents `J_bar` of every step, a piece each.
     pub(crate) rows: &'a [T],
     pub(crate) gain: T,
-    /// Where the parts of the columns begin in the following, and where the last one ends.
+    /// The places in `steps` and `charges` at which the parts of the columns begin, and the end of the last part.
     pub(crate) starts: &'a [u32],
     pub(crate) steps: &'a [u32],
     pub(crate) charges: &'a [T],
-    /// Of each column the rows that are trained; nothing where all are.
+    /// Ones for the entries of each column that are trained, and zeros for others; empty where all are trained.
     pub(crate) trained: &'a [T],
 }
 
@@ -124,16 +124,23 @@ struct AddSquares<'a, T> {
     sums: &'a mut [[T; LANES]],
 }
 
-/// Calls a function with the number of vectors that some numbers are as a constant.
-macro_rules! vectors_of {
-    ($count:expr, $most:expr, $call:ident, $simd:expr, $given:expr) => {
-        match $count {
-            1 => $call::<S, 1>($simd, $given),
-            2 => $call::<S, 2>($simd, $given),
-            4 => $call::<S, 4>($simd, $given),
-            8 => $call::<S, 8>($simd, $given),
-            16 => $call::<S, 16>($simd, $given),
-            _ => $call::<S, { $most }>($simd, $given),
+/// Runs an operation by a function that has the number of vectors that some numbers are as a constant.
+macro_rules! in_vectors {
+    ($operation:ty, $numbers:expr, $lanes:ident, $function:ident) => {
+        impl pulp::WithSimd for $operation {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: pulp::Simd>(self, simd: S) {
+                match $numbers / S::$lanes {
+                    1 => $function::<S, 1>(simd, self),
+                    2 => $function::<S, 2>(simd, self),
+                    4 => $function::<S, 4>(simd, self),
+                    8 => $function::<S, 8>(simd, self),
+                    16 => $function::<S, 16>(simd, self),
+                    _ => $function::<S, { $numbers }>(simd, self),
+                }
+            }
         }
     };
 }
@@ -143,14 +150,11 @@ macro_rules! panels {
         const _: () = {
             const ROWS: usize = piece_rows::<$scalar>();
 
-            impl pulp::WithSimd for PanelForward<'_, $scalar> {
-                type Output = ();
-
-                #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    vectors_of!(ROWS / S::$lanes, ROWS, forward, simd, self);
-                }
-            }
+            in_vectors!(PanelForward<'_, $scalar>, ROWS, $lanes, forward);
+            in_vectors!(PanelBackward<'_, $scalar>, LANES, $lanes, backward);
+            in_vectors!(Expand<'_, $scalar>, ROWS, $lanes, expand);
+            in_vectors!(AddOuter<'_, $scalar>, ROWS, $lanes, add_outer);
+            in_vectors!(AddSquares<'_, $scalar>, ROWS, $lanes, add_squares);
 
             #[inline(always)]
             fn forward<S: pulp::Simd, const V: usize>(simd: S, step: PanelForward<'_, $scalar>) {
@@ -174,15 +178,6 @@ macro_rules! panels {
                 }
             }
 
-            impl pulp::WithSimd for PanelBackward<'_, $scalar> {
-                type Output = ();
-
-                #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    vectors_of!(LANES / S::$lanes, LANES, backward, simd, self);
-                }
-            }
-
             #[inline(always)]
             fn backward<S: pulp::Simd, const K: usize>(simd: S, step: PanelBackward<'_, $scalar>) {
                 let PanelBackward { block, first, neurons, y, sums } = step;
@@ -199,15 +194,6 @@ macro_rules! panels {
                         }
                     }
                     sums.copy_from_slice(&sum);
-                }
-            }
-
-            impl pulp::WithSimd for Expand<'_, $scalar> {
-                type Output = ();
-
-                #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    vectors_of!(ROWS / S::$lanes, ROWS, expand, simd, self);
                 }
             }
 
@@ -250,15 +236,6 @@ macro_rules! panels {
                 sum
             }
 
-            impl pulp::WithSimd for AddOuter<'_, $scalar> {
-                type Output = ();
-
-                #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    vectors_of!(ROWS / S::$lanes, ROWS, add_outer, simd, self);
-                }
-            }
-
             #[inline(always)]
             fn add_outer<S: pulp::Simd, const V: usize>(simd: S, add: AddOuter<'_, $scalar>) {
                 let AddOuter { outer, factor, sums } = add;
@@ -271,15 +248,6 @@ macro_rules! panels {
                     for v in 0..V {
                         sums[v] = simd.$add(sums[v], simd.$mul(factor, column[v]));
                     }
-                }
-            }
-
-            impl pulp::WithSimd for AddSquares<'_, $scalar> {
-                type Output = ();
-
-                #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, simd: S) {
-                    vectors_of!(ROWS / S::$lanes, ROWS, add_squares, simd, self);
                 }
             }
 

@@ -12,10 +12,11 @@ use crate::schemes::run::Read;
 
 /// Cotangents that the flow of a step takes back.
 pub(super) struct FlowBars<'a, T> {
-    /// Those of the charges of the step, which are used up.
+    /// Cotangents of the charges of the step, which are used up.
     pub(super) charge: &'a mut [T],
+    /// Cotangents of the membrane state, turned from those at the end of the step into those at its start.
     pub(super) membrane: &'a mut [T],
-    /// Of the current, which are written.
+    /// Cotangents of the current, which are written.
     pub(super) current: &'a mut [T],
 }
 
