@@ -7,7 +7,7 @@ use aligned_vec::AVec;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad_integrators::{EventCounts, EventLog, Total, norm};
-use spikegrad_network::kernels::wide::axpy;
+use spikegrad_network::kernels::{add_in_tree, wide::axpy};
 use spikegrad_network::{Entry, Group, LockstepGroup, Loss, Parameters, Scalar, SplitStep, SplitTape, Trial};
 
 use crate::Error;
@@ -24,11 +24,13 @@ const PIECE: usize = 8192;
 #[derive(Debug)]
 pub struct Batch<T> {
     lanes: Vec<Lane<T>>,
-    pub(crate) count: usize,
+    count: usize,
     pub(crate) memory: Memory,
     pub(crate) lockstep: Option<bool>,
     pub(crate) groups: Vec<LockstepGroup<T>>,
     pub(crate) panels: Vec<AVec<T>>,
+    /// Bytes that the system was asked for beside those of single trials, and that it has.
+    pub(crate) granted: f64,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct BatchResult<T> {
     pub events: EventCounts,
     /// The trials, in order.
     pub trials: Vec<TrialResult<T>>,
+    /// Whether the trials took every step together, as [`Batch::lockstep`] allows; the other fields do not depend on it.
+    pub in_lockstep: bool,
 }
 
 impl<T> BatchResult<T> {
@@ -88,6 +92,7 @@ impl<T: Scalar> Batch<T> {
             lockstep: None,
             groups: Vec::new(),
             panels: Vec::new(),
+            granted: 0.0,
         }
     }
 
@@ -108,6 +113,11 @@ impl<T: Scalar> Batch<T> {
     pub fn lockstep(mut self, together: Option<bool>) -> Self {
         self.lockstep = together;
         self
+    }
+
+    /// The lanes of so many trials.
+    pub(crate) fn lanes_of(&self, trials: usize) -> usize {
+        self.count.min(trials)
     }
 
     /// Writes the mean gradient over the batch to `gradient`.
@@ -140,7 +150,7 @@ impl<T: Scalar> Batch<T> {
         if let Some(result) = self.in_lockstep(scheme, trials, loss, clip, gradient)? {
             return Ok(result);
         }
-        let count = self.count.min(trials.len());
+        let count = self.lanes_of(trials.len());
         if self.lanes.len() != count || self.lanes[0].sum.len() != layout.len() {
             let lane = || Lane {
                 sweep: Sweep::new().memory(self.memory),
@@ -180,7 +190,7 @@ impl<T: Scalar> Batch<T> {
                 *target = mean * sum;
             }
         });
-        Ok(BatchResult { cost: mean * cost.value(), events, trials: results })
+        Ok(BatchResult { cost: mean * cost.value(), events, trials: results, in_lockstep: false })
     }
 }
 
@@ -199,14 +209,16 @@ fn check_clip<T: Scalar>(groups: &[Entry], clip: &[Option<T>]) -> Result<(), Err
     Ok(())
 }
 
-/// Adds all items to the first, in a tree that depends on nothing but their number.
-pub(crate) fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
-    let mut width = items.len();
-    while width > 1 {
-        let half = width.div_ceil(2);
-        let (low, high) = items.split_at_mut(half);
-        low.iter_mut().zip(&high[..width - half]).for_each(|(low, high)| add(low, high));
-        width = half;
+/// An error that is one trial's own.
+///
+/// # Errors
+/// The error, where the memory does not suffice: other trials would not have more.
+pub(crate) fn of_trial(error: SweepError) -> Result<SweepError, Error> {
+    match error {
+        SweepError::Budget { .. } | SweepError::TapeSize | SweepError::OutOfMemory { .. } => {
+            Err(error.into())
+        }
+        error => Ok(error),
     }
 }
 
@@ -238,12 +250,10 @@ impl<T: Scalar> Lane<T> {
                     run.log_crossings(steps, tape, log);
                 }
             });
-            if let Err(
-                error @ (SweepError::Budget { .. } | SweepError::TapeSize | SweepError::OutOfMemory { .. }),
-            ) = cost
-            {
-                return Err(error.into());
-            }
+            let cost = match cost {
+                Err(error) => Err(of_trial(error)?),
+                cost => cost,
+            };
             let mut norms = Vec::new();
             if cost.is_ok() {
                 if looks {
@@ -276,23 +286,5 @@ impl<T: Scalar> Lane<T> {
             self.sum.resize(layout.len(), T::zero());
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lanes_are_added_in_one_tree() {
-        let sum = |count: usize| {
-            let mut items: Vec<String> = (0..count).map(|i| i.to_string()).collect();
-            add_in_tree(&mut items, |low, high| *low = format!("({low}+{high})"));
-            items.swap_remove(0)
-        };
-        assert_eq!(sum(1), "0");
-        assert_eq!(sum(3), "((0+2)+1)");
-        assert_eq!(sum(5), "(((0+3)+2)+(1+4))");
-        assert_eq!(sum(8), "(((0+4)+(2+6))+((1+5)+(3+7)))");
     }
 }

@@ -3,16 +3,15 @@
 
 use std::ops::Range;
 
-use aligned_vec::AVec;
 use rayon::prelude::*;
-use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
-use spikegrad_integrators::{EventCounts, Total, norm};
-use spikegrad_network::kernels::sum_by_columns;
+use spikegrad_adjoint::{Memory, Sweep};
+use spikegrad_integrators::{EventCounts, Total, first_non_finite, is_granted, keeps_digits, norm};
 use spikegrad_network::kernels::wide::axpy;
+use spikegrad_network::kernels::{add_in_tree, sum_by_columns};
 use spikegrad_network::{Group, Lockstep, LockstepTrial, Loss, Parameters, Scalar, SplitStep, Trial};
 
 use crate::Error;
-use crate::batch::{Batch, BatchResult, TrialResult, add_in_tree};
+use crate::batch::{Batch, BatchResult, TrialResult, of_trial};
 use crate::clip::{clip_factor, factor_for};
 
 /// Fewer trials than these do not take steps together: a block of columns would be read for too few of them.
@@ -30,18 +29,15 @@ const BYTES: f64 = (1_u64 << 29) as f64;
 /// Columns of a gradient that are formed together.
 const COLUMNS: usize = 256;
 
-/// A trial with what it leaves, and what its gradient is multiplied by, by group of parameters.
-struct Left<T> {
+/// A trial that ran, with what its gradient is multiplied by, by group of parameters.
+struct Ran<T> {
     trial: LockstepTrial<T>,
-    /// Why the trial has no gradient.
-    error: Option<SweepError>,
-    norms: Vec<T>,
+    result: TrialResult<T>,
     factors: Vec<T>,
 }
 
-/// Some columns of the gradient of a projection's weights: its number, its place among the groups, and which columns.
-#[derive(Clone)]
-struct Part {
+/// Some columns of the gradient by a projection's weights: the projection's number, its place among the groups, and which columns.
+struct Columns {
     k: usize,
     group: usize,
     columns: Range<usize>,
@@ -58,76 +54,92 @@ impl<T: Scalar> Batch<T> {
         clip: Option<&[Option<T>]>,
         gradient: &mut Parameters<T>,
     ) -> Result<Option<BatchResult<T>>, Error> {
-        let weights =
-            scheme.network().projections().len() * scheme.network().neurons().pow(2) * size_of::<T>();
+        let network = scheme.network();
+        let weights = network.projections().len() * network.neurons().pow(2) * size_of::<T>();
         let is_worth_it = trials.len() >= LEAST && weights >= LARGE;
-        if !self.lockstep.unwrap_or(is_worth_it) || self.memory != Memory::Stored {
+        let together = self.lockstep.unwrap_or(is_worth_it) && self.memory == Memory::Stored;
+        if !together || !scheme.is_for_lockstep() || !self.is_granted(weights as f64) {
             return Ok(None);
         }
         let Some(lockstep) = scheme.lockstep(std::mem::take(&mut self.panels)) else { return Ok(None) };
-        let result = self.with_panels(&lockstep, scheme, trials, loss, clip, gradient);
+        let result = self.with_panels(&lockstep, trials, loss, clip, gradient);
         self.panels = lockstep.into_panels();
         result
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the arguments are those of a gradient")]
+    /// Whether there is so much memory beside that of single trials; asks the system where it has not granted as much before.
+    fn is_granted(&mut self, bytes: f64) -> bool {
+        let is_granted = bytes <= self.granted || is_granted(bytes);
+        if is_granted {
+            self.granted = self.granted.max(bytes);
+        }
+        is_granted
+    }
+
     fn with_panels(
         &mut self,
         lockstep: &Lockstep<'_, '_, T>,
-        scheme: &SplitStep<'_, T>,
         trials: &[Trial<T>],
         loss: &dyn Loss<T>,
         clip: Option<&[Option<T>]>,
         gradient: &mut Parameters<T>,
     ) -> Result<Option<BatchResult<T>>, Error> {
-        let Some(left) = self.run_groups(lockstep, trials, loss)? else { return Ok(None) };
-        let mut left: Vec<Left<T>> = left
-            .into_iter()
-            .map(|trial| Left { trial, error: None, norms: Vec::new(), factors: Vec::new() })
-            .collect();
-        for (left, trial) in left.iter_mut().zip(trials).filter(|(left, _)| left.trial.cost.is_none()) {
-            // By itself, a trial says what went wrong in it.
-            let mut own = gradient.zeros_like();
-            match Sweep::new().gradient(&scheme.run(trial, loss)?, own.values_mut()) {
-                Ok(_) => return Ok(None),
-                Err(error) => left.error = Some(error),
-            }
+        let Some(ran) = self.run_groups(lockstep, trials, loss)? else { return Ok(None) };
+        let mut all = Vec::with_capacity(trials.len());
+        for (ran, trial) in ran.into_iter().zip(trials) {
+            let cost = match ran.cost {
+                Some(cost) => Ok(cost),
+                None => {
+                    // By itself, a trial says what went wrong in it.
+                    let mut own = gradient.zeros_like();
+                    let run = lockstep.scheme().run(trial, loss)?;
+                    match Sweep::new().gradient(&run, own.values_mut()) {
+                        Ok(_) => return Ok(None),
+                        Err(error) => Err(of_trial(error)?),
+                    }
+                }
+            };
+            all.push(Ran {
+                trial: ran,
+                result: TrialResult { cost, norms: Vec::new() },
+                factors: Vec::new(),
+            });
         }
-        let layout = scheme.network().parameters.layout();
-        let parts = parts(lockstep, scheme);
-        if !find_factors(lockstep, scheme, &parts, &mut left, clip) {
+        let columns = all_columns(lockstep);
+        if !find_factors(lockstep, &columns, &mut all, clip) {
             return Ok(None);
         }
-        let count = self.count.min(trials.len());
-        let finite = left.iter().filter(|left| left.error.is_none()).count();
+        let network = lockstep.scheme().network();
+        let (layout, size) = (network.parameters.layout(), network.neurons());
+        let lanes = self.lanes_of(trials.len());
+        let finite = all.iter().filter(|ran| ran.result.cost.is_ok()).count();
         let mean = T::one() / T::from_subset(&f64::from(finite.max(1) as u32));
         let (weights, others) = gradient.values_mut().split_at_mut(layout.len() - lockstep.others());
-        add_others(scheme, &left, (count, mean), others);
-        for entry in layout.entries().iter().filter(|entry| !scheme.network().is_trainable(entry.group)) {
+        write_others(lockstep, &all, (lanes, mean), others);
+        for entry in layout.entries().iter().filter(|entry| !network.is_trainable(entry.group)) {
             if let Some(frozen) = weights.get_mut(entry.range.clone()) {
                 frozen.fill(T::zero());
             }
         }
-        let size = scheme.network().neurons();
         // Weights come first, projection by projection, and columns one behind the other.
-        let mut rest = weights;
-        let mut pieces = Vec::with_capacity(parts.len());
-        let mut at = 0;
-        for part in &parts {
+        let (mut rest, mut at) = (weights, 0);
+        let mut targets = Vec::with_capacity(columns.len());
+        for part in &columns {
             let start = layout.range(Group::Weight(part.k)).start + part.columns.start * size;
-            let (_, from) = rest.split_at_mut(start - at);
-            let (piece, behind) = from.split_at_mut(part.columns.len() * size);
-            (rest, at) = (behind, start + piece.len());
-            pieces.push((part, piece));
+            let (target, behind) = rest.split_at_mut(start - at).1.split_at_mut(part.columns.len() * size);
+            (rest, at) = (behind, start + target.len());
+            targets.push((part, target));
         }
-        let is_finite = pieces.into_par_iter().map(|(part, piece)| {
-            add_weights(lockstep, part, &left, (count, mean), piece);
-            piece.iter().fold(true, |finite, x| finite & x.is_finite())
+        let is_finite = targets.into_par_iter().map(|(part, target)| {
+            let trials = all.iter().enumerate().filter(|(_, ran)| ran.result.cost.is_ok());
+            let trials = trials.map(|(b, ran)| (b % lanes, ran.factors[part.group], &ran.trial));
+            lockstep.write_columns(part.k, part.columns.clone(), trials, (lanes, mean), target);
+            first_non_finite(target).is_none()
         });
         if !is_finite.reduce(|| true, |a, b| a & b) {
             return Ok(None);
         }
-        Ok(Some(self.result(left, count, mean)))
+        Ok(Some(self.result(all, lanes, mean)))
     }
 
     /// Runs all trials in groups; `None` where they do not go together.
@@ -137,184 +149,139 @@ impl<T: Scalar> Batch<T> {
         trials: &[Trial<T>],
         loss: &dyn Loss<T>,
     ) -> Result<Option<Vec<LockstepTrial<T>>>, Error> {
-        let (mut longest, mut all) = (0, 0.0);
+        let (mut longest, mut left) = (0, 0.0);
         for trial in trials {
             let Some(steps) = lockstep.steps(trial, loss)? else { return Ok(None) };
             longest = longest.max(steps);
-            all += lockstep.bytes(steps)[1];
+            left += lockstep.bytes(steps)[1];
         }
         let workers = rayon::current_num_threads().clamp(1, trials.len());
-        let room = (BYTES / (lockstep.bytes(longest)[0] * workers as f64)) as usize;
-        if all > BYTES || room == 0 {
+        let [each, _] = lockstep.bytes(longest);
+        let room = (BYTES / (each * workers as f64)) as usize;
+        if left > BYTES || room == 0 {
             return Ok(None);
         }
         let groups = trials.len().div_ceil(room.min(MOST)).next_multiple_of(workers);
         let size = trials.len().div_ceil(groups);
+        if !self.is_granted(left + each * (size * workers) as f64) {
+            return Ok(None);
+        }
         self.groups.resize_with(workers, Default::default);
         let chunks: Vec<Vec<&Trial<T>>> = trials.chunks(size).map(|chunk| chunk.iter().collect()).collect();
         let run = |(index, group): (usize, &mut _)| {
             let chunks = chunks.iter().skip(index).step_by(workers);
             chunks.map(|chunk| lockstep.run(chunk, loss, group)).collect::<Result<Vec<_>, _>>()
         };
-        let left = self.groups.par_iter_mut().enumerate().map(run).collect::<Result<Vec<_>, _>>()?;
-        let mut left: Vec<_> = left.into_iter().map(Vec::into_iter).collect();
-        Ok(Some((0..chunks.len()).filter_map(|chunk| left[chunk % workers].next()).flatten().collect()))
+        let ran = self.groups.par_iter_mut().enumerate().map(run).collect::<Result<Vec<_>, _>>()?;
+        let mut ran: Vec<_> = ran.into_iter().map(Vec::into_iter).collect();
+        Ok(Some((0..chunks.len()).filter_map(|chunk| ran[chunk % workers].next()).flatten().collect()))
     }
 
     /// What became of the trials; their memory is kept for the next batch.
-    fn result(&mut self, left: Vec<Left<T>>, count: usize, mean: T) -> BatchResult<T> {
+    fn result(&mut self, all: Vec<Ran<T>>, lanes: usize, mean: T) -> BatchResult<T> {
         let (mut cost, mut events) = (Total::default(), EventCounts::default());
-        let mut spikes = vec![false; count];
-        let (groups, mut results) = (self.groups.len(), Vec::with_capacity(left.len()));
-        for (b, left) in left.into_iter().enumerate() {
-            let Left { trial, error, norms, .. } = left;
-            let result = match (error, trial.cost) {
-                (Some(error), _) => Err(error),
-                (None, found) => Ok(found.unwrap_or_else(T::zero)),
-            };
-            if let Ok(found) = result {
+        let mut spikes = vec![false; lanes];
+        let (groups, mut trials) = (self.groups.len(), Vec::with_capacity(all.len()));
+        for (b, Ran { trial, result, .. }) in all.into_iter().enumerate() {
+            if let Ok(found) = result.cost {
                 cost += found;
-                if !spikes[b % count] {
+                if !spikes[b % lanes] {
                     events += trial.events;
-                    spikes[b % count] = trial.events.spikes > 0;
+                    spikes[b % lanes] = trial.events.spikes > 0;
                 }
             }
             self.groups[b % groups].give_back(trial);
-            results.push(TrialResult { cost: result, norms });
+            trials.push(result);
         }
-        BatchResult { cost: mean * cost.value(), events, trials: results }
+        BatchResult { cost: mean * cost.value(), events, trials, in_lockstep: true }
     }
 }
 
-/// The columns of all weights that are trained, in parts that are formed one by one.
-fn parts<T: Scalar>(lockstep: &Lockstep<'_, '_, T>, scheme: &SplitStep<'_, T>) -> Vec<Part> {
-    let (size, layout) = (scheme.network().neurons(), scheme.network().parameters.layout());
-    let mut parts = Vec::new();
-    for k in lockstep.trained() {
-        let group = layout.entries().iter().position(|entry| entry.group == Group::Weight(k)).unwrap_or(0);
-        let columns = (0..size).step_by(COLUMNS).map(|first| first..(first + COLUMNS).min(size));
-        parts.extend(columns.map(|columns| Part { k, group, columns }));
-    }
-    parts
+/// The columns of all weights that are trained, as many together as are formed together.
+fn all_columns<T: Scalar>(lockstep: &Lockstep<'_, '_, T>) -> Vec<Columns> {
+    let network = lockstep.scheme().network();
+    let (size, entries) = (network.neurons(), network.parameters.layout().entries());
+    let of = |k| {
+        let group = entries.iter().position(|entry| entry.group == Group::Weight(k)).unwrap_or(0);
+        let columns = (0..size).step_by(COLUMNS).map(move |first| first..(first + COLUMNS).min(size));
+        columns.map(move |columns| Columns { k, group, columns })
+    };
+    lockstep.trained().flat_map(of).collect()
 }
 
 /// Finds the norms of all groups of each trial's gradient, and what clipping multiplies the groups by. Returns whether there is such a
 /// factor for all.
 fn find_factors<T: Scalar>(
     lockstep: &Lockstep<'_, '_, T>,
-    scheme: &SplitStep<'_, T>,
-    parts: &[Part],
-    left: &mut [Left<T>],
+    columns: &[Columns],
+    all: &mut [Ran<T>],
     clip: Option<&[Option<T>]>,
 ) -> bool {
-    let layout = scheme.network().parameters.layout();
+    let layout = lockstep.scheme().network().parameters.layout();
     let (entries, first) = (layout.entries(), layout.len() - lockstep.others());
-    for left in left.iter_mut() {
-        left.factors = vec![T::one(); entries.len()];
+    for ran in all.iter_mut() {
+        ran.factors = vec![T::one(); entries.len()];
     }
     let Some(clip) = clip else { return true };
-    let squares: Vec<Vec<Vec<T>>> = parts
-        .par_iter()
-        .map(|part| {
-            let mut rows = AVec::new(0);
-            let of = |left: &Left<T>| {
-                let mut squares = vec![T::zero(); part.columns.len()];
-                if left.error.is_none() {
-                    lockstep.add_squares(part.k, part.columns.clone(), &left.trial, &mut rows, &mut squares);
-                }
-                squares
-            };
-            left.iter().map(of).collect()
-        })
-        .collect();
-    for (b, left) in left.iter_mut().enumerate().filter(|(_, left)| left.error.is_none()) {
-        left.norms = vec![T::zero(); entries.len()];
-        for (part, squares) in parts.iter().zip(&squares) {
-            left.norms[part.group] = squares[b].iter().fold(left.norms[part.group], |sum, &x| sum + x);
+    let of_columns = |part: &Columns| -> Vec<Vec<T>> {
+        let of = |ran: &Ran<T>| match ran.result.cost {
+            Ok(_) => lockstep.squares(part.k, part.columns.clone(), &ran.trial),
+            Err(_) => Vec::new(),
+        };
+        all.iter().map(of).collect()
+    };
+    let squares: Vec<_> = columns.par_iter().map(of_columns).collect();
+    for (b, ran) in all.iter_mut().enumerate().filter(|(_, ran)| ran.result.cost.is_ok()) {
+        let mut norms = vec![T::zero(); entries.len()];
+        for (part, squares) in columns.iter().zip(&squares) {
+            norms[part.group] = squares[b].iter().fold(norms[part.group], |sum, &x| sum + x);
         }
         for (g, entry) in entries.iter().enumerate() {
             if entry.range.start >= first {
-                let part = &mut left.trial.others[entry.range.start - first..entry.range.end - first];
-                left.norms[g] = norm(part);
-                left.factors[g] = clip_factor(part, left.norms[g], clip[g]);
+                let part = &mut ran.trial.others[entry.range.start - first..entry.range.end - first];
+                norms[g] = norm(part);
+                ran.factors[g] = clip_factor(part, norms[g], clip[g]);
                 continue;
             }
-            let sum = left.norms[g];
-            let is_silent = sum == T::zero() && left.trial.is_silent();
-            if !is_silent && !is_normal(sum) {
+            // Squares that are zero may be those of very small numbers.
+            let is_zero = || norms[g] == T::zero() && ran.trial.has_no_gradient();
+            if columns.iter().any(|part| part.group == g) && !keeps_digits(norms[g]) && !is_zero() {
                 return false;
             }
-            left.norms[g] = sum.sqrt();
-            let Some(factor) = factor_for(left.norms[g], clip[g]) else { return false };
-            left.factors[g] = factor;
+            norms[g] = norms[g].sqrt();
+            let Some(factor) = factor_for(norms[g], clip[g]) else { return false };
+            ran.factors[g] = factor;
         }
+        ran.result.norms = norms;
     }
     true
-}
-
-/// Whether a number that is not negative is finite and keeps all its digits.
-fn is_normal<T: Scalar>(x: T) -> bool {
-    x.is_finite() && x * T::default_epsilon() > T::zero()
 }
 
 /// The norm of a matrix of so many rows, as a group of trials forms it.
 pub(crate) fn norm_by_columns<T: Scalar>(matrix: &[T], rows: usize) -> T {
     let sum = sum_by_columns(matrix, rows);
-    if is_normal(sum) { sum.sqrt() } else { norm(matrix) }
+    if keeps_digits(sum) { sum.sqrt() } else { norm(matrix) }
 }
 
 /// Writes the mean over the trials of what is not a weight, added as lanes are.
-fn add_others<T: Scalar>(
-    scheme: &SplitStep<'_, T>,
-    left: &[Left<T>],
+fn write_others<T: Scalar>(
+    lockstep: &Lockstep<'_, '_, T>,
+    all: &[Ran<T>],
     (count, mean): (usize, T),
     target: &mut [T],
 ) {
-    let layout = scheme.network().parameters.layout();
+    let layout = lockstep.scheme().network().parameters.layout();
     let first = layout.len() - target.len();
     let mut lanes = vec![vec![T::zero(); target.len()]; count];
-    for (b, left) in left.iter().enumerate().filter(|(_, left)| left.error.is_none()) {
-        for (entry, &factor) in layout.entries().iter().zip(&left.factors) {
-            if entry.range.start >= first {
-                let range = entry.range.start - first..entry.range.end - first;
-                axpy(&mut lanes[b % count][range.clone()], factor, &left.trial.others[range]);
-            }
+    for (b, ran) in all.iter().enumerate().filter(|(_, ran)| ran.result.cost.is_ok()) {
+        let entries = layout.entries().iter().zip(&ran.factors);
+        for (entry, &factor) in entries.filter(|(entry, _)| entry.range.start >= first) {
+            let range = entry.range.start - first..entry.range.end - first;
+            axpy(&mut lanes[b % count][range.clone()], factor, &ran.trial.others[range]);
         }
     }
     add_in_tree(&mut lanes, |low, high| axpy(low, T::one(), high));
     for (target, &sum) in target.iter_mut().zip(&lanes[0]) {
         *target = mean * sum;
-    }
-}
-
-/// Writes the mean over the trials of some columns of the gradient of weights, added as lanes are.
-fn add_weights<T: Scalar>(
-    lockstep: &Lockstep<'_, '_, T>,
-    part: &Part,
-    left: &[Left<T>],
-    (count, mean): (usize, T),
-    target: &mut [T],
-) {
-    let (mut rows, len) = (AVec::new(0), lockstep.piece_len());
-    let mut lanes = Vec::new();
-    lanes.resize_with(count, || {
-        let mut lane = AVec::<T>::new(0);
-        lane.resize(part.columns.len() * len, T::zero());
-        lane
-    });
-    for piece in 0..lockstep.pieces() {
-        lanes.iter_mut().for_each(|lane| lane.fill(T::zero()));
-        for (b, left) in left.iter().enumerate().filter(|(_, left)| left.error.is_none()) {
-            let (of, at) = ((&left.trial, left.factors[part.group]), (part.k, piece));
-            lockstep.add_outer(at, part.columns.clone(), of, &mut rows, &mut lanes[b % count]);
-        }
-        add_in_tree(&mut lanes, |low, high| axpy(low, T::one(), high));
-        let piece = lockstep.piece(piece);
-        let columns = target.chunks_exact_mut(target.len() / part.columns.len());
-        for (column, sums) in columns.zip(lanes[0].chunks_exact(len)) {
-            for (target, &sum) in column[piece.clone()].iter_mut().zip(sums) {
-                *target = mean * sum;
-            }
-        }
     }
 }

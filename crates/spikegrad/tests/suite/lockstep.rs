@@ -99,17 +99,19 @@ fn trials(network: &Network<f64>, count: usize) -> Vec<Trial<f64>> {
     (0..count).map(trial).collect()
 }
 
-/// Everything that a batch says, as text that differs where a bit does.
+/// Everything that a batch says, as text that differs where a bit does, and the gradient; asserts which way the batch took.
 fn outcome<T: Scalar>(
     batch: &mut Batch<T>,
     network: &Network<T>,
     trials: &[Trial<T>],
     clip: Option<&[Option<T>]>,
+    in_lockstep: bool,
 ) -> (String, Vec<T>) {
     let scheme = SplitStep::new(network, 0.5).expect("a step");
     let loss = QuadraticLoss { lambda: T::from_subset(&0.01) };
     let mut gradient = network.parameters.zeros_like();
     let result = batch.gradient(&scheme, trials, &loss, clip, &mut gradient).expect("a gradient");
+    assert_eq!(result.in_lockstep, in_lockstep);
     let said = format!("{:?} {:?} {:?}", result.cost, result.events, result.trials);
     (said, gradient.values().to_vec())
 }
@@ -143,13 +145,13 @@ fn agree<T: Scalar>(network: &Network<T>, trials: &[Trial<T>]) {
         .collect();
     for clip in [None, Some(&clip[..])] {
         for lanes in [3, 8] {
-            let (said, gradient) = outcome(&mut alone(lanes), network, trials, clip);
+            let (said, gradient) = outcome(&mut alone(lanes), network, trials, clip, false);
             assert!(gradient.iter().any(|x| *x != T::zero()));
             for threads in [1, 2] {
                 on(threads, || {
                     let mut batch = Batch::with_lanes(lanes).lockstep(Some(true));
                     for round in 0..2 {
-                        let (said_together, together) = outcome(&mut batch, network, trials, clip);
+                        let (said_together, together) = outcome(&mut batch, network, trials, clip, true);
                         assert_eq!(said_together, said, "{lanes} lanes, {threads} threads, round {round}");
                         for (i, (a, b)) in together.iter().zip(&gradient).enumerate() {
                             assert!(a == b, "{i}: {a:?} {b:?}, {lanes} lanes, {threads} threads");
@@ -188,4 +190,33 @@ fn mixed_populations_have_the_same_bits_together_and_alone() {
 #[test]
 fn located_resets_have_the_same_bits_together_and_alone() {
     both_scalars(&located());
+}
+
+/// A readout that is zero yet leaves all weights without a gradient: clipped trials go together all the same.
+#[test]
+fn weights_without_a_gradient_yet_do_not_keep_trials_apart() {
+    let mut network = theta();
+    network.parameters.readout_mut(0).fill(0.0);
+    let (trials, scheme) = (trials(&network, 4), SplitStep::new(&network, 0.5).expect("a step"));
+    let clip = vec![Some(1.0); network.parameters.layout().entries().len()];
+    let [together, alone] = [true, false].map(|together| {
+        let mut gradient = network.parameters.zeros_like();
+        let mut batch = Batch::default().lockstep(Some(together));
+        let loss = QuadraticLoss { lambda: 0.0 };
+        let result = batch.gradient(&scheme, &trials, &loss, Some(&clip), &mut gradient).expect("a gradient");
+        assert_eq!(result.in_lockstep, together);
+        assert!(result.trials.iter().all(|trial| trial.norms[0] == 0.0));
+        (gradient, format!("{:?}", result.trials))
+    });
+    assert!(together == alone && together.0.norm(Group::Readout(0)) > 0.0);
+}
+
+/// Few trials, and weights that lie in near caches, are faster one by one.
+#[test]
+fn small_batches_of_small_networks_are_run_one_by_one() {
+    let network = theta();
+    let (trials, scheme) = (trials(&network, 13), SplitStep::new(&network, 0.5).expect("a step"));
+    let (mut gradient, loss) = (network.parameters.zeros_like(), QuadraticLoss { lambda: 0.01 });
+    let result = Batch::default().gradient(&scheme, &trials, &loss, None, &mut gradient).expect("a gradient");
+    assert!(!result.in_lockstep);
 }

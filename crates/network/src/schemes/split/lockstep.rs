@@ -11,7 +11,7 @@ use spikegrad_integrators::{EventCounts, EventLog, Total};
 
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
-use crate::kernels::{LANES, tree};
+use crate::kernels::{LANES, add_in_tree, axpy, tree};
 use crate::projections::{PanelLoops, PanelOuter, panels, panels_len, piece_rows, stride_of, to_panels};
 use crate::{Error, Group, Loss, Scalar, Trial};
 
@@ -24,11 +24,11 @@ use crate::{Error, Group, Loss, Scalar, Trial};
 pub struct Lockstep<'s, 'n, T: 'static> {
     pub(super) scheme: &'s SplitStep<'n, T>,
     pub(super) loops: &'static dyn PanelLoops<T>,
-    /// Of each projection.
+    /// The weights of each projection, in panels.
     pub(super) weights: Vec<AVec<T>>,
-    /// Ones for the weights of each projection that are trained and zeros for others, in panels; empty where all are.
+    /// Ones for the weights of each projection that are trained and zeros for others, in pieces; empty where all are trained.
     trained: Vec<AVec<T>>,
-    /// How many parameters are weights, which come first, and how many are not.
+    /// The numbers of parameters that are weights, which come first, and of those that are not.
     pub(super) weights_len: usize,
     pub(super) others: usize,
 }
@@ -100,10 +100,10 @@ pub struct LockstepGroup<T> {
     pub(super) sums: Vec<[T; LANES]>,
     /// The part of a vector that ends inside the last piece of a panel.
     pub(super) part: Vec<T>,
-    /// How many of the charges of a step of each trial lie in blocks that were gone over.
+    /// The number of charges of a step, for each trial, that lie in blocks that were gone over.
     pub(super) taken: Vec<usize>,
     pub(super) log: EventLog,
-    /// What trials left, to be used again.
+    /// Memory of trials of earlier batches, to be used again.
     pub(super) spare: Vec<LockstepTrial<T>>,
 }
 
@@ -142,24 +142,31 @@ pub struct LockstepTrial<T> {
     pub events: EventCounts,
     /// The gradient by everything but the weights, which come before.
     pub others: AVec<T>,
-    /// Cotangents of the currents of every step, panel by panel.
+    /// Cotangents of the currents of every step, piece by piece.
     pub(super) current_bar: AVec<T>,
     pub(super) steps: usize,
-    /// Where the parts of the neurons begin in the following; the steps in which each released charge, from the last to the first, and
-    /// the charges.
+    /// The places in `came` and `charges` at which the parts of the neurons begin.
     pub(super) starts: Vec<u32>,
+    /// The steps in which each neuron released charge, from the last to the first.
     pub(super) came: Vec<u32>,
+    /// The charges of these steps.
     pub(super) charges: Vec<T>,
 }
 
-impl<T> LockstepTrial<T> {
-    /// Whether no neuron came near its threshold.
-    pub fn is_silent(&self) -> bool {
-        self.charges.is_empty()
+impl<T: Scalar> LockstepTrial<T> {
+    /// Whether the gradient by the weights is zero, and not only too small to be squared: no neuron came near its threshold, or the cost
+    /// does not depend on the currents.
+    pub fn has_no_gradient(&self) -> bool {
+        self.charges.is_empty() || self.current_bar.iter().all(|bar| *bar == T::zero())
     }
 }
 
-impl<T: Scalar> Lockstep<'_, '_, T> {
+impl<'s, 'n, T: Scalar> Lockstep<'s, 'n, T> {
+    /// The scheme that takes the steps.
+    pub fn scheme(&self) -> &'s SplitStep<'n, T> {
+        self.scheme
+    }
+
     /// The panels, to be written again.
     pub fn into_panels(self) -> Vec<AVec<T>> {
         self.weights
@@ -179,9 +186,10 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
         stride_of::<T>(self.scheme.network.neurons)
     }
 
-    /// Pieces of a column.
-    pub fn pieces(&self) -> usize {
-        self.rows() / piece_rows::<T>()
+    /// The pieces of a column: the number of each, and its rows.
+    fn pieces(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let (size, len) = (self.scheme.network.neurons, piece_rows::<T>());
+        (0..size).step_by(len).map(move |first| first..(first + len).min(size)).enumerate()
     }
 
     /// The steps of a trial, if it may be one of a group: its loss looks at single steps, and it begins without charge.
@@ -231,46 +239,43 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
         }
     }
 
-    /// Adds what a trial adds to some columns of the gradient of the weights of projection `k`, in piece `piece`, times a factor, to
-    /// `sums`: the rows of the piece, column by column, as [`piece`](Self::piece) finds them.
-    pub fn add_outer(
-        &self,
-        at: (usize, usize),
-        columns: Range<usize>,
-        (trial, factor): (&LockstepTrial<T>, T),
-        rows: &mut AVec<T>,
-        sums: &mut [T],
-    ) {
-        self.loops.add_outer(self.outer(at, &columns, trial, rows), factor, sums);
-    }
-
-    /// The sum of the squares of what a trial adds to each of some columns of the gradient of projection `k`.
-    pub fn add_squares(
+    /// Writes some columns of the mean gradient by the weights of projection `k`: the sum over trials, each with its lane and a factor,
+    /// times `mean`. The trials of a lane are added in order, and the lanes in the tree of [`add_in_tree`].
+    pub fn write_columns<'t>(
         &self,
         k: usize,
         columns: Range<usize>,
-        trial: &LockstepTrial<T>,
-        rows: &mut AVec<T>,
-        squares: &mut [T],
+        trials: impl Iterator<Item = (usize, T, &'t LockstepTrial<T>)> + Clone,
+        (lanes, mean): (usize, T),
+        target: &mut [T],
     ) {
-        let mut sums = vec![[T::zero(); LANES]; columns.len()];
-        for piece in 0..self.pieces() {
-            self.loops.add_squares(self.outer((k, piece), &columns, trial, rows), &mut sums);
-        }
-        for (square, sums) in squares.iter_mut().zip(&mut sums) {
-            *square = tree(sums);
+        let (mut rows, len, size) = (AVec::new(0), piece_rows::<T>(), self.scheme.network.neurons);
+        let mut lanes: Vec<AVec<T>> = (0..lanes).map(|_| AVec::new(0)).collect();
+        for (piece, part) in self.pieces() {
+            for lane in &mut lanes {
+                lane.clear();
+                lane.resize(columns.len() * len, T::zero());
+            }
+            for (lane, factor, trial) in trials.clone() {
+                let outer = self.outer((k, piece), &columns, trial, &mut rows);
+                self.loops.add_outer(outer, factor, &mut lanes[lane]);
+            }
+            add_in_tree(&mut lanes, |low, high| axpy(low, T::one(), high));
+            for (column, sums) in target.chunks_exact_mut(size).zip(lanes[0].chunks_exact(len)) {
+                for (target, &sum) in column[part.clone()].iter_mut().zip(sums) {
+                    *target = mean * sum;
+                }
+            }
         }
     }
 
-    /// The rows of a piece.
-    pub fn piece(&self, piece: usize) -> Range<usize> {
-        let first = piece * piece_rows::<T>();
-        first..(first + piece_rows::<T>()).min(self.scheme.network.neurons)
-    }
-
-    /// Length of a column's piece in [`add_outer`](Self::add_outer)'s sums.
-    pub fn piece_len(&self) -> usize {
-        piece_rows::<T>()
+    /// The sum of the squares of each of some columns of a trial's gradient by the weights of projection `k`.
+    pub fn squares(&self, k: usize, columns: Range<usize>, trial: &LockstepTrial<T>) -> Vec<T> {
+        let (mut rows, mut sums) = (AVec::new(0), vec![[T::zero(); LANES]; columns.len()]);
+        for (piece, _) in self.pieces() {
+            self.loops.add_squares(self.outer((k, piece), &columns, trial, &mut rows), &mut sums);
+        }
+        sums.iter_mut().map(|sums| tree(sums)).collect()
     }
 }
 

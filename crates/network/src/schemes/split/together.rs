@@ -2,14 +2,16 @@
 
 use std::ops::Range;
 
-use spikegrad_integrators::{EventCounts, Step, Total};
+use spikegrad_integrators::{EventCounts, Step, Total, first_non_finite};
 
 use super::lockstep::{Lockstep, LockstepGroup, LockstepTrial, Member};
 use super::phases::FlowBars;
 use super::run::SplitRun;
 use super::tape::SplitTape;
 use crate::kernels::{LANES, scale, tree, vectorise};
-use crate::projections::{BLOCK, PanelBackward, PanelForward, panels_of, piece_rows, stride_of};
+use crate::projections::{
+    BLOCK, PanelBackward, PanelForward, SparseProjection, panels_of, piece_rows, stride_of,
+};
 use crate::scalar::ForEach;
 use crate::{Error, Loss, Scalar, Trial};
 
@@ -41,7 +43,7 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
         }
         let LockstepGroup { members, log, .. } = &mut *group;
         for (run, member) in runs.iter().zip(members) {
-            member.is_finite = member.cost.value().is_finite() && member.x.iter().all(|x| x.is_finite());
+            member.is_finite = member.cost.value().is_finite() && first_non_finite(&member.x).is_none();
             if member.is_finite {
                 log.clear();
                 run.log_crossings(0..run.run.steps, &member.tape, log);
@@ -87,7 +89,7 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
         for range in self.scheme.network.untrained().filter(|range| range.start >= first) {
             left.others[range.start - first..range.end - first].fill(T::zero());
         }
-        if !left.others.iter().all(|bar| bar.is_finite()) {
+        if first_non_finite(&left.others).is_some() {
             return left;
         }
         left.cost = Some(member.cost.value());
@@ -118,6 +120,19 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
         left
     }
 
+    /// The panels of all projections, row by row.
+    fn panels(&self) -> impl Iterator<Item = Panel<'_, T>> {
+        let size = self.scheme.network.neurons;
+        panels_of::<T>(size).flat_map(move |rows| {
+            self.scheme.sparse.iter().enumerate().map(move |(k, projection)| {
+                let stride = stride_of::<T>(rows.len());
+                // All panels before have whole pieces.
+                let weights = &self.weights[k][size * rows.start..][..size * stride];
+                Panel { k, projection, rows: rows.clone(), stride, weights }
+            })
+        })
+    }
+
     /// Takes every step of all trials, inlined into code for the widest vectors of the machine.
     #[inline(always)]
     fn forward(&self, runs: &[SplitRun<'_, T>], group: &mut LockstepGroup<T>) {
@@ -137,26 +152,23 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
                 run.steps_of().flow(n, of_neurons, (j, rest), apart, false);
                 tape.ends.push(tape.released.len());
             }
-            let all = panels_of::<T>(size)
-                .flat_map(|rows| (0..scheme.sparse.len()).map(move |k| (rows.clone(), k)));
-            for (rows, k) in all {
-                let (projection, stride) = (&scheme.sparse[k], stride_of::<T>(rows.len()));
-                let panel = &self.weights[k][size * rows.start..][..size * stride];
+            for panel in self.panels() {
+                let Panel { projection, stride, rows, .. } = &panel;
                 let at = len + network.traces + projection.current;
                 taken.fill(0);
-                for (block, columns) in panel.chunks(BLOCK * stride).enumerate() {
-                    let (first, keep) = (block * BLOCK, if block == 0 { projection.keep } else { T::one() });
+                for (first, block) in panel.blocks() {
+                    let keep = if first == 0 { projection.keep } else { T::one() };
                     let running = runs.iter().zip(&mut *members).zip(&mut *taken);
                     for ((_, member), taken) in running.filter(|((run, _), _)| n < run.run.steps) {
                         let Member { x, tape, .. } = member;
                         let (neurons, charges) = tape.released.part(&tape.part(n));
                         let visits = visits_below(neurons, taken, first + BLOCK);
-                        if visits.is_empty() && block > 0 {
+                        if visits.is_empty() && first > 0 {
                             continue;
                         }
                         let j = &mut x[at..][rows.clone()];
                         let step = |y| PanelForward {
-                            block: columns,
+                            block,
                             first,
                             keep,
                             gain: projection.gain,
@@ -164,13 +176,10 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
                             charges: &charges[visits],
                             y,
                         };
-                        if j.len() == stride {
+                        if j.len() == *stride {
                             self.loops.forward(step(j));
                         } else {
-                            part.clear();
-                            part.extend_from_slice(j);
-                            part.resize(stride, T::zero());
-                            self.loops.forward(step(&mut *part));
+                            self.loops.forward(step(padded(part, j, *stride)));
                             j.copy_from_slice(&part[..j.len()]);
                         }
                     }
@@ -222,15 +231,12 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
             }
             sums.clear();
             sums.resize(visits, [T::zero(); LANES]);
-            let all = panels_of::<T>(size)
-                .flat_map(|rows| (0..scheme.sparse.len()).map(move |k| (rows.clone(), k)));
-            for (rows, k) in all {
-                let (projection, stride) = (&scheme.sparse[k], stride_of::<T>(rows.len()));
-                let panel = &self.weights[k][size * rows.start..][..size * stride];
+            for panel in self.panels() {
+                let Panel { k, projection, stride, rows, .. } = &panel;
                 let at = len + network.traces + projection.current;
                 taken.fill(0);
-                for (block, columns) in panel.chunks(BLOCK * stride).enumerate() {
-                    let (first, mut rest) = (block * BLOCK, &mut sums[..]);
+                for (first, block) in panel.blocks() {
+                    let mut rest = &mut sums[..];
                     let running = runs.iter().zip(&*members).zip(&mut *taken);
                     for ((_, member), taken) in running.filter(|((run, member), _)| takes(run, member)) {
                         let Member { x_bar, tape, .. } = member;
@@ -242,17 +248,10 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
                             continue;
                         }
                         let y = &x_bar[at..][rows.clone()];
-                        let y = if y.len() == stride {
-                            y
-                        } else {
-                            part.clear();
-                            part.extend_from_slice(y);
-                            part.resize(stride, T::zero());
-                            &part[..]
-                        };
+                        let y = if y.len() == *stride { y } else { padded(part, y, *stride) };
                         let sums = &mut own[k * neurons.len()..][visits.clone()];
                         self.loops.backward(PanelBackward {
-                            block: columns,
+                            block,
                             first,
                             neurons: &neurons[visits],
                             y,
@@ -289,17 +288,43 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
                 } else {
                     run.run.held_current_vjp(n, rest_bar, current_bar, others);
                 }
-                for (panel, bar) in current_bar.chunks(rows_of).enumerate() {
-                    let first = (panel * left.steps + n) * rows_of;
+                for (piece, bar) in current_bar.chunks(rows_of).enumerate() {
+                    let first = (piece * left.steps + n) * rows_of;
                     let (rows, below) = left.current_bar[first..][..rows_of].split_at_mut(bar.len());
                     rows.copy_from_slice(bar);
                     // Another trial may have left something there.
                     below.fill(T::zero());
                 }
-                *is_finite = current_bar.iter().fold(true, |finite, bar| finite & bar.is_finite());
+                *is_finite = first_non_finite(current_bar).is_none();
             }
         }
     }
+}
+
+/// Some rows of the weights of a projection.
+struct Panel<'a, T> {
+    /// The projection's number.
+    k: usize,
+    projection: &'a SparseProjection<T>,
+    rows: Range<usize>,
+    /// The length of a column, in whole pieces.
+    stride: usize,
+    weights: &'a [T],
+}
+
+impl<T> Panel<'_, T> {
+    /// The blocks of columns: the number of the first column of each, and the columns.
+    fn blocks(&self) -> impl Iterator<Item = (usize, &[T])> {
+        (0..).step_by(BLOCK).zip(self.weights.chunks(BLOCK * self.stride))
+    }
+}
+
+/// A vector that ends inside a piece, followed by zeros to whole pieces.
+fn padded<'p, T: Scalar>(part: &'p mut Vec<T>, y: &[T], stride: usize) -> &'p mut [T] {
+    part.clear();
+    part.extend_from_slice(y);
+    part.resize(stride, T::zero());
+    part
 }
 
 /// The neurons below number `end` of some in ascending order, the first of which were `taken` before.
