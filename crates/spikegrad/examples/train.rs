@@ -79,7 +79,9 @@ fn main() -> Result<(), Failure> {
         ..TrainingOptions::default()
     };
     let score = |network: &Network<f64>| -> Result<f64, spikegrad::tasks::Error> {
-        let scores = evaluate(network, &task, &options, 20, |trial, recording| task.score(trial, recording))?;
+        let scores = evaluate(network, &task, &options, Purpose::Test, 20, |trial, recording| {
+            task.score(trial, recording)
+        })?;
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
     };
     println!("error on held-out trials before training: {:5.1} %", 100.0 * score(&network)?);

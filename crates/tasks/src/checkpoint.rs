@@ -223,6 +223,16 @@ pub fn describe(path: &Path) -> Result<NetworkSpec, CheckpointError> {
     network_file::describe(path, parts(path, &bytes)?.0)
 }
 
+/// What the iterations of a training run did, of its checkpoint; `None` for the file of a network alone.
+///
+/// # Errors
+/// If the file cannot be read, is damaged, or is of another version of the format.
+pub fn history(path: &Path) -> Result<Option<Vec<Iteration>>, CheckpointError> {
+    let bytes = whole(path)?;
+    let (_, Some(training)) = parts(path, &bytes)? else { return Ok(None) };
+    Ok(Some(decode(path, training)?.history))
+}
+
 pub(crate) fn save_training<T: Scalar>(
     path: &Path,
     network: &Network<T>,
@@ -246,9 +256,7 @@ pub(crate) fn load_training<T: Scalar>(
         found: "a network alone".into(),
     })?;
     let loaded = like(network, path, saved)?;
-    let decoded = bincode::serde::borrow_decode_from_slice(training, bincode::config::standard());
-    let (run, _): (Training, usize) =
-        decoded.map_err(|_| CheckpointError::Corrupt { path: path.to_owned() })?;
+    let run = decode(path, training)?;
     check(path, &loaded, Some(&run))?;
     // In the optimiser's float type, which is the network's.
     if state(path, &run.narrowed::<T>())? != training {
@@ -265,6 +273,13 @@ fn like<T: Scalar>(network: &Network<T>, path: &Path, bytes: &[u8]) -> Result<Ne
     let mut loaded = network_file::decode::<T>(path, bytes, &wanted)?;
     loaded.set_memory_limit(Some(network.memory_limit()));
     Ok(loaded)
+}
+
+/// The state of a run of its bytes.
+fn decode(path: &Path, bytes: &[u8]) -> Result<Training, CheckpointError> {
+    let decoded = bincode::serde::borrow_decode_from_slice(bytes, bincode::config::standard());
+    let (run, _) = decoded.map_err(|_| CheckpointError::Corrupt { path: path.to_owned() })?;
+    Ok(run)
 }
 
 /// The bytes of a run's state.

@@ -605,7 +605,7 @@ mod tests {
 
     /// Training trials of one batch at the last level, with their episodes read back from the inputs.
     fn batch(task: &DelayedXor<f64>, trials: usize) -> Vec<Trial<f64>> {
-        let stage = |trial| TrainingStage { iteration: 0, iterations: 10, trial, level: 1.0 };
+        let stage = |trial| TrainingStage::training(0, 10, trials, trial);
         let trial = |b: usize| task.trial(stage(b), &mut generator(1, Purpose::Training, b as u64));
         (0..trials).map(trial).collect()
     }
@@ -622,13 +622,15 @@ mod tests {
     fn controlled_timing_gives_nothing_away() {
         let times = |single: f64| -> Vec<usize> {
             let task = DelayedXor { single, ..task(1.0) };
-            let trial =
-                |index| task.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Test, index));
+            let trial = |index| {
+                task.trial(TrainingStage::held_out(Purpose::Test, 0), &mut generator(1, Purpose::Test, index))
+            };
             (0..50).map(|index| task.cues(&trial(index))[0].window.start).collect()
         };
         assert_eq!(times(0.0), times(1.0));
         let standard = DelayedXor { single: 1.0, ..task(0.0) };
-        let trial = standard.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Test, 0));
+        let trial =
+            standard.trial(TrainingStage::held_out(Purpose::Test, 0), &mut generator(1, Purpose::Test, 0));
         assert!(standard.cues(&trial)[0].window.start < times(1.0)[0]);
     }
 
@@ -636,7 +638,8 @@ mod tests {
     fn desired_outputs_score_one_and_silence_answers_nothing() {
         let task = DelayedXor { stream: (5, 5), ..task(0.5) };
         for index in 0..20 {
-            let trial = task.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Test, index));
+            let trial = task
+                .trial(TrainingStage::held_out(Purpose::Test, 0), &mut generator(1, Purpose::Test, index));
             let answers = task.answers(&trial, &trial.targets);
             assert_eq!(answers.len(), 5);
             assert!(answers.iter().all(|(answered, right)| answered == right));
@@ -703,7 +706,7 @@ mod tests {
             assert_eq!(task.network(0.3, 1).expect_err("no network").to_string(), error);
             assert_eq!(task.trial_of(&[]).expect_err("no trial").to_string(), error);
             let rng = &mut generator(1, Purpose::Training, 0);
-            assert_eq!(task.trial(TrainingStage::held_out(0), rng).samples, 0);
+            assert_eq!(task.trial(TrainingStage::held_out(Purpose::Test, 0), rng).samples, 0);
             error
         };
         let fine = || DelayedXor::<f64>::default();
@@ -753,7 +756,7 @@ mod tests {
                 ..DelayedXor::default()
             };
             let rng = &mut generator(1, Purpose::Training, 0);
-            let stage = TrainingStage { iteration, iterations: 3, trial: usize::MAX, level };
+            let stage = TrainingStage { level, ..TrainingStage::training(iteration, 3, 1, usize::MAX) };
             let trial = task.trial(stage, rng);
             prop_assert_eq!(trial.samples > 0, task.check().is_ok());
             let answers = task.answers(&trial, &trial.targets);

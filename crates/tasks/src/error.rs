@@ -20,6 +20,30 @@ pub enum Error {
     /// A batch without trials.
     #[error("the batch is empty: give at least one trial")]
     EmptyBatch,
+    /// A data set of which a part is empty.
+    #[error("the {part} part has no trials: give it a larger share of the data")]
+    NoTrials {
+        /// The part.
+        part: &'static str,
+    },
+    /// A sample of a data set that is no trial.
+    #[error("sample {sample}: {source}")]
+    Sample {
+        /// The sample, counted from 0.
+        sample: usize,
+        /// What is wrong with it.
+        source: Box<Self>,
+    },
+    /// A series of targets that does not fit the input.
+    #[error(
+        "the target has {found} time points, the input {expected}: give a target for every time point of the input"
+    )]
+    TargetLength {
+        /// Time points of the input.
+        expected: usize,
+        /// Time points of the target.
+        found: usize,
+    },
     /// A batch that does not fit into memory.
     #[error(
         "a batch of {trials} trials takes {bytes} bytes, more than there are: take a smaller batch or shorter trials"
@@ -277,6 +301,11 @@ pub enum CheckpointError {
 }
 
 impl Error {
+    /// The error as one of sample `sample`.
+    pub(crate) fn in_sample(self, sample: usize) -> Self {
+        Self::Sample { sample, source: Box::new(self) }
+    }
+
     /// Refuses the value of an option unless it is within its domain.
     pub(crate) fn unless(
         valid: bool,

@@ -6,7 +6,8 @@ use spikegrad_network::{Error as NetworkError, Network, Recording, Scalar, Split
 use crate::task::{Purpose, TrainingStage, generator};
 use crate::{Error, Task, TrainingOptions, Validated};
 
-/// Runs `trials` held-out trials of a task and returns what `look` makes of each, in order.
+/// Runs the first `trials` trials of a purpose and returns what `look` makes of each, in order. Trials of [`Purpose::Test`] judge a
+/// result: nothing was trained on them, and nothing was chosen by them.
 ///
 /// # Errors
 /// If a trial does not fit the network, or [`Error::HeldOut`] for the first trial that does not stay finite.
@@ -14,10 +15,11 @@ pub fn evaluate<T: Scalar, R: Send>(
     network: &Network<T>,
     task: &dyn Task<T>,
     options: &TrainingOptions,
+    purpose: Purpose,
     trials: usize,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<R>, Error> {
-    let looks = run_held_out(network, task, options, Purpose::Test, trials, TrainingStage::held_out, look)?;
+    let looks = run_held_out(network, task, options, purpose, trials, 1.0, look)?;
     let finite =
         |(trial, look): (usize, Result<R, Divergence>)| look.map_err(|why| Error::HeldOut { trial, why });
     looks.into_iter().enumerate().map(finite).collect()
@@ -34,8 +36,7 @@ pub(crate) fn validate<T: Scalar>(
         let cost: f64 = recording.cost.to_subset_unchecked();
         (task.score(trial, recording), cost, recording.events)
     };
-    let held_out = |index| TrainingStage { level, ..TrainingStage::held_out(index) };
-    let found = run_held_out(network, task, options, Purpose::Validation, trials, held_out, look)?;
+    let found = run_held_out(network, task, options, Purpose::Validation, trials, level, look)?;
     // A network that diverges on a trial has no score, which is the worst one.
     let found: Vec<_> = found
         .into_iter()
@@ -56,7 +57,7 @@ fn run_held_out<T: Scalar, R: Send>(
     options: &TrainingOptions,
     purpose: Purpose,
     trials: usize,
-    stage: impl Fn(usize) -> TrainingStage + Sync,
+    level: f64,
     look: impl Fn(&Trial<T>, &Recording<T>) -> R + Sync,
 ) -> Result<Vec<Result<R, Divergence>>, Error> {
     use rayon::prelude::*;
@@ -66,7 +67,8 @@ fn run_held_out<T: Scalar, R: Send>(
         .into_par_iter()
         .map(|index| {
             let rng = &mut generator(options.seed, purpose, index as u64);
-            let trial = task.trial(stage(index), rng);
+            let stage = TrainingStage { level, ..TrainingStage::held_out(purpose, index) };
+            let trial = task.trial(stage, rng);
             match scheme.run(&trial, task.loss())?.record() {
                 Ok(recording) => Ok(Ok(look(&trial, &recording))),
                 Err(NetworkError::Diverged(why)) => Ok(Err(why)),

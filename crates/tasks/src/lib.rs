@@ -35,7 +35,7 @@ mod train;
 mod validation;
 
 pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
-pub use checkpoint::{Checkpoint, describe, load, load_into, load_with, save};
+pub use checkpoint::{Checkpoint, describe, history, load, load_into, load_with, save};
 pub use clip::{Clip, RunningQuantile, clip_norm};
 pub use error::{CheckpointError, Error};
 pub use evaluate::evaluate;

@@ -370,7 +370,7 @@ pub(crate) mod tests {
         let again = task.network(GateShape::RaisedCosine, 0.3, 1).expect_err("no network");
         assert_eq!(again.to_string(), error);
         assert_eq!(task.trial_of(100.0, rng).expect_err("no trial").to_string(), error);
-        assert_eq!(task.trial(TrainingStage::held_out(0), rng).samples, 0);
+        assert_eq!(task.trial(TrainingStage::held_out(Purpose::Test, 0), rng).samples, 0);
         error
     }
 
@@ -429,7 +429,7 @@ pub(crate) mod tests {
                 ..PredictiveCoding::autoencoder(1)
             };
             let rng = &mut generator(1, Purpose::Training, 0);
-            let trial = task.trial(TrainingStage { iteration, iterations: 3, trial: 0, level: 1.0 }, rng);
+            let trial = task.trial(TrainingStage::training(iteration, 3, 1, 0), rng);
             prop_assert_eq!(trial.samples > 0, task.check().is_ok());
             prop_assert!(task.trial_of(duration, rng).is_ok_and(|trial| trial.samples > 0) || !(duration > 0.0 && duration < 1e6 && task.check().is_ok()));
             let _ = task.network(GateShape::Triangular, 0.3, 1);

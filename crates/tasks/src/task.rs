@@ -9,9 +9,13 @@ use crate::Error;
 /// The most numbers, inputs and targets, that a trial of the tasks of this crate has: 512 MiB in f64.
 pub(crate) const MOST_NUMBERS: f64 = (1_u64 << 26) as f64;
 
-/// How far training has come, for tasks that grow harder on the way.
+/// Which trial is asked for, and how far training has come, for tasks that grow harder on the way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainingStage {
+    /// What the trial is for.
+    pub purpose: Purpose,
+    /// Number of the trial among all trials of its purpose. A task with a finite number of trials goes through them by it.
+    pub index: u64,
     /// The iteration.
     pub iteration: usize,
     /// How many there will be.
@@ -23,9 +27,15 @@ pub struct TrainingStage {
 }
 
 impl TrainingStage {
+    /// The stage of trial `trial` of a batch of `batch` trials, in iteration `iteration` of `iterations`, at the last level.
+    pub fn training(iteration: usize, iterations: usize, batch: usize, trial: usize) -> Self {
+        let index = (iteration as u64).wrapping_mul(batch as u64).wrapping_add(trial as u64);
+        Self { purpose: Purpose::Training, index, iteration, iterations, trial, level: 1.0 }
+    }
+
     /// The stage of a held-out trial: training is over, the difficulty the last.
-    pub fn held_out(trial: usize) -> Self {
-        Self { iteration: 1, iterations: 1, trial, level: 1.0 }
+    pub fn held_out(purpose: Purpose, trial: usize) -> Self {
+        Self { purpose, index: trial as u64, iteration: 1, iterations: 1, trial, level: 1.0 }
     }
 
     /// The part of training that is done, in `[0, 1]`.

@@ -211,12 +211,11 @@ impl<T: Scalar> Trainer<T> {
     ) -> Result<(Iteration, Next), Error> {
         let validation = options.validation.as_ref();
         let level = self.course.level(validation);
-        let first = (iteration as u64).wrapping_mul(options.batch as u64);
         self.trials.clear();
         for trial in 0..options.batch {
-            let stage = TrainingStage { iteration, iterations: options.iterations, trial, level };
-            let index = first.wrapping_add(trial as u64);
-            let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, index));
+            let stage = TrainingStage::training(iteration, options.iterations, options.batch, trial);
+            let rng = &mut generator(options.seed, Purpose::Training, stage.index);
+            let trial = task.trial(TrainingStage { level, ..stage }, rng);
             if self.trials.capacity() < options.batch {
                 make_room(&mut self.trials, options.batch, &trial)?;
             }
@@ -378,7 +377,7 @@ impl<T: Scalar> Trainer<T> {
 fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &TrainingOptions) -> Origin {
     let wide = |x: &T| -> f64 { x.to_subset_unchecked() };
     let level = Course::default().level(options.validation.as_ref());
-    let stage = TrainingStage { iteration: 0, iterations: 1, trial: 0, level };
+    let stage = TrainingStage { level, ..TrainingStage::training(0, 1, 1, 0) };
     let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, 0));
     let initial = trial.initial.as_ref().map(|i| i.x.iter().chain(&i.s));
     let numbers = trial.inputs.iter().chain(&trial.targets).chain(&trial.weights).chain(&trial.currents);

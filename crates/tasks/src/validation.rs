@@ -12,7 +12,7 @@ pub struct Validation {
     pub every: usize,
     /// Number of trials; they are the same ones every time, at the level that training has reached.
     pub trials: usize,
-    /// Mean score from which on the level rises.
+    /// Mean score from which on the level rises; minus infinity for a task without levels, whose training begins at the last one.
     pub rise_at: f64,
     /// Mean score below which it falls again, as it does for a score of NaN. The last level is not left any more.
     pub fall_below: f64,
@@ -30,6 +30,21 @@ pub struct Validation {
 }
 
 impl Validation {
+    /// A validation after every so many iterations that keeps the best network, for a task without levels of difficulty.
+    pub fn keep_best(every: usize, trials: usize, patience: usize) -> Self {
+        let never = f64::NEG_INFINITY;
+        Self {
+            every,
+            trials,
+            rise_at: never,
+            fall_below: never,
+            go_back: None,
+            rise: 1.0,
+            slow: 1.0,
+            patience,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         let count = |option, value: usize| Error::unless(value > 0, option, 0.0, "it must be at least 1");
         count("validation.every", self.every)?;
@@ -104,7 +119,8 @@ pub struct Course {
 impl Course {
     /// The level of difficulty; the last one, 1, if nothing is validated.
     pub fn level(&self, validation: Option<&Validation>) -> f64 {
-        validation.map_or(1.0, |v| (self.steps as f64 * v.rise).min(1.0))
+        let levels = validation.filter(|v| v.rise_at > f64::NEG_INFINITY);
+        levels.map_or(1.0, |v| (self.steps as f64 * v.rise).min(1.0))
     }
 
     /// The factor on all learning rates at this level.

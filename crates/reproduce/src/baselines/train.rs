@@ -65,9 +65,9 @@ pub(crate) fn train<M: Model>(
         let level = course.level(Some(validation));
         let trials: Vec<_> = (0..training.batch)
             .map(|trial| {
-                let stage = TrainingStage { iteration, iterations: training.iterations, trial, level };
-                let index = (iteration * training.batch + trial) as u64;
-                task.trial(stage, &mut generator(training.seed, Purpose::Training, index))
+                let stage = TrainingStage::training(iteration, training.iterations, training.batch, trial);
+                let rng = &mut generator(training.seed, Purpose::Training, stage.index);
+                task.trial(TrainingStage { level, ..stage }, rng)
             })
             .collect();
         let (cost, finite) = work.gradient(model, &trials);
@@ -98,7 +98,10 @@ fn validate<M: Model>(model: &M, task: &DelayedXor<f32>, training: &Training, le
         .into_par_iter()
         .map(|index| {
             let mut rng = generator(training.seed, Purpose::Validation, index as u64);
-            let trial = task.trial(TrainingStage { level, ..TrainingStage::held_out(index) }, &mut rng);
+            let trial = task.trial(
+                TrainingStage { level, ..TrainingStage::held_out(Purpose::Validation, index) },
+                &mut rng,
+            );
             // A network that diverges on a trial has no score.
             let Ok((output, _)) = model.respond(&trial) else { return (f64::NAN, 0, f64::NAN) };
             let answers = task.answers(&trial, &output);

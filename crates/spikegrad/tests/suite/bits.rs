@@ -146,7 +146,7 @@ type BatchBits = (Vec<u64>, Vec<u64>, Vec<Vec<u64>>);
 
 fn batch_everywhere<T: Scalar>(network: &Network<T>, loss: &(dyn Loss<T> + Sync), clip: bool) {
     let task = Wave(QuadraticLoss { lambda: T::zero() });
-    let stage = TrainingStage { iteration: 0, iterations: 1, trial: 0, level: 1.0 };
+    let stage = TrainingStage::training(0, 1, 1, 0);
     let trials: Vec<_> =
         (0..13).map(|b| task.trial(stage, &mut generator(9, Purpose::Training, b))).collect();
     let step = SplitStep::new(network, 0.5).expect("a step");
@@ -196,7 +196,7 @@ fn batches_have_the_same_gradient_on_any_number_of_threads() {
 #[test]
 fn a_batch_is_the_mean_of_its_clipped_trials() {
     let (network, loss) = (theta_network(), QuadraticLoss { lambda: 0.01 });
-    let stage = TrainingStage { iteration: 0, iterations: 1, trial: 0, level: 1.0 };
+    let stage = TrainingStage::training(0, 1, 1, 0);
     let task = Wave(loss);
     let trials: Vec<_> = (0..5).map(|b| task.trial(stage, &mut generator(4, Purpose::Training, b))).collect();
     let step = SplitStep::new(&network, 0.5).expect("a step");

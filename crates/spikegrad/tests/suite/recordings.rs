@@ -117,8 +117,8 @@ fn held_out_trials_that_diverge_have_no_score() {
         ..TrainingOptions::default()
     };
     let look = |_: &Trial<f64>, recording: &Recording<f64>| recording.cost;
-    assert!(evaluate(&network, &task, &options, 2, look).is_ok());
-    let error = evaluate(&network, &task, &options, 4, look).expect_err("trial 2 diverges");
+    assert!(evaluate(&network, &task, &options, Purpose::Test, 2, look).is_ok());
+    let error = evaluate(&network, &task, &options, Purpose::Test, 4, look).expect_err("trial 2 diverges");
     assert!(matches!(error, TaskError::HeldOut { trial: 2, why: Divergence::State { .. } }), "{error}");
     assert!(
         error.to_string().starts_with("held-out trial 2: the state of neuron 0 is not finite"),

@@ -176,8 +176,10 @@ fn training_finds_steps_too_coarse_for_the_gate_and_neurons_that_are_silent() {
         };
         // The same of held-out trials.
         let look = |_: &Trial<f64>, recording: &Recording<f64>| recording.events;
-        let held_out: EventCounts =
-            evaluate(&network(), &task, &options, 5, look).expect("an evaluation").into_iter().sum();
+        let held_out: EventCounts = evaluate(&network(), &task, &options, Purpose::Test, 5, look)
+            .expect("an evaluation")
+            .into_iter()
+            .sum();
         assert_eq!(Finding::of(&held_out).len(), history[0].findings().len());
         // The batch has eight lanes.
         assert!(history[0].events.runs >= 8 && history[1].events.runs >= 11);
@@ -229,7 +231,8 @@ fn crossings_of_the_tape_are_those_of_the_run() {
     let mut network = network();
     network.parameters.bias_mut().fill(0.05);
     let task = Steady { interval: 1.0, input: 2.5, loss: QuadraticLoss { lambda: 0.0 } };
-    let trial = task.trial(TrainingStage::held_out(0), &mut generator(1, Purpose::Training, 0));
+    let trial =
+        task.trial(TrainingStage::held_out(Purpose::Training, 0), &mut generator(1, Purpose::Training, 0));
     let scheme = SplitStep::new(&network, 1.0).expect("a step");
     let run = scheme.run(&trial, &task.loss).expect("a run");
     let mut log = EventLog::default();

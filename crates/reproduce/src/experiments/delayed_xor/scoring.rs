@@ -161,7 +161,7 @@ pub(super) fn score(
 ) -> Result<Scores, Error> {
     let each = (0..trials).into_par_iter().map(|index| {
         let rng = &mut generator(draw.seed, draw.purpose, draw.first + index as u64);
-        let trial = task.trial(TrainingStage::held_out(index), rng);
+        let trial = task.trial(TrainingStage::held_out(draw.purpose, index), rng);
         let response = responder.respond(&trial)?;
         Ok(judge(task, &trial, &response, responder.neurons()))
     });

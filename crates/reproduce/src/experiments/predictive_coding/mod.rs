@@ -182,10 +182,11 @@ struct Look {
 
 impl Trained {
     fn figures(&self, trials: usize) -> Result<Figures, Error> {
-        let looks = evaluate(&self.network, &self.task, &self.options, trials, |trial, recording| {
-            self.look(trial, recording)
-        })
-        .map_err(Error::experiment)?;
+        let looks =
+            evaluate(&self.network, &self.task, &self.options, Purpose::Test, trials, |trial, recording| {
+                self.look(trial, recording)
+            })
+            .map_err(Error::experiment)?;
         let parameters = &self.network.parameters;
         let (u, o) = (parameters.input().into_owned(), parameters.readout(0).into_owned());
         let w = parameters.weight(1).into_owned();
@@ -256,7 +257,7 @@ impl Trained {
         let options = TrainingOptions { h: HARD.1, ..self.options.clone() };
         let hold = (self.task.h / HARD.1).round() as usize;
         let outputs = network.outputs();
-        let sums = evaluate(&network, &self.task, &options, trials, |trial, recording| {
+        let sums = evaluate(&network, &self.task, &options, Purpose::Test, trials, |trial, recording| {
             // The target is known at the right ends of the samples.
             let ends = recording.output.chunks_exact(hold * outputs).map(|c| &c[(hold - 1) * outputs..]);
             let error: f64 = ends.flatten().zip(&trial.targets).map(|(o, d)| (o - d).powi(2)).sum();
@@ -528,10 +529,11 @@ fn linear_system(context: &Context, report: &mut Report, iterations: usize) -> R
     let bar = context.bar(iterations as u64, "linear system");
     let trained = train_network(context, "linear-system", &task, iterations, context.seed, &bar)?;
     bar.finish_and_clear();
-    let scores = evaluate(&trained.network, &task, &trained.options, 10, |trial, recording| {
-        task.score(trial, recording)
-    })
-    .map_err(Error::experiment)?;
+    let scores =
+        evaluate(&trained.network, &task, &trained.options, Purpose::Test, 10, |trial, recording| {
+            task.score(trial, recording)
+        })
+        .map_err(Error::experiment)?;
     report.heading("A linear dynamical system");
     report.prose(
         "The readout is to follow a damped oscillator, <code>do<sub>d</sub>/dt = A o<sub>d</sub> + B i</code>, that \
