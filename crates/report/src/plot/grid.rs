@@ -1,40 +1,7 @@
-//! Plots for print: a grid of panels in one SVG.
-//!
-//! ```
-//! use spikegrad_reproduce::plot::{BLUE, Panel, Plot, Style, VERMILLION};
-//!
-//! let t: Vec<f64> = (0..200).map(f64::from).collect();
-//! let target: Vec<f64> = t.iter().map(|t| (t / 20.0).sin()).collect();
-//! let readout: Vec<f64> = t.iter().map(|t| (t / 20.0).sin() + 0.05 * (t / 3.0).cos()).collect();
-//! let svg = Plot::new(1)
-//!     .panel(
-//!         Panel::new("Readout")
-//!             .x_label("time (ms)")
-//!             .y_label("output o_{1}")
-//!             .line(&t, &target, Style::new(BLUE).label("target"))
-//!             .line(&t, &readout, Style::new(VERMILLION).label("readout").dashed()),
-//!     )
-//!     .render()?;
-//! assert!(svg.starts_with("<svg"));
-//! # Ok::<(), spikegrad_reproduce::Error>(())
-//! ```
-//!
-//! Labels may hold `_{sub}` and `^{super}`. Lines of any length are thinned to what can be seen, so files stay small.
-//! Drawing goes through plotters to a backend of ours: its own SVG backend rounds to whole pixels and writes one
-//! element per stroke, which shows in print and makes rasters and matrices megabytes.
+//! A grid of panels in one drawing.
 
-mod axis;
-mod canvas;
-mod colour;
-mod panel;
-mod path;
-mod svg;
-mod text;
-
-use canvas::Canvas;
-pub use colour::{BLACK, BLUE, Colour, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, cycle};
-pub use panel::{Panel, Style};
-
+use super::canvas::Canvas;
+use super::panel::Panel;
 use crate::Error;
 
 /// Space between neighbouring panels, in pixels.
@@ -115,10 +82,10 @@ impl Plot {
     ///
     /// # Errors
     ///
-    /// [`Error::Draw`] if there is no panel.
+    /// [`Error::NoPanel`] if there is no panel, [`Error::Draw`] if the drawing library refuses.
     pub fn render(&self) -> Result<String, Error> {
         if self.panels.is_empty() {
-            return Err(Error::Draw { reason: "the plot has no panel".to_owned() });
+            return Err(Error::NoPanel);
         }
         let cells = self.cells();
         let rows = cells.last().map_or(1, |cell| cell.row + 1);
@@ -193,6 +160,7 @@ impl Plot {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{BLACK, BLUE, GREEN, ORANGE, SKY, Style};
     use super::*;
 
     /// Renders, checks that the SVG is well-formed XML and returns it.
@@ -285,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_plot_without_panels_is_an_error() {
-        assert!(matches!(Plot::new(2).render(), Err(Error::Draw { .. })));
+        assert!(matches!(Plot::new(2).render(), Err(Error::NoPanel)));
     }
 
     #[test]

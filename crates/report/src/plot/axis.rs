@@ -162,6 +162,11 @@ fn linear_ticks(lo: f64, hi: f64, step: f64) -> (Vec<Tick>, i32) {
     (ticks, exponent)
 }
 
+/// A power of ten that tick labels leave out.
+pub(super) fn power(exponent: i32) -> String {
+    format!("\u{d7}10^{{{}}}", exponent.to_string().replace('-', "\u{2212}"))
+}
+
 /// A power of ten, plainly where it is short.
 fn power_label(mantissa: u32, power: i32) -> String {
     match power {
