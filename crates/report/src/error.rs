@@ -13,4 +13,12 @@ pub enum Error {
         /// The drawing library's reason.
         reason: String,
     },
+    /// A raster or a matrix could not be encoded as a picture.
+    #[error(
+        "cannot encode a raster or a matrix as a picture; give the panel more room, and data of fewer rows"
+    )]
+    Picture {
+        /// The encoder's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }

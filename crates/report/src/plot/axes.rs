@@ -6,9 +6,9 @@ use super::axis::power;
 use super::canvas::{Canvas, Lettering, Point};
 use super::colour::INK;
 use super::drawing::{draw_mark, stroke};
+use super::heat::draw_colour_bar;
 use super::layout::{Frame, LABEL, LINE_HEIGHT, SMALL, THIN, TICK, TITLE, place};
 use super::marks::Mark;
-use super::matrix::draw_colour_bar;
 use super::panel::Panel;
 use super::path::Rect;
 use super::style::Style;
@@ -33,14 +33,10 @@ impl Panel {
             right: x + (width - frame.right).max(frame.left + 10.0),
             bottom: y + (height - frame.bottom).max(frame.top + 10.0),
         };
-        // Cells of a matrix are square unless it is a strip.
-        if let Some((rows, ..)) = self.heat_mark() {
-            let (n, m) =
-                (rows.len().max(1) as f64, rows.iter().map(Vec::len).max().unwrap_or(1).max(1) as f64);
-            if n.max(m) / n.min(m) <= 4.0 {
-                let cell = ((rect.right - rect.left) / m).min((rect.bottom - rect.top) / n);
-                (rect.right, rect.bottom) = (rect.left + cell * m, rect.top + cell * n);
-            }
+        if let Some(matrix) = self.shown_matrix().filter(|matrix| matrix.is_square()) {
+            let [n, m] = matrix.shape();
+            let cell = ((rect.right - rect.left) / m).min((rect.bottom - rect.top) / n);
+            (rect.right, rect.bottom) = (rect.left + cell * m, rect.top + cell * n);
         }
         if let Some(letter) = letter {
             canvas.text(&letter.to_string(), (x, y), Lettering::new(13.0, HPos::Left, VPos::Top).bold())?;
@@ -53,8 +49,8 @@ impl Panel {
         }
         self.draw_axes(canvas, &rect, frame, height)?;
         self.draw_direct_labels(canvas, &rect, frame)?;
-        if let Some((_, limit, label)) = self.heat_mark() {
-            draw_colour_bar(canvas, &rect, limit, label)?;
+        if let Some(matrix) = self.shown_matrix() {
+            draw_colour_bar(canvas, &rect, matrix)?;
         }
         if !self.marks.iter().any(Mark::shows) {
             let reason = self.empty.as_deref().unwrap_or("nothing to show");
@@ -81,6 +77,16 @@ impl Panel {
             let mut x = rect.left + 1.0;
             for &(at, style, name) in named.iter().filter(|(at, ..)| entries.contains(at)) {
                 match &self.marks[at] {
+                    Mark::Raster { .. } => {
+                        for stroke in [3.0, 8.0, 13.0].map(|right| x + right) {
+                            canvas.line(
+                                &[(stroke, y - 3.5), (stroke, y + 3.5)],
+                                style.colour,
+                                style.alpha,
+                                1.3,
+                            )?;
+                        }
+                    }
                     Mark::Dots { .. } => canvas.dot((x + 8.0, y), 2.2, style.colour, 1.0)?,
                     Mark::Area { .. } | Mark::Bars { .. } => {
                         canvas.rect((x + 2.0, y - 3.5), (x + 14.0, y + 3.5), style.colour, style.alpha)?;
@@ -96,7 +102,7 @@ impl Panel {
 
     fn draw_axes(&self, canvas: &Canvas<'_>, rect: &Rect, frame: &Frame, height: f64) -> Result<(), Error> {
         let line = |points: &[Point]| canvas.line(points, INK, 1.0, THIN);
-        if self.heat_mark().is_some() {
+        if self.shown_matrix().is_some() {
             line(&[(rect.left, rect.top), (rect.right, rect.top), (rect.right, rect.bottom)])?;
         }
         line(&[(rect.left, rect.top), (rect.left, rect.bottom), (rect.right, rect.bottom)])?;
@@ -114,12 +120,17 @@ impl Panel {
         if !self.x.hidden {
             for tick in &frame.x.ticks {
                 let x = frame.x.place(tick.at, [rect.left, rect.right]);
+                if frame.upright_names {
+                    let how = small(HPos::Right, VPos::Center).turned();
+                    canvas.text(&tick.label, (x, rect.bottom + TICK + 3.0), how)?;
+                    continue;
+                }
                 for (at, text) in tick.label.lines().enumerate() {
                     let y = rect.bottom + TICK + 3.0 + SMALL * LINE_HEIGHT * at as f64;
                     canvas.text(text, (x, y), small(HPos::Center, VPos::Top))?;
                 }
             }
-            let below = rect.bottom + TICK + 4.0 + SMALL * LINE_HEIGHT * frame.x.label_lines() as f64;
+            let below = rect.bottom + TICK + 4.0 + frame.x_labels();
             if frame.x.exponent != 0 {
                 canvas.text(
                     &power(frame.x.exponent),
@@ -131,8 +142,14 @@ impl Panel {
             let size = text::fit(&self.x.label, LABEL, frame.room + frame.left);
             canvas.text(&self.x.label, centre, Lettering::new(size, HPos::Center, VPos::Top))?;
         }
+        let mut last = f64::INFINITY;
         for tick in &frame.y.ticks {
             let y = frame.y.place(tick.at, [rect.bottom, rect.top]);
+            // Names that are closer than their height would cover each other.
+            if self.y.named && (y - last).abs() < SMALL {
+                continue;
+            }
+            last = y;
             canvas.text(&tick.label, (rect.left - TICK - 3.0, y), small(HPos::Right, VPos::Center))?;
         }
         if frame.y.exponent != 0 {

@@ -30,6 +30,8 @@ pub(super) struct Axis {
     pub(super) hidden: bool,
     /// Whether the axis counts rows or columns, which have no fractions.
     pub(super) counts: bool,
+    /// Whether the ticks are names, each of which has a place of its own.
+    pub(super) named: bool,
 }
 
 /// An axis with its range found and its ticks chosen.

@@ -1,4 +1,4 @@
-//! Colours that a colour-blind reader can tell apart (Okabe and Ito 2008), and a diverging scale.
+//! Colours that a colour-blind reader can tell apart (Okabe and Ito 2008), and scales for matrices.
 
 /// A colour, as red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +50,68 @@ const DIVERGING: [Colour; 9] = [
     Colour(0xb2, 0x18, 0x2b),
 ];
 
-/// The colour of `value` in [-1, 1], in 101 levels so that equal cells share a path; grey if it is not a number.
-pub(super) fn diverging(value: f64) -> Colour {
-    if value.is_nan() {
-        return Colour(0xbd, 0xbd, 0xbd);
+/// Stops from 0 to 1: white to dark blue (ColorBrewer's Blues), which grow darker all the way.
+const SEQUENTIAL: [Colour; 9] = [
+    Colour(0xf7, 0xfb, 0xff),
+    Colour(0xde, 0xeb, 0xf7),
+    Colour(0xc6, 0xdb, 0xef),
+    Colour(0x9e, 0xca, 0xe1),
+    Colour(0x6b, 0xae, 0xd6),
+    Colour(0x42, 0x92, 0xc6),
+    Colour(0x21, 0x71, 0xb5),
+    Colour(0x08, 0x51, 0x9c),
+    Colour(0x08, 0x30, 0x6b),
+];
+
+/// How numbers become colours, in 101 levels so that equal cells share a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// From -1 to 1, white at 0.
+    Diverging,
+    /// From 0 to 1.
+    Sequential,
+}
+
+impl Scale {
+    /// The levels of numbers.
+    pub(super) const LEVELS: u8 = 101;
+    /// The level after these, of what is not a number.
+    pub(super) const MISSING: u8 = Self::LEVELS;
+
+    /// The level of a number; those outside of the scale have that of its end.
+    pub(super) fn level(self, value: f64) -> u8 {
+        if value.is_nan() {
+            return Self::MISSING;
+        }
+        match self {
+            Self::Diverging => ((value.clamp(-1.0, 1.0) * 50.0).round() + 50.0) as u8,
+            Self::Sequential => (value.clamp(0.0, 1.0) * 100.0).round() as u8,
+        }
     }
-    let level = (value.clamp(-1.0, 1.0) * 50.0).round() / 50.0;
-    let at = (level + 1.0) / 2.0 * (DIVERGING.len() - 1) as f64;
-    let below = (at.floor() as usize).min(DIVERGING.len() - 2);
-    let part = at - below as f64;
-    let (a, b) = (DIVERGING[below], DIVERGING[below + 1]);
-    let mix = |a: u8, b: u8| (f64::from(a) + part * (f64::from(b) - f64::from(a))).round() as u8;
-    Colour(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+
+    /// The colour of a level.
+    pub(super) fn colour(self, level: u8) -> Colour {
+        if level >= Self::MISSING {
+            return Colour(0xbd, 0xbd, 0xbd);
+        }
+        let stops = match self {
+            Self::Diverging => &DIVERGING,
+            Self::Sequential => &SEQUENTIAL,
+        };
+        let at = f64::from(level) / f64::from(Self::LEVELS - 1) * (stops.len() - 1) as f64;
+        let below = (at.floor() as usize).min(stops.len() - 2);
+        let part = at - below as f64;
+        let (a, b) = (stops[below], stops[below + 1]);
+        let mix = |a: u8, b: u8| (f64::from(a) + part * (f64::from(b) - f64::from(a))).round() as u8;
+        Colour(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+    }
+}
+
+impl Colour {
+    /// Whether white text can be read on it more easily than black text.
+    pub(super) fn is_dark(self) -> bool {
+        0.299 * f64::from(self.0) + 0.587 * f64::from(self.1) + 0.114 * f64::from(self.2) < 128.0
+    }
 }
 
 #[cfg(test)]
@@ -69,10 +119,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_diverging_scale_is_anchored() {
+    fn the_scales_are_anchored() {
+        let diverging = |value: f64| Scale::Diverging.colour(Scale::Diverging.level(value));
         assert_eq!(diverging(-7.0), DIVERGING[0]);
         assert_eq!(diverging(0.0), DIVERGING[4]);
         assert_eq!(diverging(1.0), DIVERGING[8]);
         assert_eq!(diverging(f64::NAN), Colour(0xbd, 0xbd, 0xbd));
+        let sequential = |value: f64| Scale::Sequential.colour(Scale::Sequential.level(value));
+        assert_eq!(sequential(-0.1), SEQUENTIAL[0]);
+        assert_eq!(sequential(0.5), SEQUENTIAL[4]);
+        assert_eq!(sequential(3.0), SEQUENTIAL[8]);
+    }
+
+    #[test]
+    fn counts_grow_darker_all_the_way() {
+        let light = |level: u8| {
+            let Colour(r, g, b) = Scale::Sequential.colour(level);
+            299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b)
+        };
+        assert!((1..Scale::LEVELS).all(|level| light(level) <= light(level - 1)));
+        assert!(Scale::Sequential.colour(100).is_dark() && !Scale::Sequential.colour(0).is_dark());
     }
 }

@@ -1,10 +1,12 @@
 //! How marks are drawn.
 
 use super::canvas::{Canvas, Point};
-use super::colour::{self, Colour, GREY, INK, RULE};
+use super::colour::{GREY, INK, RULE};
+use super::heat::draw_cells;
 use super::layout::{DASH, Frame, THIN, place};
 use super::marks::{Mark, zip};
 use super::path::{self, Rect};
+use super::raster::draw_raster;
 use super::style::Style;
 use crate::Error;
 
@@ -64,29 +66,8 @@ pub(super) fn draw_mark(canvas: &Canvas<'_>, mark: &Mark, rect: &Rect, frame: &F
                 canvas.line(&[(rect.left, base), (rect.right, base)], INK, 1.0, THIN)?;
             }
         }
-        Mark::Raster { rows, colour } => {
-            let step = (rect.bottom - rect.top) / rows.len().max(1) as f64;
-            for (row, times) in rows.iter().enumerate() {
-                let y = y_at(row as f64);
-                let half = 0.5 * (0.8 * step).min(step - 0.3).max(0.6);
-                for x in times.iter().map(|time| x_at(*time)).filter(|x| rect.contains((*x, y))) {
-                    canvas.line(&[(x, y - half), (x, y + half)], *colour, 1.0, 0.9)?;
-                }
-            }
-        }
-        Mark::Heat { rows, limit, .. } => {
-            let mut cells: Vec<(Colour, usize, usize)> = Vec::new();
-            for (row, values) in rows.iter().enumerate() {
-                cells
-                    .extend(values.iter().enumerate().map(|(at, v)| (colour::diverging(v / limit), row, at)));
-            }
-            // Cells of one colour in a row of drawing calls share one element.
-            cells.sort_by_key(|(Colour(r, g, b), ..)| [*r, *g, *b]);
-            for (colour, row, column) in cells {
-                let (row, column) = (row as f64 - 0.5, column as f64 - 0.5);
-                canvas.rect((x_at(column), y_at(row)), (x_at(column + 1.0), y_at(row + 1.0)), colour, 1.0)?;
-            }
-        }
+        Mark::Raster { rows, style } => draw_raster(canvas, rows, style, rect, frame)?,
+        Mark::Heat(matrix) => draw_cells(canvas, matrix, rect, frame)?,
         Mark::Straight { slope, offset, style } => {
             let ends = [frame.x.low(), frame.x.high()].map(|x| at((x, slope * x + offset)));
             if ends.iter().all(finite) {

@@ -1,7 +1,7 @@
 //! What can stand in a panel, and how much of its axes each mark takes.
 
 use super::canvas::Point;
-use super::colour::Colour;
+use super::matrix::Matrix;
 use super::style::Style;
 
 /// One mark with its data.
@@ -11,8 +11,8 @@ pub(super) enum Mark {
     Dots { points: Vec<Point>, style: Style },
     Area { x: Vec<f64>, low: Vec<f64>, high: Vec<f64>, style: Style },
     Bars { bars: Vec<[f64; 3]>, style: Style },
-    Raster { rows: Vec<Vec<f64>>, colour: Colour },
-    Heat { rows: Vec<Vec<f64>>, limit: f64, label: String },
+    Raster { rows: Vec<Vec<f64>>, style: Style },
+    Heat(Matrix),
     Straight { slope: f64, offset: f64, style: Style },
     Horizontal(f64),
     Vertical(f64),
@@ -27,7 +27,8 @@ impl Mark {
             Self::Line { points, .. } | Self::Dots { points, .. } => points.iter().any(finite),
             Self::Area { x, low, .. } => zip(x, low).iter().any(finite),
             Self::Bars { bars, .. } => bars.iter().any(|bar| bar[2].is_finite() && bar[2] != 0.0),
-            Self::Raster { rows, .. } | Self::Heat { rows, .. } => rows.iter().any(|row| !row.is_empty()),
+            Self::Raster { rows, .. } => rows.iter().any(|row| !row.is_empty()),
+            Self::Heat(matrix) => matrix.columns() > 0,
             Self::Straight { .. } | Self::Horizontal(_) | Self::Vertical(_) | Self::Span(_) => false,
         }
     }
@@ -39,6 +40,7 @@ impl Mark {
             | Self::Dots { style, .. }
             | Self::Area { style, .. }
             | Self::Bars { style, .. }
+            | Self::Raster { style, .. }
             | Self::Straight { style, .. } => Some(style),
             _ => None,
         }
@@ -51,7 +53,7 @@ impl Mark {
             Self::Area { x, .. } => x.clone(),
             Self::Bars { bars, .. } => bars.iter().flat_map(|bar| [bar[0], bar[1]]).collect(),
             Self::Raster { rows, .. } => rows.concat(),
-            Self::Heat { rows, .. } => edges(rows.iter().map(Vec::len).max().unwrap_or(0)).to_vec(),
+            Self::Heat(matrix) => edges(matrix.columns()).to_vec(),
             Self::Vertical(x) => vec![*x],
             Self::Span(span) => span.to_vec(),
             Self::Straight { .. } | Self::Horizontal(_) => Vec::new(),
@@ -64,7 +66,8 @@ impl Mark {
             Self::Line { points, .. } | Self::Dots { points, .. } => points.iter().map(|p| p.1).collect(),
             Self::Area { low, high, .. } => low.iter().chain(high).copied().collect(),
             Self::Bars { bars, .. } => bars.iter().map(|bar| bar[2]).chain([0.0]).collect(),
-            Self::Raster { rows, .. } | Self::Heat { rows, .. } => edges(rows.len()).to_vec(),
+            Self::Raster { rows, .. } => edges(rows.len()).to_vec(),
+            Self::Heat(matrix) => edges(matrix.rows()).to_vec(),
             Self::Horizontal(y) => vec![*y],
             Self::Straight { .. } | Self::Vertical(_) | Self::Span(_) => Vec::new(),
         }

@@ -19,7 +19,8 @@
 //! # Ok::<(), spikegrad_report::Error>(())
 //! ```
 //!
-//! Labels may hold `_{sub}` and `^{super}`. Lines of any length are thinned to what can be seen, so files stay small.
+//! Labels may hold `_{sub}` and `^{super}`. Lines of any length are thinned to what can be seen, so files stay small. Rasters of many spikes and large matrices become pictures inside the drawing.
+//!
 //! Drawing goes through plotters to a backend of ours: its own SVG backend rounds to whole pixels and writes one
 //! element per stroke, which shows in print and makes rasters and matrices megabytes.
 
@@ -29,11 +30,14 @@ mod canvas;
 mod colour;
 mod drawing;
 mod grid;
+mod heat;
 mod layout;
 mod marks;
 mod matrix;
 mod panel;
 mod path;
+mod png;
+mod raster;
 mod style;
 mod svg;
 mod text;

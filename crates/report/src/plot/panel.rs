@@ -2,8 +2,9 @@
 
 use super::axis::{Axis, Tick};
 use super::canvas::Point;
-use super::colour::{BLACK, Colour, GREY};
+use super::colour::{BLACK, Colour, GREY, Scale};
 use super::marks::{Mark, zip};
+use super::matrix::Matrix;
 use super::style::Style;
 
 /// A panel: a title, two axes, and marks that are drawn in the order in which they were added.
@@ -168,20 +169,94 @@ impl Panel {
 
     /// Adds spike times, one row for each neuron, the first at the bottom.
     #[must_use]
-    pub fn raster(mut self, rows: &[Vec<f64>], colour: Colour) -> Self {
-        self.marks.push(Mark::Raster { rows: rows.to_vec(), colour });
+    pub fn raster(self, rows: &[Vec<f64>], colour: Colour) -> Self {
+        self.spike_rows(rows.to_vec(), Style::new(colour))
+    }
+
+    /// Adds spikes as a raster of `neurons` rows, the first at the bottom: each spike has its time and the index of its
+    /// neuron. Spikes of neurons that are not there are left out. Populations of one network share a panel where each is
+    /// added with a style of its own and the number of all neurons.
+    ///
+    /// ```
+    /// use spikegrad_report::plot::{BLUE, Panel, Style, VERMILLION};
+    ///
+    /// Panel::new("Spikes")
+    ///     .x_label("time (ms)")
+    ///     .y_label("neuron")
+    ///     .spikes(&[1.2, 3.4, 3.5], &[0, 1, 0], 3, Style::new(BLUE).label("excitatory"))
+    ///     .spikes(&[2.0], &[2], 3, Style::new(VERMILLION).label("inhibitory"));
+    /// ```
+    #[must_use]
+    pub fn spikes(self, times: &[f64], neuron: &[usize], neurons: usize, style: Style) -> Self {
+        let mut rows = vec![Vec::new(); neurons];
+        for (time, neuron) in times.iter().zip(neuron) {
+            if let Some(row) = rows.get_mut(*neuron) {
+                row.push(*time);
+            }
+        }
+        self.spike_rows(rows, style)
+    }
+
+    fn spike_rows(mut self, rows: Vec<Vec<f64>>, style: Style) -> Self {
+        self.marks.push(Mark::Raster { rows, style });
         self.y.counts = true;
         self
     }
 
-    /// Shows a matrix row by row, the first at the top, on a colour scale that is symmetric about zero; `label` names
+    /// Shows a matrix row by row, the first at the top, on a colour scale that is symmetric about zero: weights. `label` names
     /// the colour bar. Not to be mixed with other marks.
+    ///
+    /// A matrix of more than 6400 entries is drawn as a picture. Of more than 480 rows or columns it shows means over
+    /// neighbouring entries, and the colours reach to the largest mean.
     #[must_use]
-    pub fn heat(mut self, rows: &[Vec<f64>], label: impl Into<String>) -> Self {
-        let largest = rows.iter().flatten().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
-        let limit = if largest > 0.0 { largest } else { 1.0 };
-        self.marks.push(Mark::Heat { rows: rows.to_vec(), limit, label: label.into() });
+    pub fn heat(self, rows: &[Vec<f64>], label: impl Into<String>) -> Self {
+        self.matrix(Matrix::new(rows, Scale::Diverging, label.into()))
+    }
+
+    /// Shows a matrix likewise on a colour scale that begins at zero: counts, rates, shares. What is below zero looks like
+    /// zero.
+    #[must_use]
+    pub fn heat_from_zero(self, rows: &[Vec<f64>], label: impl Into<String>) -> Self {
+        self.matrix(Matrix::new(rows, Scale::Sequential, label.into()))
+    }
+
+    /// Shows how often trials of each class, row by row, were taken for each class, column by column. The counts stand in
+    /// their cells where they fit.
+    ///
+    /// ```
+    /// use spikegrad_report::plot::{Panel, Plot};
+    ///
+    /// let panel = Panel::new("Test trials").confusion(&[vec![48, 2], vec![5, 45]], &["left", "right"]);
+    /// let svg = Plot::new(1).panel(panel).render()?;
+    /// assert!(svg.contains(">true class<") && svg.contains(">48<"));
+    /// # Ok::<(), spikegrad_report::Error>(())
+    /// ```
+    #[must_use]
+    pub fn confusion(mut self, counts: &[Vec<u64>], classes: &[&str]) -> Self {
+        let rows: Vec<Vec<f64>> =
+            counts.iter().map(|row| row.iter().map(|count| *count as f64).collect()).collect();
+        (self.x.label, self.y.label) = ("predicted class".to_owned(), "true class".to_owned());
+        for axis in [&mut self.x, &mut self.y] {
+            axis.ticks = Some(named_ticks(classes.iter().copied(), 0.0));
+            axis.named = true;
+        }
+        self.matrix(Matrix::new(&rows, Scale::Sequential, "trials".to_owned())).cell_values()
+    }
+
+    fn matrix(mut self, matrix: Matrix) -> Self {
+        self.marks.push(Mark::Heat(matrix));
         (self.x.counts, self.y.counts) = (true, true);
+        self
+    }
+
+    /// Writes the entries of the matrices into their cells, where all of them fit.
+    #[must_use]
+    pub fn cell_values(mut self) -> Self {
+        for mark in &mut self.marks {
+            if let Mark::Heat(matrix) = mark {
+                matrix.written = true;
+            }
+        }
         self
     }
 
@@ -189,11 +264,11 @@ impl Panel {
     #[must_use]
     pub fn heat_limit(mut self, value: f64) -> Self {
         for mark in &mut self.marks {
-            if let Mark::Heat { limit, .. } = mark
+            if let Mark::Heat(matrix) = mark
                 && value.is_finite()
                 && value > 0.0
             {
-                *limit = value;
+                matrix.limit = value;
             }
         }
         self
@@ -220,14 +295,8 @@ impl Panel {
     /// Adds named bars and labels x with the names.
     #[must_use]
     pub fn bars(mut self, bars: &[(&str, f64)], colour: Colour) -> Self {
+        self.name_x(bars.iter().map(|(name, _)| *name));
         let place = |at: usize| at as f64 + 0.5;
-        self.x.ticks = Some(
-            bars.iter()
-                .enumerate()
-                .map(|(at, (name, _))| Tick { at: place(at), label: (*name).to_owned() })
-                .collect(),
-        );
-        self.x.range = Some([0.0, bars.len().max(1) as f64]);
         let bars = bars
             .iter()
             .enumerate()
@@ -235,6 +304,40 @@ impl Panel {
             .collect();
         self.marks.push(Mark::Bars { bars, style: Style::new(colour) });
         self
+    }
+
+    /// Adds several bars side by side above each name: one of each series, whose values are in the order of the names.
+    ///
+    /// ```
+    /// use spikegrad_report::plot::{BLUE, ORANGE, Panel, Style};
+    ///
+    /// Panel::new("Accuracy").y_label("accuracy (%)").grouped_bars(
+    ///     &["first", "second", "third"],
+    ///     &[
+    ///         (&[98.0, 97.0, 99.0], Style::new(BLUE).label("training")),
+    ///         (&[91.0, 88.0, 95.0], Style::new(ORANGE).label("test")),
+    ///     ],
+    /// );
+    /// ```
+    #[must_use]
+    pub fn grouped_bars(mut self, names: &[&str], series: &[(&[f64], Style)]) -> Self {
+        self.name_x(names.iter().copied());
+        let width = 0.76 / series.len().max(1) as f64;
+        for (number, (values, style)) in series.iter().enumerate() {
+            let bars = values.iter().take(names.len()).enumerate().map(|(at, value)| {
+                let left = at as f64 + 0.12 + number as f64 * width;
+                [left, left + 0.92 * width, *value]
+            });
+            self.marks.push(Mark::Bars { bars: bars.collect(), style: style.clone() });
+        }
+        self
+    }
+
+    /// Gives each name a place of width one on x.
+    fn name_x<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        let ticks = named_ticks(names, 0.5);
+        self.x.range = Some([0.0, ticks.len().max(1) as f64]);
+        (self.x.ticks, self.x.named) = (Some(ticks), true);
     }
 
     /// Adds a thin horizontal line across the panel.
@@ -262,9 +365,9 @@ impl Panel {
         self.columns
     }
 
-    pub(super) fn heat_mark(&self) -> Option<(&[Vec<f64>], f64, &str)> {
+    pub(super) fn shown_matrix(&self) -> Option<&Matrix> {
         self.marks.iter().find_map(|mark| match mark {
-            Mark::Heat { rows, limit, label } => Some((rows.as_slice(), *limit, label.as_str())),
+            Mark::Heat(matrix) => Some(matrix),
             _ => None,
         })
     }
@@ -288,4 +391,9 @@ impl Panel {
             _ => None,
         })
     }
+}
+
+/// Ticks with these names, the first at `first` and the others one apart.
+fn named_ticks<'a>(names: impl Iterator<Item = &'a str>, first: f64) -> Vec<Tick> {
+    names.enumerate().map(|(at, name)| Tick { at: at as f64 + first, label: name.to_owned() }).collect()
 }
