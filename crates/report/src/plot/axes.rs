@@ -7,7 +7,7 @@ use super::canvas::{Canvas, Lettering, Point};
 use super::colour::INK;
 use super::drawing::{draw_mark, stroke};
 use super::heat::draw_colour_bar;
-use super::layout::{Frame, LABEL, LINE_HEIGHT, SMALL, THIN, TICK, TITLE, place};
+use super::layout::{Frame, LABEL, LINE_HEIGHT, SMALL, THIN, TICK, TITLE, Y_LABEL, place};
 use super::marks::Mark;
 use super::panel::Panel;
 use super::path::Rect;
@@ -160,8 +160,7 @@ impl Panel {
             )?;
         }
         // Labels of panels in one column stand in one line: the margin is the column's.
-        let widest = frame.y.label_width(SMALL);
-        let x = rect.left - (TICK + 3.0 + widest + LABEL * 0.55).max(frame.left - LABEL * 1.35);
+        let x = rect.left - frame.left + Y_LABEL / 2.0;
         let size = text::fit(&self.y.label, LABEL, height);
         let how = Lettering::new(size, HPos::Center, VPos::Bottom).turned();
         canvas.text(&self.y.label, (x, (rect.top + rect.bottom) / 2.0), how)

@@ -17,6 +17,8 @@ pub(super) const LINE_HEIGHT: f64 = 1.2;
 pub(super) const TICK: f64 = 4.0;
 /// Width of axes and ticks.
 pub(super) const THIN: f64 = 0.8;
+/// Width of the label of y with the space around it; its baseline lies in the middle.
+pub(super) const Y_LABEL: f64 = LABEL * 1.7;
 /// Width and distance of a colour bar.
 pub(super) const BAR: [f64; 2] = [9.0, 8.0];
 /// Length of a dash and of the gap after it.
@@ -63,7 +65,7 @@ impl Panel {
     pub(super) fn frame(&self, width: f64, height: f64, letters: bool) -> Frame {
         let [x_range, y_range] = self.ranges();
         let y = self.y.ruler(y_range, ((height - 50.0) / 32.0).max(2.0) as usize);
-        let y_label = if self.y.label.is_empty() { 0.0 } else { LABEL * 1.45 };
+        let y_label = if self.y.label.is_empty() { 0.0 } else { Y_LABEL };
         let left = if self.blank { 0.0 } else { TICK + 3.0 + y.label_width(SMALL) + y_label };
         let right = if self.blank {
             0.0
