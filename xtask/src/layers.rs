@@ -11,6 +11,7 @@ use crate::metadata::{self, Package};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("spikegrad-models", &[]),
     ("spikegrad-integrators", &[]),
+    ("spikegrad-report", &[]),
     ("spikegrad-adjoint", &["spikegrad-integrators"]),
     ("spikegrad-network", &["spikegrad-models", "spikegrad-integrators"]),
     (
@@ -28,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // The report of the benches runs on the problems of the benches.
-    ("spikegrad-reproduce", &["spikegrad", "spikegrad-benches"]),
+    ("spikegrad-reproduce", &["spikegrad", "spikegrad-report", "spikegrad-benches"]),
     ("spikegrad-benches", &["spikegrad"]),
     ("xtask", &[]),
 ];
@@ -127,6 +128,7 @@ mod tests {
         check_caught("spikegrad-integrators", "spikegrad-models", None, "dependencies");
         check_caught("spikegrad-adjoint", "spikegrad-network", None, "dependencies");
         check_caught("spikegrad-reproduce", "spikegrad-network", None, "dependencies");
+        check_caught("spikegrad-report", "spikegrad-models", None, "dependencies");
         check_caught("xtask", "spikegrad", None, "dependencies");
     }
 

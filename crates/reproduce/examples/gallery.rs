@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use spikegrad_reproduce::plot::{
+use spikegrad_report::plot::{
     BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, Panel, Plot, SKY, Style, VERMILLION, cycle,
 };
+use spikegrad_reproduce::index;
 use spikegrad_reproduce::report::Report;
-use spikegrad_reproduce::{Error, index};
 
 fn main() -> Result<(), spikegrad::Failure> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "target/gallery".to_owned()));
@@ -64,7 +64,7 @@ fn signal(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
         .collect()
 }
 
-fn traces() -> Result<String, Error> {
+fn traces() -> Result<String, spikegrad_report::Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let t: Vec<f64> = (0..10_000).map(|i| f64::from(i) * 0.1).collect();
     let target = signal(&mut rng, t.len());
@@ -108,7 +108,7 @@ fn traces() -> Result<String, Error> {
         .render()
 }
 
-fn population() -> Result<String, Error> {
+fn population() -> Result<String, spikegrad_report::Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let rows: Vec<Vec<f64>> =
         (0..80).map(|i| (0..8 + i / 8).map(|_| 600.0 * rng.random::<f64>()).collect()).collect();
@@ -135,7 +135,7 @@ fn population() -> Result<String, Error> {
         .render()
 }
 
-fn matrices() -> Result<String, Error> {
+fn matrices() -> Result<String, spikegrad_report::Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let n = 30;
     let angle = |i: usize| i as f64 * std::f64::consts::TAU / n as f64;
@@ -174,7 +174,7 @@ fn matrices() -> Result<String, Error> {
         .render()
 }
 
-fn learning() -> Result<String, Error> {
+fn learning() -> Result<String, spikegrad_report::Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let steps: Vec<f64> = (1..5000).map(f64::from).collect();
     let mut left =
@@ -233,7 +233,7 @@ fn learning() -> Result<String, Error> {
         .render()
 }
 
-fn single() -> Result<String, Error> {
+fn single() -> Result<String, spikegrad_report::Error> {
     let x: Vec<f64> = (0..400).map(|i| f64::from(i) * 250.0).collect();
     let y: Vec<f64> = x.iter().map(|x| 3e-5 * (x / 9000.0).sin()).collect();
     Plot::new(1)

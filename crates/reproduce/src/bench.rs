@@ -14,9 +14,11 @@ use spikegrad::network::WorkCounters;
 use spikegrad::tasks::Batch;
 use spikegrad_benches::dense::Dense;
 use spikegrad_benches::{Problem, Size};
+use spikegrad_report::plot::{
+    BLACK, BLUE, Colour, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION, cycle,
+};
 
 use self::machine::Bandwidth;
-use crate::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION};
 use crate::report::{Report, largest, least};
 use crate::verdict::Verdict;
 use crate::{Error, pool};
@@ -45,7 +47,7 @@ pub struct Args {
 }
 
 /// Both float types, in the order of all arrays here.
-const TYPES: [(&str, crate::plot::Colour); 2] = [("f32", BLUE), ("f64", VERMILLION)];
+const TYPES: [(&str, Colour); 2] = [("f32", BLUE), ("f64", VERMILLION)];
 
 /// A problem in both float types.
 struct Pair {
@@ -341,7 +343,7 @@ fn parallel(report: &mut Report, quick: bool, most: usize) -> Result<(), Error> 
         Panel::new("Gain over one thread").x_label("trials in the batch").log_x(),
     );
     for (at, threads) in counts.iter().enumerate() {
-        let colour = crate::plot::cycle(at);
+        let colour = cycle(at);
         let label = if *threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
         let style = || Style::new(colour).label(label.clone());
         let time: Vec<f64> = seconds.iter().map(|row| measure::least(&row[at])[0] * 1e3).collect();

@@ -99,11 +99,8 @@ pub enum Error {
         what: &'static str,
     },
     /// A plot could not be drawn.
-    #[error("cannot draw the plot: {reason}; give it at least one panel, and a size that its labels fit in")]
-    Draw {
-        /// The drawing library's reason.
-        reason: String,
-    },
+    #[error(transparent)]
+    Draw(#[from] spikegrad_report::Error),
     /// A library error inside an experiment.
     #[error("the experiment stopped: {0}")]
     Experiment(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use spikegrad_report::markup::{escape, inline};
+use spikegrad_report::numbers::{minutes, value};
+use spikegrad_report::{Page, Section, Tone};
+
 use crate::experiments::{EXPERIMENTS, Experiment};
-use crate::markup::{escape, inline};
-use crate::report::{Metrics, STYLE, band, minutes, settings_table, value, verdict};
+use crate::report::{Metrics, band, settings_table, verdict};
 use crate::{Error, file};
 
 /// A directory with a `metrics.json`, and what became of reading it.
@@ -50,25 +53,19 @@ pub fn write(out: &Path) -> Result<PathBuf, Error> {
 }
 
 fn page(entries: &[Entry]) -> String {
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <title>spikegrad reproductions</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header>\n<p class=\"kicker\">spikegrad</p>\n<h1>Reproductions</h1>\n\
-         <p class=\"meta\">Gradient descent for spiking neural networks (Huh and Sejnowski 2018)</p>\n</header>\n"
-    );
-    banner(&mut out, entries);
+    let mut page = Page::new("Reproductions");
+    page.window_title("spikegrad reproductions")
+        .meta(["Gradient descent for spiking neural networks (Huh and Sejnowski 2018)"]);
+    banner(&mut page, entries);
     for entry in entries {
-        section(&mut out, entry);
+        let mut html = String::new();
+        section(&mut html, entry);
+        page.section(Section::Html(html));
     }
-    out.push_str("</main>\n</body>\n</html>\n");
-    out
+    page.render()
 }
 
-fn banner(out: &mut String, entries: &[Entry]) {
+fn banner(page: &mut Page, entries: &[Entry]) {
     let count = |wanted: Option<bool>| {
         entries
             .iter()
@@ -77,11 +74,11 @@ fn banner(out: &mut String, entries: &[Entry]) {
     };
     let unreadable = entries.iter().filter(|entry| entry.metrics.is_err()).count();
     let (passed, missed, unjudged) = (count(Some(true)), count(Some(false)), count(None));
-    let (class, head) = match () {
-        () if entries.is_empty() => ("quick", "Nothing has been run yet"),
-        () if missed + unreadable > 0 => ("fail", "\u{2717} Fail"),
-        () if unjudged > 0 => ("quick", "Not the claim"),
-        () => ("pass", "\u{2713} Pass"),
+    let (tone, head) = match () {
+        () if entries.is_empty() => (Tone::Caution, "Nothing has been run yet"),
+        () if missed + unreadable > 0 => (Tone::Bad, "\u{2717} Fail"),
+        () if unjudged > 0 => (Tone::Caution, "Not the claim"),
+        () => (Tone::Good, "\u{2713} Pass"),
     };
     let mut parts = Vec::new();
     for (count, words) in [
@@ -94,11 +91,7 @@ fn banner(out: &mut String, entries: &[Entry]) {
             parts.push(format!("{count} {words}"));
         }
     }
-    let _ = writeln!(
-        out,
-        "<div class=\"banner {class}\"><strong>{head}</strong> <span>{}</span></div>",
-        parts.join(", ")
-    );
+    page.banner(tone, head, parts.join(", "));
 }
 
 fn section(out: &mut String, entry: &Entry) {
@@ -108,6 +101,7 @@ fn section(out: &mut String, entry: &Entry) {
     let metrics = match &entry.metrics {
         Ok(metrics) => metrics,
         Err(reason) => {
+            // Writing to a string cannot fail.
             let _ = writeln!(
                 out,
                 "<section class=\"work\"><h2>{title}<span class=\"badge fail\">unreadable</span></h2>\n\
@@ -146,7 +140,7 @@ fn section(out: &mut String, entry: &Entry) {
         );
     }
     out.push_str("</tbody>\n</table></div>\n<details>\n<summary>Settings</summary>\n");
-    settings_table(out, metrics);
+    out.push_str(&settings_table(metrics));
     out.push_str("</details>\n</section>\n");
 }
 

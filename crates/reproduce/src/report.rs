@@ -19,11 +19,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use spikegrad_report::Section;
+use spikegrad_report::numbers::plain;
 
 use crate::{Error, file};
-pub(crate) use html::{STYLE, settings_table, verdict};
-pub(crate) use numbers::{band, largest, least, minutes, value};
-use numbers::{plain, plain_band};
+pub(crate) use html::{settings_table, verdict};
+use numbers::plain_band;
+pub(crate) use numbers::{band, largest, least};
 
 /// One number of a report.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,35 +40,6 @@ pub struct Figure {
     pub band: Option<[f64; 2]>,
     /// Whether it does; none without a band and in a quick run.
     pub pass: Option<bool>,
-}
-
-/// A part of the page.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Section {
-    /// A heading.
-    Heading(String),
-    /// A paragraph.
-    Prose(String),
-    /// A table: caption, header, rows.
-    Table {
-        /// What it shows.
-        caption: String,
-        /// Names of the columns.
-        header: Vec<String>,
-        /// Cells, row by row.
-        rows: Vec<Vec<String>>,
-    },
-    /// A plot.
-    Plot {
-        /// Name of its own file.
-        file: String,
-        /// What it is called.
-        title: String,
-        /// What it shows.
-        caption: String,
-        /// The drawing.
-        svg: String,
-    },
 }
 
 /// The results of one experiment.
@@ -204,7 +177,7 @@ impl Report {
         let taken = |candidate: &str| {
             self.sections
                 .iter()
-                .any(|section| matches!(section, Section::Plot { file, .. } if file == candidate))
+                .any(|section| matches!(section, Section::Plot { file: Some(file), .. } if file == candidate))
         };
         let mut file = format!("{stem}.svg");
         let mut number = 2;
@@ -213,7 +186,7 @@ impl Report {
             number += 1;
         }
         self.sections.push(Section::Plot {
-            file,
+            file: Some(file),
             title: title.into(),
             caption: caption.into(),
             svg: svg.into(),
@@ -294,7 +267,7 @@ impl Report {
         let done = dir.join("metrics.json");
         file::remove(&done)?;
         for section in &self.sections {
-            if let Section::Plot { file, svg, .. } = section {
+            if let Section::Plot { file: Some(file), svg, .. } = section {
                 file::write(&dir.join(file), svg)?;
             }
         }

@@ -20,10 +20,10 @@ use spikegrad::tasks::{
     Iteration, LearningRate, Observer, Purpose, QuadraticLoss, Schedule, Task, TrainingOptions,
     TrainingStage, generator, train,
 };
+use spikegrad_report::plot::{BLACK, BLUE, GREEN, ORANGE, PURPLE, Panel, Plot, Style, VERMILLION};
 
 use super::{Activity, Context};
 use crate::Error;
-use crate::plot::{BLACK, BLUE, GREEN, ORANGE, PURPLE, Panel, Plot, Style, VERMILLION};
 use crate::report::Report;
 
 /// The frequency that defines a model's natural current, Hz.

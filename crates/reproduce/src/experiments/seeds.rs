@@ -1,7 +1,9 @@
 //! An experiment repeated on consecutive seeds: every figure of every seed against its band, how each figure spreads, and
 //! how many seeds meet all of their bands.
 
-use crate::report::{Report, band, value};
+use spikegrad_report::numbers::value;
+
+use crate::report::{Report, band};
 
 /// A figure that every seed has.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,11 +7,11 @@ use spikegrad::integrators::{RungeKutta, Step, norm, tableau};
 use spikegrad::models::{Gate, GateShape, Nif, Theta};
 use spikegrad::network::{Group, InitialState, Network, NoLoss, PlainStep, Population, SplitStep, Trial};
 use spikegrad::tasks::{Purpose, QuadraticLoss, generator};
+use spikegrad_report::plot::{BLACK, BLUE, Panel, Plot, Style, VERMILLION, cycle};
 
 use super::naive::{self, NaiveNetwork};
 use super::{Activity, Context};
 use crate::Error;
-use crate::plot::{BLACK, BLUE, Panel, Plot, Style, VERMILLION, cycle};
 use crate::report::{Report, largest};
 
 /// Width of the gate in the traces.

@@ -1,15 +1,14 @@
-//! The page: one file without scripts, fonts or anything else to load.
+//! The page of a report: verdict, figures and their bands, then what the experiment had to say, then settings.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use spikegrad_report::markup::inline;
+use spikegrad_report::numbers::{minutes, value};
+use spikegrad_report::{Page, Section, Tone};
 
-use super::numbers::{band, minutes, value};
-use super::{Metrics, Report, Section};
-use crate::markup::{escape, inline};
-
-/// The look of every page.
-pub(crate) const STYLE: &str = include_str!("style.css");
+use super::numbers::band;
+use super::{Metrics, Report};
 
 /// Class and words of a verdict.
 pub(crate) fn verdict(pass: Option<bool>) -> (&'static str, &'static str) {
@@ -22,61 +21,54 @@ pub(crate) fn verdict(pass: Option<bool>) -> (&'static str, &'static str) {
 
 /// The whole page.
 pub(super) fn page(report: &Report) -> String {
-    let mut out = String::new();
-    let title = escape(&report.title);
-    // Writing to a string cannot fail.
-    let _ = write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header>\n<p class=\"kicker\">spikegrad reproduction</p>\n<h1>{title}</h1>\n\
-         <p class=\"meta\">{name} \u{b7} seed {seed} \u{b7} version {version} \u{b7} {time}</p>\n</header>\n",
-        name = escape(&report.name),
-        seed = report.seed,
-        version = env!("CARGO_PKG_VERSION"),
-        time = minutes(report.seconds),
-    );
-    banner(&mut out, report);
-    figures(&mut out, report);
+    let mut page = Page::new(&report.title);
+    page.kicker("spikegrad reproduction").meta([
+        report.name.clone(),
+        format!("seed {}", report.seed),
+        format!("version {}", env!("CARGO_PKG_VERSION")),
+        minutes(report.seconds),
+    ]);
+    banner(&mut page, report);
+    page.section(Section::Html(figures(report)));
     for section in &report.sections {
-        self::section(&mut out, section);
+        page.section(section.clone());
     }
-    settings(&mut out, report);
-    out.push_str("</main>\n</body>\n</html>\n");
-    out
+    let settings = settings_table(&report.metrics());
+    page.section(Section::Html(format!("<section>\n<h2>Settings</h2>\n{settings}</section>\n")));
+    page.render()
 }
 
-fn banner(out: &mut String, report: &Report) {
+fn banner(page: &mut Page, report: &Report) {
     let judged = report.figures.iter().filter(|figure| figure.pass.is_some()).count();
-    let missed: Vec<String> = report
+    let missed: Vec<&str> = report
         .figures
         .iter()
         .filter(|figure| figure.pass == Some(false))
-        .map(|figure| inline(&figure.name))
+        .map(|figure| figure.name.as_str())
         .collect();
     let plural = |count: usize| if count == 1 { "band" } else { "bands" };
-    let (class, head, rest) = match report.pass() {
-        _ if report.quick => (
-            "quick",
-            "Quick run: not the claim".to_owned(),
-            "The same code on much less work. No band is judged; run without <code>--quick</code> to test the claim."
-                .to_owned(),
+    match report.pass() {
+        _ if report.quick => page.banner(
+            Tone::Caution,
+            "Quick run: not the claim",
+            "The same code on much less work. No band is judged; run without <code>--quick</code> to test the claim.",
         ),
-        Some(true) => ("pass", "\u{2713} Pass".to_owned(), format!("{judged} of {judged} {} met.", plural(judged))),
-        Some(false) => (
-            "fail",
-            "\u{2717} Fail".to_owned(),
+        Some(true) => {
+            page.banner(Tone::Good, "\u{2713} Pass", format!("{judged} of {judged} {} met.", plural(judged)))
+        }
+        Some(false) => page.banner(
+            Tone::Bad,
+            "\u{2717} Fail",
             format!("{} of {judged} {} missed: {}.", missed.len(), plural(judged), missed.join("; ")),
         ),
-        None => ("quick", "Not judged".to_owned(), "This report has no bands.".to_owned()),
+        None => page.banner(Tone::Caution, "Not judged", "This report has no bands."),
     };
-    let _ = writeln!(out, "<div class=\"banner {class}\"><strong>{head}</strong> <span>{rest}</span></div>");
 }
 
-fn figures(out: &mut String, report: &Report) {
+fn figures(report: &Report) -> String {
+    let mut out = String::new();
     if report.figures.is_empty() {
-        return;
+        return out;
     }
     out.push_str(
         "<section>\n<h2>Figures</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>figure</th>\
@@ -87,6 +79,7 @@ fn figures(out: &mut String, report: &Report) {
             (None, _) => ("none", ""),
             (Some(_), pass) => verdict(pass),
         };
+        // Writing to a string cannot fail.
         let _ = writeln!(
             out,
             "<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td><td class=\"band\">{}</td><td class=\"{class}\">{words}</td></tr>",
@@ -97,72 +90,18 @@ fn figures(out: &mut String, report: &Report) {
         );
     }
     out.push_str("</tbody>\n</table></div>\n</section>\n");
-}
-
-fn section(out: &mut String, section: &Section) {
-    let _ = match section {
-        Section::Heading(text) => writeln!(out, "<h2>{}</h2>", inline(text)),
-        Section::Prose(text) => writeln!(out, "<p>{}</p>", inline(text)),
-        Section::Table { caption, header, rows } => {
-            let numeric = |column: usize| {
-                !rows.is_empty() && rows.iter().all(|row| row.get(column).is_none_or(|cell| is_number(cell)))
-            };
-            let class = |column: usize| if numeric(column) { " class=\"number\"" } else { "" };
-            let _ = write!(
-                out,
-                "<div class=\"scroll\"><table>\n<caption>{}</caption>\n<thead><tr>",
-                inline(caption)
-            );
-            for (column, name) in header.iter().enumerate() {
-                let _ = write!(out, "<th{}>{}</th>", class(column), inline(name));
-            }
-            out.push_str("</tr></thead>\n<tbody>\n");
-            for row in rows {
-                out.push_str("<tr>");
-                for (column, cell) in row.iter().enumerate() {
-                    let _ = write!(out, "<td{}>{}</td>", class(column), inline(cell));
-                }
-                out.push_str("</tr>\n");
-            }
-            writeln!(out, "</tbody>\n</table></div>")
-        }
-        Section::Plot { file, title, caption, svg } => writeln!(
-            out,
-            "<figure>\n<div class=\"card\">{svg}</div>\n<figcaption><strong>{}</strong> {} <a href=\"{file}\">SVG</a></figcaption>\n</figure>",
-            inline(title),
-            inline(caption),
-        ),
-    };
-}
-
-/// Whether a cell holds a number, possibly with a sign, an uncertainty or a unit sign.
-fn is_number(cell: &str) -> bool {
-    let cell = cell.trim();
-    cell.is_empty()
-        || matches!(cell, "-" | "\u{2013}" | "\u{2014}")
-        || (cell.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}' | '.'))
-            && cell.contains(|c: char| c.is_ascii_digit())
-            && !cell.contains(|c: char| c.is_ascii_alphabetic() && c != 'e'))
-}
-
-fn settings(out: &mut String, report: &Report) {
-    out.push_str("<section>\n<h2>Settings</h2>\n");
-    settings_table(out, &report.metrics());
-    out.push_str("</section>\n");
+    out
 }
 
 /// Settings, seed, version and wall time as a table.
-pub(crate) fn settings_table(out: &mut String, metrics: &Metrics) {
-    out.push_str("<div class=\"scroll\"><table class=\"settings\">\n<tbody>\n");
-    let rows = metrics.settings.iter().map(|(name, setting)| (name.as_str(), plain(setting)));
-    for (name, setting) in rows.chain([
-        ("seed", metrics.seed.to_string()),
-        ("version", metrics.version.clone()),
-        ("wall time", minutes(metrics.seconds)),
-    ]) {
-        let _ = writeln!(out, "<tr><td>{}</td><td>{}</td></tr>", inline(name), escape(&setting));
-    }
-    out.push_str("</tbody>\n</table></div>\n");
+pub(crate) fn settings_table(metrics: &Metrics) -> String {
+    let settings = metrics.settings.iter().map(|(name, setting)| (name.clone(), plain(setting)));
+    let run = [
+        ("seed".to_owned(), metrics.seed.to_string()),
+        ("version".to_owned(), metrics.version.clone()),
+        ("wall time".to_owned(), minutes(metrics.seconds)),
+    ];
+    Section::Settings(settings.chain(run).collect()).html()
 }
 
 /// A setting as text: strings without quotes, lists with commas.
@@ -180,16 +119,6 @@ fn plain(setting: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_told_from_words() {
-        for cell in ["1.5", "-2e-3", "\u{2212}4", "97.1 %", "0.5 \u{b1} 0.1", ""] {
-            assert!(is_number(cell), "{cell}");
-        }
-        for cell in ["a", "3 neurons", "none"] {
-            assert!(!is_number(cell), "{cell}");
-        }
-    }
 
     #[test]
     fn settings_are_plain() {

@@ -3,6 +3,7 @@
 use spikegrad::integrators::norm;
 use spikegrad::network::Network;
 use spikegrad::tasks::delayed_xor::{Answer, DelayedXor, Timing};
+use spikegrad_report::plot::{BLACK, BLUE, Colour, GREY, Panel, Plot, Style, VERMILLION, cycle};
 
 use super::analysis::{self, DELAY, Decoding, KINDS, LEAD};
 use super::compared::Compared;
@@ -11,7 +12,6 @@ use super::training::Trained;
 use super::{Amounts, Scored, TESTS, name_of, percent};
 use crate::Error;
 use crate::experiments::Context;
-use crate::plot::{BLACK, BLUE, Colour, GREY, Panel, Plot, Style, VERMILLION, cycle};
 use crate::report::Report;
 
 /// The colour of the gated network, and of the baselines after it.

@@ -10,11 +10,11 @@ use spikegrad::network::{Group, Network, Population, Recording, Sign, SplitStep}
 use spikegrad::tasks::{
     Iteration, LearningRate, Observer, Purpose, Schedule, Task, TrainingOptions, generator, train,
 };
+use spikegrad_report::plot::{BLACK, BLUE, ORANGE, PURPLE, Panel, Plot, Style, VERMILLION};
 
 use super::{Bench, Best, METHOD, REDUCTION, Signal, TAU};
 use crate::Error;
 use crate::experiments::Context;
-use crate::plot::{BLACK, BLUE, ORANGE, PURPLE, Panel, Plot, Style, VERMILLION};
 use crate::report::Report;
 
 /// Neurons that excite, and neurons that inhibit: 80 and 20 percent.
@@ -148,7 +148,7 @@ fn plot(
     signal: &Signal,
     [first, last]: [&Recording<f64>; 2],
     history: &[Iteration],
-) -> Result<String, Error> {
+) -> Result<String, spikegrad_report::Error> {
     let n = network.neurons();
     let voltage = |i: usize| -> Vec<f64> { last.v.iter().skip(i).step_by(n).copied().collect() };
     let spikes = last.spike_times();

@@ -9,13 +9,13 @@ use spikegrad::models::GateShape;
 use spikegrad::network::{Group, Network, Recording, SplitStep, Trial};
 use spikegrad::tasks::predictive_coding::{LinearSystem, PredictiveCoding};
 use spikegrad::tasks::{Iteration, Purpose, Task, TrainingOptions, evaluate, generator, train};
+use spikegrad_report::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION, cycle};
 
 pub(super) mod seeds;
 
 use super::Context;
 use super::seeds::{Judged, judged};
 use crate::Error;
-use crate::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION, cycle};
 use crate::report::Report;
 
 const NEURONS: usize = 30;

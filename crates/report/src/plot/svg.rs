@@ -88,6 +88,18 @@ impl<'a> Svg<'a> {
         self.pen = (0, 0);
     }
 
+    /// A picture between two corners, its cells as sharp as they are.
+    pub(super) fn picture(&mut self, a: BackendCoord, b: BackendCoord, uri: &str) {
+        self.leave();
+        let [x, y, width, height] =
+            [a.0.min(b.0), a.1.min(b.1), (b.0 - a.0).abs(), (b.1 - a.1).abs()].map(number);
+        let _ = write!(
+            self.out,
+            "\n<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\" \
+             image-rendering=\"pixelated\" href=\"{uri}\"/>"
+        );
+    }
+
     fn leave(&mut self) {
         match self.open.take().map(|look| look.kind) {
             Some(Kind::Dots) => self.out.push_str("</g>"),

@@ -30,6 +30,8 @@ pub(super) struct Axis {
     pub(super) hidden: bool,
     /// Whether the axis counts rows or columns, which have no fractions.
     pub(super) counts: bool,
+    /// Whether the ticks are names, each of which has a place of its own.
+    pub(super) named: bool,
 }
 
 /// An axis with its range found and its ticks chosen.
@@ -160,6 +162,11 @@ fn linear_ticks(lo: f64, hi: f64, step: f64) -> (Vec<Tick>, i32) {
         .map(|at| Tick::new(at, fixed(at / unit, decimals)))
         .collect();
     (ticks, exponent)
+}
+
+/// A power of ten that tick labels leave out.
+pub(super) fn power(exponent: i32) -> String {
+    format!("\u{d7}10^{{{}}}", exponent.to_string().replace('-', "\u{2212}"))
 }
 
 /// A power of ten, plainly where it is short.

@@ -4,11 +4,14 @@ use std::convert::Infallible;
 
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _};
-use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
+use plotters::element::{
+    BackendCoordOnly, Circle, Drawable, PathElement, PointCollection, Polygon, Rectangle, Text,
+};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
     Color as _, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
 };
+use plotters_backend::{BackendCoord, DrawingErrorKind};
 
 use super::colour::{Colour, INK, WHITE};
 use super::svg::{SCALE, Svg};
@@ -49,6 +52,35 @@ impl Lettering {
 
     pub(super) fn colour(self, colour: Colour) -> Self {
         Self { colour, ..self }
+    }
+}
+
+/// A picture between two corners.
+struct Picture {
+    corners: [BackendCoord; 2],
+    uri: String,
+}
+
+impl<'a> PointCollection<'a, BackendCoord> for &'a Picture {
+    type Point = &'a BackendCoord;
+    type IntoIter = &'a [BackendCoord; 2];
+
+    fn point_iter(self) -> Self::IntoIter {
+        &self.corners
+    }
+}
+
+impl Drawable<Svg<'_>, BackendCoordOnly> for Picture {
+    fn draw<I: Iterator<Item = BackendCoord>>(
+        &self,
+        mut points: I,
+        svg: &mut Svg<'_>,
+        _: (u32, u32),
+    ) -> Result<(), DrawingErrorKind<Infallible>> {
+        if let (Some(a), Some(b)) = (points.next(), points.next()) {
+            svg.picture(a, b, &self.uri);
+        }
+        Ok(())
     }
 }
 
@@ -103,6 +135,10 @@ impl<'a> Canvas<'a> {
     pub(super) fn dot(&self, centre: Point, radius: f64, colour: Colour, alpha: f64) -> Result<(), Error> {
         let style = rgb(colour).mix(alpha).filled();
         self.area.draw(&Circle::new(coord(centre), units(radius).max(1), style)).map_err(failed)
+    }
+
+    pub(super) fn picture(&self, a: Point, b: Point, uri: String) -> Result<(), Error> {
+        self.area.draw(&Picture { corners: [coord(a), coord(b)], uri }).map_err(failed)
     }
 
     pub(super) fn text(&self, text: &str, at: Point, how: Lettering) -> Result<(), Error> {

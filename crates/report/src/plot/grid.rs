@@ -1,40 +1,7 @@
-//! Plots for print: a grid of panels in one SVG.
-//!
-//! ```
-//! use spikegrad_reproduce::plot::{BLUE, Panel, Plot, Style, VERMILLION};
-//!
-//! let t: Vec<f64> = (0..200).map(f64::from).collect();
-//! let target: Vec<f64> = t.iter().map(|t| (t / 20.0).sin()).collect();
-//! let readout: Vec<f64> = t.iter().map(|t| (t / 20.0).sin() + 0.05 * (t / 3.0).cos()).collect();
-//! let svg = Plot::new(1)
-//!     .panel(
-//!         Panel::new("Readout")
-//!             .x_label("time (ms)")
-//!             .y_label("output o_{1}")
-//!             .line(&t, &target, Style::new(BLUE).label("target"))
-//!             .line(&t, &readout, Style::new(VERMILLION).label("readout").dashed()),
-//!     )
-//!     .render()?;
-//! assert!(svg.starts_with("<svg"));
-//! # Ok::<(), spikegrad_reproduce::Error>(())
-//! ```
-//!
-//! Labels may hold `_{sub}` and `^{super}`. Lines of any length are thinned to what can be seen, so files stay small.
-//! Drawing goes through plotters to a backend of ours: its own SVG backend rounds to whole pixels and writes one
-//! element per stroke, which shows in print and makes rasters and matrices megabytes.
+//! A grid of panels in one drawing.
 
-mod axis;
-mod canvas;
-mod colour;
-mod panel;
-mod path;
-mod svg;
-mod text;
-
-use canvas::Canvas;
-pub use colour::{BLACK, BLUE, Colour, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, cycle};
-pub use panel::{Panel, Style};
-
+use super::canvas::Canvas;
+use super::panel::Panel;
 use crate::Error;
 
 /// Space between neighbouring panels, in pixels.
@@ -115,10 +82,10 @@ impl Plot {
     ///
     /// # Errors
     ///
-    /// [`Error::Draw`] if there is no panel.
+    /// [`Error::NoPanel`] if there is no panel, [`Error::Draw`] if the drawing library refuses.
     pub fn render(&self) -> Result<String, Error> {
         if self.panels.is_empty() {
-            return Err(Error::Draw { reason: "the plot has no panel".to_owned() });
+            return Err(Error::NoPanel);
         }
         let cells = self.cells();
         let rows = cells.last().map_or(1, |cell| cell.row + 1);
@@ -152,7 +119,7 @@ impl Plot {
         }
         for (at, panel) in self.panels.iter().enumerate() {
             let inner = cell_width(&cells[at]) - frames[at].left - frames[at].right;
-            panel.finish_frame(&mut frames[at], inner);
+            panel.finish_frame(&mut frames[at], inner, heights[cells[at].row]);
         }
         for at in 0..frames.len() {
             let row = || frames.iter().zip(&cells).filter(|(_, cell)| cell.row == cells[at].row);
@@ -193,6 +160,7 @@ impl Plot {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{BLACK, BLUE, GREEN, ORANGE, SKY, Style};
     use super::*;
 
     /// Renders, checks that the SVG is well-formed XML and returns it.
@@ -200,7 +168,9 @@ mod tests {
         let svg = plot.render().unwrap();
         let document = roxmltree::Document::parse(&svg).unwrap();
         assert_eq!(document.root_element().tag_name().name(), "svg");
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "non-finite coordinate");
+        // The letters of pictures may spell anything.
+        let shapes: String = svg.lines().filter(|line| !line.starts_with("<image")).collect();
+        assert!(!shapes.contains("NaN") && !shapes.contains("inf"), "non-finite coordinate");
         svg
     }
 
@@ -224,7 +194,11 @@ mod tests {
             .panel(panel().line(&x, &y, Style::new(BLUE).label("<line>").dashed()).direct_labels())
             .panel(panel().scatter(&x, &y, Style::new(GREEN)).identity().fit(0.9, 0.0).note("r = 0.9"))
             .panel(panel().raster(&[vec![1.0, 2.0], vec![], vec![3.0]], BLACK))
-            .panel(panel().heat(&[vec![1.0, -2.0], vec![f64::NAN, 0.5]], "weight"))
+            .panel(panel().heat(&[vec![1.0, -2.0], vec![f64::NAN, 0.5]], "weight").cell_values())
+            .panel(panel().heat_from_zero(&[vec![1.0, 2.0], vec![f64::NAN]], "rate"))
+            .panel(panel().confusion(&[vec![3, 1], vec![0, 4]], &["a & b", "<c>"]))
+            .panel(panel().spikes(&x, &[0, 1, 2], 3, Style::new(BLUE).label("some")))
+            .panel(panel().grouped_bars(&["a", "b"], &[(&x, Style::new(BLUE)), (&y, Style::new(GREEN))]))
             .panel(panel().histogram(&x, 10, Style::new(SKY)))
             .panel(panel().bars(&[("one", 1.0), ("a long name", -2.0)], BLUE))
             .panel(panel().area(&x, &x, &y, Style::new(ORANGE)).hline(0.0).vline(0.1).span(0.1, 0.2))
@@ -246,6 +220,10 @@ mod tests {
                 .panel(Panel::new("").line(x, y, Style::new(BLUE)))
                 .panel(Panel::new("").log_x().log_y().scatter(x, y, Style::new(BLUE)))
                 .panel(Panel::new("").heat(&[], ""))
+                .panel(Panel::new("").heat(&[bad.to_vec()], "").cell_values())
+                .panel(Panel::new("").confusion(&[], &[]))
+                .panel(Panel::new("").grouped_bars(&[], &[]))
+                .panel(Panel::new("").spikes(x, &[9, 9], 0, Style::new(BLUE)))
                 .panel(Panel::new("").histogram(x, 0, Style::new(BLUE)))
                 .panel(Panel::new("").raster(&[], BLUE))
                 .panel(Panel::new("").bars(&[], BLUE))
@@ -285,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_plot_without_panels_is_an_error() {
-        assert!(matches!(Plot::new(2).render(), Err(Error::Draw { .. })));
+        assert!(matches!(Plot::new(2).render(), Err(Error::NoPanel)));
     }
 
     #[test]
@@ -304,6 +282,63 @@ mod tests {
         let rasters = (0..6).fold(Plot::new(3), |plot, _| plot.panel(Panel::new("").raster(&spikes, BLACK)));
         assert!(check(&rasters).len() < 300_000);
         assert!(check(&Plot::new(1).panel(Panel::new("").scatter(&y, &y, Style::new(BLUE)))).len() < 300_000);
+    }
+
+    #[test]
+    fn many_spikes_and_large_matrices_are_pictures() {
+        let numbers = noise(401_408);
+        let large: Vec<Vec<f64>> = numbers.chunks(784).map(<[f64]>::to_vec).collect();
+        let svg = check(&Plot::new(1).panel(Panel::new("").heat(&large, "weight")));
+        assert!(svg.contains("<image ") && svg.len() < 300_000, "{}", svg.len());
+        // A strip has few entries, but more columns than a picture.
+        let strip: Vec<Vec<f64>> = numbers[..6000].chunks(600).map(<[f64]>::to_vec).collect();
+        let svg = check(&Plot::new(1).panel(Panel::new("").heat(&strip, "weight")));
+        assert!(svg.contains("<image ") && svg.len() < 50_000, "{}", svg.len());
+        let times = &numbers[..200_000];
+        let neuron: Vec<usize> = (0..times.len()).map(|at| at % 1000).collect();
+        let svg = check(&Plot::new(1).panel(Panel::new("").spikes(times, &neuron, 1000, Style::new(BLACK))));
+        assert!(svg.contains("<image ") && svg.len() < 150_000, "{}", svg.len());
+        let few = Panel::new("").spikes(&times[..10_000], &neuron[..10_000], 1000, Style::new(BLACK));
+        let svg = check(&Plot::new(1).panel(few));
+        assert!(!svg.contains("<image ") && svg.len() < 150_000, "{}", svg.len());
+    }
+
+    #[test]
+    fn spikes_have_the_strokes_of_their_rows() {
+        let rows = check(&Plot::new(1).panel(Panel::new("").raster(&[vec![1.0, 3.0], vec![2.0]], BLUE)));
+        let style = Style::new(BLUE);
+        let pairs = Panel::new("").spikes(&[1.0, 2.0, 3.0, 9.0], &[0, 1, 0, 7], 2, style);
+        assert_eq!(check(&Plot::new(1).panel(pairs)), rows);
+    }
+
+    #[test]
+    fn counts_stand_in_their_cells_where_they_fit() {
+        let classes = |number: usize| {
+            let counts: Vec<Vec<u64>> = (0..number)
+                .map(|row| {
+                    (0..number as u64).map(|column| 70_000 * u64::from(row as u64 == column)).collect()
+                })
+                .collect();
+            let names: Vec<String> = (0..number).map(|class| format!("class_{class}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            check(&Plot::new(1).panel(Panel::new("").confusion(&counts, &names)))
+        };
+        let few = classes(3);
+        assert_eq!(few.matches(">70000<").count(), 3);
+        assert!(few.contains(">class_2<"));
+        let many = classes(60);
+        assert!(!many.contains(">70000<") && many.contains(">class_0<"), "{many}");
+    }
+
+    #[test]
+    fn names_without_room_stand_upright() {
+        let bars = |names: &[&str]| {
+            let bars: Vec<(&str, f64)> = names.iter().map(|name| (*name, 1.0)).collect();
+            check(&Plot::new(1).size(300.0, 150.0).panel(Panel::new("").bars(&bars, BLUE)))
+        };
+        let turned = |svg: &str| svg.matches("rotate(-90)").count();
+        let lying = turned(&bars(&["one", "two", "three"]));
+        assert_eq!(turned(&bars(&["aeroplane"; 12])), lying + 12);
     }
 
     #[test]

@@ -5,7 +5,8 @@ const INLINE: [&str; 7] = ["b", "i", "em", "strong", "code", "sub", "sup"];
 
 /// `text` with the five characters that mean something to XML replaced, and control characters that XML forbids
 /// removed.
-pub(crate) fn escape(text: &str) -> String {
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -22,9 +23,16 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-/// `text` as HTML: everything is escaped, then the bare tags of [`INLINE`] are let through again if they nest
-/// properly in this text. Attributes never survive, so neither scripts nor styles nor links can.
-pub(crate) fn inline(text: &str) -> String {
+/// `text` as HTML: everything is escaped, then the bare tags `<b> <i> <em> <strong> <code> <sub> <sup>` are let through
+/// again if they nest properly in this text. Attributes never survive, so neither scripts nor styles nor links can.
+///
+/// ```
+/// use spikegrad_report::markup::inline;
+///
+/// assert_eq!(inline("W<sub>f</sub> < 1 <script>"), "W<sub>f</sub> &lt; 1 &lt;script&gt;");
+/// ```
+#[must_use]
+pub fn inline(text: &str) -> String {
     let escaped = escape(text);
     let mut out = String::with_capacity(escaped.len());
     let mut open = Vec::new();
