@@ -11,12 +11,19 @@ use crate::metadata::{self, Package};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("spikegrad-models", &[]),
     ("spikegrad-integrators", &[]),
+    ("spikegrad-data", &[]),
     ("spikegrad-report", &[]),
     ("spikegrad-adjoint", &["spikegrad-integrators"]),
     ("spikegrad-network", &["spikegrad-models", "spikegrad-integrators"]),
     (
         "spikegrad-tasks",
-        &["spikegrad-network", "spikegrad-adjoint", "spikegrad-models", "spikegrad-integrators"],
+        &[
+            "spikegrad-network",
+            "spikegrad-adjoint",
+            "spikegrad-models",
+            "spikegrad-integrators",
+            "spikegrad-data",
+        ],
     ),
     (
         "spikegrad",
@@ -26,8 +33,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "spikegrad-adjoint",
             "spikegrad-network",
             "spikegrad-tasks",
+            "spikegrad-data",
         ],
     ),
+    ("spikegrad-cli", &["spikegrad", "spikegrad-data", "spikegrad-report"]),
     // The report of the benches runs on the problems of the benches.
     ("spikegrad-reproduce", &["spikegrad", "spikegrad-report", "spikegrad-benches"]),
     ("spikegrad-benches", &["spikegrad"]),
