@@ -31,6 +31,14 @@ pub enum Error {
         /// Length given.
         found: usize,
     },
+    /// A cotangent of the last state that is longer than the state.
+    #[error("{found} entries for the cotangent of a state of {expected}: give at most so many")]
+    CotangentLength {
+        /// Length of the state.
+        expected: usize,
+        /// Length given.
+        found: usize,
+    },
     /// A budget of memory that no sweep can keep.
     #[error("{budget} bytes do not hold one state and one step of the tape: allow at least {least} bytes")]
     Budget {

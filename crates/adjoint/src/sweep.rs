@@ -172,9 +172,83 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         parameters_bar: &mut [T],
         watch: impl FnMut(Range<usize>, &Tape),
     ) -> Result<T, Error> {
+        self.both_ways(step, &[], parameters_bar, watch, |segment, tape, x_bar, parameters_bar| {
+            step.advance_vjp(segment, tape, T::one(), x_bar, parameters_bar);
+        })
+    }
+
+    /// The same from other cotangents at the end, and shows `watch(n, x_bar)` the cotangent of every state `x_n` on the way back, the
+    /// last one first; what `watch` changes of it is what goes on. `cost_bar` is the cotangent of the cost. `state_bar` is that of the
+    /// last state, or of its first components where it is shorter: the others are zero.
+    ///
+    /// With 1 and nothing it is the gradient, to the bit, and shows where the cost depends on the state. With 0 and a random
+    /// cotangent it shows how fast cotangents grow and decay, whatever the cost.
+    ///
+    /// ```
+    /// # use spikegrad_integrators::{Cost, CostVjp, RungeKutta, VectorField, VectorFieldVjp, tableau};
+    /// # struct Leak(f64);
+    /// # impl VectorField<f64> for Leak {
+    /// #     fn dim(&self) -> usize { 1 }
+    /// #     fn rhs(&self, _: f64, x: &[f64], dx: &mut [f64]) { dx[0] = -self.0 * x[0]; }
+    /// # }
+    /// # impl VectorFieldVjp<f64> for Leak {
+    /// #     fn n_parameters(&self) -> usize { 1 }
+    /// #     fn rhs_vjp(&self, _: f64, x: &[f64], dx_bar: &[f64], x_bar: &mut [f64], bar: &mut [f64]) {
+    /// #         x_bar[0] -= self.0 * dx_bar[0];
+    /// #         bar[0] -= x[0] * dx_bar[0];
+    /// #     }
+    /// # }
+    /// # struct Nothing;
+    /// # impl Cost<f64> for Nothing {
+    /// #     fn cost(&self, _: usize, _: f64, _: &[f64]) -> f64 { 0.0 }
+    /// # }
+    /// # impl CostVjp<f64> for Nothing {
+    /// #     fn cost_vjp(&self, _: usize, _: f64, _: &[f64], _: f64, _: &mut [f64], _: &mut [f64]) {}
+    /// # }
+    /// use spikegrad_adjoint::Sweep;
+    /// // dx/dt = -x / 2, ten steps of 0.1.
+    /// let step = RungeKutta::new(tableau::RK4, Leak(0.5), vec![2.0], 0.1, 10, Nothing)?;
+    /// let mut sizes = Vec::new();
+    /// Sweep::new().cotangents(&step, (0.0, &[1.0]), &mut [0.0; 2], |_, x_bar| sizes.push(x_bar[0]))?;
+    /// assert_eq!(sizes.len(), 10);
+    /// assert!((sizes[9] - (-0.5_f64).exp()).abs() < 1e-6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient), and [`Error::CotangentLength`] if `state_bar` is longer than the state.
+    pub fn cotangents<S: StepVjp<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        (cost_bar, state_bar): (T, &[T]),
+        parameters_bar: &mut [T],
+        mut watch: impl FnMut(usize, &mut [T]),
+    ) -> Result<T, Error> {
+        let back = |segment: Range<usize>, tape: &mut Tape, x_bar: &mut [T], parameters_bar: &mut [T]| {
+            for n in segment.rev() {
+                step.step_vjp(n, tape, cost_bar, x_bar, parameters_bar);
+                watch(n, x_bar);
+            }
+        };
+        self.both_ways(step, state_bar, parameters_bar, |_, _| (), back)
+    }
+
+    /// Runs forwards, and backwards by `back(steps, tape, x_bar, parameters_bar)`, segment by segment.
+    fn both_ways<S: StepVjp<T, Tape = Tape> + ?Sized>(
+        &mut self,
+        step: &S,
+        state_bar: &[T],
+        parameters_bar: &mut [T],
+        watch: impl FnMut(Range<usize>, &Tape),
+        mut back: impl FnMut(Range<usize>, &mut Tape, &mut [T], &mut [T]),
+    ) -> Result<T, Error> {
         let (expected, found) = (step.n_parameters(), parameters_bar.len());
         if found != expected {
             return Err(Error::ParametersLength { expected, found });
+        }
+        let (expected, found) = (step.dim(), state_bar.len());
+        if found > expected {
+            return Err(Error::CotangentLength { expected, found });
         }
         self.make_room(step)?;
         let mut state = std::mem::replace(&mut self.state, AVec::new(0));
@@ -183,6 +257,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         let cost = self.check(step, cost)?;
 
         self.state_bar.clear();
+        self.state_bar.extend_from_slice(state_bar);
         self.state_bar.resize(step.dim(), T::zero());
         for segment in (0..self.plan.segments()).rev() {
             if segment + 1 < self.plan.segments() {
@@ -190,8 +265,7 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
                 self.forwards(step, segment + 1, &mut again, |_, _| ());
                 self.again = again;
             }
-            let steps = self.plan.steps_of(segment);
-            step.advance_vjp(steps, &mut self.tape, T::one(), &mut self.state_bar, parameters_bar);
+            back(self.plan.steps_of(segment), &mut self.tape, &mut self.state_bar, parameters_bar);
             if self.held.last() == Some(&segment) {
                 self.held.pop();
                 self.states.truncate(self.held.len() * step.dim());

@@ -92,14 +92,19 @@ pub struct EventLog {
     now: u64,
     /// How many steps in a row each neuron touched the zone, and the last one.
     dwell: Vec<(u32, u64)>,
+    /// Grazing spikes of the neuron that [`zone`](Self::zone) will report next.
+    grazed: u64,
+    /// Grazing spikes of each neuron, as far as there were any.
+    grazing: Vec<u64>,
 }
 
 impl EventLog {
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        let mut dwell = std::mem::take(&mut self.dwell);
+        let (mut dwell, mut grazing) = (std::mem::take(&mut self.dwell), std::mem::take(&mut self.grazing));
         dwell.clear();
-        *self = Self { dwell, ..Self::default() };
+        grazing.clear();
+        *self = Self { dwell, grazing, ..Self::default() };
     }
 
     /// Adds the number of a smooth piece, a spike count or a branch taken to the signature.
@@ -132,11 +137,28 @@ impl EventLog {
                 EventCounts { spikes, crossings: spikes, short_crossings, ..EventCounts::default() };
             *dwell = 0;
         }
+        if self.grazed > 0 {
+            self.note_grazing(neuron);
+        }
     }
 
-    /// Counts a threshold crossing that is tangential to rounding or nearly so.
+    #[cold]
+    fn note_grazing(&mut self, neuron: usize) {
+        if self.grazing.len() <= neuron {
+            self.grazing.resize(neuron + 1, 0);
+        }
+        self.grazing[neuron] += std::mem::take(&mut self.grazed);
+    }
+
+    /// Counts a threshold crossing that is tangential to rounding or nearly so, of the neuron that [`zone`](Self::zone) reports next.
     pub fn grazing(&mut self) {
         self.counts.grazing_spikes += 1;
+        self.grazed += 1;
+    }
+
+    /// Grazing spikes of a neuron since the log was cleared.
+    pub fn grazing_of(&self, neuron: usize) -> u64 {
+        self.grazing.get(neuron).copied().unwrap_or(0)
     }
 
     /// Reports a spike that is located inside a step of `h`, with `h df/dv` at threshold: by how many e-foldings in a step a
@@ -186,6 +208,19 @@ mod tests {
             (log.counts().spikes, log.counts().crossings, log.counts().short_crossings),
             (u64::MAX, u64::MAX, u64::MAX)
         );
+    }
+
+    #[test]
+    fn grazing_spikes_are_those_of_the_neuron_that_is_reported_next() {
+        let mut log = EventLog::default();
+        for neuron in [2, 0, 2] {
+            log.grazing();
+            log.zone(neuron, true, 1);
+            log.zone(1, true, 1);
+        }
+        assert_eq!([0, 1, 2, 3].map(|neuron| log.grazing_of(neuron)), [1, 0, 2, 0]);
+        log.clear();
+        assert_eq!(log.grazing_of(2), 0);
     }
 
     #[test]

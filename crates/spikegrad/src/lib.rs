@@ -94,9 +94,9 @@ pub mod prelude {
         Sample, SampleBar, Scalar, Sign, SplitStep, Stimulus, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
-        Batch, Checkpoint, Clip, CountError, CrossEntropy, Iteration, LearningRate, NetworkObjective,
-        Observer, Optimiser, Pull, Purpose, QuadraticLoss, Schedule, Scheme, Score, SumOfLosses, Task,
-        TrainingOptions, TrainingStage, UpdateRule, Validation, VoltageFloor, evaluate, generator, load,
-        load_into, load_with, predictive_coding, progress_bar, save, train,
+        Batch, Checkpoint, Clip, CountError, CrossEntropy, Finding, Health, HealthOptions, Iteration,
+        LearningRate, NetworkObjective, Observer, Optimiser, Pull, Purpose, QuadraticLoss, Schedule, Scheme,
+        Score, SumOfLosses, Task, TrainingOptions, TrainingStage, UpdateRule, Validation, VoltageFloor,
+        evaluate, generator, load, load_into, load_with, predictive_coding, progress_bar, save, train,
     };
 }

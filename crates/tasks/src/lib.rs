@@ -6,7 +6,7 @@
 //! - losses: [`QuadraticLoss`], [`VoltageFloor`], [`SumOfLosses`];
 //! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
 //! - [`train`]: [`TrainingOptions`], [`Optimiser`], [`Schedule`], [`Clip`];
-//! - [`Finding`]: whether what was trained can be trusted;
+//! - [`Finding`]: whether what was trained can be trusted; [`Health`]: why a network does not learn;
 //! - [`save`], [`load`], [`load_with`], [`load_into`], [`describe`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
 //! - [`NetworkObjective`]: a network for the gradient check.
 //!
@@ -20,6 +20,7 @@ mod error;
 mod evaluate;
 mod file;
 mod findings;
+pub mod health;
 mod lockstep;
 mod loss;
 mod network_file;
@@ -41,6 +42,7 @@ pub use error::{CheckpointError, Error};
 pub use evaluate::evaluate;
 pub use file::write_whole;
 pub use findings::{Finding, GRAZING_SPIKES, NEGATIVE_CONDUCTANCES, SHORT_CROSSINGS};
+pub use health::{Health, HealthOptions};
 pub use loss::{QuadraticLoss, SumOfLosses, VoltageFloor};
 pub use objective::{NetworkObjective, Scheme};
 pub use observer::{Iteration, Observer, progress_bar};

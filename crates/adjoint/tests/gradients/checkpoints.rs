@@ -49,6 +49,23 @@ fn check<T: RealField + Copy>(
         }
         let expected = bits(&mut stored, &step)?;
         assert_eq!(bits(&mut checkpointed, &step)?, expected, "{}, {memory:?}, {more}", tableau.name());
+        // Step by step, shown on the way: every step once, the last one first.
+        let (mut gradient, mut left) = (vec![T::from_subset(&0.25); step.n_parameters()], steps);
+        checkpointed.cotangents(&step, (T::one(), &[]), &mut gradient, |n, _| {
+            assert_eq!(n + 1, left);
+            left = n;
+        })?;
+        let double = |x: &T| -> f64 { x.to_subset_unchecked() };
+        let found: Vec<u64> = gradient.iter().map(|x| double(x).to_bits()).collect();
+        assert_eq!(
+            (left, &found[..]),
+            (0, &expected[1..][..gradient.len()]),
+            "{}, {memory:?}",
+            tableau.name()
+        );
+        let longer = vec![T::one(); dim + 1];
+        let refused = checkpointed.cotangents(&step, (T::one(), &longer), &mut gradient, |_, _| ());
+        assert!(matches!(refused, Err(Error::CotangentLength { .. })), "{refused:?}");
     }
     Ok(())
 }
