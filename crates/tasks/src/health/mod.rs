@@ -246,7 +246,7 @@ impl Health {
         let trials = |purpose| -> Vec<Trial<T>> {
             let rng = |index| generator(options.training.seed, purpose, index as u64);
             (0..options.trials.max(1))
-                .map(|index| task.trial(TrainingStage::held_out(index), &mut rng(index)))
+                .map(|index| task.trial(TrainingStage::held_out(purpose, index), &mut rng(index)))
                 .collect()
         };
         let (given, held_out) = (trials(Purpose::Training), trials(Purpose::Validation));
