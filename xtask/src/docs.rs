@@ -136,7 +136,8 @@ fn has_a_place_on_the_page(name: &str) -> bool {
     let Some((library, file)) = name.strip_prefix("crates/").and_then(|rest| rest.split_once("/src/")) else {
         return false;
     };
-    library != "reproduce" && file.ends_with(".rs") && !file.ends_with("mod.rs") && file != "lib.rs"
+    let is_told_elsewhere = file.ends_with("mod.rs") || file.ends_with("tests.rs") || file == "lib.rs";
+    library != "reproduce" && file.ends_with(".rs") && !is_told_elsewhere
 }
 
 /// The files of the project, relative to its root and with forward slashes: what git tracks, or without git everything

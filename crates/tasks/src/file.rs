@@ -82,11 +82,12 @@ fn temporary(path: &Path) -> Result<NamedTempFile, CheckpointError> {
         }
     }
     loop {
-        let file = tempfile::Builder::new()
-            .prefix(&prefix)
-            .rand_bytes(RANDOM)
-            .tempfile_in(directory)
-            .map_err(io("create a file beside", path))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).rand_bytes(RANDOM);
+        // Others may read it, as any file that a program writes: temporary files are private unless this is said.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(directory).map_err(io("create a file beside", path))?;
         // Before it is locked, another writer may take the file for one that was left behind.
         let taken = matches!(file.as_file().try_lock(), Err(fs::TryLockError::WouldBlock));
         if !taken && file.path().exists() {

@@ -1,114 +1,10 @@
-//! Optimisers with a learning rate for each group (equations (41), (42)), and schedules of learning rates.
-
-use std::f64::consts::PI;
+//! The optimiser: a rule's steps with a learning rate for each group (equations (41), (42)), within the domains of the parameters, and
+//! what pulls and averages add to them.
 
 use spikegrad_network::{Group, Network, Parameters, Scalar};
 
-use crate::Error;
-
-/// Which rule turns a gradient into a step.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub enum UpdateRule {
-    /// Adam (Kingma & Ba 2015).
-    Adam {
-        /// Decay of the first moment.
-        beta_1: f64,
-        /// Decay of the second moment.
-        beta_2: f64,
-        /// Added to the root of the second moment.
-        epsilon: f64,
-    },
-    /// Gradient descent with (heavy-ball) momentum; 0 for none.
-    Sgd {
-        /// What is kept of the last step.
-        momentum: f64,
-    },
-}
-
-impl UpdateRule {
-    /// Adam with its authors' constants.
-    pub const ADAM: Self = Self::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 };
-
-    fn check(&self) -> Result<(), Error> {
-        let part = |option, value: f64| {
-            Error::unless((0.0..1.0).contains(&value), option, value, "it must lie in [0, 1)")
-        };
-        match *self {
-            Self::Adam { beta_1, beta_2, epsilon } => {
-                part("beta_1", beta_1)?;
-                part("beta_2", beta_2)?;
-                Error::unless(epsilon > 0.0, "epsilon", epsilon, "it must be positive")
-            }
-            Self::Sgd { momentum } => part("momentum", momentum),
-        }
-    }
-}
-
-/// How the learning rates change over training: a factor for each iteration.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub enum Schedule {
-    /// Always 1.
-    Constant,
-    /// From 1 down to `last` along half a cosine.
-    Cosine {
-        /// The factor at the end, in [0, 1].
-        last: f64,
-    },
-    /// 1 for a part `hold` of training, then down to `last` along half a cosine.
-    HeldCosine {
-        /// The part, in [0, 1).
-        hold: f64,
-        /// The factor at the end, in [0, 1].
-        last: f64,
-    },
-    /// From 1 down to `last`, geometrically.
-    Exponential {
-        /// The factor at the end, in (0, 1].
-        last: f64,
-    },
-}
-
-impl Schedule {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let expected = "the last factor must lie in [0, 1]";
-        let cosine = |last| Error::unless((0.0..=1.0).contains(&last), "schedule.last", last, expected);
-        match *self {
-            Self::Constant => Ok(()),
-            Self::Cosine { last } => cosine(last),
-            Self::HeldCosine { hold, last } => {
-                let expected = "the part of training that is held must lie in [0, 1)";
-                Error::unless((0.0..1.0).contains(&hold), "schedule.hold", hold, expected)?;
-                cosine(last)
-            }
-            // A geometric way to zero has no end.
-            Self::Exponential { last } => {
-                let expected = "the last factor must lie in (0, 1]";
-                Error::unless(last > 0.0 && last <= 1.0, "schedule.last", last, expected)
-            }
-        }
-    }
-
-    /// The factor of iteration `n` of `total`.
-    ///
-    /// ```
-    /// use spikegrad_tasks::Schedule;
-    /// let cosine = Schedule::Cosine { last: 0.1 };
-    /// assert_eq!(cosine.factor(0, 101), 1.0);
-    /// assert!((cosine.factor(100, 101) - 0.1).abs() < 1e-12);
-    /// ```
-    pub fn factor(&self, n: usize, total: usize) -> f64 {
-        let part = n as f64 / total.saturating_sub(1).max(1) as f64;
-        let cosine = |last: f64, part: f64| last + (1.0 - last) * 0.5 * (1.0 + (PI * part).cos());
-        match *self {
-            Self::Constant => 1.0,
-            Self::Cosine { last } => cosine(last, part),
-            Self::HeldCosine { hold, last } => cosine(last, ((part - hold) / (1.0 - hold)).max(0.0)),
-            Self::Exponential { last } => last.powf(part),
-        }
-    }
-}
+use crate::update_rules::Step;
+use crate::{Error, UpdateRule};
 
 /// Learning rate of a group; groups that are not named are not changed.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -190,7 +86,7 @@ impl<T: Scalar> Optimiser<T> {
         }
         check_groups(network, "rates", rates.iter().map(|rate| rate.group))?;
         let n = network.parameters.values().len();
-        let second = if matches!(rule, UpdateRule::Adam { .. }) { n } else { 0 };
+        let second = if rule.has_second_moment() { n } else { 0 };
         let zeros = |n| vec![T::zero(); n];
         let (first, second) = (zeros(n), zeros(second));
         let state = OptimiserState { step: 0, first, second, start: Vec::new(), mean: Vec::new() };
@@ -339,37 +235,15 @@ impl<T: Scalar> Optimiser<T> {
         next.step += 1;
         for &LearningRate { group, rate } in &self.rates {
             let range = network.parameters.layout().range(group);
-            let rate = T::from_subset(&(rate * factor));
-            let logarithmic = network.is_positive(group);
-            let values = &mut values[range.clone()];
-            let gradient = &gradient.values()[range.clone()];
-            let first = &mut next.first[range.clone()];
-            // dC/d ln p = p dC/dp
-            let by = |x: T, g: T| if logarithmic { x * g } else { g };
-            let update = |x: &mut T, step: T| if logarithmic { *x *= (-step).exp() } else { *x -= step };
-            match self.rule {
-                UpdateRule::Adam { beta_1, beta_2, epsilon } => {
-                    let real = |x: f64| T::from_subset(&x);
-                    let correct_1 = real(1.0 / (1.0 - beta_1.powi(next.step)));
-                    let correct_2 = real(1.0 / (1.0 - beta_2.powi(next.step)));
-                    let (keep_1, add_1) = (real(beta_1), real(1.0 - beta_1));
-                    let (keep_2, add_2) = (real(beta_2), real(1.0 - beta_2));
-                    let moments = first.iter_mut().zip(&mut next.second[range]);
-                    for ((x, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
-                        let g = by(*x, g);
-                        *m = keep_1 * *m + add_1 * g;
-                        *v = keep_2 * *v + add_2 * g * g;
-                        update(x, rate * (*m * correct_1) / ((*v * correct_2).sqrt() + real(epsilon)));
-                    }
-                }
-                UpdateRule::Sgd { momentum } => {
-                    let keep = T::from_subset(&momentum);
-                    for ((x, &g), m) in values.iter_mut().zip(gradient).zip(first) {
-                        *m = keep * *m + by(*x, g);
-                        update(x, rate * *m);
-                    }
-                }
-            }
+            self.rule.step(Step {
+                count: next.step,
+                rate: rate * factor,
+                logarithmic: network.is_positive(group),
+                gradient: &gradient.values()[range.clone()],
+                values: &mut values[range.clone()],
+                first: &mut next.first[range.clone()],
+                second: next.second.get_mut(range).unwrap_or_default(),
+            });
         }
         for &Pull { group, part } in &self.pulls {
             let range = network.parameters.layout().range(group);
@@ -674,41 +548,5 @@ mod tests {
             let x = network.parameters.group(start);
             assert!(x[1] < 1.0 && x[1] > 1.0 - 1e-6 && (x[0], x[2]) == (0.0, 0.0), "{x:?}");
         }
-    }
-
-    #[test]
-    fn schedules_have_domains() {
-        let nan = f64::NAN;
-        for (schedule, refused) in [
-            (Schedule::Cosine { last: nan }, "schedule.last = NaN"),
-            (Schedule::Cosine { last: -0.1 }, "schedule.last = -0.1"),
-            (Schedule::Cosine { last: 1.5 }, "schedule.last = 1.5"),
-            (Schedule::HeldCosine { hold: 1.0, last: 0.1 }, "schedule.hold = 1"),
-            (Schedule::HeldCosine { hold: nan, last: 0.1 }, "schedule.hold = NaN"),
-            (Schedule::HeldCosine { hold: 0.5, last: f64::INFINITY }, "schedule.last = inf"),
-            (Schedule::Exponential { last: 0.0 }, "schedule.last = 0"),
-            (Schedule::Exponential { last: -0.5 }, "schedule.last = -0.5"),
-        ] {
-            let error = schedule.check().expect_err(refused).to_string();
-            assert!(error.starts_with(refused), "{error}");
-        }
-        for schedule in [
-            Schedule::Constant,
-            Schedule::Cosine { last: 0.0 },
-            Schedule::HeldCosine { hold: 0.0, last: 1.0 },
-            Schedule::Exponential { last: 1e-300 },
-        ] {
-            schedule.check().expect("a schedule");
-            let factors = (0..=10).map(|n| schedule.factor(n, 11));
-            assert!(factors.into_iter().all(|f| (0.0..=1.0).contains(&f)), "{schedule:?}");
-        }
-    }
-
-    #[test]
-    fn a_held_cosine_holds_and_then_falls() {
-        let schedule = Schedule::HeldCosine { hold: 0.5, last: 0.1 };
-        assert_eq!((schedule.factor(0, 101), schedule.factor(50, 101)), (1.0, 1.0));
-        assert!((schedule.factor(75, 101) - 0.55).abs() < 1e-12);
-        assert!((schedule.factor(100, 101) - 0.1).abs() < 1e-12);
     }
 }
