@@ -473,6 +473,14 @@ pub enum Error {
         /// What is wrong with the event, and what to change.
         why: String,
     },
+    /// A spike that no neuron can be asked for.
+    #[error("target spike {index} of the trial {why}")]
+    TargetSpike {
+        /// Which spike.
+        index: usize,
+        /// What is wrong with the spike, and what to change.
+        why: String,
+    },
     /// Connections that cannot be made.
     #[error("projection {projection} cannot connect {what}: choose another connector, or other populations")]
     Connector {
