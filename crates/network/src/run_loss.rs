@@ -97,11 +97,12 @@ pub trait RunLoss<T>: Sync {
         Ok(())
     }
 
-    /// Whether the label of a trial, of the right length, means something to the loss; by default, it does.
+    /// Whether the label of a trial, of the right length for a network of so many outputs, means something to the loss; by default, it
+    /// does.
     ///
     /// # Errors
     /// [`Error::Label`] if it does not.
-    fn check_label(&self, _label: &[T]) -> Result<(), Error> {
+    fn check_label(&self, _label: &[T], _outputs: usize) -> Result<(), Error> {
         Ok(())
     }
 

@@ -212,6 +212,25 @@ pub trait Loss<T>: Sync {
     }
 }
 
+/// A loss that was chosen while a program runs.
+impl<T: Scalar, L: Loss<T> + ?Sized> Loss<T> for Box<L> {
+    fn value(&self, at: &Sample<'_, T>) -> T {
+        (**self).value(at)
+    }
+
+    fn needs_targets(&self) -> bool {
+        (**self).needs_targets()
+    }
+
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+        (**self).vjp(at, value_bar, bar);
+    }
+
+    fn over_run(&self) -> Option<&dyn RunLoss<T>> {
+        (**self).over_run()
+    }
+}
+
 /// No loss: a run for its traces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoLoss;

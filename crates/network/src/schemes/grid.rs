@@ -92,7 +92,7 @@ impl<T: Scalar> Grid<T> {
             over_run.check(network.neurons, network.outputs)?;
             let labels = over_run.labels(network.outputs);
             check("the trial's label (what the loss compares the run with)", &trial.label, labels, false)?;
-            over_run.check_label(&trial.label)?;
+            over_run.check_label(&trial.label, network.outputs)?;
         }
         check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
         if !trial.currents.is_empty() {
