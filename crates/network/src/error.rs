@@ -473,6 +473,24 @@ pub enum Error {
         /// What is wrong with the event, and what to change.
         why: String,
     },
+    /// A spike that no neuron can be asked for.
+    #[error("target spike {index} of the trial {why}")]
+    TargetSpike {
+        /// Which spike.
+        index: usize,
+        /// What is wrong with the spike, and what to change.
+        why: String,
+    },
+    /// A number of a loss that is out of its domain.
+    #[error("{what} is {value}: give {domain}")]
+    LossSetting {
+        /// The number of the loss.
+        what: &'static str,
+        /// The number's value.
+        value: f64,
+        /// What the number may be.
+        domain: String,
+    },
     /// Connections that cannot be made.
     #[error("projection {projection} cannot connect {what}: choose another connector, or other populations")]
     Connector {

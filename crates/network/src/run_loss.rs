@@ -1,9 +1,9 @@
 //! What a loss sees of a run as a whole (equations (92), (93)): numbers that it accumulates over the steps, and what it makes of
 //! them at the end.
 
-use crate::{Error, Sample, SampleBar};
+use crate::{Error, Sample, SampleBar, Spike};
 
-/// What a step released.
+/// What a step released, and what it should have released.
 #[derive(Clone, Copy, Debug)]
 pub struct Release<'a, T> {
     /// The step, ms.
@@ -12,6 +12,9 @@ pub struct Release<'a, T> {
     pub neurons: &'a [u32],
     /// The charge of each of them: one for a spike, a part of it on the way to one. A voltage that falls back withdraws what it released.
     pub charge: &'a [T],
+    /// The trial's [`target_spikes`](crate::Trial::target_spikes) of this step, in order of time: a spike belongs to the step that its
+    /// time lies in, as an event does.
+    pub target_spikes: &'a [Spike],
 }
 
 /// What a loss has of a run at its end.
@@ -94,11 +97,12 @@ pub trait RunLoss<T>: Sync {
         Ok(())
     }
 
-    /// Whether the label of a trial, of the right length, means something to the loss; by default, it does.
+    /// Whether the label of a trial, of the right length for a network of so many outputs, means something to the loss; by default, it
+    /// does.
     ///
     /// # Errors
     /// [`Error::Label`] if it does not.
-    fn check_label(&self, _label: &[T]) -> Result<(), Error> {
+    fn check_label(&self, _label: &[T], _outputs: usize) -> Result<(), Error> {
         Ok(())
     }
 

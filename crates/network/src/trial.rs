@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 
 use crate::event::Event;
 use crate::memory::MEMORY_LIMIT;
-use crate::{Group, Network, NetworkState, RunLoss, Scalar};
+use crate::{Group, Network, NetworkState, RunLoss, Scalar, Spike};
 
 /// Where a network starts, when a trial says so instead of the network's own initial state.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,9 @@ pub struct Trial<T> {
     pub events: Vec<Event<T>>,
     /// What a loss compares the run as a whole with, as the loss says; empty for losses of single samples.
     pub label: Vec<T>,
+    /// Spikes that neurons are to fire, in order of time from the start of the trial, for losses that compare spike trains; what a
+    /// [`Recording`](crate::Recording) has of the spikes of another network's run is of this form. No spike is added to the run.
+    pub target_spikes: Vec<Spike>,
     /// Where the run starts; `None` for the network's own initial state.
     pub initial: Option<InitialState<T>>,
     /// The state in which an earlier run of the same scheme ended, where this one goes on from there; `None` for a fresh start.
@@ -101,6 +104,7 @@ impl<T: Scalar> Trial<T> {
             currents: Vec::new(),
             events: Vec::new(),
             label: Vec::new(),
+            target_spikes: Vec::new(),
             initial: None,
             state: None,
             scale: 1.0,
@@ -124,6 +128,7 @@ impl<T: Scalar> Trial<T> {
             currents: all(&self.currents),
             events: self.events.iter().map(|event| event.map(&f)).collect(),
             label: all(&self.label),
+            target_spikes: self.target_spikes.clone(),
             initial: self.initial.as_ref().map(|i| InitialState { x: all(&i.x), s: all(&i.s) }),
             state: self.state.as_ref().map(|state| state.map(&f)),
             scale: self.scale,
@@ -204,6 +209,25 @@ pub trait Loss<T>: Sync {
     /// The part of the loss that sees the run as a whole; by default, there is none.
     fn over_run(&self) -> Option<&dyn RunLoss<T>> {
         None
+    }
+}
+
+/// A loss that was chosen while a program runs.
+impl<T: Scalar, L: Loss<T> + ?Sized> Loss<T> for Box<L> {
+    fn value(&self, at: &Sample<'_, T>) -> T {
+        (**self).value(at)
+    }
+
+    fn needs_targets(&self) -> bool {
+        (**self).needs_targets()
+    }
+
+    fn vjp(&self, at: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
+        (**self).vjp(at, value_bar, bar);
+    }
+
+    fn over_run(&self) -> Option<&dyn RunLoss<T>> {
+        (**self).over_run()
     }
 }
 

@@ -91,12 +91,13 @@ pub mod prelude {
     pub use spikegrad_network::{
         Connector, Draw, Event, Group, InitialState, Initialisation, Loss, Models, Network, NetworkSpec,
         NetworkState, NoLoss, Parameters, PlainStep, Population, Probes, Projection, Readout, Recording,
-        Sample, SampleBar, Scalar, Sign, SplitStep, Stimulus, Trial, pontryagin,
+        Sample, SampleBar, Scalar, Sign, Spike, SplitStep, Stimulus, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
-        Batch, Checkpoint, Clip, CountError, CrossEntropy, Finding, Health, HealthOptions, Iteration,
-        LearningRate, NetworkObjective, Observer, Optimiser, Pull, Purpose, QuadraticLoss, Schedule, Scheme,
-        Score, SumOfLosses, Task, TrainingOptions, TrainingStage, UpdateRule, Validation, VoltageFloor,
-        evaluate, generator, load, load_into, load_with, predictive_coding, progress_bar, save, train,
+        Activity, Batch, Checkpoint, Clip, CrossEntropy, Finding, Health, HealthOptions, Iteration,
+        LearningRate, Losses, NetworkObjective, Observer, Optimiser, Pull, Purpose, QuadraticLoss, RateBand,
+        Schedule, Scheme, Score, SquaredError, SumOfLosses, Task, TrainingOptions, TrainingStage, UpdateRule,
+        Validation, VanRossum, VoltageFloor, Weighted, evaluate, generator, load, load_into, load_with,
+        predictive_coding, progress_bar, save, train,
     };
 }

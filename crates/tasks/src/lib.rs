@@ -3,7 +3,8 @@
 //! # What is here
 //!
 //! - [`Task`]: a seeded trial generator with a loss and a score; [`predictive_coding`];
-//! - losses: [`QuadraticLoss`], [`VoltageFloor`], [`SumOfLosses`];
+//! - losses of single samples: [`QuadraticLoss`], [`Activity`], [`VoltageFloor`]; of the run as a whole: [`CrossEntropy`] and
+//!   [`SquaredError`] of any [`Score`], [`VanRossum`], [`RateBand`]; and [`SumOfLosses`], [`Weighted`], [`Losses`] of any of them;
 //! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
 //! - [`train`]: [`TrainingOptions`], [`Optimiser`], [`Schedule`], [`Clip`];
 //! - [`Finding`]: whether what was trained can be trusted; [`Health`]: why a network does not learn;
@@ -22,14 +23,13 @@ mod file;
 mod findings;
 pub mod health;
 mod lockstep;
-mod loss;
+mod losses;
 mod network_file;
 mod objective;
 mod observer;
 mod optimiser;
 mod options;
 pub mod predictive_coding;
-mod run_loss;
 mod safetensors;
 mod schedule;
 mod task;
@@ -45,12 +45,14 @@ pub use evaluate::evaluate;
 pub use file::write_whole;
 pub use findings::{Finding, GRAZING_SPIKES, NEGATIVE_CONDUCTANCES, SHORT_CROSSINGS};
 pub use health::{Health, HealthOptions};
-pub use loss::{QuadraticLoss, SumOfLosses, VoltageFloor};
+pub use losses::{
+    Activity, CrossEntropy, Losses, QuadraticLoss, RateBand, Score, SquaredError, SumOfLosses, VanRossum,
+    VoltageFloor, Weighted,
+};
 pub use objective::{NetworkObjective, Scheme};
 pub use observer::{Iteration, Observer, progress_bar};
 pub use optimiser::{LearningRate, Optimiser, Pull};
 pub use options::{JUDGED_CROSSINGS, TrainingOptions};
-pub use run_loss::{CountError, CrossEntropy, Score};
 pub use schedule::Schedule;
 pub use task::{Purpose, Task, TrainingStage, generator};
 pub use train::train;

@@ -2,7 +2,7 @@
 
 use spikegrad_adjoint::Sweep;
 use spikegrad_integrators::{EventLog, is_granted};
-use spikegrad_network::{Event, Group, Network, Parameters, RunEnd, Sample, Scalar, SplitStep, Trial};
+use spikegrad_network::{Event, Group, Network, Parameters, RunEnd, Sample, Scalar, Spike, SplitStep, Trial};
 
 use crate::checkpoint::{self, Checkpoint, Origin, Training};
 use crate::clip::RunningQuantile;
@@ -385,6 +385,7 @@ fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &Trainin
     task_numbers.extend(numbers.chain(initial.into_iter().flatten()).map(wide));
 
     task_numbers.extend(trial.events.iter().flat_map(|e| [e.time, f64::from(e.channel), wide(&e.charge)]));
+    task_numbers.extend(trial.target_spikes.iter().flat_map(|s| [s.time, s.neuron as f64, s.count as f64]));
 
     let numbers = |count: usize| -> Vec<T> {
         let number = |k| T::from_subset(&(0.5 - k as f64 / (count + 1) as f64));
@@ -429,7 +430,7 @@ fn make_room<T>(trials: &mut Vec<Trial<T>>, batch: usize, like: &Trial<T>) -> Re
     let given =
         like.inputs.len() + like.targets.len() + like.weights.len() + like.currents.len() + like.label.len();
     let numbers = given + initial + state;
-    let events = like.events.len() * size_of::<Event<T>>();
+    let events = like.events.len() * size_of::<Event<T>>() + like.target_spikes.len() * size_of::<Spike>();
     let bytes = batch as u128 * (size_of::<Trial<T>>() + numbers * size_of::<T>() + events) as u128;
     let refused = Error::BatchMemory { trials: batch, bytes };
     // What the system would not give at once, it would not give piece by piece either.

@@ -2,7 +2,7 @@
 
 use spikegrad_models::math::real;
 
-use crate::{Error, Event, Group, Loss, Network, Scalar, Trial, memory};
+use crate::{Error, Event, Group, Loss, Network, Scalar, Spike, Trial, memory};
 
 /// The most steps of a trial: up to here all whole numbers are floating-point numbers, too.
 pub(crate) const MOST_STEPS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
@@ -92,7 +92,7 @@ impl<T: Scalar> Grid<T> {
             over_run.check(network.neurons, network.outputs)?;
             let labels = over_run.labels(network.outputs);
             check("the trial's label (what the loss compares the run with)", &trial.label, labels, false)?;
-            over_run.check_label(&trial.label)?;
+            over_run.check_label(&trial.label, network.outputs)?;
         }
         check("the trial's weights (samples)", &trial.weights, trial.samples, true)?;
         if !trial.currents.is_empty() {
@@ -100,6 +100,7 @@ impl<T: Scalar> Grid<T> {
             check(currents, &trial.currents, entries(currents, network.neurons)?, false)?;
         }
         check_events(network, &trial.events, trial.duration())?;
+        check_target_spikes(network, &trial.target_spikes, trial.duration())?;
         if let Some(initial) = &trial.initial {
             if trial.state.is_some() {
                 return Err(Error::TwoStarts);
@@ -149,6 +150,35 @@ pub(crate) fn check_events<T: Scalar>(
             continue;
         };
         return Err(Error::Event { index, why });
+    }
+    Ok(())
+}
+
+/// Refuses target spikes that are out of order, out of time, or of no neuron.
+fn check_target_spikes<T: Scalar>(
+    network: &Network<T>,
+    spikes: &[Spike],
+    duration: f64,
+) -> Result<(), Error> {
+    let mut last = 0.0;
+    for (index, spike) in spikes.iter().enumerate() {
+        // A spike may be located at the end of the last step.
+        let why = if !(0.0..=duration).contains(&spike.time) {
+            let time = spike.time;
+            format!("is at {time} ms, not from 0 to {duration}: move it into the trial")
+        } else if spike.time < last {
+            format!("is at {} ms, after one at {last} ms: sort the spikes by time", spike.time)
+        } else if spike.neuron >= network.neurons {
+            let last = network.neurons - 1;
+            format!(
+                "is of neuron {}, but the last one is {last}: choose a neuron of the network",
+                spike.neuron
+            )
+        } else {
+            last = spike.time;
+            continue;
+        };
+        return Err(Error::TargetSpike { index, why });
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::placed::block_mut;
 use crate::projections::Wire;
 use crate::trial::InitialState;
 use crate::{
-    Error, Event, Group, Loss, Network, NetworkState, RunEnd, RunLoss, Sample, SampleBar, Scalar, Trial,
+    Error, Event, Group, Loss, Network, NetworkState, RunEnd, RunLoss, Sample, SampleBar, Scalar, Spike,
+    Trial,
 };
 
 /// A trial on a network with a step size.
@@ -186,6 +187,16 @@ impl<'a, T: Scalar> Run<'a, T> {
         let end = if n + 1 == self.steps { self.trial.events.len() } else { below(n + 1) };
         let start = below(n).min(end);
         (start, &self.trial.events[start..end])
+    }
+
+    /// The spikes that neurons are to fire in step `n`, in order of time.
+    #[inline(never)]
+    pub(crate) fn target_spikes(&self, n: usize) -> &'a [Spike] {
+        let (h, all) = (self.trial.interval / self.grid.hold as f64, &self.trial.target_spikes);
+        let below = |n: usize| all.partition_point(|spike| step_of(spike.time, h) < n as f64);
+        // A spike at the end of the trial belongs to the last step.
+        let end = if n + 1 == self.steps { all.len() } else { below(n + 1) };
+        &all[below(n).min(end)..end]
     }
 
     /// The most events of a step.

@@ -170,6 +170,7 @@ impl Problem {
             currents: Vec::new(),
             events: Vec::new(),
             label: Vec::new(),
+            target_spikes: Vec::new(),
             initial: Some(InitialState {
                 x: network.parameters.group(Group::Initial).to_vec(),
                 s: data.s0.clone(),

@@ -192,7 +192,8 @@ macro_rules! tests {
                 assert!(outcome.is_ok(), "{outcome:?}");
                 println!("{}: {} partial depolarisations", model.name, partial.get());
                 // Few cases may all be whole ones.
-                let turns_back = |seed| check_any_depolarisation::<$neuron>(&model, seed).expect("a charge") > 0;
+                let turns_back =
+                    |seed| check_any_depolarisation::<$neuron>(&model, seed).expect("a charge") > 0;
                 assert!(partial.get() > 0 || (0..200).any(turns_back), "{} never turns back", model.name);
             }
         }

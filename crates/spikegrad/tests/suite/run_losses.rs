@@ -1,6 +1,8 @@
 //! Losses of a run as a whole: counts, means, maxima and last values over time have an exact gradient, whatever is kept of the run, and
 //! go on from one run to the next.
 
+use std::ops::Range;
+
 use super::common::{Model, normal, passes_merged, problem};
 use super::forward::spec;
 use super::projections::KINDS;
@@ -16,10 +18,12 @@ use spikegrad::adjoint::{
 use spikegrad::integrators::{EventLog, tableau};
 use spikegrad::models::{GateShape, Lif, Nif, Theta, for_each_neuron};
 use spikegrad::network::{
-    Error, Loss, Network, NetworkState, NoLoss, PlainStep, Population, Scalar, SplitStep, Trial, pontryagin,
+    Error, Loss, Network, NetworkState, NoLoss, PlainStep, Population, Scalar, Spike, SplitStep, Trial,
+    pontryagin,
 };
 use spikegrad::tasks::{
-    CountError, CrossEntropy, NetworkObjective, Purpose, QuadraticLoss, Scheme, Score, SumOfLosses, generator,
+    CrossEntropy, Losses, NetworkObjective, Purpose, QuadraticLoss, RateBand, Scheme, Score, SquaredError,
+    SumOfLosses, VanRossum, generator,
 };
 
 const H: f64 = 0.5;
@@ -27,26 +31,44 @@ const H: f64 = 0.5;
 /// Every loss of a run as a whole, for a network of at least two neurons.
 fn losses<T: Scalar>() -> Vec<Box<dyn Loss<T>>> {
     let quadratic = QuadraticLoss { lambda: T::from_subset(&0.1) };
+    let classes = |of| CrossEntropy { of, smoothing: 0.0 };
+    let first = CrossEntropy { of: Score::FirstSpike { neurons: 0..2, scale: 4.0 }, smoothing: 0.1 };
+    let rates = RateBand { neurons: 0..2, low: 60.0, high: 70.0 };
+    let times_and_rates = Losses(vec![
+        (T::one(), Box::new(first) as Box<dyn Loss<T> + Send>),
+        (T::from_subset(&1e-3), Box::new(rates)),
+    ]);
     vec![
-        Box::new(CrossEntropy { of: Score::Mean }),
-        Box::new(CrossEntropy { of: Score::Last }),
-        Box::new(CrossEntropy { of: Score::Maximum }),
-        Box::new(CrossEntropy { of: Score::Counts(0..2) }),
-        Box::new(CountError { neurons: 0..2 }),
-        Box::new(SumOfLosses(quadratic, CrossEntropy { of: Score::Maximum })),
-        Box::new(SumOfLosses(CountError { neurons: 0..2 }, CrossEntropy { of: Score::Counts(0..2) })),
-        Box::new(SumOfLosses(CrossEntropy { of: Score::Mean }, quadratic)),
+        Box::new(classes(Score::Mean)),
+        Box::new(classes(Score::Last)),
+        Box::new(classes(Score::Maximum)),
+        Box::new(classes(Score::Counts(0..2))),
+        Box::new(counts(0..2)),
+        Box::new(SumOfLosses(quadratic, classes(Score::Maximum))),
+        Box::new(SumOfLosses(counts(0..1), classes(Score::Counts(0..2)))),
+        Box::new(SumOfLosses(classes(Score::Mean), quadratic)),
+        Box::new(VanRossum { neurons: 0..2, tau: 6.0 }),
+        Box::new(times_and_rates),
     ]
 }
 
-/// Gives a trial the label that a loss asks for, and weights some of which are zero.
+/// The error of spike counts.
+fn counts(neurons: Range<usize>) -> SquaredError {
+    SquaredError { of: Score::Counts(neurons) }
+}
+
+/// Gives a trial the label that a loss asks for, target spikes, and weights some of which are zero.
 fn labelled(trial: &Trial<f64>, network: &Network<f64>, loss: &dyn Loss<f64>, seed: u64) -> Trial<f64> {
     let rng = &mut generator(seed, Purpose::Test, 11);
     let labels = loss.over_run().map_or(0, |over_run| over_run.labels(network.outputs()));
     let label = (0..labels).map(|_| rng.random_range(0.0..1.0)).collect();
     let weight = |_| if rng.random_bool(0.3) { 0.0 } else { rng.random_range(0.5..2.0) };
     let weights = (0..trial.samples).map(weight).collect();
-    Trial { label, weights, ..trial.clone() }
+    let mut times: Vec<f64> = (0..4).map(|_| rng.random_range(0.0..trial.duration())).collect();
+    times.sort_by(f64::total_cmp);
+    let spike = |time| Spike { neuron: rng.random_range(0..2), time, count: 1 };
+    let target_spikes = times.into_iter().map(spike).collect();
+    Trial { label, weights, target_spikes, ..trial.clone() }
 }
 
 fn gradient<T: Scalar>(
@@ -94,11 +116,7 @@ fn losses_of_the_run_have_an_exact_gradient_in_every_kind_of_network() {
                 Some(_) => readouts::random(1, u64::from(seed)),
             };
             let trial = labelled(&trial, &network, &*loss, u64::from(seed));
-            // Counts and outputs of the same number of classes, where a sum of losses looks at both.
-            let counts = CountError { neurons: 0..2 };
-            let goes = network.outputs() == 2 || trial.label.len() == network.outputs();
-            let loss = if goes { &*loss } else { &counts };
-            reports.push(check(network, &trial, loss, &GradientCheck::default(), H)?);
+            reports.push(check(network, &trial, &*loss, &GradientCheck::default(), H)?);
         }
         Ok(reports)
     });
@@ -119,9 +137,10 @@ macro_rules! every_neuron {
                     let mut spec = spec(1 + seed as u64, seed == 1);
                     spec.given_start = false;
                     let p = problem(&[&model], GateShape::ALL[seed % GateShape::ALL.len()], &spec);
-                    let both = seed > 4 && p.network.outputs() != 2;
-                    let simple: Box<dyn Loss<f64>> = Box::new(CountError { neurons: 0..6 });
-                    let loss = if both { &simple } else { loss };
+                    // One of the pairs is ill-conditioned in one of these networks: its differences drown in rounding.
+                    let pair = (5..8).contains(&seed) && p.network.outputs() != 2;
+                    let simple: Box<dyn Loss<f64>> = Box::new(counts(0..6));
+                    let loss = if pair { &simple } else { loss };
                     let trial = labelled(&p.trial, &p.network, &**loss, seed as u64);
                     let report = check(p.network, &trial, &**loss, &checked, p.h).expect("an exact gradient");
                     match &mut merged {
@@ -250,8 +269,8 @@ fn what_a_loss_has_accumulated_goes_on_from_run_to_run() {
         // The last value is that of the last run; a mean is that of both.
         assert!(index > 1 || (alone == end) == (index == 1), "{index}");
         // Another loss does not take it for its own.
-        let other = CountError { neurons: 0..7 };
-        let goes_on = Trial { label: vec![1.0; 7], ..goes_on };
+        let other = counts(0..5);
+        let goes_on = Trial { label: vec![1.0; 5], ..goes_on };
         let refused = scheme.run(&goes_on, &other).map(drop).expect_err("another loss");
         assert!(refused.to_string().contains("number of what the loss has accumulated"), "{refused}");
     }
@@ -266,7 +285,8 @@ fn the_step_of_a_maximum_belongs_to_the_signature() {
     network.parameters.bias_mut().copy_from_slice(&[0.02, 0.012]);
     let signature = |network: &Network<f64>, of: Score| {
         let trial = Trial { label: vec![1.0], ..Trial::silent(90, 1.0, 0) };
-        let (loss, scheme) = (CrossEntropy { of }, SplitStep::new(network, 0.5).expect("a scheme"));
+        let loss = CrossEntropy { of, smoothing: 0.0 };
+        let scheme = SplitStep::new(network, 0.5).expect("a scheme");
         let mut log = EventLog::default();
         Sweep::new().events(&scheme.run(&trial, &loss).expect("a run"), &mut log).expect("finite");
         log.signature()
@@ -292,20 +312,20 @@ fn losses_that_do_not_go_with_the_network_or_the_scheme_are_refused() {
     let trial = |label: &[f64]| Trial { label: label.to_vec(), ..Trial::silent(10, 1.0, 0) };
     let refused =
         |loss: &dyn Loss<f64>, label: &[f64]| scheme.run(&trial(label), loss).map(drop).expect_err("refused");
-    let mean = CrossEntropy { of: Score::Mean };
+    let mean = CrossEntropy { of: Score::Mean, smoothing: 0.0 };
     assert!(matches!(refused(&mean, &[]), Error::Shape { expected: 2, found: 0, .. }));
     assert!(matches!(refused(&mean, &[0.0, f64::NAN]), Error::NonFinite { index: 1, .. }));
     for neurons in [2..5, 4..4, 9..12] {
-        let counts = CountError { neurons: neurons.clone() };
-        let error = refused(&counts, &[0.0; 3]);
+        let error = refused(&counts(neurons.clone()), &[0.0; 3]);
         assert!(error.to_string().contains("choose one of those of 0 to 3"), "{error}");
-        assert!(matches!(refused(&CrossEntropy { of: Score::Counts(neurons) }, &[]), Error::Unknown { .. }));
+        let classes = CrossEntropy { of: Score::Counts(neurons), smoothing: 0.0 };
+        assert!(matches!(refused(&classes, &[]), Error::Unknown { .. }));
     }
     for (loss, label, says) in [
         (&mean as &dyn Loss<f64>, [0.0, 0.0], "no class is asked for"),
         (&mean, [2.0, -1.0], "entry 1 of the trial's label is -1"),
-        (&CountError { neurons: 0..2 }, [-3.0, 1.0], "entry 0 of the trial's label is -3"),
-        (&SumOfLosses(mean.clone(), CountError { neurons: 0..2 }), [-1.0, 2.0], "entry 0"),
+        (&counts(0..2), [-3.0, 1.0], "entry 0 of the trial's label is -3"),
+        (&SumOfLosses(mean.clone(), counts(0..2)), [-1.0, 2.0], "entry 0"),
     ] {
         let error = refused(loss, &label);
         assert!(matches!(error, Error::Label { .. }) && error.to_string().contains(says), "{error}");

@@ -12,7 +12,7 @@ use spikegrad::integrators::{EventLog, tableau};
 use spikegrad::models::{GateShape, for_each_neuron};
 use spikegrad::network::{
     Error, Event, Group, InitialState, Network, NetworkState, NoLoss, PlainStep, Projection, Recording,
-    Scalar, SplitStep, Trial,
+    Scalar, Spike, SplitStep, Trial,
 };
 
 const H: f64 = 0.5;
@@ -30,8 +30,20 @@ pub(crate) fn cut<T: Scalar>(trial: &Trial<T>, network: &Network<T>, at: usize) 
     let time = at as f64 * trial.interval;
     let (before, after): (Vec<_>, Vec<_>) = trial.events.iter().copied().partition(|event| event.time < time);
     let after = after.into_iter().map(|event| Event { time: event.time - time, ..event }).collect();
+    let (target_spikes, later): (Vec<_>, Vec<_>) =
+        trial.target_spikes.iter().copied().partition(|spike| spike.time < time);
+    let more_spikes = later.into_iter().map(|spike| Spike { time: spike.time - time, ..spike }).collect();
     [
-        Trial { samples: at, inputs, currents, targets, weights, events: before, ..trial.clone() },
+        Trial {
+            samples: at,
+            inputs,
+            currents,
+            targets,
+            weights,
+            events: before,
+            target_spikes,
+            ..trial.clone()
+        },
         Trial {
             samples: trial.samples - at,
             inputs: more_inputs,
@@ -39,6 +51,7 @@ pub(crate) fn cut<T: Scalar>(trial: &Trial<T>, network: &Network<T>, at: usize) 
             targets: more_targets,
             weights: more_weights,
             events: after,
+            target_spikes: more_spikes,
             initial: None,
             ..trial.clone()
         },

@@ -332,7 +332,8 @@ fn labels_that_do_not_belong_to_the_inputs_are_found_on_held_out_trials() {
     let how =
         Initialisation { rate: 40.0, spread: 0.2, input: 1.0, readout: 0.1, ..Initialisation::default() };
     network.initialise(&how, &mut ChaCha8Rng::seed_from_u64(1)).expect("currents");
-    let (train, held_out, loss) = (shuffled(0..8), shuffled(100..108), CrossEntropy { of: Score::Mean });
+    let (train, held_out, loss) =
+        (shuffled(0..8), shuffled(100..108), CrossEntropy { of: Score::Mean, smoothing: 0.0 });
     let rates =
         [(Group::Readout(0), 5.0), (Group::Input, 2e-3), (Group::Weight(0), 2e-2), (Group::Bias, 1e-3)];
     let rates = rates.map(|(group, rate)| LearningRate { group, rate });
@@ -375,7 +376,7 @@ fn classes_are_counted_and_missed() {
         .inputs(2)
         .outputs(2);
     let network = network.build().expect("a network");
-    let loss = CrossEntropy { of: Score::Mean };
+    let loss = CrossEntropy { of: Score::Mean, smoothing: 0.0 };
     let mut trials = shuffled(0..12);
     trials.iter_mut().for_each(|trial| trial.label = vec![0.0, 1.0]);
     let data = DataHealth::of(&network, &trials, &loss);
@@ -497,7 +498,7 @@ fn a_cost_that_does_not_feel_its_inputs_is_told() {
     let mut trials = shuffled(0..3);
     trials.iter_mut().for_each(|trial| trial.inputs[80..].fill(0.0));
     let options = quick(case.options(&network));
-    let loss = CrossEntropy { of: Score::Last };
+    let loss = CrossEntropy { of: Score::Last, smoothing: 0.0 };
     let health = Health::examine(&network, &trials, &[], &loss, &options).expect("examined");
     let findings = health.findings();
     let found = findings.iter().find(|finding| matches!(finding, Finding::Vanishing { .. }));

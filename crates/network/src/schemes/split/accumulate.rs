@@ -22,7 +22,8 @@ impl<T: Scalar> Steps<'_, T> {
             kept.extend_from_slice(m);
         }
         if at.weight != T::zero() {
-            over_run.accumulate(at, &Release { h: self.scheme.h, neurons, charge }, m);
+            let (h, target_spikes) = (self.scheme.h, self.run.target_spikes(n));
+            over_run.accumulate(at, &Release { h, neurons, charge, target_spikes }, m);
         }
         if self.run.ends && at.step + 1 == self.run.steps {
             over_run.end(&self.run.end(m))
@@ -63,7 +64,7 @@ impl<T: Scalar> Steps<'_, T> {
         let (neurons, charge) = released.part(&part);
         over_run.accumulate_vjp(
             &at,
-            &Release { h: scheme.h, neurons, charge },
+            &Release { h: scheme.h, neurons, charge, target_spikes: run.target_spikes(n) },
             accumulated.get(index * run.accumulators..).unwrap_or_default(),
             m_bar,
             &mut SampleBar {
