@@ -58,8 +58,8 @@ pub use failure::Failure;
 #[doc(no_inline)]
 pub use {indicatif, nalgebra, rand, rand_chacha};
 pub use {
-    spikegrad_adjoint as adjoint, spikegrad_integrators as integrators, spikegrad_models as models,
-    spikegrad_network as network, spikegrad_tasks as tasks,
+    spikegrad_adjoint as adjoint, spikegrad_data as data, spikegrad_integrators as integrators,
+    spikegrad_models as models, spikegrad_network as network, spikegrad_tasks as tasks,
 };
 
 /// What most programs need: `use spikegrad::prelude::*;`.
@@ -94,10 +94,10 @@ pub mod prelude {
         Sample, SampleBar, Scalar, Sign, Spike, SplitStep, Stimulus, Trial, pontryagin,
     };
     pub use spikegrad_tasks::{
-        Activity, Batch, Checkpoint, Clip, CrossEntropy, Finding, Health, HealthOptions, Iteration,
-        LearningRate, Losses, NetworkObjective, Observer, Optimiser, Pull, Purpose, QuadraticLoss, RateBand,
-        Schedule, Scheme, Score, SquaredError, SumOfLosses, Task, TrainingOptions, TrainingStage, UpdateRule,
-        Validation, VanRossum, VoltageFloor, Weighted, evaluate, generator, load, load_into, load_with,
-        predictive_coding, progress_bar, save, train,
+        Activity, Batch, Checkpoint, Clip, CrossEntropy, DatasetTask, Finding, Health, HealthOptions,
+        Iteration, LearningRate, Losses, NetworkObjective, Observer, Optimiser, Presentation, Pull, Purpose,
+        QuadraticLoss, RateBand, Reading, Schedule, Scheme, Score, SquaredError, SumOfLosses, Task,
+        TrainingOptions, TrainingStage, UpdateRule, Validation, VanRossum, VoltageFloor, Weighted, evaluate,
+        generator, load, load_into, load_with, predictive_coding, progress_bar, save, train,
     };
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use spikegrad_network::{Error, Release, RunEnd, Sample, SampleBar, Scalar};
+use spikegrad_network::{Error, Recording, Release, RunEnd, Sample, SampleBar, Scalar, Trial};
 
 use super::charges::{check_neurons, count, count_vjp, every_charge};
 use super::first_spike::{waiting, waiting_derivatives};
@@ -38,6 +38,69 @@ pub enum Score {
 const PAIR: usize = 2;
 
 impl Score {
+    /// The scores of a run that was recorded at every step, with all outputs and spikes. Samples of weight 0 are left out, others count by
+    /// their weights. Counts, and times to first spikes, are those of whole spikes.
+    pub fn of_recording<T: Scalar>(&self, trial: &Trial<T>, recording: &Recording<T>) -> Vec<f64> {
+        let wide = |x: T| -> f64 { x.to_subset_unchecked() };
+        let weight = |time: f64| {
+            let sample = (time / trial.interval) as usize;
+            trial.weights.get(sample.min(trial.samples.saturating_sub(1))).map_or(1.0, |&weight| wide(weight))
+        };
+        let spikes = |neurons: &Range<usize>| {
+            let of_these = neurons.clone();
+            recording.spikes.iter().filter(move |spike| of_these.contains(&spike.neuron))
+        };
+        match self {
+            Self::Counts(neurons) => {
+                let mut counts = vec![0.0; neurons.len()];
+                for spike in spikes(neurons) {
+                    counts[spike.neuron - neurons.start] += weight(spike.time) * spike.count as f64;
+                }
+                counts
+            }
+            Self::FirstSpike { neurons, scale } => {
+                let mut times = vec![trial.duration(); neurons.len()];
+                for spike in spikes(neurons).filter(|spike| weight(spike.time) != 0.0) {
+                    let time = &mut times[spike.neuron - neurons.start];
+                    *time = time.min(spike.time);
+                }
+                times.iter().map(|time| -time / scale).collect()
+            }
+            Self::Mean | Self::Last | Self::Maximum => self.of_outputs(recording, weight),
+        }
+    }
+
+    /// The scores that are read from outputs.
+    fn of_outputs<T: Scalar>(&self, recording: &Recording<T>, weight: impl Fn(f64) -> f64) -> Vec<f64> {
+        let steps = recording.time.len();
+        let outputs = recording.output.len().checked_div(steps).unwrap_or(0);
+        let h = recording.time.first().copied().unwrap_or(1.0);
+        let (mut scores, mut whole) = (vec![0.0; outputs], 0.0);
+        if *self == Self::Maximum {
+            scores.fill(f64::NEG_INFINITY);
+        }
+        for (&time, output) in recording.time.iter().zip(recording.output.chunks(outputs.max(1))) {
+            // The step ends at its time, and lies in the sample before it.
+            let weight = weight(time - 0.5 * h);
+            if weight == 0.0 {
+                continue;
+            }
+            whole += weight;
+            for (score, o) in scores.iter_mut().zip(output) {
+                let o: f64 = o.to_subset_unchecked();
+                match self {
+                    Self::Mean => *score += weight * o,
+                    Self::Maximum => *score = score.max(o),
+                    _ => *score = o,
+                }
+            }
+        }
+        if *self == Self::Mean && whole != 0.0 {
+            scores.iter_mut().for_each(|score| *score /= whole);
+        }
+        scores
+    }
+
     /// How many scores there are, for a network of so many outputs.
     pub(super) fn classes(&self, outputs: usize) -> usize {
         match self {
