@@ -41,12 +41,21 @@ pub struct CrossEntropy {
 
 of_the_run_alone!(CrossEntropy);
 
+/// What all scores have in common: the index of the largest one and its value, and the sum of `exp(z - largest)` over the others. The largest
+/// one's own 1 stays out of the sum: beside it a cost near zero, and the derivatives of one, would lose their digits.
+struct Normaliser<T> {
+    at: usize,
+    largest: T,
+    others: T,
+}
+
 impl CrossEntropy {
-    /// The largest score, and the sum of `exp(z - largest)`.
-    fn normaliser<T: Scalar>(&self, run: &RunEnd<'_, T>) -> (T, T) {
-        let scores = self.of.values(run);
-        let largest = scores.clone().reduce(|a, b| if b > a { b } else { a }).unwrap_or_else(T::zero);
-        (largest, scores.fold(T::zero(), |sum, z| sum + (z - largest).exp()))
+    fn normaliser<T: Scalar>(&self, run: &RunEnd<'_, T>) -> Normaliser<T> {
+        let scores = || self.of.values(run).enumerate();
+        let (at, largest) = scores().reduce(|a, b| if b.1 > a.1 { b } else { a }).unwrap_or((0, T::zero()));
+        let others = scores().filter(|(k, _)| *k != at);
+        let others = others.fold(T::zero(), |sum, (_, z)| sum + (z - largest).exp());
+        Normaliser { at, largest, others }
     }
 
     /// The smoothed probability of every class.
@@ -118,20 +127,52 @@ impl<T: Scalar> RunLoss<T> for CrossEntropy {
     }
 
     fn end(&self, run: &RunEnd<'_, T>) -> T {
-        let (largest, sum) = self.normaliser(run);
-        let all = largest + sum.ln();
+        let Normaliser { largest, others, .. } = self.normaliser(run);
+        let rest = others.ln_1p();
         let scores = self.of.values(run).zip(self.probabilities(run));
-        scores.fold(T::zero(), |cost, (z, p)| cost + p * (all - z))
+        scores.fold(T::zero(), |cost, (z, p)| cost + p * ((largest - z) + rest))
     }
 
     fn end_vjp(&self, run: &RunEnd<'_, T>, value_bar: T, m_bar: &mut [T]) {
-        let ((largest, sum), whole) = (self.normaliser(run), whole(run));
-        let scores = self.of.values(run).zip(self.probabilities(run));
-        let bars = scores.map(|(z, p)| value_bar * (whole * (z - largest).exp() / sum - p));
+        let Normaliser { at, largest, others } = self.normaliser(run);
+        let (whole, sum) = (whole(run), T::one() + others);
+        let scores = self.of.values(run).zip(self.probabilities(run)).enumerate();
+        let bars = scores.map(|(k, (z, p))| {
+            let difference = if k == at {
+                (whole - p) - whole * others / sum
+            } else {
+                whole * (z - largest).exp() / sum - p
+            };
+            value_bar * difference
+        });
         self.of.values_vjp(run, bars, m_bar);
     }
 
     fn pieces(&self, run: &RunEnd<'_, T>, piece: &mut dyn FnMut(u64)) {
         self.of.pieces(run, piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Costs and derivatives of scores that are far apart, in f32: `ln(1 + exp(-d))` for the right class ahead by `d`.
+    #[test]
+    fn a_small_cost_keeps_its_digits() {
+        let loss = CrossEntropy { of: Score::Last, smoothing: 0.0 };
+        for ahead in [1.0_f32, 10.0, 20.0, 60.0] {
+            let (m, label) = ([7.0, 7.0 - ahead], [1.0, 0.0]);
+            let run = RunEnd { m: &m, label: &label, outputs: 2 };
+            let exact = f64::from(-ahead).exp().ln_1p();
+            let cost = f64::from(loss.end(&run));
+            assert!((cost - exact).abs() < 1e-6 * exact, "{ahead}: {cost} for {exact}");
+            let mut bar = [0.0; 2];
+            loss.end_vjp(&run, 1.0, &mut bar);
+            let slope = 1.0 / (1.0 + f64::from(ahead).exp());
+            for (bar, sign) in bar.into_iter().zip([-1.0, 1.0]) {
+                assert!((f64::from(bar) - sign * slope).abs() < 1e-6 * slope, "{ahead}: {bar} for {slope}");
+            }
+        }
     }
 }

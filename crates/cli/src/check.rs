@@ -1,0 +1,48 @@
+//! `spikegrad check`: the gradient check on this network and this data.
+
+use spikegrad::prelude::*;
+
+use crate::prepare::Prepared;
+use crate::{Error, Part, Source};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The part of the data that trials are taken from
+    #[arg(long, value_enum, default_value_t = Part::Training)]
+    part: Part,
+    /// Number of trials
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    trials: usize,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let prepared = Prepared::new(&args.source)?;
+    let network = prepared.trained_or_fresh()?;
+    let trials = prepared.task.part(args.part.purpose());
+    let h = prepared.options.h;
+    println!(
+        "checking the gradient of {} parameters in f64, on {} {} {}, by central differences ...",
+        network.parameters.layout().len(),
+        args.trials.min(trials.len()),
+        args.part.name(),
+        if args.trials == 1 { "trial" } else { "trials" },
+    );
+    let mut whole: Option<GradientReport> = None;
+    for index in 0..args.trials {
+        let trial = prepared.trial(args.part, index)?.map(f64::from);
+        let loss = prepared.loss::<f64>()?;
+        let mut objective = NetworkObjective::new(network.to_f64(), &trial, &loss, Scheme::default(), h);
+        let report = GradientCheck::default().run(&mut objective)?;
+        match &mut whole {
+            Some(whole) => whole.merge(report),
+            None => whole = Some(report),
+        }
+    }
+    let Some(report) = whole else {
+        return Err(Error::NoTrial { index: 0, part: args.part.name(), count: trials.len() });
+    };
+    println!("{report}");
+    if report.passed() { Ok(()) } else { Err(Error::Check) }
+}

@@ -1,0 +1,170 @@
+//! `spikegrad eval`: how good a trained network is on data that it was not trained on.
+
+use std::fmt;
+
+use serde::Serialize;
+use spikegrad::prelude::*;
+use spikegrad::tasks::Reading;
+use spikegrad_data::metrics::{ConfusionMatrix, r_squared};
+
+use crate::prepare::Prepared;
+use crate::{Error, Part, Source};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The part of the data
+    #[arg(long, value_enum, default_value_t = Part::Test)]
+    part: Part,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let prepared = Prepared::new(&args.source)?;
+    let network = prepared.trained()?;
+    let judged = judge(&prepared, &network, args.part)?;
+    if args.json {
+        let text =
+            serde_json::to_string_pretty(&judged).map_err(|e| Error::together("--json", e.to_string()))?;
+        println!("{text}");
+    } else {
+        println!("{judged}");
+    }
+    Ok(())
+}
+
+/// What a network makes of a part of the data.
+#[derive(Serialize)]
+pub(crate) struct Judged {
+    pub(crate) part: &'static str,
+    pub(crate) trials: usize,
+    /// Mean cost of a trial.
+    pub(crate) cost: f64,
+    /// Mean rate of the neurons that spike, Hz.
+    pub(crate) rate: f64,
+    #[serde(flatten)]
+    pub(crate) quality: Quality,
+}
+
+/// How good the network is, in the measure of its task.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum Quality {
+    Classes {
+        accuracy: f64,
+        /// 95 % confidence interval.
+        interval: (f64, f64),
+        labels: Vec<usize>,
+        predictions: Vec<usize>,
+        #[serde(skip)]
+        confusion: ConfusionMatrix,
+        /// Accuracy of always saying the most frequent class.
+        guess: f64,
+    },
+    Values {
+        /// `R^2` of each output; none for one whose targets are all equal.
+        r_squared: Vec<Option<f64>>,
+        mean_squared_error: f64,
+        targets: Vec<Vec<f64>>,
+        outputs: Vec<Vec<f64>>,
+    },
+    Cost {},
+}
+
+/// Runs the network on a part of the data.
+pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> Result<Judged, Error> {
+    let (task, purpose) = (&prepared.task, part.purpose());
+    let trials = task.part(purpose);
+    if trials.is_empty() {
+        return Err(Error::NoTrial { index: 0, part: part.name(), count: 0 });
+    }
+    let look = |trial: &Trial<f32>, recording: &Recording<f32>| {
+        let spikes: u64 = recording.spikes.iter().map(|spike| spike.count).sum();
+        (task.reading().read(trial, recording), f64::from(recording.cost), spikes as f64 / trial.duration())
+    };
+    let found = evaluate(network, task, &prepared.options, purpose, trials.len(), look)?;
+    let n = trials.len() as f64;
+    let cost = found.iter().map(|found| found.1).sum::<f64>() / n;
+    let rate = 1000.0 * found.iter().map(|found| found.2).sum::<f64>() / n / network.neurons() as f64;
+    let wide = |x: &f32| f64::from(*x);
+    let quality = match task.reading() {
+        Reading::Class(_) => {
+            let largest = |numbers: &[f64]| {
+                (0..numbers.len())
+                    .reduce(|best, i| if numbers[i] > numbers[best] { i } else { best })
+                    .unwrap_or(0)
+            };
+            let label = |trial: &Trial<f32>| largest(&trial.label.iter().map(wide).collect::<Vec<_>>());
+            let labels: Vec<usize> = trials.iter().map(label).collect();
+            let predictions: Vec<usize> = found.iter().map(|found| largest(&found.0)).collect();
+            let names = prepared.data.class_names().unwrap_or_default();
+            let confusion = ConfusionMatrix::new(&labels, &predictions, names)?;
+            let accuracy = confusion.accuracy();
+            let most = (0..names.len()).map(|class| labels.iter().filter(|&&l| l == class).count()).max();
+            let guess = most.unwrap_or(0) as f64 / n;
+            Quality::Classes {
+                accuracy: accuracy.value(),
+                interval: accuracy.interval(),
+                labels,
+                predictions,
+                confusion,
+                guess,
+            }
+        }
+        Reading::Values(_) | Reading::Series => {
+            let outputs = prepared.data.outputs();
+            let (mut targets, mut read) = (vec![Vec::new(); outputs], vec![Vec::new(); outputs]);
+            for (trial, (found, ..)) in trials.iter().zip(&found) {
+                let values = if *task.reading() == Reading::Series { &trial.targets } else { &trial.label };
+                for (k, (x, y)) in found.iter().zip(values).enumerate() {
+                    let counts = trial.weights.get(k / outputs).is_none_or(|&weight| weight > 0.0);
+                    if *task.reading() != Reading::Series || counts {
+                        read[k % outputs].push(*x);
+                        targets[k % outputs].push(wide(y));
+                    }
+                }
+            }
+            let r_squared = targets.iter().zip(&read).map(|(y, x)| r_squared(y, x).ok()).collect();
+            let squares = targets.iter().flatten().zip(read.iter().flatten()).map(|(y, x)| (y - x) * (y - x));
+            let count = targets.iter().map(Vec::len).sum::<usize>().max(1);
+            let mean_squared_error = squares.sum::<f64>() / count as f64;
+            Quality::Values { r_squared, mean_squared_error, targets, outputs: read }
+        }
+        Reading::Cost => Quality::Cost {},
+    };
+    Ok(Judged { part: part.name(), trials: trials.len(), cost, rate, quality })
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { part, trials, cost, rate, quality } = self;
+        let percent = |x: f64| 100.0 * x;
+        write!(f, "{part}: {trials} trials, cost {cost:.4}, {rate:.1} Hz")?;
+        match quality {
+            Quality::Classes { accuracy, interval, confusion, guess, .. } => {
+                write!(
+                    f,
+                    "\naccuracy {:.2} % (95 % interval {:.1} to {:.1}; always the most frequent class: {:.1})\n{confusion}",
+                    percent(*accuracy),
+                    percent(interval.0),
+                    percent(interval.1),
+                    percent(*guess)
+                )
+            }
+            Quality::Values { r_squared, mean_squared_error, .. } => {
+                write!(f, "\nmean squared error {mean_squared_error:.6}")?;
+                for (output, r_squared) in r_squared.iter().enumerate() {
+                    match r_squared {
+                        Some(r_squared) => write!(f, "\noutput {output}: R^2 {r_squared:.4}")?,
+                        None => write!(f, "\noutput {output}: all targets are equal, there is no R^2")?,
+                    }
+                }
+                Ok(())
+            }
+            Quality::Cost {} => Ok(()),
+        }
+    }
+}

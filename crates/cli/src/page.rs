@@ -1,0 +1,279 @@
+//! The page of a training: one file with everything that there is to see.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use spikegrad::prelude::*;
+use spikegrad::tasks::write_whole;
+use spikegrad_report::plot::{BLACK, BLUE, GREY, Panel, Plot, Style, VERMILLION, cycle};
+use spikegrad_report::{Page, Tone};
+
+use crate::eval::{Judged, Quality};
+use crate::prepare::Prepared;
+use crate::{Error, Part, train};
+
+/// Trials that are drawn.
+const TRIALS: usize = 3;
+/// Voltages and outputs that are drawn of each.
+const TRACES: usize = 4;
+const OUTPUTS: usize = 6;
+/// Points of a curve.
+const POINTS: usize = 400;
+
+/// Writes the page and returns its path.
+pub(crate) fn write(
+    prepared: &Prepared,
+    network: &Network<f32>,
+    history: &[Iteration],
+    judged: &Judged,
+    took: Duration,
+) -> Result<PathBuf, Error> {
+    let name = prepared.folder.file_name().and_then(|name| name.to_str()).unwrap_or("training");
+    let mut page = Page::new(name);
+    page.kicker("spikegrad training").meta([
+        format!("seed {}", prepared.settings.seed),
+        format!("version {}", env!("CARGO_PKG_VERSION")),
+        format!("{} iterations", history.len()),
+        spikegrad_report::numbers::minutes(took.as_secs_f64()),
+    ]);
+    let health = examine(prepared, network)?;
+    let mut findings = train::last_findings(history);
+    findings.extend(
+        health.findings().into_iter().filter(|finding| !findings.contains(finding)).collect::<Vec<_>>(),
+    );
+    let (head, text) = headline(judged);
+    page.banner(if findings.is_empty() { Tone::Good } else { Tone::Caution }, head, text);
+    page.list(findings.iter().map(ToString::to_string));
+
+    page.heading("Learning").plot(
+        "Learning curve",
+        "Cost of the batches, each point the mean of as many as lie between two points, and what validation found.",
+        learning(prepared, history).render()?,
+    );
+    quality(&mut page, judged, prepared)?;
+    activity(&mut page, prepared, network)?;
+    weights(&mut page, network)?;
+
+    let settings =
+        toml::to_string(&prepared.settings).map_err(|e| Error::together("the settings", e.to_string()))?;
+    page.heading("Health")
+        .prose("The trained network on some of its training trials, with the exact gradient of each.");
+    page.code(health.to_string());
+    page.heading("Data and network").code(prepared.summary());
+    page.heading("Settings").code(settings);
+    page.heading("Again").code(prepared.command("train"));
+    let path = prepared.folder.join("report.html");
+    write_whole(&path, &[page.render().as_bytes()])?;
+    Ok(path)
+}
+
+/// What there is to say of the trained network. Whether it could be trained need not be tried any more.
+fn examine(prepared: &Prepared, network: &Network<f32>) -> Result<Health, Error> {
+    let options = HealthOptions { steps: 0, ..HealthOptions::of(prepared.options.clone()) };
+    let (training, held_out) =
+        (prepared.task.part(Purpose::Training), prepared.task.part(Purpose::Validation));
+    Ok(Health::examine(network, training, held_out, prepared.task.loss(), &options)?)
+}
+
+fn headline(judged: &Judged) -> (String, String) {
+    let rate = format!("{} test trials, {:.1} Hz.", judged.trials, judged.rate);
+    match &judged.quality {
+        Quality::Classes { accuracy, interval, guess, .. } => (
+            format!("{:.2} % right", 100.0 * accuracy),
+            format!(
+                "95 % interval {:.1} to {:.1} %; always the most frequent class would be {:.1} %. {rate}",
+                100.0 * interval.0,
+                100.0 * interval.1,
+                100.0 * guess
+            ),
+        ),
+        Quality::Values { r_squared, mean_squared_error, .. } => {
+            let known: Vec<f64> = r_squared.iter().copied().flatten().collect();
+            let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
+            (format!("R^2 {mean:.3}"), format!("Mean squared error {mean_squared_error:.4}. {rate}"))
+        }
+        Quality::Cost {} => (format!("Cost {:.4}", judged.cost), rate),
+    }
+}
+
+/// Means of so many neighbours that few points are left, and the place of each.
+fn thinned(values: impl ExactSizeIterator<Item = f64>) -> (Vec<f64>, Vec<f64>) {
+    let width = values.len().div_ceil(POINTS).max(1);
+    let values: Vec<f64> = values.collect();
+    let chunks = values.chunks(width).enumerate();
+    chunks
+        .map(|(k, part)| {
+            let middle = (k * width) as f64 + part.len() as f64 / 2.0;
+            (middle, part.iter().sum::<f64>() / part.len() as f64)
+        })
+        .unzip()
+}
+
+fn learning(prepared: &Prepared, history: &[Iteration]) -> Plot {
+    let (x, cost) = thinned(history.iter().map(|done| done.cost));
+    let validated: Vec<_> =
+        history.iter().filter_map(|done| Some((done.iteration as f64 + 1.0, done.validation?))).collect();
+    let at: Vec<f64> = validated.iter().map(|v| v.0).collect();
+    let mut panel = Panel::new("cost").x_label("iteration").y_label("cost").line(
+        &x,
+        &cost,
+        Style::new(BLUE).label("training"),
+    );
+    if !at.is_empty() {
+        let costs: Vec<f64> = validated.iter().map(|v| v.1.cost).collect();
+        panel = panel.line(&at, &costs, Style::new(VERMILLION).label("validation"));
+    }
+    let mut plot = Plot::new(if at.is_empty() { 1 } else { 2 }).panel(panel);
+    if !at.is_empty() {
+        let name = prepared.score_name();
+        let scores: Vec<f64> = validated.iter().map(|v| v.1.score).collect();
+        plot = plot.panel(Panel::new(format!("validation {name}")).x_label("iteration").y_label(name).line(
+            &at,
+            &scores,
+            Style::new(VERMILLION),
+        ));
+    }
+    plot
+}
+
+fn quality(page: &mut Page, judged: &Judged, prepared: &Prepared) -> Result<(), Error> {
+    match &judged.quality {
+        Quality::Classes { confusion, .. } => {
+            let names = prepared.data.class_names().unwrap_or_default();
+            let counts = |label: usize| (0..names.len()).map(|k| confusion.count(label, k) as u64).collect();
+            let rows: Vec<Vec<u64>> = (0..names.len()).map(counts).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let panel = Panel::new("test trials").confusion(&rows, &names);
+            page.heading("Classes").plot(
+                "Confusion",
+                "Test trials of each class (rows) by the class that the network says (columns).",
+                Plot::new(1).panel(panel).render()?,
+            );
+        }
+        Quality::Values { targets, outputs, .. } => {
+            let shown = targets.len().min(OUTPUTS);
+            let mut plot = Plot::new(shown.clamp(1, 3));
+            for k in 0..shown {
+                let step = targets[k].len().div_ceil(POINTS).max(1);
+                let every = |x: &[f64]| x.iter().copied().step_by(step).collect::<Vec<_>>();
+                plot = plot.panel(
+                    Panel::new(format!("output {k}"))
+                        .x_label("target")
+                        .y_label("output")
+                        .scatter(&every(&targets[k]), &every(&outputs[k]), Style::new(BLUE))
+                        .identity(),
+                );
+            }
+            page.heading("Fit").plot(
+                "Fit",
+                "What the network says of test trials, by what it should say.",
+                plot.render()?,
+            );
+        }
+        Quality::Cost {} => {}
+    }
+    Ok(())
+}
+
+/// Rasters, voltages and outputs of the first test trials.
+fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Result<(), Error> {
+    let scheme = SplitStep::new(network, prepared.options.h)?;
+    page.heading("Activity");
+    let trials = prepared.task.part(Purpose::Test);
+    for index in 0..trials.len().min(TRIALS) {
+        let trial = prepared.trial(Part::Test, index)?;
+        let recording = scheme.run(trial, prepared.task.loss())?.record()?;
+        let (time, n) = (&recording.time, network.neurons());
+        let outputs = network.outputs();
+        let column = |values: &[f32], width: usize, k: usize| -> Vec<f64> {
+            values.iter().skip(k).step_by(width).map(|&x| f64::from(x)).collect()
+        };
+        let raster = Panel::new("spikes")
+            .y_label("neuron")
+            .x_range(0.0, trial.duration())
+            .raster(&recording.spike_times(), BLACK);
+        // Neurons that fire most: of a silent neuron there is little to see.
+        let mut order: Vec<usize> = (0..n).collect();
+        let counts = recording.spike_counts();
+        order.sort_by_key(|&neuron| std::cmp::Reverse(counts[neuron]));
+        let mut voltages = Panel::new("voltages").y_label("v").x_range(0.0, trial.duration());
+        for (k, &neuron) in order.iter().take(TRACES).enumerate() {
+            let style = Style::new(cycle(k)).label(format!("neuron {neuron}"));
+            voltages = voltages.line(time, &column(&recording.v, n, neuron), style);
+        }
+        let mut plot = Plot::new(1).panel(raster).panel(voltages);
+        if outputs > 0 {
+            let mut read =
+                Panel::new("outputs").x_label("time (ms)").y_label("output").x_range(0.0, trial.duration());
+            let names = prepared.data.class_names();
+            for k in 0..outputs.min(OUTPUTS) {
+                let label =
+                    names.and_then(|names| names.get(k).cloned()).unwrap_or_else(|| format!("output {k}"));
+                read = read.line(
+                    time,
+                    &column(&recording.output, outputs, k),
+                    Style::new(cycle(k)).label(label),
+                );
+                if !trial.targets.is_empty() {
+                    let sample = |m: usize| (m as f64 + 1.0) * trial.interval;
+                    let at: Vec<f64> = (0..trial.samples).map(sample).collect();
+                    read = read.line(&at, &column(&trial.targets, outputs, k), Style::new(GREY).dashed());
+                }
+            }
+            plot = plot.panel(read);
+        }
+        let label = trial.label.iter().position(|&p| p == 1.0);
+        let class = label.and_then(|k| prepared.data.class_names()?.get(k));
+        let class = class.map_or_else(String::new, |class| format!(" Its class is <b>{class}</b>."));
+        page.plot(
+            format!("Test trial {index}"),
+            format!("Spikes, voltages of the busiest neurons, outputs.{class}"),
+            plot.render()?,
+        );
+    }
+    Ok(())
+}
+
+/// The weights of every projection, input and readout.
+fn weights(page: &mut Page, network: &Network<f32>) -> Result<(), Error> {
+    let mut plot = Plot::new(3);
+    for named in network.named_parameters().filter(|named| named.shape.len() == 2 && !named.range.is_empty())
+    {
+        let values = &network.parameters.values()[named.range.clone()];
+        let (rows, columns) = (named.shape[0], named.shape[1]);
+        let row = |row: usize| (0..columns).map(|column| f64::from(values[column * rows + row])).collect();
+        let all: Vec<Vec<f64>> = (0..rows).map(row).collect();
+        plot = plot.panel(Panel::new(named.name).x_label("from").y_label("to").heat(&all, ""));
+    }
+    page.heading("Weights").plot(
+        "Weights",
+        "Every matrix of weights: blue below zero, red above.",
+        plot.render()?,
+    );
+    let table = network.named_parameters().filter(|named| !named.range.is_empty()).map(|named| {
+        let values = network.parameters.values()[named.range.clone()].iter().map(|&x| f64::from(x));
+        let n = named.range.len() as f64;
+        let mean = values.clone().sum::<f64>() / n;
+        let deviation = (values.clone().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+        let shape: Vec<String> = named.shape.iter().map(ToString::to_string).collect();
+        let number = |x: f64| format!("{x:.4}");
+        let trained = if named.trained { "yes" } else { "no" };
+        vec![
+            named.name.to_owned(),
+            shape.join(" x "),
+            named.unit.to_owned(),
+            number(mean),
+            number(deviation),
+            number(low),
+            number(high),
+            trained.to_owned(),
+        ]
+    });
+    page.table(
+        "Parameters",
+        &["name", "shape", "unit", "mean", "deviation", "least", "largest", "trained"],
+        table.collect(),
+    );
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! The settings of a training as a text file in TOML: what is read, what may be set on the command line, and what is said about a
+//! mistake.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use spikegrad::network::NetworkSpec;
+use spikegrad_data::ReadOptions;
+use spikegrad_data::encode::Encoder;
+
+use crate::Error;
+
+/// Everything that a training is made of.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The seed of weights, splits and orders.
+    #[serde(default = "one")]
+    pub(crate) seed: u64,
+    pub(crate) data: Data,
+    pub(crate) network: NetworkSpec,
+    #[serde(default)]
+    pub(crate) initialise: Initialise,
+    pub(crate) loss: Loss,
+    pub(crate) training: Training,
+}
+
+/// Where the samples come from, and how they reach the network.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Data {
+    /// The file or folder, from the folder of the settings.
+    pub(crate) file: PathBuf,
+    /// A file with the samples that judge the result; without one, a part of `file` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) test_file: Option<PathBuf>,
+    /// The labels of a file of images, from the folder of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) labels: Option<PathBuf>,
+    /// The labels of a test file of images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) test_labels: Option<PathBuf>,
+    /// Time between two samples of a series, ms; where it is missing, the file says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) interval: Option<f64>,
+    /// The part of the samples that steers the training.
+    #[serde(default = "part")]
+    pub(crate) validation: f64,
+    /// The part of the samples that judges the result, if there is no file of its own.
+    #[serde(default = "part")]
+    pub(crate) test: f64,
+    /// Whether every channel is brought to mean 0 and standard deviation 1, as measured on the training part.
+    #[serde(default = "yes")]
+    pub(crate) standardise: bool,
+    /// How the file is read, where that is not as usual.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub(crate) read: ReadOptions,
+    /// How a series becomes spikes; without it, the channels are currents through the input weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) encoder: Option<Encoder>,
+    /// The silent time after each sample, ms.
+    #[serde(default)]
+    pub(crate) after: f64,
+    /// The time at the start of each trial at which the loss does not look, ms.
+    #[serde(default)]
+    pub(crate) warm_up: f64,
+}
+
+/// How the network's numbers are drawn before training.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Initialise {
+    pub(crate) rate: f64,
+    pub(crate) spread: f64,
+    pub(crate) gain: f64,
+    pub(crate) input: f64,
+    pub(crate) readout: f64,
+}
+
+impl Default for Initialise {
+    fn default() -> Self {
+        let usual = spikegrad::network::Initialisation::default();
+        Self {
+            rate: usual.rate,
+            spread: usual.spread,
+            gain: usual.gain,
+            input: usual.input,
+            readout: usual.readout,
+        }
+    }
+}
+
+/// What training makes small.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Loss {
+    pub(crate) kind: LossKind,
+    /// What a class, or a value, is read from.
+    #[serde(default)]
+    pub(crate) score: ScoreKind,
+    /// The population whose neurons are the classes or spike trains, where these are no outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) population: Option<String>,
+    /// The part of a label's probability that is spread over all classes.
+    #[serde(default)]
+    pub(crate) label_smoothing: f64,
+    /// The weight of the mean square of the traces that are read.
+    #[serde(default)]
+    pub(crate) activity: f64,
+    /// The time constant of the distance of spike trains, or the unit of the times to first spikes, ms.
+    #[serde(default = "ten")]
+    pub(crate) time_constant: f64,
+    /// The weight of a penalty on rates outside a band, and the band in Hz.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rates: Option<RateBand>,
+}
+
+/// A band of rates.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateBand {
+    pub(crate) weight: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+/// The kinds of losses.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LossKind {
+    /// For classes.
+    CrossEntropy,
+    /// For a series or values.
+    SquaredError,
+    /// For spike trains.
+    VanRossum,
+}
+
+/// What a score is read from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ScoreKind {
+    /// The mean of each output over time.
+    #[default]
+    Mean,
+    /// Each output at the end.
+    Last,
+    /// The largest value of each output.
+    Maximum,
+    /// The spikes of each neuron of a population.
+    Counts,
+    /// The time to the first spike of each neuron of a population.
+    FirstSpike,
+}
+
+/// How the network is trained.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Training {
+    /// The step, ms.
+    pub(crate) h: f64,
+    /// How often the training goes through the training part.
+    pub(crate) epochs: f64,
+    /// Trials in a batch.
+    pub(crate) batch: usize,
+    #[serde(default)]
+    pub(crate) optimiser: OptimiserKind,
+    /// The learning rates at the end, as a part of those at the start: they fall along half a cosine.
+    #[serde(default = "tenth")]
+    pub(crate) last_rate: f64,
+    /// The learning rate of each group of parameters, by its name. Groups that are not named are not trained.
+    pub(crate) rates: BTreeMap<String, f64>,
+    /// The quantile of earlier norms at which each trial's gradient is clipped, group by group; 1 for no clipping.
+    #[serde(default = "clip")]
+    pub(crate) clip: f64,
+    /// Training ends after so many epochs without a better validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) patience: Option<usize>,
+    /// The share of crossings of the active zone that may be too short in the first batch.
+    #[serde(default = "half")]
+    pub(crate) short_crossings: f64,
+}
+
+/// The optimisers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OptimiserKind {
+    /// Adam.
+    #[default]
+    Adam,
+    /// Adam with weight decay.
+    AdamW,
+    /// Steps by the sign of a momentum.
+    Lion,
+    /// Gradient descent with a momentum of 0.9.
+    Sgd,
+}
+
+fn is_usual(read: &ReadOptions) -> bool {
+    *read == ReadOptions::default()
+}
+fn one() -> u64 {
+    1
+}
+fn part() -> f64 {
+    0.15
+}
+fn yes() -> bool {
+    true
+}
+fn ten() -> f64 {
+    10.0
+}
+fn tenth() -> f64 {
+    0.1
+}
+fn clip() -> f64 {
+    0.9
+}
+fn half() -> f64 {
+    0.5
+}
+
+impl Settings {
+    /// The settings of a file, with `key=value` pairs put over them. Relative paths are turned into paths from the file's folder.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no TOML, or says something that is not known: with line, key and the nearest known key.
+    pub(crate) fn read(path: &Path, set: &[String]) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let mut settings: Self = if set.is_empty() {
+            toml::from_str(&text).map_err(|e| mistake(path, &text, &e))?
+        } else {
+            let mut table: toml::Table = toml::from_str(&text).map_err(|e| mistake(path, &text, &e))?;
+            // Mistakes of the file are told by its lines, before anything is set.
+            toml::from_str::<Self>(&text).map_err(|e| mistake(path, &text, &e))?;
+            for pair in set {
+                put(&mut table, pair)?;
+            }
+            table.try_into().map_err(|e: toml::de::Error| Error::Set {
+                given: set.join(" "),
+                why: with_nearest(e.message()),
+            })?
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        settings.data.file = folder.join(&settings.data.file);
+        for file in [&mut settings.data.test_file, &mut settings.data.labels, &mut settings.data.test_labels]
+            .into_iter()
+            .flatten()
+        {
+            *file = folder.join(&*file);
+        }
+        Ok(settings)
+    }
+}
+
+/// Puts `a.b.c=value` into a table. The value is read as TOML, or else as a text.
+fn put(table: &mut toml::Table, pair: &str) -> Result<(), Error> {
+    let refused = |why: &str| Error::Set { given: pair.to_owned(), why: why.to_owned() };
+    let (key, value) =
+        pair.split_once('=').ok_or_else(|| refused("write it as key=value, as in training.h=0.5"))?;
+    let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut read| read.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let names = names(key.trim());
+    let (last, names) = names.split_last().ok_or_else(|| refused("the key is empty"))?;
+    let mut at = table;
+    let mut rest = names.iter();
+    while let Some(name) = rest.next() {
+        let entry = at.entry(name.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = match entry {
+            toml::Value::Table(table) => table,
+            // One of several populations or projections, by its number.
+            toml::Value::Array(all) => {
+                let index = rest.next().and_then(|index| index.parse::<usize>().ok());
+                match index.and_then(|index| all.get_mut(index)) {
+                    Some(toml::Value::Table(table)) => table,
+                    _ => {
+                        return Err(refused(&format!(
+                            "`{name}` is a list: name one of its parts by its number, as in {name}.0"
+                        )));
+                    }
+                }
+            }
+            _ => return Err(refused(&format!("`{name}` has no parts"))),
+        };
+    }
+    at.insert(last.clone(), value);
+    Ok(())
+}
+
+/// The names of a dotted key. A name in quotes may hold dots, as in `training.rates."slow.weight"`; a key below `training.rates` needs
+/// no quotes.
+fn names(key: &str) -> Vec<String> {
+    const RATES: &str = "training.rates.";
+    if let Some(name) = key.strip_prefix(RATES) {
+        return vec!["training".into(), "rates".into(), name.trim_matches('"').to_owned()];
+    }
+    let (mut all, mut name, mut quoted) = (Vec::new(), String::new(), false);
+    for c in key.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => all.push(std::mem::take(&mut name)),
+            c => name.push(c),
+        }
+    }
+    all.push(name);
+    all.retain(|name| !name.is_empty());
+    all
+}
+
+/// What is wrong in a file of settings: where, and what comes nearest to it.
+fn mistake(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+    let shown = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default().trim().to_owned();
+    Error::Settings {
+        path: path.to_owned(),
+        line: line.unwrap_or(1),
+        shown,
+        why: with_nearest(error.message()),
+    }
+}
+
+/// A message about an unknown name, with the nearest known one.
+fn with_nearest(message: &str) -> String {
+    let message = message.trim();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = message.contains("unknown field") || message.contains("unknown variant");
+    let Some(name) = quoted.next().filter(|_| unknown) else { return message.to_owned() };
+    let known: Vec<&str> = quoted.collect();
+    let nearest = known.iter().max_by(|a, b| {
+        let near = |known: &str| strsim::jaro_winkler(known, name);
+        near(a).total_cmp(&near(b))
+    });
+    match nearest {
+        Some(nearest) if strsim::jaro_winkler(nearest, name) > 0.7 => {
+            format!("`{name}` is not known here: did you mean `{nearest}`? Known are {}", known.join(", "))
+        }
+        _ => format!("`{name}` is not known here; known are {}", known.join(", ")),
+    }
+}
