@@ -56,8 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if path.exists() && !args.force {
         return Err(Error::Exists { path });
     }
-    let mut options = ReadOptions::default();
-    options.labels = args.labels.clone();
+    let options = ReadOptions { labels: args.labels.clone(), ..ReadOptions::default() };
     let data = open(&args.data, &options)?;
     println!("{data}");
     let text = settings(args, &path, &data)?;

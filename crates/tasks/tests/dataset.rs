@@ -1,5 +1,7 @@
 //! From data sets to trials, and from runs to what was read.
 
+#![allow(clippy::expect_used, reason = "a failure in a helper fails the test that called it")]
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use spikegrad_adjoint::Sweep;

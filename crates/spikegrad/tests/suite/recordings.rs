@@ -10,7 +10,8 @@ use spikegrad::network::{
     Error, Group, Loss, Network, Population, Recording, Spike, SplitStep, Trial, pontryagin,
 };
 use spikegrad::tasks::{
-    Error as TaskError, QuadraticLoss, Task, TrainingOptions, TrainingStage, Validation, evaluate, train,
+    Error as TaskError, Purpose, QuadraticLoss, Task, TrainingOptions, TrainingStage, Validation, evaluate,
+    train,
 };
 
 /// Neurons without connections, each with its tonic current.
