@@ -1,5 +1,6 @@
 //! `spikegrad check`: the gradient check on this network and this data.
 
+use spikegrad::adjoint::Limits;
 use spikegrad::prelude::*;
 
 use crate::prepare::Prepared;
@@ -15,6 +16,13 @@ pub(crate) struct Args {
     /// Number of trials
     #[arg(long, value_name = "N", default_value_t = 1)]
     trials: usize,
+}
+
+/// The check of a network that somebody brings. A trial of thousands of spikes has some that are about to come or to go at any step that
+/// differences can be taken with; the directions that they spoil are counted, and at most half of all may be.
+fn check() -> GradientCheck {
+    let usual = GradientCheck::default();
+    GradientCheck { directions: 8, limits: Limits { discarded: 0.5, ..usual.limits }, ..usual }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
@@ -34,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         let trial = prepared.trial(args.part, index)?.map(f64::from);
         let loss = prepared.loss::<f64>()?;
         let mut objective = NetworkObjective::new(network.to_f64(), &trial, &loss, Scheme::default(), h);
-        let report = GradientCheck::default().run(&mut objective)?;
+        let report = check().run(&mut objective)?;
         match &mut whole {
             Some(whole) => whole.merge(report),
             None => whole = Some(report),
