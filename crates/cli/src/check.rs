@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let network = prepared.trained_or_fresh()?;
     let trials = prepared.task.part(args.part.purpose());
     let h = prepared.options.h;
-    println!(
+    say!(
         "checking the gradient of {} parameters in f64, on {} {} {}, by central differences ...",
         network.parameters.layout().len(),
         args.trials.min(trials.len()),
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         if args.trials == 1 { "trial" } else { "trials" },
     );
     let mut whole: Option<GradientReport> = None;
-    for index in 0..args.trials {
+    for index in 0..args.trials.min(trials.len()) {
         let trial = prepared.trial(args.part, index)?.map(f64::from);
         let loss = prepared.loss::<f64>()?;
         let mut objective = NetworkObjective::new(network.to_f64(), &trial, &loss, Scheme::default(), h);
@@ -51,6 +51,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let Some(report) = whole else {
         return Err(Error::NoTrial { index: 0, part: args.part.name(), count: trials.len() });
     };
-    println!("{report}");
+    say!("{report}");
+    for finding in Finding::of(&report.events) {
+        say!("note: {finding}");
+    }
     if report.passed() { Ok(()) } else { Err(Error::Check) }
 }

@@ -54,6 +54,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             return Err(Error::Kind { path: args.to.clone(), known });
         }
     }
-    println!("{} written", args.to.display());
+    say!("{} written", args.to.display());
     Ok(())
 }

@@ -25,13 +25,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let prepared = Prepared::new(&args.source)?;
     let network = prepared.trained()?;
+    if let Some(stopped) = prepared.stopped() {
+        note!("note: the training was {stopped}");
+    }
     let judged = judge(&prepared, &network, args.part)?;
     if args.json {
         let text =
             serde_json::to_string_pretty(&judged).map_err(|e| Error::together("--json", e.to_string()))?;
-        println!("{text}");
+        say!("{text}");
     } else {
-        println!("{judged}");
+        say!("{judged}");
     }
     Ok(())
 }
@@ -41,6 +44,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 pub(crate) struct Judged {
     pub(crate) part: &'static str,
     pub(crate) trials: usize,
+    /// Which samples of the file the trials are, counted from 0.
+    pub(crate) samples: Vec<usize>,
     /// Mean cost of a trial.
     pub(crate) cost: f64,
     /// Mean rate of the neurons that spike, Hz.
@@ -57,6 +62,8 @@ pub(crate) enum Quality {
         accuracy: f64,
         /// 95 % confidence interval.
         interval: (f64, f64),
+        /// The names that labels and predictions are indices of.
+        classes: Vec<String>,
         labels: Vec<usize>,
         predictions: Vec<usize>,
         #[serde(skip)]
@@ -74,56 +81,76 @@ pub(crate) enum Quality {
     Cost {},
 }
 
+/// What there is to say of one trial.
+struct Look {
+    read: Vec<f64>,
+    wanted: Vec<f64>,
+    weights: Vec<f64>,
+    cost: f64,
+    rate: f64,
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+fn largest(numbers: &[f64]) -> usize {
+    (0..numbers.len()).reduce(|best, i| if numbers[i] > numbers[best] { i } else { best }).unwrap_or(0)
+}
+
+/// What `look` makes of each of these trials, in order.
+fn each(
+    prepared: &Prepared,
+    network: &Network<f32>,
+    trials: &[Trial<f32>],
+    look: impl Fn(&Trial<f32>, &Recording<f32>) -> Look + Sync,
+) -> Result<Vec<Look>, Error> {
+    use rayon::prelude::*;
+    let scheme = SplitStep::new(network, prepared.options.h)?;
+    let one = |trial: &Trial<f32>| Ok(look(trial, &scheme.run(trial, prepared.task.loss())?.record()?));
+    trials.par_iter().map(one).collect()
+}
+
 /// Runs the network on a part of the data.
 pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> Result<Judged, Error> {
-    let (task, purpose) = (&prepared.task, part.purpose());
-    let trials = task.part(purpose);
+    let task = &prepared.task;
+    let trials = task.part(part.purpose());
     if trials.is_empty() {
         return Err(Error::NoTrial { index: 0, part: part.name(), count: 0 });
     }
-    let look = |trial: &Trial<f32>, recording: &Recording<f32>| {
-        let spikes: u64 = recording.spikes.iter().map(|spike| spike.count).sum();
-        (task.reading().read(trial, recording), f64::from(recording.cost), spikes as f64 / trial.duration())
+    // What was read stands beside the trial that it was read of: training trials come in an order of their own.
+    let look = |trial: &Trial<f32>, recording: &Recording<f32>| Look {
+        read: task.reading().read(trial, recording),
+        wanted: if *task.reading() == Reading::Series { wide(&trial.targets) } else { wide(&trial.label) },
+        weights: wide(&trial.weights),
+        cost: f64::from(recording.cost),
+        rate: recording.spikes.iter().map(|spike| spike.count).sum::<u64>() as f64 / trial.duration(),
     };
-    let found = evaluate(network, task, &prepared.options, purpose, trials.len(), look)?;
+    let found = each(prepared, network, trials, look)?;
     let n = trials.len() as f64;
-    let cost = found.iter().map(|found| found.1).sum::<f64>() / n;
-    let rate = 1000.0 * found.iter().map(|found| found.2).sum::<f64>() / n / network.neurons() as f64;
-    let wide = |x: &f32| f64::from(*x);
+    let cost = found.iter().map(|found| found.cost).sum::<f64>() / n;
+    let rate = 1000.0 * found.iter().map(|found| found.rate).sum::<f64>() / n / network.neurons() as f64;
     let quality = match task.reading() {
         Reading::Class(_) => {
-            let largest = |numbers: &[f64]| {
-                (0..numbers.len())
-                    .reduce(|best, i| if numbers[i] > numbers[best] { i } else { best })
-                    .unwrap_or(0)
-            };
-            let label = |trial: &Trial<f32>| largest(&trial.label.iter().map(wide).collect::<Vec<_>>());
-            let labels: Vec<usize> = trials.iter().map(label).collect();
-            let predictions: Vec<usize> = found.iter().map(|found| largest(&found.0)).collect();
+            let labels: Vec<usize> = found.iter().map(|found| largest(&found.wanted)).collect();
+            let predictions: Vec<usize> = found.iter().map(|found| largest(&found.read)).collect();
             let names = prepared.data.class_names().unwrap_or_default();
             let confusion = ConfusionMatrix::new(&labels, &predictions, names)?;
             let accuracy = confusion.accuracy();
             let most = (0..names.len()).map(|class| labels.iter().filter(|&&l| l == class).count()).max();
             let guess = most.unwrap_or(0) as f64 / n;
-            Quality::Classes {
-                accuracy: accuracy.value(),
-                interval: accuracy.interval(),
-                labels,
-                predictions,
-                confusion,
-                guess,
-            }
+            let (value, interval, classes) = (accuracy.value(), accuracy.interval(), names.to_vec());
+            Quality::Classes { accuracy: value, interval, classes, labels, predictions, confusion, guess }
         }
         Reading::Values(_) | Reading::Series => {
             let outputs = prepared.data.outputs();
             let (mut targets, mut read) = (vec![Vec::new(); outputs], vec![Vec::new(); outputs]);
-            for (trial, (found, ..)) in trials.iter().zip(&found) {
-                let values = if *task.reading() == Reading::Series { &trial.targets } else { &trial.label };
-                for (k, (x, y)) in found.iter().zip(values).enumerate() {
-                    let counts = trial.weights.get(k / outputs).is_none_or(|&weight| weight > 0.0);
+            for found in &found {
+                for (k, (x, y)) in found.read.iter().zip(&found.wanted).enumerate() {
+                    let counts = found.weights.get(k / outputs).is_none_or(|&weight| weight > 0.0);
                     if *task.reading() != Reading::Series || counts {
                         read[k % outputs].push(*x);
-                        targets[k % outputs].push(wide(y));
+                        targets[k % outputs].push(*y);
                     }
                 }
             }
@@ -135,12 +162,13 @@ pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> 
         }
         Reading::Cost => Quality::Cost {},
     };
-    Ok(Judged { part: part.name(), trials: trials.len(), cost, rate, quality })
+    let samples = prepared.samples(part).to_vec();
+    Ok(Judged { part: part.name(), trials: trials.len(), samples, cost, rate, quality })
 }
 
 impl fmt::Display for Judged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { part, trials, cost, rate, quality } = self;
+        let Self { part, trials, samples: _, cost, rate, quality } = self;
         let percent = |x: f64| 100.0 * x;
         write!(f, "{part}: {trials} trials, cost {cost:.4}, {rate:.1} Hz")?;
         match quality {

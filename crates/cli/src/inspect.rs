@@ -47,7 +47,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.health {
         return health(args, &prepared);
     }
-    println!("{}\n", prepared.summary());
+    if !args.json {
+        say!("{}\n", prepared.summary());
+    }
     print(&parameters(&prepared.trained_or_fresh()?), args.json)
 }
 
@@ -87,20 +89,26 @@ fn parameters<T: spikegrad::network::Scalar>(network: &Network<T>) -> Vec<Line> 
 
 fn print(lines: &[Line], json: bool) -> Result<(), Error> {
     if json {
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(lines).map_err(|e| Error::together("--json", e.to_string()))?
         );
         return Ok(());
     }
     let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0).max(9);
-    println!(
+    say!(
         "{:width$}  {:>11}  {:>5}  {:>10}  {:>10}  {:>10}  {:>10}  trained",
-        "parameter", "shape", "unit", "mean", "deviation", "least", "largest"
+        "parameter",
+        "shape",
+        "unit",
+        "mean",
+        "deviation",
+        "least",
+        "largest"
     );
     for line in lines {
         let shape: Vec<String> = line.shape.iter().map(ToString::to_string).collect();
-        println!(
+        say!(
             "{:width$}  {:>11}  {:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {}",
             line.name,
             shape.join(" x "),
@@ -119,7 +127,7 @@ fn print(lines: &[Line], json: bool) -> Result<(), Error> {
 fn file(args: &Args) -> Result<(), Error> {
     let spec = tasks::describe(&args.file)?;
     if !args.json {
-        println!("{}", toml::to_string(&spec).map_err(|e| Error::together("the network", e.to_string()))?);
+        say!("{}", toml::to_string(&spec).map_err(|e| Error::together("the network", e.to_string()))?);
     }
     let lines = match tasks::load::<f32>(&args.file) {
         Ok(network) => parameters(&network),
@@ -136,13 +144,13 @@ fn file(args: &Args) -> Result<(), Error> {
 
 /// How a training went, in at most twenty lines.
 fn curve(path: &Path, history: &[Iteration]) {
-    println!("\n{}: {} iterations\niteration        cost  validation", path.display(), history.len());
+    say!("\n{}: {} iterations\niteration        cost  validation", path.display(), history.len());
     let step = history.len().div_ceil(20).max(1);
     for part in history.chunks(step) {
         let mean = part.iter().map(|done| done.cost).sum::<f64>() / part.len() as f64;
         let validated = part.iter().filter_map(|done| done.validation).next_back();
         let shown = validated.map_or_else(String::new, |validated| format!("{:.4}", validated.score));
-        println!("{:9}  {mean:10.5}  {shown:>10}", part[part.len() - 1].iteration + 1);
+        say!("{:9}  {mean:10.5}  {shown:>10}", part[part.len() - 1].iteration + 1);
     }
 }
 
@@ -154,12 +162,12 @@ fn health(args: &Args, prepared: &Prepared) -> Result<(), Error> {
     let held_out = prepared.task.part(Purpose::Validation);
     let health = Health::examine(&network, training, held_out, prepared.task.loss(), &options)?;
     if args.json {
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&health).map_err(|e| Error::together("--json", e.to_string()))?
         );
     } else {
-        println!("{health}");
+        say!("{health}");
     }
     Ok(())
 }

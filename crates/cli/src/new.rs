@@ -35,6 +35,9 @@ pub(crate) struct Args {
     force: bool,
 }
 
+/// The longest step that settings begin with, ms.
+const LONGEST_STEP: f64 = 0.5;
+
 /// The duration that a trial is given if nothing says how long it is, ms.
 const DURATION: f64 = 200.0;
 
@@ -58,10 +61,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let options = ReadOptions { labels: args.labels.clone(), ..ReadOptions::default() };
     let data = open(&args.data, &options)?;
-    println!("{data}");
+    if let Some(test) = &args.test {
+        open(test, &ReadOptions { labels: args.test_labels.clone(), ..ReadOptions::default() })?;
+    }
+    say!("{data}");
     let text = settings(args, &path, &data)?;
     write_whole(&path, &[text.as_bytes()])?;
-    println!("\n{} written; look at it, then\n  spikegrad train {}", path.display(), path.display());
+    say!("\n{} written; look at it, then\n  spikegrad train {}", path.display(), path.display());
     Ok(())
 }
 
@@ -119,10 +125,8 @@ fn settings(args: &Args, path: &Path, data: &Dataset) -> Result<String, Error> {
     let spikes = matches!(data.inputs(), Inputs::Spikes(_));
     let trains = matches!(data.targets(), Targets::Spikes(_));
     let (channels, outputs) = (data.channels(), data.outputs());
-    let h = match interval(data) {
-        Some((interval, _)) if interval < 0.5 => interval,
-        _ => 0.5,
-    };
+    // The step divides the interval.
+    let h = interval(data).map_or(LONGEST_STEP, |(interval, _)| interval / (interval / LONGEST_STEP).ceil());
 
     let mut network = String::new();
     // Writing to a string cannot fail.
@@ -178,7 +182,7 @@ fn settings(args: &Args, path: &Path, data: &Dataset) -> Result<String, Error> {
     let training = data.len() as f64 * if args.test.is_some() { 0.85 } else { 0.7 };
     let batch =
         [32.0, 16.0, 8.0, 4.0, 2.0, 1.0].into_iter().find(|batch| training / batch >= 8.0).unwrap_or(1.0);
-    let epochs = round((ITERATIONS * batch / training).clamp(2.0, 200.0));
+    let epochs = round((ITERATIONS * batch / training).clamp(2.0, 100.0));
 
     let mut text = format!(
         "# Settings of a training; `spikegrad train {}` trains, and `--set key=value` changes a setting for once.\n\
@@ -207,10 +211,6 @@ fn settings(args: &Args, path: &Path, data: &Dataset) -> Result<String, Error> {
         text += "test = 0.15\n";
     }
     text += "# Time without input after each sample, and time at its start at which the loss does not look, ms.\nafter = 0.0\nwarm_up = 0.0\n";
-    if !spikes {
-        text += "# Spikes in place of currents; see `kind = \"latency\"`, `\"rate\"` and `\"level-crossing\"` in the guide.\n\
-                 # encoder = { kind = \"level-crossing\", delta = 0.5 }\n";
-    }
     let usual = Initialise::default();
     let _ = write!(
         text,
@@ -220,7 +220,7 @@ fn settings(args: &Args, path: &Path, data: &Dataset) -> Result<String, Error> {
          [initialise]\nrate = {:?}\nspread = {:?}\ngain = {:?}\ninput = {:?}\nreadout = {:?}\n\n\
          [loss]\n{loss}# Weight of the mean square of the traces that are read: keeps the network quiet.\nactivity = 0.0\n\n\
          [training]\n# The step, ms: half as long a step should change nothing.\nh = {h:?}\n\
-         epochs = {epochs:?}\nbatch = {batch}\n# adam, adam-w, lion or sgd.\noptimiser = \"adam\"\n\
+         epochs = {epochs:?}\n# It ends earlier after so many epochs without a better validation.\npatience = 30\nbatch = {batch}\n# adam, adam-w, lion or sgd.\noptimiser = \"adam\"\n\
          # Learning rates fall to this part of themselves.\nlast_rate = 0.1\n\
          # Each trial's gradient is clipped at this quantile of the norms before it; 1 for no clipping.\nclip = 0.9\n\n\
          # What is trained, and how fast. `spikegrad inspect {}` lists all parameters.\n[training.rates]\n{rates}",

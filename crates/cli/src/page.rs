@@ -10,7 +10,7 @@ use spikegrad_report::{Page, Tone};
 
 use crate::eval::{Judged, Quality};
 use crate::prepare::Prepared;
-use crate::{Error, Part, train};
+use crate::{Error, train};
 
 /// Trials that are drawn.
 const TRIALS: usize = 3;
@@ -38,11 +38,20 @@ pub(crate) fn write(
     ]);
     let health = examine(prepared, network)?;
     let mut findings = train::last_findings(history);
-    findings.extend(
-        health.findings().into_iter().filter(|finding| !findings.contains(finding)).collect::<Vec<_>>(),
-    );
+    for finding in health.findings() {
+        if !findings.iter().any(|known| std::mem::discriminant(known) == std::mem::discriminant(&finding)) {
+            findings.push(finding);
+        }
+    }
     let (head, text) = headline(judged);
-    page.banner(if findings.is_empty() { Tone::Good } else { Tone::Caution }, head, text);
+    // Whatever was found, a result that is no better than a guess is no result.
+    let tone = match &judged.quality {
+        Quality::Classes { interval, guess, .. } if interval.0 <= *guess => Tone::Bad,
+        Quality::Values { r_squared, .. } if r_squared.iter().flatten().any(|&r| r <= 0.0) => Tone::Bad,
+        _ if findings.is_empty() => Tone::Good,
+        _ => Tone::Caution,
+    };
+    page.banner(tone, head, text);
     page.list(findings.iter().map(ToString::to_string));
 
     page.heading("Learning").plot(
@@ -179,9 +188,11 @@ fn quality(page: &mut Page, judged: &Judged, prepared: &Prepared) -> Result<(), 
 fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Result<(), Error> {
     let scheme = SplitStep::new(network, prepared.options.h)?;
     page.heading("Activity");
-    let trials = prepared.task.part(Purpose::Test);
-    for index in 0..trials.len().min(TRIALS) {
-        let trial = prepared.trial(Part::Test, index)?;
+    let part = prepared.judged_part();
+    let count = prepared.task.part(part.purpose()).len();
+    // Neighbours are often of one class.
+    for index in (0..count.min(TRIALS)).map(|k| k * count / count.min(TRIALS)) {
+        let trial = prepared.trial(part, index)?;
         let recording = scheme.run(trial, prepared.task.loss())?.record()?;
         let (time, n) = (&recording.time, network.neurons());
         let outputs = network.outputs();
@@ -206,7 +217,10 @@ fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Res
             let mut read =
                 Panel::new("outputs").x_label("time (ms)").y_label("output").x_range(0.0, trial.duration());
             let names = prepared.data.class_names();
-            for k in 0..outputs.min(OUTPUTS) {
+            // The right class, then as many others as can be told apart.
+            let right = trial.label.iter().position(|&p| p == 1.0).filter(|_| names.is_some());
+            let others = (0..outputs).filter(|&k| Some(k) != right);
+            for k in right.into_iter().chain(others).take(OUTPUTS) {
                 let label =
                     names.and_then(|names| names.get(k).cloned()).unwrap_or_else(|| format!("output {k}"));
                 read = read.line(
@@ -224,9 +238,9 @@ fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Res
         }
         let label = trial.label.iter().position(|&p| p == 1.0);
         let class = label.and_then(|k| prepared.data.class_names()?.get(k));
-        let class = class.map_or_else(String::new, |class| format!(" Its class is <b>{class}</b>."));
+        let class = class.map_or_else(String::new, |class| format!(" Its class: {class}."));
         page.plot(
-            format!("Test trial {index}"),
+            format!("{} trial {index}", part.name()),
             format!("Spikes, voltages of the busiest neurons, outputs.{class}"),
             plot.render()?,
         );

@@ -14,6 +14,10 @@ use spikegrad_data::{Dataset, Inputs, Standardise, Targets, open, split};
 use crate::settings::{Loss as LossSettings, LossKind, OptimiserKind, ScoreKind, Settings};
 use crate::{Error, Part, Source};
 
+/// What kept settings begin with: a number that tells the data from others, and whether the training was stopped.
+const DATA: &str = "# data: ";
+const STOPPED: &str = "# training: ";
+
 /// Everything that a training is made of.
 pub(crate) struct Prepared {
     pub(crate) settings: Settings,
@@ -28,6 +32,10 @@ pub(crate) struct Prepared {
     pub(crate) options: TrainingOptions,
     /// Channels that have one value in the whole training part.
     pub(crate) constant: Vec<usize>,
+    /// Which samples of the file each part has.
+    samples: [Vec<usize>; 3],
+    /// A number that tells these trials from others.
+    fingerprint: u32,
 }
 
 impl Prepared {
@@ -42,7 +50,8 @@ impl Prepared {
         }
         let data = data(&settings, &settings.data.file, settings.data.labels.as_deref(), None)?;
         check_targets(&settings.loss, &data)?;
-        let mut parts = parts(&settings, &data)?;
+        settings.check()?;
+        let (mut parts, samples) = parts(&settings, &data)?;
         let constant = standardise(&settings, &mut parts)?;
         if let Some(encoder) = &settings.data.encoder {
             for part in parts.iter_mut().flatten() {
@@ -75,7 +84,10 @@ impl Prepared {
             task,
             network,
             constant,
+            samples,
+            fingerprint: 0,
         };
+        prepared.fingerprint = fingerprint(&prepared.task);
         prepared.options = prepared.training_options()?;
         Ok(prepared)
     }
@@ -90,12 +102,84 @@ impl Prepared {
         self.folder.join("network.safetensors")
     }
 
+    /// Which samples of the file a part has.
+    pub(crate) fn samples(&self, part: Part) -> &[usize] {
+        &self.samples[part as usize]
+    }
+
+    /// The part that a result is judged by: the test part, or the next best one where there is none.
+    pub(crate) fn judged_part(&self) -> Part {
+        let parts = [Part::Test, Part::Validation, Part::Training];
+        let has = |part: &Part| !self.task.part(part.purpose()).is_empty();
+        parts.into_iter().find(has).unwrap_or(Part::Training)
+    }
+
+    /// What there is to say of a training that has not come to its end.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.kept_file()).ok()?;
+        text.lines().find_map(|line| line.strip_prefix(STOPPED)).map(str::to_owned)
+    }
+
+    pub(crate) fn kept_file(&self) -> PathBuf {
+        self.folder.join("settings.toml")
+    }
+
+    /// Keeps the settings that a network is trained with, and after how many iterations it was stopped.
+    pub(crate) fn keep(&self, stopped: Option<usize>) -> Result<(), Error> {
+        let mut head = format!("{DATA}{}\n", self.fingerprint);
+        if let Some(done) = stopped {
+            let _ = writeln!(head, "{STOPPED}stopped after {done} of {} iterations", self.options.iterations);
+        }
+        let text =
+            toml::to_string(&self.settings).map_err(|e| Error::together("the settings", e.to_string()))?;
+        Ok(tasks::write_whole(&self.kept_file(), &[head.as_bytes(), text.as_bytes()])?)
+    }
+
+    /// Refuses settings or data that a training was not begun with. To go on, all that training depends on must be the same; to judge it,
+    /// what the network sees and is read by.
+    pub(crate) fn check_kept(&self, to_go_on: bool) -> Result<(), Error> {
+        let Ok(text) = std::fs::read_to_string(self.kept_file()) else { return Ok(()) };
+        let print = text.lines().find_map(|line| line.strip_prefix(DATA));
+        let mut kept: toml::Table =
+            toml::from_str(&text).map_err(|e| Error::together("settings.toml", e.to_string()))?;
+        let mut now = toml::Table::try_from(&self.settings)
+            .map_err(|e| Error::together("the settings", e.to_string()))?;
+        for table in [&mut kept, &mut now] {
+            if let Some(toml::Value::Table(training)) = table.get_mut("training") {
+                let differs_freely = |key: &str| match to_go_on {
+                    true => ["epochs", "patience", "short_crossings"].contains(&key),
+                    false => key != "h",
+                };
+                training.retain(|key, _| !differs_freely(key));
+            }
+        }
+        let again = format!("{} --fresh", self.command("train"));
+        if let Some((key, before, now)) = difference("", &toml::Value::Table(kept), &toml::Value::Table(now))
+        {
+            let why = format!(
+                "{} was trained with {key} = {before}, and this is {now}: give the same settings",
+                self.folder.display()
+            );
+            return Err(Error::Other { why, again });
+        }
+        if print.is_some_and(|print| print != self.fingerprint.to_string()) {
+            let why = format!(
+                "{} was trained on other data than {} has now",
+                self.folder.display(),
+                self.settings.data.file.display()
+            );
+            return Err(Error::Other { why, again });
+        }
+        Ok(())
+    }
+
     /// The trained network.
     pub(crate) fn trained(&self) -> Result<Network<f32>, Error> {
         let path = self.network_file();
         if !path.exists() {
             return Err(Error::Untrained { path, command: self.command("train") });
         }
+        self.check_kept(false)?;
         let mut network = self.network.clone();
         tasks::load_into(&mut network, &path)?;
         Ok(network)
@@ -106,7 +190,7 @@ impl Prepared {
         if self.network_file().exists() {
             return self.trained();
         }
-        println!("no {} yet: this is the network before training", self.network_file().display());
+        note!("note: there is no {} yet: this is the network before training", self.network_file().display());
         Ok(self.network.clone())
     }
 
@@ -130,7 +214,8 @@ impl Prepared {
     pub(crate) fn score_name(&self) -> &'static str {
         match self.task.reading() {
             Reading::Class(_) => "accuracy",
-            _ => "score",
+            Reading::Cost => "cost",
+            _ => "squared error",
         }
     }
 
@@ -164,6 +249,9 @@ impl Prepared {
                 self.constant
             );
         }
+        if let Some(note) = self.far_targets() {
+            let _ = writeln!(text, "note:     {note}");
+        }
         let populations: Vec<String> =
             network.populations().map(|(name, range)| format!("{name} ({})", range.len())).collect();
         let trained: usize = network.named_parameters().filter(|p| p.trained).map(|p| p.range.len()).sum();
@@ -181,6 +269,24 @@ impl Prepared {
             options.iterations, options.batch, self.settings.training.epochs, options.h,
         );
         text
+    }
+
+    /// What there is to say of targets that are far from the outputs of a network before training, which are of the size 1 about 0.
+    fn far_targets(&self) -> Option<String> {
+        let trials = self.task.part(Purpose::Training);
+        let all = || {
+            let of = |trial: &Trial<f32>| match self.task.reading() {
+                Reading::Values(_) => trial.label.clone(),
+                Reading::Series => trial.targets.clone(),
+                _ => Vec::new(),
+            };
+            trials.iter().flat_map(of).map(f64::from)
+        };
+        let n = all().count() as f64;
+        let mean = all().sum::<f64>() / n;
+        let deviation = (all().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let far = n > 0.0 && (mean.abs() > 3.0 * deviation.max(1.0) || !(0.03..=30.0).contains(&deviation));
+        far.then(|| format!("the targets have mean {mean:.3} and deviation {deviation:.3}; scale them to about 0 and 1, or they are learned slowly"))
     }
 
     fn training_options(&mut self) -> Result<TrainingOptions, Error> {
@@ -217,6 +323,38 @@ impl Prepared {
             ..TrainingOptions::default()
         })
     }
+}
+
+/// The first difference of two values, with its key.
+fn difference(key: &str, before: &toml::Value, now: &toml::Value) -> Option<(String, String, String)> {
+    use toml::Value::Table;
+    if let (Table(a), Table(b)) = (before, now) {
+        let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
+        let nothing = toml::Value::String("nothing".into());
+        return keys.into_iter().find_map(|name| {
+            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            difference(&key, a.get(name).unwrap_or(&nothing), b.get(name).unwrap_or(&nothing))
+        });
+    }
+    (before != now).then(|| (key.to_owned(), before.to_string(), now.to_string()))
+}
+
+/// A number that tells a task's trials from others.
+fn fingerprint(task: &DatasetTask<f32>) -> u32 {
+    let mut hash = crc32fast::Hasher::new();
+    for part in [Part::Training, Part::Validation, Part::Test] {
+        for trial in task.part(part.purpose()) {
+            hash.update(&trial.samples.to_le_bytes());
+            for values in [&trial.inputs, &trial.targets, &trial.label] {
+                values.iter().for_each(|x| hash.update(&x.to_bits().to_le_bytes()));
+            }
+            trial.events.iter().for_each(|e| {
+                hash.update(&e.time.to_bits().to_le_bytes());
+                hash.update(&e.channel.to_le_bytes());
+            });
+        }
+    }
+    hash.finalize()
 }
 
 /// The settings as they were said on the command line.
@@ -260,7 +398,7 @@ fn interval(settings: &Settings, data: &Dataset) -> Result<f64, Error> {
 }
 
 /// The parts for training, validation and test.
-fn parts(settings: &Settings, data: &Dataset) -> Result<[Option<Dataset>; 3], Error> {
+fn parts(settings: &Settings, data: &Dataset) -> Result<([Option<Dataset>; 3], [Vec<usize>; 3]), Error> {
     let of = &settings.data;
     let is_share = |share: f64| (0.0..1.0).contains(&share);
     if !is_share(of.validation) || !is_share(of.test) || of.validation + of.test >= 1.0 {
@@ -273,11 +411,13 @@ fn parts(settings: &Settings, data: &Dataset) -> Result<[Option<Dataset>; 3], Er
     let shares = [1.0 - of.validation - test_share, of.validation, test_share];
     let there: Vec<f64> = shares.into_iter().filter(|&share| share > 0.0).collect();
     let mut indices = split(data, &there, settings.seed)?.into_iter();
-    let mut part = |share: f64| match (share > 0.0).then(|| indices.next()).flatten() {
-        Some(indices) => data.subset(&indices).map(Some),
-        None => Ok(None),
+    let mut part = |share: f64| (share > 0.0).then(|| indices.next()).flatten().unwrap_or_default();
+    let mut samples = [part(shares[0]), part(shares[1]), part(shares[2])];
+    let subset = |samples: &Vec<usize>| match samples.is_empty() {
+        true => Ok(None),
+        false => data.subset(samples).map(Some),
     };
-    let mut parts = [part(shares[0])?, part(shares[1])?, part(shares[2])?];
+    let mut parts = [subset(&samples[0])?, subset(&samples[1])?, subset(&samples[2])?];
     if let Some(file) = &of.test_file {
         let test = self::data(settings, file, of.test_labels.as_deref(), Some(data))?;
         if (test.channels(), test.outputs()) != (data.channels(), data.outputs())
@@ -294,9 +434,10 @@ fn parts(settings: &Settings, data: &Dataset) -> Result<[Option<Dataset>; 3], Er
                 ),
             ));
         }
+        samples[2] = (0..test.len()).collect();
         parts[2] = Some(test);
     }
-    Ok(parts)
+    Ok((parts, samples))
 }
 
 /// Brings the channels of all parts to the mean and deviation of the training part: the channels that are constant there.

@@ -41,9 +41,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         let spikes = args.to.with_extension("spikes.csv");
         write_whole(&args.to, &[series(&network, &recording).as_bytes()])?;
         write_whole(&spikes, &[spike_list(&recording).as_bytes()])?;
-        println!("{} written", spikes.display());
+        say!("{} written", spikes.display());
     }
-    println!(
+    say!(
         "{} written: {} steps of {} ms, {} neurons, {} spikes, cost {:.6}",
         args.to.display(),
         recording.time.len(),

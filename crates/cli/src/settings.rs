@@ -244,14 +244,97 @@ impl Settings {
             })?
         };
         let folder = path.parent().unwrap_or(Path::new(""));
-        settings.data.file = folder.join(&settings.data.file);
+        // Whole paths: the settings that are kept beside a network are read from another folder.
+        let whole =
+            |file: &Path| std::path::absolute(folder.join(file)).unwrap_or_else(|_| folder.join(file));
+        settings.data.file = whole(&settings.data.file);
         for file in [&mut settings.data.test_file, &mut settings.data.labels, &mut settings.data.test_labels]
             .into_iter()
             .flatten()
         {
-            *file = folder.join(&*file);
+            *file = whole(file);
         }
         Ok(settings)
+    }
+}
+
+impl Settings {
+    /// Refuses numbers that mean nothing, by their keys.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Self { data, initialise, loss, training, .. } = self;
+        let positive = |x: f64| x > 0.0 && x.is_finite();
+        let not_negative = |x: f64| x >= 0.0 && x.is_finite();
+        let (above, from) = ("it must be above 0, and finite", "it must be 0 or above, and finite");
+        let rates = loss.rates;
+        let all = [
+            ("data.interval", data.interval.unwrap_or(1.0), positive(data.interval.unwrap_or(1.0)), above),
+            ("data.after", data.after, not_negative(data.after), from),
+            ("data.warm_up", data.warm_up, not_negative(data.warm_up), from),
+            ("initialise.rate", initialise.rate, positive(initialise.rate), above),
+            ("initialise.spread", initialise.spread, not_negative(initialise.spread), from),
+            ("initialise.gain", initialise.gain, not_negative(initialise.gain), from),
+            ("initialise.input", initialise.input, not_negative(initialise.input), from),
+            ("initialise.readout", initialise.readout, not_negative(initialise.readout), from),
+            (
+                "loss.label_smoothing",
+                loss.label_smoothing,
+                (0.0..1.0).contains(&loss.label_smoothing),
+                "it must lie in [0, 1)",
+            ),
+            ("loss.activity", loss.activity, not_negative(loss.activity), from),
+            ("loss.time_constant", loss.time_constant, positive(loss.time_constant), above),
+            (
+                "loss.rates.weight",
+                rates.map_or(0.0, |r| r.weight),
+                rates.is_none_or(|r| not_negative(r.weight)),
+                from,
+            ),
+            ("training.h", training.h, positive(training.h), above),
+            (
+                "training.epochs",
+                training.epochs,
+                training.epochs > 0.0 && training.epochs <= 1e6,
+                "it must lie above 0, up to 1e6",
+            ),
+            (
+                "training.last_rate",
+                training.last_rate,
+                (0.0..=1.0).contains(&training.last_rate),
+                "it must lie in [0, 1]",
+            ),
+            (
+                "training.clip",
+                training.clip,
+                training.clip > 0.0 && training.clip <= 1.0,
+                "it must lie above 0, up to 1, which clips nothing",
+            ),
+            (
+                "training.short_crossings",
+                training.short_crossings,
+                (0.0..=1.0).contains(&training.short_crossings),
+                "it must lie in [0, 1]",
+            ),
+        ];
+        for (key, value, fits, expected) in all {
+            if !fits {
+                return Err(Error::together(&format!("{key} = {value}"), expected));
+            }
+        }
+        for (name, &rate) in &training.rates {
+            if !not_negative(rate) {
+                return Err(Error::together(&format!("training.rates.\"{name}\" = {rate}"), from));
+            }
+        }
+        if training.rates.is_empty() {
+            return Err(Error::together(
+                "training.rates",
+                "nothing would be trained: name parameters with their learning rates",
+            ));
+        }
+        if training.patience == Some(0) {
+            return Err(Error::together("training.patience = 0", "it must be at least 1"));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! `spikegrad train`: trains, shows how far it is, can be stopped and goes on where it was stopped.
 
 use std::collections::VecDeque;
+use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use spikegrad::prelude::*;
 use spikegrad::tasks::{Finding, write_whole};
 
 use crate::prepare::Prepared;
-use crate::{Error, Part, Source, eval, page};
+use crate::{Error, Source, eval, page};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,26 +30,46 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let start = Instant::now();
     let prepared = Prepared::new(&args.source)?;
     let checkpoint = prepared.checkpoint();
-    if args.fresh && checkpoint.exists() {
-        std::fs::remove_file(&checkpoint).map_err(|e| Error::io("remove", &checkpoint, e))?;
-    }
     std::fs::create_dir_all(&prepared.folder).map_err(|e| Error::io("make", &prepared.folder, e))?;
-    println!("{}", prepared.summary());
+    let lock = prepared.folder.join("training.lock");
+    let lock_file = File::create(&lock).map_err(|e| Error::io("write", &lock, e))?;
+    if matches!(lock_file.try_lock(), Err(TryLockError::WouldBlock)) {
+        let folder = prepared.folder.display();
+        return Err(Error::together(
+            "--out",
+            format!("another training is running in {folder}: wait, or give another folder"),
+        ));
+    }
+    if !args.fresh && checkpoint.exists() {
+        prepared.check_kept(true)?;
+    }
+    let kept_before = std::fs::read(prepared.kept_file()).ok();
+    // What was trained before is thrown away only once there is something new to keep.
+    let before = prepared.folder.join("training.before");
+    if args.fresh && checkpoint.exists() {
+        std::fs::rename(&checkpoint, &before).map_err(|e| Error::io("move", &checkpoint, e))?;
+    }
+    say!("{}", prepared.summary());
     if checkpoint.exists() {
-        println!("going on from {}", checkpoint.display());
+        say!("going on from {}", checkpoint.display());
     }
 
+    prepared.keep(None)?;
     let mut network = prepared.network.clone();
     let mut watcher = Watcher::new(&prepared, args.quiet);
     let trained = train(&mut network, &prepared.task, &prepared.options, &mut watcher);
     watcher.bar.finish_and_clear();
+    if before.exists() && checkpoint.exists() {
+        std::fs::remove_file(&before).map_err(|e| Error::io("remove", &before, e))?;
+    } else if before.exists() {
+        std::fs::rename(&before, &checkpoint).map_err(|e| Error::io("move", &before, e))?;
+        write_whole(&prepared.kept_file(), &[&kept_before.unwrap_or_default()])?;
+    }
     let history = trained.map_err(|error| prepared.explained(error))?;
-    let settings =
-        toml::to_string(&prepared.settings).map_err(|e| Error::together("the settings", e.to_string()))?;
-    write_whole(&prepared.folder.join("settings.toml"), &[settings.as_bytes()])?;
     save(&network, &prepared.network_file())?;
     if watcher.stop.load(Ordering::Relaxed) && history.len() < prepared.options.iterations {
-        println!(
+        prepared.keep(Some(history.len()))?;
+        say!(
             "stopped after {} of {} iterations, which are kept in {}; go on with\n  {}",
             history.len(),
             prepared.options.iterations,
@@ -58,12 +79,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         return Ok(());
     }
     for finding in last_findings(&history) {
-        println!("note: {finding}");
+        say!("note: {finding}");
     }
-    let judged = eval::judge(&prepared, &network, Part::Test)?;
-    println!("{judged}");
+    let judged = eval::judge(&prepared, &network, prepared.judged_part())?;
+    say!("{judged}");
     let page = page::write(&prepared, &network, &history, &judged, start.elapsed())?;
-    println!("network: {}\npage:    {}", prepared.network_file().display(), page.display());
+    say!("network: {}\npage:    {}", prepared.network_file().display(), page.display());
     Ok(())
 }
 
@@ -116,7 +137,9 @@ impl Observer<f32> for Watcher {
         let mean = self.costs.iter().sum::<f64>() / self.costs.len() as f64;
         let mut message = format!("cost {mean:.4}");
         if let Some(score) = self.validated {
-            message += &format!(", validation {} {score:.3}", self.reading);
+            // A score that is no accuracy is minus an error.
+            let shown = if self.reading == "accuracy" { score } else { -score };
+            message += &format!(", validation {} {shown:.3}", self.reading);
         }
         if let Some(finding) = done.findings().first() {
             message += &format!("; {finding}");

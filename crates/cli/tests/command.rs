@@ -17,12 +17,17 @@ struct Bench(tempfile::TempDir);
 
 impl Bench {
     fn new() -> Self {
+        Self::with(0.1)
+    }
+
+    /// With so much of what tells no class.
+    fn with(noise: f64) -> Self {
         let bench = Self(tempfile::tempdir().expect("a folder"));
         let (trials, time) = (80, 20);
         let value = |trial: usize, t: usize, channel: usize| {
             let rises = if channel == trial % 2 { t as f64 / time as f64 } else { 0.0 };
             // No two trials are the same.
-            rises + 0.1 * (7.0 * (trial * (channel + 1)) as f64 + 0.9 * t as f64).sin()
+            rises + noise * (7.0 * (trial * (channel + 1)) as f64 + 0.9 * t as f64).sin()
         };
         let x: Vec<f64> = (0..trials)
             .flat_map(|i| (0..time).flat_map(move |t| (0..2).map(move |c| (i, t, c))))
@@ -118,7 +123,7 @@ fn a_run_is_written_with_everything_in_it() {
     let bench = Bench::new();
     bench.settings();
     let text = bench.says("run two.toml --part training --trial 3 --to run.npz");
-    assert!(text.contains("before training") && text.contains("run.npz written"), "{text}");
+    assert!(text.contains("run.npz written"), "{text}");
     let mut archive =
         zip::ZipArchive::new(fs::File::open(bench.path("run.npz")).expect("a file")).expect("an archive");
     let names: Vec<String> = archive.file_names().map(|name| name.expect("a name").into_owned()).collect();
@@ -180,9 +185,94 @@ fn other_settings_do_not_ruin_a_training() {
     bench.says(&format!("train two.toml {SHORT}"));
     let before = fs::read(bench.path("two/training.spikegrad")).expect("a checkpoint");
     let text = bench.refuses(&format!("train two.toml {SHORT} --set training.batch=2"));
-    assert!(text.contains("batch") && text.contains("--fresh"), "{text}");
+    assert!(text.contains("training.batch") && text.contains("--fresh"), "{text}");
     assert_eq!(fs::read(bench.path("two/training.spikegrad")).expect("a checkpoint"), before);
     bench.says(&format!("train two.toml {SHORT} --set training.batch=2 --fresh"));
+}
+
+#[test]
+fn what_was_trained_is_judged_by_its_own_settings_and_data() {
+    let bench = Bench::new();
+    bench.settings();
+    let settings = "two.toml --set training.h=1 --set training.epochs=12";
+    bench.says(&format!("train {settings} --quiet"));
+    // Every part is judged by its own labels: what was learned is learned on the training part too.
+    for part in ["training", "validation", "test"] {
+        let json = bench.says(&format!("eval {settings} --part {part} --json"));
+        let judged: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert!(judged["accuracy"].as_f64() > Some(0.9), "{part}: {json}");
+        // Odd samples of the file are of class 1.
+        let number = |key: &str, i: usize| judged[key][i].as_u64().expect("a number");
+        let trials = judged["trials"].as_u64().expect("a number") as usize;
+        assert!((0..trials).all(|i| number("samples", i) % 2 == number("labels", i)), "{json}");
+    }
+    for other in ["seed=2", "data.test=0.2", "training.h=0.5", "loss.score=\"last\""] {
+        let said = bench.refuses(&format!("eval {settings} --set {other}"));
+        let key = other.split('=').next().expect("a key");
+        assert!(said.contains(&format!("{key} = ")) && said.contains("same settings"), "{other}: {said}");
+    }
+    // To go on, the loss and the rates have to be the same as well, and the data.
+    let said = bench.refuses(&format!("train {settings} --quiet --set loss.activity=0.1"));
+    assert!(said.contains("loss.activity = 0.0") && said.contains("--fresh"), "{said}");
+    let data = bench.path("two.npz");
+    let before = fs::read(&data).expect("data");
+    let others = Bench::with(1.0);
+    fs::copy(others.path("two.npz"), &data).expect("other data");
+    assert!(bench.refuses(&format!("train {settings} --quiet")).contains("other data"));
+    assert!(bench.refuses(&format!("eval {settings}")).contains("other data"));
+    fs::write(&data, before).expect("data");
+    // A training that is refused loses nothing.
+    let kept = fs::read(bench.path("two/training.spikegrad")).expect("a checkpoint");
+    bench.refuses(&format!("train {settings} --quiet --fresh --set training.rates.bias=1e300"));
+    assert_eq!(fs::read(bench.path("two/training.spikegrad")).expect("a checkpoint"), kept);
+    bench.says(&format!("eval {settings}"));
+    // Without a test part the next best one judges.
+    let said = bench.says(
+        "train two.toml --out none --quiet --set training.h=1 --set training.epochs=1 --set data.test=0.0",
+    );
+    assert!(said.contains("validation: "), "{said}");
+}
+
+#[test]
+fn numbers_that_mean_nothing_are_refused_by_their_keys() {
+    let bench = Bench::new();
+    bench.settings();
+    for set in [
+        "data.after=-1.0",
+        "initialise.spread=-1.0",
+        "loss.activity=-1.0",
+        "loss.activity=nan",
+        "loss.label_smoothing=1.0",
+        "loss.rates={weight=-1.0,low=1.0,high=5.0}",
+        "training.h=0.0",
+        "training.epochs=1e300",
+        "training.clip=2.0",
+        "training.clip=nan",
+        "training.last_rate=2.0",
+        "training.patience=0",
+        "training.rates={}",
+        "training.rates.bias=-1.0",
+    ] {
+        let said = bench.refuses(&format!("train two.toml --quiet --set {set}"));
+        let key = set.split('=').next().expect("a key").trim_end_matches(".bias");
+        assert!(said.contains(key), "{set}: {said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let bench = Bench::new();
+    bench.settings();
+    let mut child = bench
+        .command("inspect two.toml")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the end");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
