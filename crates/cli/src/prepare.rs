@@ -18,6 +18,10 @@ use crate::{Error, Part, Source};
 const DATA: &str = "# data: ";
 const STOPPED: &str = "# training: ";
 
+/// The data for training, validation and test, and which samples of the file they are.
+type Parts = [Option<Dataset>; 3];
+type Samples = [Vec<usize>; 3];
+
 /// Everything that a training is made of.
 pub(crate) struct Prepared {
     pub(crate) settings: Settings,
@@ -33,7 +37,7 @@ pub(crate) struct Prepared {
     /// Channels that have one value in the whole training part.
     pub(crate) constant: Vec<usize>,
     /// Which samples of the file each part has.
-    samples: [Vec<usize>; 3],
+    samples: Samples,
     /// A number that tells these trials from others.
     fingerprint: u32,
 }
@@ -398,7 +402,7 @@ fn interval(settings: &Settings, data: &Dataset) -> Result<f64, Error> {
 }
 
 /// The parts for training, validation and test.
-fn parts(settings: &Settings, data: &Dataset) -> Result<([Option<Dataset>; 3], [Vec<usize>; 3]), Error> {
+fn parts(settings: &Settings, data: &Dataset) -> Result<(Parts, Samples), Error> {
     let of = &settings.data;
     let is_share = |share: f64| (0.0..1.0).contains(&share);
     if !is_share(of.validation) || !is_share(of.test) || of.validation + of.test >= 1.0 {
@@ -441,7 +445,7 @@ fn parts(settings: &Settings, data: &Dataset) -> Result<([Option<Dataset>; 3], [
 }
 
 /// Brings the channels of all parts to the mean and deviation of the training part: the channels that are constant there.
-fn standardise(settings: &Settings, parts: &mut [Option<Dataset>; 3]) -> Result<Vec<usize>, Error> {
+fn standardise(settings: &Settings, parts: &mut Parts) -> Result<Vec<usize>, Error> {
     let Some(training) = &parts[0] else { return Ok(Vec::new()) };
     if !settings.data.standardise || matches!(training.inputs(), Inputs::Spikes(_)) {
         return Ok(Vec::new());
