@@ -582,7 +582,7 @@ fn options_out_of_their_domain() {
     refused!(
         with(|o| o.rule = UpdateRule::Adam { beta_1: 0.9, beta_2: 0.9, epsilon: 0.0 }),
         TaskError::Option { .. },
-        "epsilon = 0: it must be positive"
+        "epsilon = 0: it must be positive and finite"
     );
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Tau(0), rate: 1e-3 }]),
