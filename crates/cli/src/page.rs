@@ -240,7 +240,7 @@ fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Res
         let class = label.and_then(|k| prepared.data.class_names()?.get(k));
         let class = class.map_or_else(String::new, |class| format!(" Its class: {class}."));
         page.plot(
-            format!("{} trial {index}", part.name()),
+            format!("Trial {index} of the {} part", part.name()),
             format!("Spikes, voltages of the busiest neurons, outputs.{class}"),
             plot.render()?,
         );
