@@ -33,6 +33,7 @@ mod placed;
 mod populations;
 mod projections;
 mod readout;
+mod ready;
 mod rules;
 mod run_loss;
 mod scalar;
