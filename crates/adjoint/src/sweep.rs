@@ -177,12 +177,12 @@ impl<T: RealField + Copy, Tape: Default + Send> Sweep<T, Tape> {
         })
     }
 
-    /// The same from other cotangents at the end, and shows `watch(n, x_bar)` the cotangent of every state `x_n` on the way back, the
-    /// last one first; what `watch` changes of it is what goes on. `cost_bar` is the cotangent of the cost. `state_bar` is that of the
-    /// last state, or of its first components where it is shorter: the others are zero.
+    /// Runs forwards, and goes back from given cotangents of the cost, `cost_bar`, and of the last state, `state_bar`; where `state_bar` is
+    /// shorter than the state, the cotangents of the other components are zero. `watch(n, x_bar)` sees the cotangent of every state `x_n`
+    /// on the way back, the last one first, and may change the cotangent that the way back goes on with.
     ///
-    /// With 1 and nothing it is the gradient, to the bit, and shows where the cost depends on the state. With 0 and a random
-    /// cotangent it shows how fast cotangents grow and decay, whatever the cost.
+    /// With `cost_bar` 1 and no `state_bar`, the sweep gives the gradient, to the bit, and shows where the cost depends on the state. With
+    /// `cost_bar` 0 and a random `state_bar`, the sweep shows how fast cotangents grow and decay, whatever the cost.
     ///
     /// ```
     /// # use spikegrad_integrators::{Cost, CostVjp, RungeKutta, VectorField, VectorFieldVjp, tableau};

@@ -81,7 +81,7 @@ pub(crate) enum Quality {
     Cost {},
 }
 
-/// What there is to say of one trial.
+/// The figures of one trial.
 struct Look {
     read: Vec<f64>,
     wanted: Vec<f64>,
@@ -94,23 +94,6 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
 
-fn largest(numbers: &[f64]) -> usize {
-    (0..numbers.len()).reduce(|best, i| if numbers[i] > numbers[best] { i } else { best }).unwrap_or(0)
-}
-
-/// What `look` makes of each of these trials, in order.
-fn each(
-    prepared: &Prepared,
-    network: &Network<f32>,
-    trials: &[Trial<f32>],
-    look: impl Fn(&Trial<f32>, &Recording<f32>) -> Look + Sync,
-) -> Result<Vec<Look>, Error> {
-    use rayon::prelude::*;
-    let scheme = SplitStep::new(network, prepared.options.h)?;
-    let one = |trial: &Trial<f32>| Ok(look(trial, &scheme.run(trial, prepared.task.loss())?.record()?));
-    trials.par_iter().map(one).collect()
-}
-
 /// Runs the network on a part of the data.
 pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> Result<Judged, Error> {
     let task = &prepared.task;
@@ -118,7 +101,6 @@ pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> 
     if trials.is_empty() {
         return Err(Error::NoTrial { index: 0, part: part.name(), count: 0 });
     }
-    // What was read stands beside the trial that it was read of: training trials come in an order of their own.
     let look = |trial: &Trial<f32>, recording: &Recording<f32>| Look {
         read: task.reading().read(trial, recording),
         wanted: if *task.reading() == Reading::Series { wide(&trial.targets) } else { wide(&trial.label) },
@@ -126,14 +108,16 @@ pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> 
         cost: f64::from(recording.cost),
         rate: recording.spikes.iter().map(|spike| spike.count).sum::<u64>() as f64 / trial.duration(),
     };
-    let found = each(prepared, network, trials, look)?;
+    let found = evaluate(network, task, &prepared.options, part.purpose(), trials.len(), look)?;
     let n = trials.len() as f64;
     let cost = found.iter().map(|found| found.cost).sum::<f64>() / n;
     let rate = 1000.0 * found.iter().map(|found| found.rate).sum::<f64>() / n / network.neurons() as f64;
     let quality = match task.reading() {
         Reading::Class(_) => {
-            let labels: Vec<usize> = found.iter().map(|found| largest(&found.wanted)).collect();
-            let predictions: Vec<usize> = found.iter().map(|found| largest(&found.read)).collect();
+            // A run that is not finite is an error, so that every trial has a class.
+            let class_of = |numbers: &[f64]| Reading::class_of(numbers).unwrap_or_default();
+            let labels: Vec<usize> = found.iter().map(|found| class_of(&found.wanted)).collect();
+            let predictions: Vec<usize> = found.iter().map(|found| class_of(&found.read)).collect();
             let names = prepared.data.class_names().unwrap_or_default();
             let confusion = ConfusionMatrix::new(&labels, &predictions, names)?;
             let accuracy = confusion.accuracy();

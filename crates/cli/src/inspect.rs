@@ -53,20 +53,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     print(&parameters(&prepared.trained_or_fresh()?), args.json)
 }
 
-/// A parameter with what its numbers are like.
+/// A parameter and the statistics of its numbers.
 #[derive(Serialize)]
-struct Line {
-    name: String,
-    shape: Vec<usize>,
-    unit: String,
-    mean: f64,
-    deviation: f64,
-    least: f64,
-    largest: f64,
-    trained: bool,
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) unit: String,
+    pub(crate) mean: f64,
+    pub(crate) deviation: f64,
+    pub(crate) least: f64,
+    pub(crate) largest: f64,
+    pub(crate) trained: bool,
 }
 
-fn parameters<T: spikegrad::network::Scalar>(network: &Network<T>) -> Vec<Line> {
+pub(crate) fn parameters<T: spikegrad::network::Scalar>(network: &Network<T>) -> Vec<Line> {
     let there = network.named_parameters().filter(|named| !named.range.is_empty());
     let line = there.map(|named| {
         let values = &network.parameters.values()[named.range.clone()];
@@ -85,6 +85,16 @@ fn parameters<T: spikegrad::network::Scalar>(network: &Network<T>) -> Vec<Line> 
         }
     });
     line.collect()
+}
+
+impl Line {
+    pub(crate) fn shape(&self) -> String {
+        self.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
+    }
+
+    pub(crate) fn trained(&self) -> &'static str {
+        if self.trained { "yes" } else { "no" }
+    }
 }
 
 fn print(lines: &[Line], json: bool) -> Result<(), Error> {
@@ -107,17 +117,16 @@ fn print(lines: &[Line], json: bool) -> Result<(), Error> {
         "largest"
     );
     for line in lines {
-        let shape: Vec<String> = line.shape.iter().map(ToString::to_string).collect();
         say!(
             "{:width$}  {:>11}  {:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {}",
             line.name,
-            shape.join(" x "),
+            line.shape(),
             line.unit,
             line.mean,
             line.deviation,
             line.least,
             line.largest,
-            if line.trained { "yes" } else { "no" },
+            line.trained(),
         );
     }
     Ok(())

@@ -1,7 +1,5 @@
 //! The command `spikegrad`: from somebody's data to a trained network, by one text file.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to its user")]
-
 /// Writes a line to standard output. A reader that has gone away, as behind `| head`, is no reason to stop.
 macro_rules! say {
     ($($text:tt)*) => {{
@@ -24,6 +22,7 @@ mod convert;
 mod error;
 mod eval;
 mod inspect;
+mod kept;
 mod new;
 mod page;
 mod prepare;
@@ -129,13 +128,13 @@ fn main() -> ExitCode {
     let threads = cli.threads.map_or(0, NonZeroUsize::get);
     // The only pool of the program; a second attempt cannot be.
     if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
-        eprintln!("error: cannot start worker threads: {error}");
+        note!("error: cannot start worker threads: {error}");
         return ExitCode::from(2);
     }
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             ExitCode::from(if matches!(error, Error::Check) { 1 } else { 2 })
         }
     }

@@ -10,7 +10,7 @@ use spikegrad_report::{Page, Tone};
 
 use crate::eval::{Judged, Quality};
 use crate::prepare::Prepared;
-use crate::{Error, train};
+use crate::{Error, inspect, train};
 
 /// Trials that are drawn.
 const TRIALS: usize = 3;
@@ -63,20 +63,18 @@ pub(crate) fn write(
     activity(&mut page, prepared, network)?;
     weights(&mut page, network)?;
 
-    let settings =
-        toml::to_string(&prepared.settings).map_err(|e| Error::together("the settings", e.to_string()))?;
     page.heading("Health")
         .prose("The trained network on some of its training trials, with the exact gradient of each.");
     page.code(health.to_string());
     page.heading("Data and network").code(prepared.summary());
-    page.heading("Settings").code(settings);
+    page.heading("Settings").code(prepared.settings.text()?);
     page.heading("Again").code(prepared.command("train"));
     let path = prepared.folder.join("report.html");
     write_whole(&path, &[page.render().as_bytes()])?;
     Ok(path)
 }
 
-/// What there is to say of the trained network. Whether it could be trained need not be tried any more.
+/// An examination of the trained network. Whether the network can be trained need not be tried any more.
 fn examine(prepared: &Prepared, network: &Network<f32>) -> Result<Health, Error> {
     let options = HealthOptions { steps: 0, ..HealthOptions::of(prepared.options.clone()) };
     let (training, held_out) =
@@ -264,25 +262,11 @@ fn weights(page: &mut Page, network: &Network<f32>) -> Result<(), Error> {
         "Every matrix of weights: blue below zero, red above.",
         plot.render()?,
     );
-    let table = network.named_parameters().filter(|named| !named.range.is_empty()).map(|named| {
-        let values = network.parameters.values()[named.range.clone()].iter().map(|&x| f64::from(x));
-        let n = named.range.len() as f64;
-        let mean = values.clone().sum::<f64>() / n;
-        let deviation = (values.clone().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
-        let shape: Vec<String> = named.shape.iter().map(ToString::to_string).collect();
-        let number = |x: f64| format!("{x:.4}");
-        let trained = if named.trained { "yes" } else { "no" };
-        vec![
-            named.name.to_owned(),
-            shape.join(" x "),
-            named.unit.to_owned(),
-            number(mean),
-            number(deviation),
-            number(low),
-            number(high),
-            trained.to_owned(),
-        ]
+    let number = |x: f64| format!("{x:.4}");
+    let table = inspect::parameters(network).into_iter().map(|line| {
+        let (shape, trained) = (line.shape(), line.trained().to_owned());
+        let numbers = [line.mean, line.deviation, line.least, line.largest].map(number);
+        [line.name, shape, line.unit].into_iter().chain(numbers).chain([trained]).collect()
     });
     page.table(
         "Parameters",

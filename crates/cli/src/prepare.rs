@@ -14,10 +14,6 @@ use spikegrad_data::{Dataset, Inputs, Standardise, Targets, open, split};
 use crate::settings::{Loss as LossSettings, LossKind, OptimiserKind, ScoreKind, Settings};
 use crate::{Error, Part, Source};
 
-/// What kept settings begin with: a number that tells the data from others, and whether the training was stopped.
-const DATA: &str = "# data: ";
-const STOPPED: &str = "# training: ";
-
 /// The data for training, validation and test, and which samples of the file they are.
 type Parts = [Option<Dataset>; 3];
 type Samples = [Vec<usize>; 3];
@@ -38,8 +34,6 @@ pub(crate) struct Prepared {
     pub(crate) constant: Vec<usize>,
     /// Which samples of the file each part has.
     samples: Samples,
-    /// A number that tells these trials from others.
-    fingerprint: u32,
 }
 
 impl Prepared {
@@ -89,9 +83,7 @@ impl Prepared {
             network,
             constant,
             samples,
-            fingerprint: 0,
         };
-        prepared.fingerprint = fingerprint(&prepared.task);
         prepared.options = prepared.training_options()?;
         Ok(prepared)
     }
@@ -116,65 +108,6 @@ impl Prepared {
         let parts = [Part::Test, Part::Validation, Part::Training];
         let has = |part: &Part| !self.task.part(part.purpose()).is_empty();
         parts.into_iter().find(has).unwrap_or(Part::Training)
-    }
-
-    /// What there is to say of a training that has not come to its end.
-    pub(crate) fn stopped(&self) -> Option<String> {
-        let text = std::fs::read_to_string(self.kept_file()).ok()?;
-        text.lines().find_map(|line| line.strip_prefix(STOPPED)).map(str::to_owned)
-    }
-
-    pub(crate) fn kept_file(&self) -> PathBuf {
-        self.folder.join("settings.toml")
-    }
-
-    /// Keeps the settings that a network is trained with, and after how many iterations it was stopped.
-    pub(crate) fn keep(&self, stopped: Option<usize>) -> Result<(), Error> {
-        let mut head = format!("{DATA}{}\n", self.fingerprint);
-        if let Some(done) = stopped {
-            let _ = writeln!(head, "{STOPPED}stopped after {done} of {} iterations", self.options.iterations);
-        }
-        let text =
-            toml::to_string(&self.settings).map_err(|e| Error::together("the settings", e.to_string()))?;
-        Ok(tasks::write_whole(&self.kept_file(), &[head.as_bytes(), text.as_bytes()])?)
-    }
-
-    /// Refuses settings or data that a training was not begun with. To go on, all that training depends on must be the same; to judge it,
-    /// what the network sees and is read by.
-    pub(crate) fn check_kept(&self, to_go_on: bool) -> Result<(), Error> {
-        let Ok(text) = std::fs::read_to_string(self.kept_file()) else { return Ok(()) };
-        let print = text.lines().find_map(|line| line.strip_prefix(DATA));
-        let mut kept: toml::Table =
-            toml::from_str(&text).map_err(|e| Error::together("settings.toml", e.to_string()))?;
-        let mut now = toml::Table::try_from(&self.settings)
-            .map_err(|e| Error::together("the settings", e.to_string()))?;
-        for table in [&mut kept, &mut now] {
-            if let Some(toml::Value::Table(training)) = table.get_mut("training") {
-                let differs_freely = |key: &str| match to_go_on {
-                    true => ["epochs", "patience", "short_crossings"].contains(&key),
-                    false => key != "h",
-                };
-                training.retain(|key, _| !differs_freely(key));
-            }
-        }
-        let again = format!("{} --fresh", self.command("train"));
-        if let Some((key, before, now)) = difference("", &toml::Value::Table(kept), &toml::Value::Table(now))
-        {
-            let why = format!(
-                "{} was trained with {key} = {before}, and this is {now}: give the same settings",
-                self.folder.display()
-            );
-            return Err(Error::Other { why, again });
-        }
-        if print.is_some_and(|print| print != self.fingerprint.to_string()) {
-            let why = format!(
-                "{} was trained on other data than {} has now",
-                self.folder.display(),
-                self.settings.data.file.display()
-            );
-            return Err(Error::Other { why, again });
-        }
-        Ok(())
     }
 
     /// The trained network.
@@ -233,7 +166,7 @@ impl Prepared {
         }
     }
 
-    /// What is about to be trained on what.
+    /// The data, the network and the training in a few lines, for the user to see before training begins.
     pub(crate) fn summary(&self) -> String {
         let (network, options) = (&self.network, &self.options);
         let mut text = format!("data:     {}\n", self.data.to_string().replace('\n', "\n          "));
@@ -295,10 +228,6 @@ impl Prepared {
 
     fn training_options(&mut self) -> Result<TrainingOptions, Error> {
         let training = &self.settings.training;
-        let positive = training.epochs > 0.0 && training.epochs.is_finite();
-        if !positive || training.batch == 0 {
-            return Err(Error::together("training", "`epochs` and `batch` must be positive"));
-        }
         let iterations = self.task.iterations(training.epochs, training.batch);
         let epoch = self.task.iterations(1.0, training.batch);
         let rates = rates(&self.settings, &mut self.network)?;
@@ -327,38 +256,6 @@ impl Prepared {
             ..TrainingOptions::default()
         })
     }
-}
-
-/// The first difference of two values, with its key.
-fn difference(key: &str, before: &toml::Value, now: &toml::Value) -> Option<(String, String, String)> {
-    use toml::Value::Table;
-    if let (Table(a), Table(b)) = (before, now) {
-        let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-        let nothing = toml::Value::String("nothing".into());
-        return keys.into_iter().find_map(|name| {
-            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            difference(&key, a.get(name).unwrap_or(&nothing), b.get(name).unwrap_or(&nothing))
-        });
-    }
-    (before != now).then(|| (key.to_owned(), before.to_string(), now.to_string()))
-}
-
-/// A number that tells a task's trials from others.
-fn fingerprint(task: &DatasetTask<f32>) -> u32 {
-    let mut hash = crc32fast::Hasher::new();
-    for part in [Part::Training, Part::Validation, Part::Test] {
-        for trial in task.part(part.purpose()) {
-            hash.update(&trial.samples.to_le_bytes());
-            for values in [&trial.inputs, &trial.targets, &trial.label] {
-                values.iter().for_each(|x| hash.update(&x.to_bits().to_le_bytes()));
-            }
-            trial.events.iter().for_each(|e| {
-                hash.update(&e.time.to_bits().to_le_bytes());
-                hash.update(&e.channel.to_le_bytes());
-            });
-        }
-    }
-    hash.finalize()
 }
 
 /// The settings as they were said on the command line.

@@ -256,9 +256,12 @@ impl Settings {
         }
         Ok(settings)
     }
-}
 
-impl Settings {
+    /// The settings as TOML.
+    pub(crate) fn text(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|e| Error::together("the settings", e.to_string()))
+    }
+
     /// Refuses numbers that mean nothing, by their keys.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let Self { data, initialise, loss, training, .. } = self;
@@ -331,6 +334,9 @@ impl Settings {
                 "nothing would be trained: name parameters with their learning rates",
             ));
         }
+        if training.batch == 0 {
+            return Err(Error::together("training.batch = 0", "it must be at least 1"));
+        }
         if training.patience == Some(0) {
             return Err(Error::together("training.patience = 0", "it must be at least 1"));
         }
@@ -394,7 +400,7 @@ fn names(key: &str) -> Vec<String> {
     all
 }
 
-/// What is wrong in a file of settings: where, and what comes nearest to it.
+/// The error of a mistake in a file of settings: its line, and the known name that comes nearest.
 fn mistake(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
     let shown = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default().trim().to_owned();

@@ -118,7 +118,7 @@ impl Watcher {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this iteration; press Ctrl-C again to stop at once");
+            note!("\nstopping after this iteration; press Ctrl-C again to stop at once");
         });
         let epoch = prepared.task.iterations(1.0, prepared.options.batch);
         Self { bar, stop, costs: VecDeque::new(), epoch, reading: prepared.score_name(), validated: None }

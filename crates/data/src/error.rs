@@ -14,7 +14,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the file.
         source: Box<Error>,
     },
     /// An error in a sample.
@@ -22,13 +22,13 @@ pub enum Error {
     Sample {
         /// Index of the sample, counted from 0.
         sample: usize,
-        /// What is wrong with it.
+        /// The error of the sample.
         source: Box<Error>,
     },
     /// An error in the target of a sample.
     #[error("target: {source}")]
     Target {
-        /// What is wrong with it.
+        /// The error of the target.
         source: Box<Error>,
     },
     /// The system refused.
@@ -61,7 +61,7 @@ pub enum Error {
     Malformed {
         /// The format.
         format: &'static str,
-        /// What is wrong with the contents.
+        /// The fault of the contents.
         reason: String,
     },
     /// A file that uses a part of its format which is not read.
@@ -79,7 +79,7 @@ pub enum Error {
         line: u64,
         /// The column, where the file has columns.
         column: Option<String>,
-        /// What is there.
+        /// The text that is there.
         found: String,
         /// What should be there.
         expected: String,
@@ -89,7 +89,7 @@ pub enum Error {
         "there is no array `{name}`; the file has {present}: rename it in the file, or give its name in the options"
     )]
     MissingArray {
-        /// Its name.
+        /// The name of the array.
         name: String,
         /// The names that are there.
         present: String,
@@ -97,11 +97,11 @@ pub enum Error {
     /// An array of another type or shape.
     #[error("array `{name}` is {found}, expected {expected}")]
     Array {
-        /// Its name.
+        /// The name of the array.
         name: String,
-        /// Its type or shape.
+        /// The type or shape of the array.
         found: String,
-        /// What is read.
+        /// The types or shapes that are read.
         expected: String,
     },
     /// A column that a table does not have.
@@ -109,7 +109,7 @@ pub enum Error {
         "there is no column `{name}`; the header has {present}: rename it in the file, or give its name in the options"
     )]
     MissingColumn {
-        /// Its name.
+        /// The name of the column.
         name: String,
         /// The names that are there.
         present: String,
@@ -126,7 +126,7 @@ pub enum Error {
     /// Numbers that do not agree.
     #[error("{found} {what}, expected {expected}")]
     Count {
-        /// What is counted.
+        /// The things that are counted.
         what: &'static str,
         /// How many there should be.
         expected: usize,
@@ -163,7 +163,7 @@ pub enum Error {
         channel: u32,
         /// Index of the spike in the sample, counted from 0.
         position: usize,
-        /// Its time, ms.
+        /// The time of the spike, ms.
         time: f64,
         /// Duration of the sample, ms.
         duration: f64,
@@ -175,7 +175,7 @@ pub enum Error {
     Unsorted {
         /// Index of the spike, counted from 0.
         position: usize,
-        /// Its time, ms.
+        /// The time of the spike, ms.
         time: f64,
         /// Time of the spike before it, ms.
         before: f64,
@@ -185,7 +185,7 @@ pub enum Error {
     SpikeChannel {
         /// Index of the spike, counted from 0.
         position: usize,
-        /// Its channel.
+        /// The channel of the spike.
         channel: u64,
         /// Number of channels.
         channels: usize,
@@ -213,7 +213,7 @@ pub enum Error {
     EmptyPart {
         /// The part, counted from 0.
         part: usize,
-        /// Its share.
+        /// The share of the part.
         share: f64,
         /// Number of samples of the data set.
         len: usize,
@@ -233,7 +233,7 @@ pub enum Error {
     Option {
         /// The option.
         option: &'static str,
-        /// Its value.
+        /// The value of the option.
         value: f64,
         /// What it must be.
         expected: &'static str,

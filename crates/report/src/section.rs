@@ -34,7 +34,7 @@ impl Tone {
 pub enum Section {
     /// One sentence in a coloured box.
     Banner {
-        /// Its colour.
+        /// The colour of the box.
         tone: Tone,
         /// Its first words, larger than the others.
         head: String,

@@ -17,6 +17,7 @@ use spikegrad_network::{Models, Network, NetworkSpec, Scalar};
 use crate::clip::RunningQuantile;
 use crate::network_file::{self, VERSION, Wanted};
 use crate::optimiser::OptimiserState;
+use crate::origin::Origin;
 use crate::validation::Course;
 use crate::{CheckpointError, Iteration, file};
 
@@ -29,22 +30,6 @@ pub struct Checkpoint {
     pub path: PathBuf,
     /// Number of iterations between two writings; it is also written when training ends or is stopped.
     pub every: usize,
-}
-
-/// Fingerprints of what a training run began with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Origin {
-    /// Of its first training trial and its loss.
-    pub(crate) task: u32,
-    /// Of its network's parameters.
-    pub(crate) start: u32,
-}
-
-/// A number that tells other numbers from these.
-pub(crate) fn fingerprint(numbers: impl IntoIterator<Item = f64>) -> u32 {
-    let mut hash = crc32fast::Hasher::new();
-    numbers.into_iter().for_each(|x| hash.update(&x.to_bits().to_le_bytes()));
-    hash.finalize()
 }
 
 /// The state of a training run besides the network.

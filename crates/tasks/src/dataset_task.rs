@@ -1,12 +1,14 @@
 //! A task of a finite number of trials, such as those of a data set: passed through in a new random order in every epoch, with
 //! parts of their own for validation and test.
 
+use std::iter::once;
 use std::sync::Mutex;
 
 use rand_chacha::ChaCha8Rng;
 use spikegrad_data::epoch_order;
 use spikegrad_network::{Loss, Recording, Scalar, Trial};
 
+use crate::origin::{fingerprint, trial_numbers};
 use crate::{Error, Purpose, Score, Task, TrainingStage};
 
 /// What is read from a run, and how well it fits the trial.
@@ -32,13 +34,23 @@ impl Reading {
         }
     }
 
+    /// The class of scores, or of a label: the index of the largest number, of the first one where several are; `None` if there is none or
+    /// one is not a number.
+    pub fn class_of(numbers: &[f64]) -> Option<usize> {
+        if numbers.iter().any(|x| x.is_nan()) {
+            return None;
+        }
+        (0..numbers.len()).reduce(|best, i| if numbers[i] > numbers[best] { i } else { best })
+    }
+
     /// How well what was read fits the trial; the larger the better.
     pub fn score<T: Scalar>(&self, trial: &Trial<T>, read: &[f64]) -> f64 {
         let wide = |x: &T| -> f64 { x.to_subset_unchecked() };
         match self {
             Self::Class(_) => {
                 let label: Vec<f64> = trial.label.iter().map(wide).collect();
-                f64::from(largest(read).is_some() && largest(read) == largest(&label))
+                let class = Self::class_of(read);
+                f64::from(class.is_some() && class == Self::class_of(&label))
             }
             Self::Values(_) => {
                 let squares = read.iter().zip(&trial.label).map(|(z, d)| (z - wide(d)).powi(2));
@@ -61,14 +73,6 @@ impl Reading {
     }
 }
 
-/// Index of the largest number, of the first one where several are; `None` if there is none or one is not a number.
-pub(crate) fn largest(numbers: &[f64]) -> Option<usize> {
-    if numbers.iter().any(|x| x.is_nan()) {
-        return None;
-    }
-    (0..numbers.len()).reduce(|best, i| if numbers[i] > numbers[best] { i } else { best })
-}
-
 /// The outputs at the end of each sample.
 fn sampled<T: Scalar>(trial: &Trial<T>, recording: &Recording<T>) -> Vec<f64> {
     let steps = recording.time.len();
@@ -78,8 +82,8 @@ fn sampled<T: Scalar>(trial: &Trial<T>, recording: &Recording<T>) -> Vec<f64> {
     ends.filter(|&end| end > 0).flat_map(at).map(|o| o.to_subset_unchecked()).collect()
 }
 
-/// A task of a finite number of trials: those of the training part in a new random order in every epoch, which depends on the seed and the
-/// epoch alone; those of the other parts in order.
+/// A task of a finite number of trials: in training, those of the training part in a new random order in every epoch, which depends on the
+/// seed and the epoch alone; [evaluated](crate::evaluate), those of any part in order.
 ///
 /// ```
 /// use spikegrad_network::Trial;
@@ -164,6 +168,13 @@ impl<T: Scalar> Task<T> for DatasetTask<T> {
         if self.training.is_empty() { Err(Error::NoTrials { part: "training" }) } else { Ok(()) }
     }
 
+    /// Of all trials of all parts, which all have their influence on training.
+    fn fingerprint(&self) -> u32 {
+        // A trial that moves from one part to the next makes another task.
+        let parts = [&self.training, &self.validation, &self.test].into_iter();
+        fingerprint(parts.flat_map(|part| once(part.len() as f64).chain(part.iter().flat_map(trial_numbers))))
+    }
+
     /// A trial of the part; a silent one of no sample, which every run refuses, where the part has none.
     fn trial(&self, stage: TrainingStage, _: &mut ChaCha8Rng) -> Trial<T> {
         let part = self.part(stage.purpose);
@@ -171,7 +182,7 @@ impl<T: Scalar> Task<T> for DatasetTask<T> {
             return Trial::silent(0, 1.0, 0);
         }
         let place = match stage.purpose {
-            Purpose::Training => self.place(stage.index),
+            Purpose::Training if !stage.is_held_out() => self.place(stage.index),
             _ => (stage.index % part.len() as u64) as usize,
         };
         part[place].clone()
@@ -236,12 +247,27 @@ mod tests {
             |purpose| (0..4).map(|i| asked(&task, TrainingStage::held_out(purpose, i))).collect::<Vec<_>>();
         assert_eq!(held_out(Purpose::Validation), [0, 1, 2, 0]);
         assert_eq!(held_out(Purpose::Test), [0, 1, 0, 1]);
+        // Where nothing is trained on them, those of the training part come in order too.
+        assert_eq!(held_out(Purpose::Training), [0, 1, 2, 3]);
         let none = self::task(0);
         assert!(matches!(none.check(), Err(Error::NoTrials { part: "training" })));
         assert_eq!(
             none.trial(TrainingStage::training(0, 1, 1, 0), &mut generator(1, Purpose::Training, 0)).samples,
             0
         );
+    }
+
+    #[test]
+    fn every_trial_of_every_part_is_in_the_fingerprint() {
+        let print = task(10).fingerprint();
+        for part in 0..3 {
+            let mut other = task(10);
+            let trials = [&mut other.training, &mut other.validation, &mut other.test][part].last_mut();
+            trials.expect("a trial").label[1] = 0.5;
+            assert_ne!(other.fingerprint(), print);
+        }
+        assert_ne!(task(9).fingerprint(), print);
+        assert_eq!(task(10).fingerprint(), print);
     }
 
     #[test]

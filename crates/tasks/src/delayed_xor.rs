@@ -569,7 +569,7 @@ impl<T: Scalar> Task<T> for DelayedXor<T> {
         let (stretch, outside) = self.curriculum.at(stage.level);
         let count = if least < most { rng.random_range(least..=most) } else { least };
         let mut episodes = self.stretched_episodes(count, stretch, rng);
-        if stage.iteration < stage.iterations {
+        if !stage.is_held_out() {
             self.balance(&mut episodes, stage, rng);
         }
         let mut trial = self.trial_of(&episodes).unwrap_or_else(|_| none());

@@ -31,7 +31,7 @@ pub enum Error {
     Sample {
         /// The sample, counted from 0.
         sample: usize,
-        /// What is wrong with it.
+        /// The error of the sample.
         source: Box<Self>,
     },
     /// A series of targets that does not fit the input.

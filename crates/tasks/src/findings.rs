@@ -88,7 +88,7 @@ pub enum Finding {
     ConstantTarget {
         /// The output.
         output: usize,
-        /// Its target.
+        /// The target of the output.
         value: f64,
     },
     /// Classes that no trial has, where so many trials should have.

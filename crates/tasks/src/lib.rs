@@ -31,6 +31,7 @@ mod objective;
 mod observer;
 mod optimiser;
 mod options;
+mod origin;
 pub mod predictive_coding;
 mod presentation;
 mod safetensors;

@@ -329,7 +329,7 @@ impl Task<f64> for PredictiveCoding {
 
     fn trial(&self, stage: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f64> {
         let (short, long) = self.duration;
-        let duration = if stage.iteration >= stage.iterations {
+        let duration = if stage.is_held_out() {
             self.test_duration
         } else {
             short + (long - short) * (stage.progress() / self.growth).min(1.0)

@@ -38,6 +38,11 @@ impl TrainingStage {
         Self { purpose, index: trial as u64, iteration: 1, iterations: 1, trial, level: 1.0 }
     }
 
+    /// Whether training is over: the trial is looked at, and nothing is trained on it.
+    pub fn is_held_out(&self) -> bool {
+        self.iteration >= self.iterations
+    }
+
     /// The part of training that is done, in `[0, 1]`.
     pub fn progress(&self) -> f64 {
         self.iteration as f64 / self.iterations.max(1) as f64
@@ -79,6 +84,12 @@ pub trait Task<T: Scalar>: Sync {
     /// The number that is out of its domain.
     fn check(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// A number that tells the trials of a task from others, where they are given and not drawn. Training goes on from its checkpoint only
+    /// where it is the same. By default, it is 0: of trials that are drawn, training looks at the first one.
+    fn fingerprint(&self) -> u32 {
+        0
     }
 
     /// A random trial; the same generator state gives the same trial.

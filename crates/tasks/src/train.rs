@@ -2,11 +2,12 @@
 
 use spikegrad_adjoint::Sweep;
 use spikegrad_integrators::{EventLog, is_granted};
-use spikegrad_network::{Event, Group, Network, Parameters, RunEnd, Sample, Scalar, Spike, SplitStep, Trial};
+use spikegrad_network::{Event, Group, Network, Parameters, Scalar, Spike, SplitStep, Trial};
 
-use crate::checkpoint::{self, Checkpoint, Origin, Training};
+use crate::checkpoint::{self, Checkpoint, Training};
 use crate::clip::RunningQuantile;
 use crate::evaluate::validate;
+use crate::origin::{Origin, origin};
 use crate::task::{Purpose, TrainingStage, generator};
 use crate::validation::{Course, Next};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 /// history then has the earlier iterations as well. Training that has done all of its iterations goes on when it is given
 /// more: to the bits of one that was given them at once where neither schedule nor task asks for their number, and with the
 /// schedule of the new number otherwise. The file is that of one network's start and one task, and of no other: fingerprints
-/// of the initial parameters, and of the task's first training trial and its loss, tell.
+/// of the initial parameters, and of the task's trials (the first one, where they are drawn) and its loss, tell.
 ///
 /// With validation in the options, the network ends with the best parameters that were seen at the last level of
 /// difficulty; without, or if that level was not reached, with those of the last iteration or their average.
@@ -160,7 +161,7 @@ impl<T: Scalar> Trainer<T> {
             fits("options", line(&expected), line(found))?;
         }
         let print = |what: &str, print: u32| format!("{what} with the fingerprint {print:08x}");
-        let task = |origin: &Origin| print("a first training trial and a loss", origin.task);
+        let task = |origin: &Origin| print("trials and a loss", origin.task);
         fits("task", task(&self.origin), task(&training.origin))?;
         // Who goes on with a network that training has returned gives that one.
         if network.parameters.values() != resumed.parameters.values() {
@@ -369,57 +370,6 @@ impl<T: Scalar> Trainer<T> {
             }
         }
         Ok(result)
-    }
-}
-
-/// Fingerprints of what training begins with: a network, the first trial that it is trained on, and what the loss makes of a
-/// sample that depends on nothing else.
-fn origin<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, options: &TrainingOptions) -> Origin {
-    let wide = |x: &T| -> f64 { x.to_subset_unchecked() };
-    let level = Course::default().level(options.validation.as_ref());
-    let stage = TrainingStage { level, ..TrainingStage::training(0, 1, 1, 0) };
-    let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, 0));
-    let initial = trial.initial.as_ref().map(|i| i.x.iter().chain(&i.s));
-    let numbers = trial.inputs.iter().chain(&trial.targets).chain(&trial.weights).chain(&trial.currents);
-    let mut task_numbers = vec![trial.interval, trial.samples as f64, trial.scale];
-    task_numbers.extend(numbers.chain(initial.into_iter().flatten()).map(wide));
-
-    task_numbers.extend(trial.events.iter().flat_map(|e| [e.time, f64::from(e.channel), wide(&e.charge)]));
-    task_numbers.extend(trial.target_spikes.iter().flat_map(|s| [s.time, s.neuron as f64, s.count as f64]));
-
-    let numbers = |count: usize| -> Vec<T> {
-        let number = |k| T::from_subset(&(0.5 - k as f64 / (count + 1) as f64));
-        (0..count).map(number).collect()
-    };
-    let (output, s, x) = (
-        numbers(network.outputs()),
-        numbers(network.parameters.readout(0).ncols()),
-        numbers(network.membrane()),
-    );
-    // A trial whose targets do not fit is refused later, by name.
-    if trial.targets.len() == trial.samples.saturating_mul(network.outputs()) && trial.samples > 0 {
-        let at = Sample {
-            step: 0,
-            time: T::from_subset(&trial.interval),
-            output: &output,
-            target: &trial.targets[..network.outputs()],
-            weight: T::one(),
-            s: &s,
-            square: s.iter().fold(T::zero(), |sum, &s| sum + s * s),
-            x: &x,
-            neurons: network.neurons(),
-        };
-        task_numbers.push(wide(&task.loss().value(&at)));
-    }
-    let outputs = network.outputs();
-    if let Some(over_run) = task.loss().over_run().filter(|of| trial.label.len() == of.labels(outputs)) {
-        let (m, label) = (numbers(over_run.accumulators(outputs)), &trial.label);
-        task_numbers.extend(label.iter().map(wide));
-        task_numbers.push(wide(&over_run.end(&RunEnd { m: &m, label, outputs })));
-    }
-    Origin {
-        task: checkpoint::fingerprint(task_numbers),
-        start: checkpoint::fingerprint(network.parameters.values().iter().map(wide)),
     }
 }
 

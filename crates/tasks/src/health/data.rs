@@ -44,7 +44,7 @@ pub struct NonFinite {
 pub struct ConstantTarget {
     /// The output.
     pub output: usize,
-    /// Its target.
+    /// The target of the output.
     pub value: f64,
 }
 

@@ -9,7 +9,10 @@ use spikegrad_network::{Loss, Population, Recording};
 
 use super::*;
 use crate::predictive_coding::PredictiveCoding;
-use crate::{LearningRate, QuadraticLoss, Schedule, UpdateRule, load_into as load, progress_bar};
+use crate::{
+    Activity, CrossEntropy, DatasetTask, LearningRate, QuadraticLoss, Reading, Schedule, Score, SumOfLosses,
+    UpdateRule, load_into as load, progress_bar,
+};
 
 /// The readout is to follow an input of random height.
 #[derive(Clone)]
@@ -331,4 +334,39 @@ fn the_progress_bar_shows_the_cost() {
     bar.abandon();
     let shown = screen.0.lock().expect("a lock").clone();
     assert!(shown.contains("2/2") && shown.contains(&format!("cost {:.4e}", history[1].cost)), "{shown}");
+}
+
+/// A data set of which one trial in the midst has changed, and a loss without targets, are another task too.
+#[test]
+fn trials_and_losses_of_data_sets_are_told_apart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("run");
+    let task = |changed: f64, activity: f64, smoothing: f64| {
+        let trial = |i: usize| {
+            let mut trial = Trial::silent(20, 1.0, 1);
+            trial.inputs.fill(0.1 * i as f64 + if i == 4 { changed } else { 0.0 });
+            // The middle class, whose score is the mean of evenly spaced ones.
+            trial.label = vec![0.0, 1.0, 0.0];
+            trial
+        };
+        let trials: Vec<_> = (0..6).map(trial).collect();
+        let loss = SumOfLosses(CrossEntropy { of: Score::Mean, smoothing }, Activity { weight: activity });
+        DatasetTask::new(trials, Vec::new(), Vec::new(), loss, Reading::Class(Score::Mean), 1)
+    };
+    let network = || {
+        let population = Population::new("theta", Theta::default(), 4, GateShape::RaisedCosine, 0.3);
+        let builder = Network::builder().population(population).synapse("slow", 10.0).inputs(1).outputs(3);
+        let mut network = builder.build().expect("a network");
+        network.parameters.input_mut().fill(0.05);
+        network.parameters.readout_mut(0).fill(1.0);
+        network
+    };
+    let with = |iterations| TrainingOptions { checkpoint: kept(&path, 2), ..options(iterations) };
+    train(&mut network(), &task(0.0, 0.1, 0.1), &with(2), &mut ()).expect("trained");
+    for (changed, activity, smoothing) in [(1e-3, 0.1, 0.1), (0.0, 0.2, 0.1), (0.0, 0.1, 0.2)] {
+        let task = task(changed, activity, smoothing);
+        let error = train(&mut network(), &task, &with(4), &mut ()).expect_err("refused").to_string();
+        assert!(error.contains("does not fit the task"), "{error}");
+    }
+    train(&mut network(), &task(0.0, 0.1, 0.1), &with(4), &mut ()).expect("goes on");
 }
