@@ -4,7 +4,7 @@
 //! of a batch comes from earlier trials only and is updated after the batch, in trial order, so that it does not depend
 //! on how trials were spread over threads.
 
-use spikegrad_network::Scalar;
+use spikegrad_network::{Entry, Group, Scalar};
 use std::collections::VecDeque;
 
 use spikegrad_integrators::norm;
@@ -26,6 +26,21 @@ impl Clip {
         Error::unless(is_inside, "clip.quantile", self.quantile, "the quantile must lie in (0, 1)")?;
         let is_inside = self.factor > 0.0 && self.factor.is_finite();
         Error::unless(is_inside, "clip.factor", self.factor, "the factor must be positive and finite")
+    }
+
+    /// The largest norm that each group's gradient may have, by the norms that were seen; `None` for a group without any, and for those
+    /// that are not clipped.
+    pub(crate) fn largest<T: Scalar>(
+        &self,
+        quantiles: &[RunningQuantile],
+        entries: &[Entry],
+        unclipped: &[Group],
+    ) -> Result<Vec<Option<T>>, Error> {
+        let largest = |(quantile, entry): (&RunningQuantile, &Entry)| {
+            let norm = quantile.quantile(self.quantile)?.filter(|_| !unclipped.contains(&entry.group));
+            Ok(norm.map(|norm| T::from_subset(&(norm * self.factor))))
+        };
+        quantiles.iter().zip(entries).map(largest).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::origin::{Origin, origin};
 use crate::task::{Purpose, TrainingStage, generator};
 use crate::validation::{Course, Next};
 use crate::{
-    Batch, BatchResult, CheckpointError, Clip, Error, Iteration, JUDGED_CROSSINGS, Observer, Optimiser, Task,
+    Batch, BatchResult, CheckpointError, Error, Iteration, JUDGED_CROSSINGS, Observer, Optimiser, Task,
     TrainingOptions, file,
 };
 
@@ -350,17 +350,8 @@ impl<T: Scalar> Trainer<T> {
         options: &TrainingOptions,
     ) -> Result<BatchResult<T>, Error> {
         let entries = network.parameters.layout().entries();
-        let largest = |clip: Clip| -> Result<Vec<Option<T>>, Error> {
-            let groups = self.quantiles.iter().zip(entries.iter().map(|e| e.group));
-            groups
-                .map(|(quantile, group)| {
-                    let quantile =
-                        quantile.quantile(clip.quantile)?.filter(|_| !options.unclipped.contains(&group));
-                    Ok(quantile.map(|q| T::from_subset(&(q * clip.factor))))
-                })
-                .collect()
-        };
-        let clip = options.clip.map(largest).transpose()?;
+        let clip = options.clip.map(|clip| clip.largest(&self.quantiles, entries, &options.unclipped));
+        let clip = clip.transpose()?;
         let scheme = SplitStep::with_method(network, options.h, options.method)?;
         let result =
             self.batch.gradient(&scheme, &self.trials, task.loss(), clip.as_deref(), &mut self.gradient)?;

@@ -77,6 +77,7 @@ pub(super) struct Lesson<'a, T> {
 }
 
 /// A copy of a network that is trained.
+#[derive(Clone)]
 struct Pupil<T> {
     network: Network<T>,
     optimiser: Optimiser<T>,
@@ -94,8 +95,7 @@ impl<T: Scalar> Lesson<'_, T> {
         };
         let (mut after, mut updates, mut falls_at) = (None, Vec::new(), None);
         for factor in SMALLER {
-            let mut stepped = self.pupil(network)?;
-            self.look(&mut batch, &mut stepped)?;
+            let mut stepped = pupil.clone();
             let is_taken = self.step(&mut stepped, factor)?;
             let cost = if is_taken { self.look(&mut batch, &mut stepped)? } else { None };
             if factor == 1.0 {
@@ -149,16 +149,8 @@ impl<T: Scalar> Lesson<'_, T> {
         let looks = if clip.is_some() && is_new { 2 } else { 1 };
         let (mut cost, entries) = (None, network.parameters.layout().entries());
         for _ in 0..looks {
-            let largest = |clip: crate::Clip| {
-                let groups = quantiles.iter().zip(entries);
-                let of = |(quantile, entry): (&RunningQuantile, &spikegrad_network::Entry)| {
-                    let clips = !self.training.unclipped.contains(&entry.group);
-                    let norm = quantile.quantile(clip.quantile)?.filter(|_| clips);
-                    Ok(norm.map(|norm| T::from_subset(&(norm * clip.factor))))
-                };
-                groups.map(of).collect::<Result<Vec<_>, Error>>()
-            };
-            let largest = clip.map(largest).transpose()?;
+            let largest = clip.map(|clip| clip.largest(quantiles, entries, &self.training.unclipped));
+            let largest = largest.transpose()?;
             let result = batch.gradient(&scheme, self.trials, self.loss, largest.as_deref(), gradient)?;
             for trial in &result.trials {
                 quantiles.iter_mut().zip(&trial.norms).for_each(|(quantile, &norm)| quantile.push(norm));
