@@ -14,11 +14,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("spikegrad-data", &[]),
     ("spikegrad-report", &[]),
     ("spikegrad-adjoint", &["spikegrad-integrators"]),
+    ("spikegrad-training", &["spikegrad-adjoint", "spikegrad-integrators"]),
     ("spikegrad-network", &["spikegrad-models", "spikegrad-integrators"]),
     (
         "spikegrad-tasks",
         &[
             "spikegrad-network",
+            "spikegrad-training",
             "spikegrad-adjoint",
             "spikegrad-models",
             "spikegrad-integrators",
@@ -32,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "spikegrad-integrators",
             "spikegrad-adjoint",
             "spikegrad-network",
+            "spikegrad-training",
             "spikegrad-tasks",
             "spikegrad-data",
         ],

@@ -23,6 +23,7 @@ mod error;
 mod eval;
 mod inspect;
 mod kept;
+mod models;
 mod new;
 mod page;
 mod prepare;
@@ -64,8 +65,10 @@ enum Command {
     Check(check::Args),
     /// Say what a file holds, or what keeps a network from learning
     Inspect(inspect::Args),
-    /// Write a network's parameters in another format
+    /// Write a network's parameters in another format, or put an archive of parameters into a network
     Convert(convert::Args),
+    /// List the neuron models that settings may name, with their parameters
+    Models(models::Args),
 }
 
 /// The settings that a command works with.
@@ -120,6 +123,7 @@ fn run(cli: &Cli) -> Result<(), Error> {
         Command::Check(args) => check::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Convert(args) => convert::run(args),
+        Command::Models(args) => models::run(args),
     }
 }
 

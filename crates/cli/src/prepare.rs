@@ -9,6 +9,7 @@ use spikegrad::prelude::*;
 use spikegrad::tasks::{
     self, Activity, DatasetTask, Losses, Presentation, RateBand, Reading, SquaredError, VanRossum,
 };
+use spikegrad::training;
 use spikegrad_data::{Dataset, Inputs, Standardise, Targets, open, split};
 
 use crate::settings::{Loss as LossSettings, LossKind, OptimiserKind, ScoreKind, Settings};
@@ -159,9 +160,9 @@ impl Prepared {
     /// An error of training, with the way out that the command offers.
     pub(crate) fn explained(&self, error: tasks::Error) -> Error {
         match error {
-            tasks::Error::Checkpoint(why @ tasks::CheckpointError::Mismatch { .. }) => {
-                Error::Other { why: why.to_string(), again: format!("{} --fresh", self.command("train")) }
-            }
+            tasks::Error::Training(training::Error::Checkpoint(
+                why @ tasks::CheckpointError::Mismatch { .. },
+            )) => Error::Other { why: why.to_string(), again: format!("{} --fresh", self.command("train")) },
             error => error.into(),
         }
     }
@@ -473,8 +474,8 @@ fn reading(loss: &LossSettings, network: &Network<f32>, data: &Dataset) -> Resul
 }
 
 /// The learning rates. What has one is trained, whatever was frozen; what has none is not.
-fn rates(settings: &Settings, network: &mut Network<f32>) -> Result<Vec<LearningRate>, Error> {
-    let mut rates: Vec<(LearningRate, &str)> = Vec::new();
+fn rates(settings: &Settings, network: &mut Network<f32>) -> Result<Vec<LearningRate<Group>>, Error> {
+    let mut rates: Vec<(LearningRate<Group>, &str)> = Vec::new();
     for (name, &rate) in &settings.training.rates {
         let key = format!("training.rates.\"{name}\"");
         let layout = network.parameters.layout();

@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use spikegrad::prelude::*;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Begin anew, whatever was trained before
     #[arg(long)]
     fresh: bool,
-    /// No progress bar
+    /// No progress bar, and no lines of progress where there is no terminal
     #[arg(long)]
     quiet: bool,
 }
@@ -103,7 +103,13 @@ struct Watcher {
     epoch: usize,
     reading: &'static str,
     validated: Option<f64>,
+    /// Where there is no terminal for the bar: when training began and when it was last spoken of, and of how many iterations it is.
+    spoken: Option<(Instant, Instant)>,
+    iterations: usize,
 }
+
+/// Where there is no terminal, a line is written this often.
+const LINES: Duration = Duration::from_secs(20);
 
 impl Watcher {
     fn new(prepared: &Prepared, quiet: bool) -> Self {
@@ -121,11 +127,13 @@ impl Watcher {
             note!("\nstopping after this iteration; press Ctrl-C again to stop at once");
         });
         let epoch = prepared.task.iterations(1.0, prepared.options.batch);
-        Self { bar, stop, costs: VecDeque::new(), epoch, reading: prepared.score_name(), validated: None }
+        let spoken = (!quiet && bar.is_hidden()).then(|| (Instant::now(), Instant::now()));
+        let (reading, iterations) = (prepared.score_name(), prepared.options.iterations);
+        Self { bar, stop, costs: VecDeque::new(), epoch, reading, validated: None, spoken, iterations }
     }
 }
 
-impl Observer<f32> for Watcher {
+impl Observer<Network<f32>> for Watcher {
     fn iteration(&mut self, done: &Iteration, _: &Network<f32>) -> ControlFlow<()> {
         self.costs.push_back(done.cost);
         if self.costs.len() > self.epoch {
@@ -143,6 +151,13 @@ impl Observer<f32> for Watcher {
         }
         if let Some(finding) = done.findings().first() {
             message += &format!("; {finding}");
+        }
+        if let Some((start, last)) = &mut self.spoken
+            && last.elapsed() >= LINES
+        {
+            *last = Instant::now();
+            let (done, all) = (done.iteration + 1, self.iterations);
+            note!("iteration {done} of {all}, after {:.0} s: {message}", start.elapsed().as_secs_f64());
         }
         self.bar.set_position(done.iteration as u64 + 1);
         self.bar.set_message(message);

@@ -298,6 +298,45 @@ fn networks_go_into_other_formats_and_back() {
 }
 
 #[test]
+fn parameters_go_out_as_arrays_and_come_back() {
+    let bench = Bench::new();
+    bench.settings();
+    bench.says(&format!("train two.toml {SHORT}"));
+    bench.says("convert two/network.safetensors weights.npz");
+    bench.says("convert weights.npz back.safetensors --like two/network.safetensors");
+    let read = |name: &str| fs::read(bench.path(name)).expect("a file");
+    assert!(read("two/network.safetensors") == read("back.safetensors"), "a parameter has changed");
+
+    assert!(bench.refuses("convert weights.npz other.safetensors").contains("--like network.safetensors"));
+    let text =
+        bench.refuses("convert two/network.safetensors other.safetensors --like two/network.safetensors");
+    assert!(text.contains("is for an archive of arrays"), "{text}");
+    let text = bench.refuses("convert two.npz other.safetensors --like two/network.safetensors");
+    assert!(
+        text.contains("x: is no parameter of the network; it has") && text.contains("slow.weight"),
+        "{text}"
+    );
+    // Another network has other shapes.
+    bench.says("new small --data two.npz --neurons 5");
+    bench.says(&format!("train small.toml {SHORT}"));
+    let text = bench.refuses("convert weights.npz other.safetensors --like small/network.safetensors");
+    assert!(text.contains("the network needs [5"), "{text}");
+    assert!(!bench.path("other.safetensors").exists());
+}
+
+#[test]
+fn every_model_is_listed_with_its_parameters() {
+    let bench = Bench::new();
+    let text = bench.says("models");
+    for found in ["model = \"LIF\"", "model = \"Hodgkin-Huxley\"", "tau_v"] {
+        assert!(text.contains(found), "{found}\n{text}");
+    }
+    let one = bench.says("models LIF");
+    assert!(one.starts_with("model = \"LIF\"\n") && !one.contains("theta\""), "{one}");
+    assert!(bench.refuses("models liff").contains("there are NIF, theta, LIF"));
+}
+
+#[test]
 fn mistakes_are_told_by_line_key_and_nearest_key() {
     let bench = Bench::new();
     bench.settings();

@@ -29,7 +29,9 @@ pub use dataset::{Dataset, Input, Inputs, Sample, Target, Targets};
 pub use error::Error;
 pub use order::epoch_order;
 pub use pad::{Padded, pad};
-pub use read::{ArrayNames, ColumnNames, Kind, Missing, Pixels, ReadOptions, TimeUnit, open, read};
+pub use read::{
+    ArrayNames, ColumnNames, Kind, Missing, NamedArray, Pixels, ReadOptions, TimeUnit, arrays, open, read,
+};
 pub use resample::Resampling;
 pub use series::Series;
 pub use spikes::SpikeEvents;

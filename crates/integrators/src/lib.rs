@@ -9,6 +9,7 @@
 //! - [`Affine`]: the closed-form step with a hard reset, [`Decay`] and [`Cascade`]: the exact steps of synapses;
 //! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
 //! - [`EventLog`] and [`EventCounts`]: what makes a program only piecewise smooth;
+//! - [`Parametric`]: parameters with names and domains, for optimisers;
 //! - [`Divergence`]: where a run stopped being finite;
 //! - [`Total`] and [`norm`]: sums that keep what plain ones lose; [`is_granted`]: whether there is memory.
 //!
@@ -25,6 +26,7 @@ mod field;
 mod hermite;
 mod located;
 mod memory;
+mod parametric;
 mod step;
 mod sum;
 pub mod tableau;
@@ -39,6 +41,7 @@ pub use exponential::{Exponential, Method};
 pub use field::{VectorField, VectorFieldVjp};
 pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};
 pub use memory::is_granted;
+pub use parametric::{ParameterGroup, Parametric};
 pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};
 pub use sum::{Total, first_non_finite, keeps_digits, norm};
 pub use tableau::Tableau;

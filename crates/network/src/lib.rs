@@ -29,6 +29,7 @@ mod named;
 mod network;
 mod once;
 mod parameters;
+mod parametric;
 mod placed;
 mod populations;
 mod projections;

@@ -172,6 +172,13 @@ pub struct Parameters<T> {
     values: AVec<T>,
 }
 
+/// All parameters in one flat vector.
+impl<T> AsRef<[T]> for Parameters<T> {
+    fn as_ref(&self) -> &[T] {
+        &self.values
+    }
+}
+
 impl<T: Scalar> Parameters<T> {
     /// The groups and their places.
     pub fn layout(&self) -> &Layout {

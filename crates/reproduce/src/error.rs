@@ -115,18 +115,18 @@ pub enum Error {
 impl Error {
     /// Whether a training, or a held-out trial, became non-finite: a result about its seed, unlike a full disk.
     pub(crate) fn diverged(&self) -> bool {
-        use spikegrad::tasks::Error as Training;
+        use spikegrad::{tasks, training};
         let Self::Experiment(source) = self else { return false };
-        let of_the_numbers = |error: &Training| {
-            matches!(
-                error,
-                Training::NoFiniteTrial { .. }
-                    | Training::HeldOut { .. }
-                    | Training::Step { .. }
-                    | Training::StepRefused { .. }
-            )
+        let of_the_numbers = |error: &training::Error| {
+            use training::Error::{NoFiniteTrial, Step, StepRefused};
+            matches!(error, NoFiniteTrial { .. } | Step { .. } | StepRefused { .. })
         };
-        source.downcast_ref().is_some_and(of_the_numbers)
+        match source.downcast_ref() {
+            Some(tasks::Error::HeldOut { .. }) => true,
+            Some(tasks::Error::Training(error)) => of_the_numbers(error),
+            Some(_) => false,
+            None => source.downcast_ref().is_some_and(of_the_numbers),
+        }
     }
 
     /// Wraps an error of another crate, for `map_err(Error::experiment)` in experiments.
@@ -141,7 +141,9 @@ impl Error {
             _ => return self,
         };
         let file = match cause.downcast_ref() {
-            Some(spikegrad::tasks::Error::Checkpoint(file)) => Some(file),
+            Some(spikegrad::tasks::Error::Training(spikegrad::training::Error::Checkpoint(file))) => {
+                Some(file)
+            }
             _ => cause.downcast_ref(),
         };
         match file {
@@ -181,14 +183,16 @@ mod tests {
     #[test]
     fn a_training_that_diverged_is_told_from_a_full_disk() {
         let why = spikegrad::integrators::Divergence::State { step: 1, time: 0.1, neuron: 2 };
-        let training = spikegrad::tasks::Error::NoFiniteTrial { iteration: 3, trials: 20, first: why.into() };
-        assert!(Error::experiment(training).diverged());
-        assert!(Error::experiment(spikegrad::tasks::Error::HeldOut { trial: 5, why }).diverged());
+        use spikegrad::{tasks, training};
+        let training = || training::Error::NoFiniteTrial { iteration: 3, trials: 20, first: why.into() };
+        assert!(Error::experiment(training()).diverged());
+        assert!(Error::experiment(tasks::Error::from(training())).diverged());
+        assert!(Error::experiment(tasks::Error::HeldOut { trial: 5, why }).diverged());
         let (what, value) = ("W".to_owned(), f64::INFINITY);
-        let step = spikegrad::tasks::Error::Step { iteration: 3, what, index: 0, value, rate: 0.1 };
+        let step = training::Error::Step { iteration: 3, what, index: 0, value, rate: 0.1 };
         assert!(Error::experiment(step).diverged());
         assert!(!Error::experiment(std::io::Error::other("the disk is full")).diverged());
-        assert!(!Error::experiment(spikegrad::tasks::Error::EmptyBatch).diverged());
+        assert!(!Error::experiment(training::Error::EmptyBatch).diverged());
         assert!(!Error::Missing { what: "power" }.diverged());
     }
 }

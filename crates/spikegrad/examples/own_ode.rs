@@ -1,13 +1,17 @@
 //! Exact gradients of an ordinary differential equation of one's own, with no neuron in it:
 //! `cargo run --release --example own_ode -p spikegrad`.
 //!
-//! A damped pendulum is observed; stiffness, damping and the initial state are found by gradient descent. Only
-//! `spikegrad-integrators` and `spikegrad-adjoint` are at work.
+//! A damped pendulum is observed; stiffness, damping and the initial state are fitted to it. Only `spikegrad-integrators`,
+//! `spikegrad-adjoint` and `spikegrad-training` are at work.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use spikegrad::adjoint::Dual64;
+use std::ops::ControlFlow;
+
+use spikegrad::adjoint::{Dual64, Error as SweepError};
+use spikegrad::integrators::{EventCounts, ParameterGroup, Parametric, RungeKuttaTape};
 use spikegrad::prelude::*;
+use spikegrad::training::{Error as TrainingError, Lbfgs, Program, TrialGradient};
 
 // region: field
 /// `d angle/dt = speed`, `d speed/dt = -stiffness sin(angle) - damping speed`.
@@ -80,6 +84,67 @@ fn pendulum<T: RealField + Copy, C>(
     RungeKutta::new(tableau::RK4, field, p[2..].to_vec(), h, STEPS, cost)
 }
 
+// region: program
+/// The pendulum as a program that can be fitted: parameters with names, and the gradient of its one trial.
+struct Fit<'a> {
+    parameters: [f64; 4],
+    observed: &'a [f64],
+}
+
+impl Parametric<f64> for Fit<'_> {
+    type Group = &'static str;
+    fn groups(&self) -> impl Iterator<Item = ParameterGroup<'_, &'static str>> {
+        NAMES.into_iter().enumerate().map(|(i, name)| ParameterGroup {
+            group: name,
+            name,
+            range: i..i + 1,
+            // Stiffness and damping are fitted by their logarithms.
+            is_positive: i < 2,
+            is_trainable: true,
+        })
+    }
+    fn values(&self) -> &[f64] {
+        &self.parameters
+    }
+    fn values_mut(&mut self) -> &mut [f64] {
+        &mut self.parameters
+    }
+}
+
+impl TrialGradient<f64> for Fit<'_> {
+    type Trial = ();
+    type Lane = Sweep<f64, RungeKuttaTape<f64>>;
+    type Error = TrainingError;
+    fn lane(&self, memory: Memory) -> Self::Lane {
+        Sweep::new().memory(memory)
+    }
+    fn gradient(
+        &self,
+        _: &(),
+        lane: &mut Self::Lane,
+        gradient: &mut [f64],
+        _: Option<&mut EventCounts>,
+    ) -> Result<Result<f64, SweepError>, TrainingError> {
+        let step = pendulum(&self.parameters, Misfit { observed: self.observed, h: H });
+        Ok(lane.gradient(&step.map_err(TrainingError::program)?, gradient))
+    }
+}
+
+impl Program<f64> for Fit<'_> {
+    type Trial = ();
+    type Lane = Sweep<f64, RungeKuttaTape<f64>>;
+    type Error = TrainingError;
+    type Ready<'r>
+        = &'r Self
+    where
+        Self: 'r;
+    fn ready(&self) -> Result<&Self, TrainingError> {
+        Ok(self)
+    }
+    fn trial(&self, _: TrainingStage, _: &mut ChaCha8Rng) {}
+}
+// endregion
+
 fn main() -> Result<(), Failure> {
     // What is observed: the true pendulum.
     let truth = [4.0, 0.3, 1.5, 0.0];
@@ -111,33 +176,22 @@ fn main() -> Result<(), Failure> {
     println!("\n{}", assert_gradient(&mut objective)?);
     // endregion
 
-    // Gradient descent with steps after Barzilai & Borwein (1988), which need nothing but gradients.
-    println!("\niteration      cost  {}", NAMES.map(|name| format!("{name:>10}")).join(""));
-    let (mut p, mut rate, mut before) = (guess, 0.05, None::<([f64; 4], [f64; 4])>);
-    let mut sweep = Sweep::new();
-    for iteration in 0..=60 {
-        let mut g = [0.0; 4];
-        let cost = sweep.gradient(&pendulum(&p, misfit())?, &mut g)?;
-        if iteration % 10 == 0 {
-            println!("{iteration:>9} {cost:9.2e}  {}", p.map(|p| format!("{p:10.6}")).join(""));
+    // region: fit
+    let mut fit = Fit { parameters: guess, observed: &observed };
+    println!("\niteration      cost");
+    let mut watch = |iteration, cost| {
+        if iteration % 5 == 0 {
+            println!("{iteration:>9} {cost:9.2e}");
         }
-        if let Some((p_before, g_before)) = before {
-            let (mut along, mut square) = (0.0, 0.0);
-            for i in 0..4 {
-                let (dp, dg) = (p[i] - p_before[i], g[i] - g_before[i]);
-                along += dp * dg;
-                square += dg * dg;
-            }
-            if square > 0.0 {
-                rate = (along / square).abs();
-            }
-        }
-        before = Some((p, g));
-        for i in 0..4 {
-            p[i] -= rate * g[i];
-        }
+        ControlFlow::Continue(())
+    };
+    let found = Lbfgs { tolerance: 1e-9, ..Lbfgs::default() }.minimise(&mut fit, &[()], &mut watch)?;
+    println!("{:?} after {} gradients, cost {:.2e}\n", found.stopped, found.evaluations, found.cost);
+    for ((name, found), truth) in NAMES.iter().zip(fit.parameters).zip(truth) {
+        println!("{name:10} {found:12.8}, in truth {truth}");
     }
-    println!("    truth {:9}  {}", "", truth.map(|p| format!("{p:10.6}")).join(""));
+    // endregion
+    assert!(fit.parameters.iter().zip(truth).all(|(found, truth)| (found - truth).abs() < 1e-4));
     Ok(())
 }
 

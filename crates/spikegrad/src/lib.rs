@@ -60,6 +60,7 @@ pub use {indicatif, nalgebra, rand, rand_chacha};
 pub use {
     spikegrad_adjoint as adjoint, spikegrad_data as data, spikegrad_integrators as integrators,
     spikegrad_models as models, spikegrad_network as network, spikegrad_tasks as tasks,
+    spikegrad_training as training,
 };
 
 /// What most programs need: `use spikegrad::prelude::*;`.

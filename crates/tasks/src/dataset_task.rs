@@ -8,8 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use spikegrad_data::epoch_order;
 use spikegrad_network::{Loss, Recording, Scalar, Trial};
 
-use crate::origin::{fingerprint, trial_numbers};
+use crate::origin::trial_numbers;
 use crate::{Error, Purpose, Score, Task, TrainingStage};
+use spikegrad_training::fingerprint;
 
 /// What is read from a run, and how well it fits the trial.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,10 +12,11 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad_models::{GateShape, Theta};
 use spikegrad_network::{Group, Loss, Network, Population, Recording, Scalar, Trial};
 
-use crate::task::{MOST_NUMBERS, Purpose, Task, TrainingStage, generator};
+use crate::task::{MOST_NUMBERS, Task};
 use crate::{
     Clip, Error, LearningRate, Pull, QuadraticLoss, Schedule, TrainingOptions, UpdateRule, Validation,
 };
+use crate::{Purpose, TrainingStage, generator};
 
 /// Trials over which the pairs of pulses are dealt out.
 const PATTERNS: usize = 8;

@@ -1,25 +1,18 @@
-//! What can go wrong in training and evaluation, and with files.
-
-use std::path::PathBuf;
+//! What can go wrong with tasks, and in training and evaluation of networks.
 
 use spikegrad_integrators::{Divergence, RESOLVED_STEPS};
+use spikegrad_training::{CheckpointError, Error as TrainingError};
 
-/// Why a batch, a check or a training run was refused or stopped.
+/// Why a task, a check or a training run was refused or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The network, a trial or the scheme was refused.
     #[error(transparent)]
     Network(#[from] spikegrad_network::Error),
-    /// A sweep failed.
+    /// Training was refused or stopped, whatever is trained.
     #[error(transparent)]
-    Adjoint(#[from] spikegrad_adjoint::Error),
-    /// A checkpoint or a saved network could not be written or read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A batch without trials.
-    #[error("the batch is empty: give at least one trial")]
-    EmptyBatch,
+    Training(#[from] TrainingError),
     /// A data set of which a part is empty.
     #[error("the {part} part has no trials: give it a larger share of the data")]
     NoTrials {
@@ -44,16 +37,6 @@ pub enum Error {
         /// Time points of the target.
         found: usize,
     },
-    /// A batch that does not fit into memory.
-    #[error(
-        "a batch of {trials} trials takes {bytes} bytes, more than there are: take a smaller batch or shorter trials"
-    )]
-    BatchMemory {
-        /// Trials in the batch.
-        trials: usize,
-        /// What they take.
-        bytes: u128,
-    },
     /// Steps that do not resolve the active zone.
     #[error(
         "{:.0} % of {crossings} crossings of the active zone in the first batch take fewer than {RESOLVED_STEPS} steps of \
@@ -72,16 +55,6 @@ pub enum Error {
         /// The largest share allowed.
         allowed: f64,
     },
-    /// Every trial of a batch became non-finite.
-    #[error("all {trials} trials of iteration {iteration} became non-finite, first of all: {first}")]
-    NoFiniteTrial {
-        /// The iteration.
-        iteration: usize,
-        /// Trials in the batch.
-        trials: usize,
-        /// What happened in the first of them.
-        first: spikegrad_adjoint::Error,
-    },
     /// A held-out trial that became non-finite.
     #[error("held-out trial {trial}: {why}")]
     HeldOut {
@@ -90,18 +63,6 @@ pub enum Error {
         /// What is not finite, and since when.
         #[source]
         why: Divergence,
-    },
-    /// A learning rate or a pull for a group that cannot be stepped.
-    #[error("the {what} name {name}, which {why}")]
-    Untrainable {
-        /// `rates` or `pulls`.
-        what: &'static str,
-        /// The group.
-        group: spikegrad_network::Group,
-        /// The group's name.
-        name: String,
-        /// Why it cannot, and what to change.
-        why: &'static str,
     },
     /// A network that was never given weights.
     #[error(
@@ -112,192 +73,18 @@ pub enum Error {
         /// The groups without a weight that is not zero.
         groups: String,
     },
-    /// A group that is named twice.
-    #[error("{what} name {name} twice: it would be stepped twice in every iteration; leave one of them out")]
-    Twice {
-        /// The option.
-        what: &'static str,
-        /// The group.
-        group: spikegrad_network::Group,
-        /// The group's name.
-        name: String,
-    },
-    /// A step that would take a parameter out of its domain. It was not taken.
-    #[error(
-        "the step of iteration {iteration} would take {what} at entry {index} to {value}, and was not taken: lower its learning \
-         rate, which is {rate} in this iteration, or clip its gradient"
-    )]
-    Step {
-        /// The iteration.
-        iteration: usize,
-        /// The parameter, or what the optimiser remembers of its gradient.
-        what: String,
-        /// Which entry of its group, column-major.
-        index: usize,
-        /// What it would become.
-        value: f64,
-        /// The learning rate or pull, with the schedule's factor.
-        rate: f64,
-    },
-    /// A step to a network that would be refused. It was not taken.
-    #[error(
-        "the step of iteration {iteration} was not taken, since no training could go on from it; lower the learning rates, or \
-         clip the gradients. What would be wrong: {reason}"
-    )]
-    StepRefused {
-        /// The iteration.
-        iteration: usize,
-        /// Why the network would be refused.
-        reason: spikegrad_network::Error,
-    },
-    /// An option out of its domain.
-    #[error("{option} = {value}: {expected}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// Its value.
-        value: f64,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// A largest norm that nothing can be clipped at.
-    #[error(
-        "the largest norm of {name} is {value}: give a number above zero, or `None` for a group that is not clipped"
-    )]
-    Clip {
-        /// The group.
-        group: spikegrad_network::Group,
-        /// The group's name.
-        name: String,
-        /// Its largest norm.
-        value: f64,
-    },
-    /// Largest norms of another network.
-    #[error(
-        "there are {found} largest norms for {expected} groups of parameters: give one for each group of the layout"
-    )]
-    ClipLength {
-        /// Number of the network's groups.
-        expected: usize,
-        /// Number of largest norms.
-        found: usize,
-    },
-    /// A gradient, or a set of parameters, of another network.
-    #[error("{what} has {found} entries, the network {expected} parameters: use one made for this network")]
-    Length {
-        /// Which argument.
-        what: &'static str,
-        /// Number of the network's parameters.
-        expected: usize,
-        /// Length of the argument.
-        found: usize,
-    },
 }
 
-/// Why a file could not be written or read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// The system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was attempted.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// A directory, a device or a pipe.
-    #[error("{} is not a regular file: give the path of one", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A file of something else.
-    #[error("{} is not a spikegrad file: give the path of one that `save` or a checkpoint wrote", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file of another version of the format.
-    #[error(
-        "{} has version {found} of the format, written by {}, and this library reads {read}: read it with the release that wrote it",
-        path.display(),
-        by.as_deref().map_or_else(|| "another release".to_owned(), |by| format!("spikegrad {by}"))
-    )]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// The file's version of the format.
-        found: u32,
-        /// The version of the format that this library reads.
-        read: u32,
-        /// The version of the library that wrote it, where the file says it.
-        by: Option<String>,
-    },
-    /// A damaged file.
-    #[error("{} is damaged: its length or its checksum does not fit its contents; restore it from a copy, or delete the file or give another path to start anew", path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A whole file with contents that this library does not write.
-    #[error("{} contradicts itself in {what}: restore it from a copy, or delete the file or give another path to start anew", path.display())]
-    Contradiction {
-        /// The file.
-        path: PathBuf,
-        /// What does not go together.
-        what: &'static str,
-    },
-    /// A file whose description of a network is none.
-    #[error("{} does not describe a network: {reason}; restore it from a copy, or write it again", path.display())]
-    Description {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with the description.
-        reason: String,
-    },
-    /// A network of numbers that files do not keep, such as dual numbers.
-    #[error("{} would hold numbers of {bytes} bytes: save a network of f32 or f64", path.display())]
-    Float {
-        /// The file.
-        path: PathBuf,
-        /// Bytes of a number.
-        bytes: usize,
-    },
-    /// An array that is not what the description of the network says.
-    #[error("{} has {found} for `{name}`, expected {expected}: restore it from a copy, or write it again", path.display())]
-    Array {
-        /// The file.
-        path: PathBuf,
-        /// The name of the array.
-        name: String,
-        /// What the network needs.
-        expected: String,
-        /// What the file holds.
-        found: String,
-    },
-    /// Parameters that are none of a network: not finite, out of their domain, not zero where masked, of the wrong sign.
-    #[error("{} cannot hold this network: {source}", path.display())]
-    Network {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with the network.
-        source: spikegrad_network::Error,
-    },
-    /// A file of another network, of other options or of another float type.
-    #[error("{} does not fit the {what}: it has `{found}`, expected `{expected}`; use it with what it was written by, delete the file, or give another path", path.display())]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// What differs.
-        what: &'static str,
-        /// What this network or run is.
-        expected: String,
-        /// What the file holds.
-        found: String,
-    },
+impl From<spikegrad_adjoint::Error> for Error {
+    fn from(error: spikegrad_adjoint::Error) -> Self {
+        Self::Training(error.into())
+    }
+}
+
+impl From<CheckpointError> for Error {
+    fn from(error: CheckpointError) -> Self {
+        Self::Training(error.into())
+    }
 }
 
 impl Error {
@@ -313,11 +100,11 @@ impl Error {
         value: f64,
         expected: &'static str,
     ) -> Result<(), Self> {
-        if valid { Ok(()) } else { Err(Self::Option { option, value, expected }) }
+        Ok(TrainingError::unless(valid, option, value, expected)?)
     }
 
     /// Refuses the value of an option unless it is positive and finite.
     pub(crate) fn unless_positive(option: &'static str, value: f64) -> Result<(), Self> {
-        Self::unless(value > 0.0 && value.is_finite(), option, value, "it must be positive and finite")
+        Ok(TrainingError::unless_positive(option, value)?)
     }
 }

@@ -16,51 +16,42 @@
 
 mod batch;
 mod checkpoint;
-mod clip;
 mod dataset_task;
 pub mod delayed_xor;
 mod error;
 mod evaluate;
-mod file;
-mod findings;
 pub mod health;
 mod lockstep;
 mod losses;
 mod network_file;
+mod network_on_task;
 mod objective;
-mod observer;
-mod optimiser;
 mod options;
 mod origin;
 pub mod predictive_coding;
 mod presentation;
 mod safetensors;
-mod schedule;
 mod task;
 mod train;
-mod update_rules;
-mod validation;
 
-pub use batch::{Batch, BatchResult, DEFAULT_LANES, TrialResult};
-pub use checkpoint::{Checkpoint, describe, history, load, load_into, load_with, save};
-pub use clip::{Clip, RunningQuantile, clip_norm};
+pub use batch::{Batch, NetworkLane};
+pub use checkpoint::{describe, load, load_into, load_with, save};
 pub use dataset_task::{DatasetTask, Reading};
-pub use error::{CheckpointError, Error};
+pub use error::Error;
 pub use evaluate::evaluate;
-pub use file::write_whole;
-pub use findings::{Finding, GRAZING_SPIKES, NEGATIVE_CONDUCTANCES, SHORT_CROSSINGS};
 pub use health::{Health, HealthOptions};
 pub use losses::{
     Activity, CrossEntropy, Losses, QuadraticLoss, RateBand, Score, SquaredError, SumOfLosses, VanRossum,
     VoltageFloor, Weighted,
 };
 pub use objective::{NetworkObjective, Scheme};
-pub use observer::{Iteration, Observer, progress_bar};
-pub use optimiser::{LearningRate, Optimiser, Pull};
 pub use options::{JUDGED_CROSSINGS, TrainingOptions};
 pub use presentation::Presentation;
-pub use schedule::Schedule;
-pub use task::{Purpose, Task, TrainingStage, generator};
+pub use spikegrad_training::{
+    BatchResult, Checkpoint, CheckpointError, Clip, Course, DEFAULT_LANES, Finding, GRAZING_SPIKES,
+    Iteration, LearningRate, NEGATIVE_CONDUCTANCES, Next, Observer, Optimiser, Pull, Purpose,
+    RunningQuantile, SHORT_CROSSINGS, Schedule, TrainingStage, TrialResult, UpdateRule, Validated,
+    Validation, clip_norm, generator, history, progress_bar, write_whole,
+};
+pub use task::Task;
 pub use train::train;
-pub use update_rules::UpdateRule;
-pub use validation::{Course, Next, Validated, Validation};

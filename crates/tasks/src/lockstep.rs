@@ -3,16 +3,16 @@
 
 use std::ops::Range;
 
+use aligned_vec::AVec;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Memory, Sweep};
 use spikegrad_integrators::{EventCounts, Total, first_non_finite, is_granted, keeps_digits, norm};
 use spikegrad_network::kernels::wide::axpy;
 use spikegrad_network::kernels::{add_in_tree, sum_by_columns};
-use spikegrad_network::{Group, Lockstep, LockstepTrial, Loss, Parameters, Scalar, SplitStep, Trial};
+use spikegrad_network::{Group, Lockstep, LockstepGroup, LockstepTrial, Loss, Scalar, SplitStep, Trial};
+use spikegrad_training::{BatchResult, TrialResult, WholeBatch, clip_factor, factor_for, of_trial};
 
 use crate::Error;
-use crate::batch::{Batch, BatchResult, TrialResult, of_trial};
-use crate::clip::{clip_factor, factor_for};
 
 /// Fewer trials than these do not take steps together: a block of columns would be read for too few of them.
 const LEAST: usize = 64;
@@ -43,26 +43,42 @@ struct Columns {
     columns: Range<usize>,
 }
 
-impl<T: Scalar> Batch<T> {
+/// What groups of trials work with, from batch to batch.
+#[derive(Debug)]
+pub(crate) struct Together<T> {
+    /// Whether trials take every step together, where they can; `None` where that is faster.
+    pub(crate) lockstep: Option<bool>,
+    groups: Vec<LockstepGroup<T>>,
+    panels: Vec<AVec<T>>,
+    /// Bytes that the system was asked for beside those of single trials, and that it has.
+    granted: f64,
+}
+
+impl<T> Default for Together<T> {
+    fn default() -> Self {
+        Self { lockstep: None, groups: Vec::new(), panels: Vec::new(), granted: 0.0 }
+    }
+}
+
+impl<T: Scalar> Together<T> {
     /// Writes the gradient of a batch whose trials take every step together; `None` where they do not, or where only the gradient of
     /// each trial by itself tells what is wrong.
-    pub(crate) fn in_lockstep(
+    pub(crate) fn gradient(
         &mut self,
         scheme: &SplitStep<'_, T>,
-        trials: &[Trial<T>],
+        batch: &WholeBatch<'_, T, Trial<T>>,
         loss: &dyn Loss<T>,
-        clip: Option<&[Option<T>]>,
-        gradient: &mut Parameters<T>,
+        gradient: &mut [T],
     ) -> Result<Option<BatchResult<T>>, Error> {
         let network = scheme.network();
         let weights = network.projections().len() * network.neurons().pow(2) * size_of::<T>();
-        let is_worth_it = trials.len() >= LEAST && weights >= LARGE;
-        let together = self.lockstep.unwrap_or(is_worth_it) && self.memory == Memory::Stored;
+        let is_worth_it = batch.trials.len() >= LEAST && weights >= LARGE;
+        let together = self.lockstep.unwrap_or(is_worth_it) && batch.memory == Memory::Stored;
         if !together || !scheme.is_for_lockstep() || !self.is_granted(weights as f64) {
             return Ok(None);
         }
         let Some(lockstep) = scheme.lockstep(std::mem::take(&mut self.panels)) else { return Ok(None) };
-        let result = self.with_panels(&lockstep, trials, loss, clip, gradient);
+        let result = self.with_panels(&lockstep, batch, loss, gradient);
         self.panels = lockstep.into_panels();
         result
     }
@@ -79,10 +95,9 @@ impl<T: Scalar> Batch<T> {
     fn with_panels(
         &mut self,
         lockstep: &Lockstep<'_, '_, T>,
-        trials: &[Trial<T>],
+        &WholeBatch { trials, lanes, clip, .. }: &WholeBatch<'_, T, Trial<T>>,
         loss: &dyn Loss<T>,
-        clip: Option<&[Option<T>]>,
-        gradient: &mut Parameters<T>,
+        gradient: &mut [T],
     ) -> Result<Option<BatchResult<T>>, Error> {
         let Some(ran) = self.run_groups(lockstep, trials, loss)? else { return Ok(None) };
         let mut all = Vec::with_capacity(trials.len());
@@ -91,9 +106,9 @@ impl<T: Scalar> Batch<T> {
                 Some(cost) => Ok(cost),
                 None => {
                     // By itself, a trial says what went wrong in it.
-                    let mut own = gradient.zeros_like();
+                    let mut own = vec![T::zero(); gradient.len()];
                     let run = lockstep.scheme().run(trial, loss)?;
-                    match Sweep::new().gradient(&run, own.values_mut()) {
+                    match Sweep::new().gradient(&run, &mut own) {
                         Ok(_) => return Ok(None),
                         Err(error) => Err(of_trial(error)?),
                     }
@@ -111,10 +126,9 @@ impl<T: Scalar> Batch<T> {
         }
         let network = lockstep.scheme().network();
         let (layout, size) = (network.parameters.layout(), network.neurons());
-        let lanes = self.lanes_of(trials.len());
         let finite = all.iter().filter(|ran| ran.result.cost.is_ok()).count();
         let mean = T::one() / T::from_subset(&f64::from(finite.max(1) as u32));
-        let (weights, others) = gradient.values_mut().split_at_mut(layout.len() - lockstep.others());
+        let (weights, others) = gradient.split_at_mut(layout.len() - lockstep.others());
         write_others(lockstep, &all, (lanes, mean), others);
         for entry in layout.entries().iter().filter(|entry| !network.is_trainable(entry.group)) {
             if let Some(frozen) = weights.get_mut(entry.range.clone()) {

@@ -18,11 +18,10 @@ use std::path::Path;
 
 use spikegrad_network::{Connector, Group, Models, Named, Network, NetworkSpec, Scalar, Sign};
 
-use crate::CheckpointError;
-use crate::safetensors::{Container, Dtype, Tensor};
+use spikegrad_training::CheckpointError;
+use spikegrad_training::checkpoint::VERSION;
 
-/// Version of the format of networks and of checkpoints.
-pub(crate) const VERSION: u32 = 8;
+use crate::safetensors::{Container, Dtype, Tensor};
 
 /// The texts of a file, by name.
 const FORMAT: &str = "spikegrad.format";
@@ -45,6 +44,11 @@ pub(crate) struct Wanted<'a> {
 pub(crate) fn encode<T: Scalar>(path: &Path, network: &Network<T>) -> Result<Vec<u8>, CheckpointError> {
     let too_long = || CheckpointError::Contradiction { path: path.to_owned(), what: "a header of 100 MB" };
     contents(path, network)?.write().ok_or_else(too_long)
+}
+
+/// The error of numbers that are none of a network.
+fn refused(path: &Path, source: spikegrad_network::Error) -> CheckpointError {
+    CheckpointError::Parameters { path: path.to_owned(), source: source.into() }
 }
 
 /// What the file of a network holds.
@@ -140,7 +144,7 @@ pub(crate) fn decode<T: Scalar>(
         let (expected, found) = (of(&difference.left), of(&difference.right));
         return Err(CheckpointError::Mismatch { path: path.to_owned(), what: "network", expected, found });
     }
-    let invalid = |source| CheckpointError::Network { path: path.to_owned(), source };
+    let invalid = |source: spikegrad_network::Error| refused(path, source);
     spec.memory_limit = Some(file.most_memory(&spec, listed)?);
     let built = spec.build_with(wanted.models).map_err(|source| match source {
         // The limit is that of the file, which nobody can raise.
@@ -155,6 +159,18 @@ pub(crate) fn decode<T: Scalar>(
     network.validate().and_then(|()| network.check_signs()).map_err(invalid)?;
     file.check_is_what_would_be_written(&network)?;
     Ok(network)
+}
+
+/// The network of these bytes, which must be of the structure of `network`.
+pub(crate) fn like<T: Scalar>(
+    network: &Network<T>,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Network<T>, CheckpointError> {
+    let wanted = Wanted { models: &network.models(), like: Some(&network.spec()) };
+    let mut loaded = decode::<T>(path, bytes, &wanted)?;
+    loaded.set_memory_limit(Some(network.memory_limit()));
+    Ok(loaded)
 }
 
 /// The description of the network of a file, with its lists of connections.
@@ -309,7 +325,7 @@ impl File<'_> {
             });
         }
         let layout = network.parameters.layout().clone();
-        let invalid = |source| CheckpointError::Network { path: self.path.to_owned(), source };
+        let invalid = |source: spikegrad_network::Error| refused(self.path, source);
         for entry in layout.entries() {
             let (group, rows) = (entry.group, entry.rows);
             let mut frozen: Option<Vec<bool>> = None;

@@ -4,12 +4,14 @@ use spikegrad_adjoint::Memory;
 use spikegrad_integrators::Method;
 use spikegrad_network::Group;
 
-use crate::{Checkpoint, Clip, DEFAULT_LANES, LearningRate, Pull, Schedule, UpdateRule, Validation};
+use spikegrad_training::{
+    Checkpoint, Clip, DEFAULT_LANES, LearningRate, Pull, Schedule, UpdateRule, Validation,
+};
 
 /// Crossings of the active zone in the first batch from which on [`TrainingOptions::short_crossings`] is asked.
 pub const JUDGED_CROSSINGS: u64 = 20;
 
-/// How a network is trained.
+/// How a network is trained: what [`spikegrad_training::TrainingOptions`] holds for any program, and the numbers of the scheme.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingOptions {
     /// Step size of the split step, ms.
@@ -22,14 +24,17 @@ pub struct TrainingOptions {
     pub iterations: usize,
     /// Trials in a batch.
     pub batch: usize,
+    /// Trials that are made and kept at once; the gradients of a batch are accumulated over so many at a time. `None` for the whole
+    /// batch. Weights do not depend on it, to the bit; trials of large networks take their steps together only in whole batches.
+    pub micro_batch: Option<usize>,
     /// Seed of the trials.
     pub seed: u64,
     /// The optimiser's rule.
     pub rule: UpdateRule,
     /// Learning rate of each group that is trained.
-    pub rates: Vec<LearningRate>,
+    pub rates: Vec<LearningRate<Group>>,
     /// What part of the way back to its initial values a group goes in each iteration, times the schedule's factor.
-    pub pulls: Vec<Pull>,
+    pub pulls: Vec<Pull<Group>>,
     /// How learning rates change.
     pub schedule: Schedule,
     /// The network that is validated, and returned, has its parameters averaged over about so many iterations (equation
@@ -66,6 +71,7 @@ impl Default for TrainingOptions {
             method: None,
             iterations: 1000,
             batch: 20,
+            micro_batch: None,
             seed: 1,
             rule: UpdateRule::ADAM,
             rates: groups.map(|group| LearningRate { group, rate: 1e-3 }).to_vec(),
@@ -84,44 +90,24 @@ impl Default for TrainingOptions {
 }
 
 impl TrainingOptions {
-    /// What must be the same for training to go on, option by option: all but how long it goes on, what ends it, where it is kept
-    /// and how much memory it has.
-    pub(crate) fn identity(&self) -> Vec<String> {
-        let Self {
-            h,
-            method,
-            iterations: _,
-            batch,
-            seed,
-            rule,
-            rates,
-            pulls,
-            schedule,
-            average,
-            clip,
-            unclipped,
-            lanes,
-            short_crossings: _,
-            memory: _,
-            validation,
-            checkpoint: _,
-        } = self;
-        let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
-        let pulls: Vec<_> = pulls.iter().map(|p| format!("{} {}", p.group, p.part)).collect();
-        vec![
-            format!("h = {h}"),
-            format!("method = {}", method.map_or("that of each model", |method| method.name())),
-            format!("batch = {batch}"),
-            format!("seed = {seed}"),
-            format!("rule = {rule:?}"),
-            format!("rates = {}", rates.join(", ")),
-            format!("pulls = {}", pulls.join(", ")),
-            format!("schedule = {schedule:?}"),
-            format!("average = {average}"),
-            format!("clip = {clip:?}"),
-            format!("unclipped = {unclipped:?}"),
-            format!("lanes = {lanes}"),
-            format!("validation = {validation:?}"),
-        ]
+    /// The options without those of the scheme.
+    pub(crate) fn of_any_program(&self) -> spikegrad_training::TrainingOptions<Group> {
+        spikegrad_training::TrainingOptions {
+            iterations: self.iterations,
+            batch: self.batch,
+            micro_batch: self.micro_batch,
+            seed: self.seed,
+            rule: self.rule,
+            rates: self.rates.clone(),
+            pulls: self.pulls.clone(),
+            schedule: self.schedule,
+            average: self.average,
+            clip: self.clip,
+            unclipped: self.unclipped.clone(),
+            lanes: self.lanes,
+            memory: self.memory,
+            validation: self.validation,
+            checkpoint: self.checkpoint.clone(),
+        }
     }
 }

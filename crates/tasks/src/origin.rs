@@ -1,26 +1,9 @@
-//! What a training run began with: fingerprints that tell whether a later run goes on from the same.
+//! What a network is trained on: a fingerprint that tells whether a later run goes on with the same.
 
 use spikegrad_network::{Network, RunEnd, Sample, Scalar, Trial};
+use spikegrad_training::fingerprint;
 
-use crate::task::{Purpose, TrainingStage, generator};
-use crate::validation::Course;
-use crate::{Task, TrainingOptions};
-
-/// Fingerprints of what a training run began with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Origin {
-    /// Of its first training trial and its loss.
-    pub(crate) task: u32,
-    /// Of its network's parameters.
-    pub(crate) start: u32,
-}
-
-/// A number that tells other numbers from these.
-pub(crate) fn fingerprint(numbers: impl IntoIterator<Item = f64>) -> u32 {
-    let mut hash = crc32fast::Hasher::new();
-    numbers.into_iter().for_each(|x| hash.update(&x.to_bits().to_le_bytes()));
-    hash.finalize()
-}
+use crate::Task;
 
 /// All numbers of a trial.
 pub(crate) fn trial_numbers<T: Scalar>(trial: &Trial<T>) -> impl Iterator<Item = f64> {
@@ -33,18 +16,11 @@ pub(crate) fn trial_numbers<T: Scalar>(trial: &Trial<T>) -> impl Iterator<Item =
     [trial.interval, trial.samples as f64, trial.scale].into_iter().chain(numbers).chain(events).chain(spikes)
 }
 
-/// Fingerprints of what training begins with: a network, the trials that it is trained on, and what the loss makes of a sample and of a run
-/// that depend on nothing else.
-pub(crate) fn origin<T: Scalar>(
-    network: &Network<T>,
-    task: &dyn Task<T>,
-    options: &TrainingOptions,
-) -> Origin {
+/// A fingerprint of what a network is trained on: the first trial, and what the loss makes of a sample and of a run that depend on
+/// nothing else.
+pub(crate) fn fingerprint_of<T: Scalar>(network: &Network<T>, task: &dyn Task<T>, trial: &Trial<T>) -> u32 {
     let wide = |x: &T| -> f64 { x.to_subset_unchecked() };
-    let level = Course::default().level(options.validation.as_ref());
-    let stage = TrainingStage { level, ..TrainingStage::training(0, 1, 1, 0) };
-    let trial = task.trial(stage, &mut generator(options.seed, Purpose::Training, 0));
-    let mut task_numbers: Vec<f64> = trial_numbers(&trial).collect();
+    let mut task_numbers: Vec<f64> = trial_numbers(trial).collect();
     task_numbers.push(f64::from(task.fingerprint()));
 
     let numbers = |count: usize| -> Vec<T> {
@@ -79,8 +55,5 @@ pub(crate) fn origin<T: Scalar>(
         let (m, label) = (numbers(over_run.accumulators(outputs)), &trial.label);
         task_numbers.push(wide(&over_run.end(&RunEnd { m: &m, label, outputs })));
     }
-    Origin {
-        task: fingerprint(task_numbers),
-        start: fingerprint(network.parameters.values().iter().map(wide)),
-    }
+    fingerprint(task_numbers)
 }

@@ -12,8 +12,9 @@ use spikegrad_network::{
     Group, InitialState, Loss, Network, Population, Projection, Recording, Scalar, Trial,
 };
 
-use crate::task::{MOST_NUMBERS, Purpose, Task, TrainingStage, generator};
+use crate::task::{MOST_NUMBERS, Task};
 use crate::{Clip, Error, LearningRate, QuadraticLoss, Schedule, SumOfLosses, TrainingOptions, VoltageFloor};
+use crate::{Purpose, TrainingStage, generator};
 
 /// Time constants of the filters that pass before a trial, so that it starts in their stationary state.
 const WARM_UP: f64 = 10.0;

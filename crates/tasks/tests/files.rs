@@ -281,14 +281,20 @@ fn what_could_not_be_loaded_is_not_saved() {
     let (_directory, path) = place();
     save(&particular(), &path).expect("saved");
     let before = fs::read(&path).expect("bytes");
+    fn of_network(error: &CheckpointError) -> Option<&Error> {
+        match error {
+            CheckpointError::Parameters { source, .. } => source.downcast_ref(),
+            _ => None,
+        }
+    }
     let mut ruined = particular();
     ruined.parameters.bias_mut()[2] = f64::NAN;
     let error = save(&ruined, &path).expect_err("refused");
-    assert!(matches!(error, CheckpointError::Network { source: Error::NonFinite { .. }, .. }), "{error}");
+    assert!(matches!(of_network(&error), Some(Error::NonFinite { .. })), "{error}");
     let mut ruined = particular();
     ruined.parameters.weight_mut(0)[(1, 2)] = -0.5;
     let error = save(&ruined, &path).expect_err("refused");
-    assert!(matches!(error, CheckpointError::Network { source: Error::WrongSign { .. }, .. }), "{error}");
+    assert!(matches!(of_network(&error), Some(Error::WrongSign { .. })), "{error}");
     let error = save(&particular().to_dual(), &path).expect_err("refused");
     assert!(matches!(error, CheckpointError::Float { bytes: 16, .. }), "{error}");
     assert_eq!(fs::read(&path).expect("bytes"), before);

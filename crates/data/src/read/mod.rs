@@ -1,6 +1,7 @@
 //! Reading of files.
 
 mod archive;
+mod arrays;
 mod bytes;
 mod csv_folder;
 mod csv_long;
@@ -21,6 +22,7 @@ mod ts;
 
 use std::path::{Path, PathBuf};
 
+pub use arrays::{NamedArray, arrays};
 pub use options::{ArrayNames, ColumnNames, Kind, Missing, Pixels, ReadOptions, TimeUnit};
 
 use crate::{Dataset, Error};

@@ -1,21 +1,25 @@
 //! Other networks on the same task, to compare with: a [network of rate units](rate), and [integrate-and-fire
 //! neurons](lif) with a surrogate gradient. Both are programs with a transpose like the gated network, are swept by the same
-//! discrete adjoint, and are [trained](train()) in the same manner.
+//! discrete adjoint, and are trained by the same [trainer](spikegrad::training::train).
 
 mod kernels;
 pub(crate) mod lif;
+mod on_task;
 mod program;
 pub(crate) mod rate;
-mod train;
 
 use std::ops::Range;
 
 use spikegrad::integrators::{Divergence, Step};
 use spikegrad::network::Scalar;
 use spikegrad::network::Trial;
+use spikegrad::tasks::Clip;
 
+pub(crate) use on_task::OnTask;
 pub(crate) use program::{Passes, Program};
-pub(crate) use train::{History, Training, train};
+
+/// Where gradients of a trial are clipped, but for those by the readout, whose gradient is tame.
+pub(crate) const CLIP: Clip = Clip { quantile: 0.6, factor: 1.0 };
 
 /// A named group of parameters.
 #[derive(Clone, Debug)]

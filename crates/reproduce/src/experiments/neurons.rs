@@ -457,7 +457,7 @@ struct Best<'a> {
     before: Network<f64>,
 }
 
-impl Observer<f64> for Best<'_> {
+impl Observer<Network<f64>> for Best<'_> {
     fn iteration(&mut self, done: &Iteration, network: &Network<f64>) -> ControlFlow<()> {
         if done.cost < self.cost {
             self.cost = done.cost;

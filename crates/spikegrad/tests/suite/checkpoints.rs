@@ -184,7 +184,10 @@ fn a_batch_does_not_depend_on_its_memory() {
     }
     // A budget that cannot be met is no trial to be left out.
     let refused = gradient(Memory::Bytes(100));
-    let Err(spikegrad::tasks::Error::Adjoint(Error::Budget { budget: 100, least })) = refused else {
+    use spikegrad::training::Error as TrainingError;
+    let Err(spikegrad::tasks::Error::Training(TrainingError::Adjoint(Error::Budget { budget: 100, least }))) =
+        refused
+    else {
         panic!("{refused:?}");
     };
     assert_eq!(gradient(Memory::Bytes(least)).expect("a gradient"), expected);

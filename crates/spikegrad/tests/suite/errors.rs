@@ -15,6 +15,7 @@ use spikegrad::tasks::{
     Batch, Clip, Error as TaskError, LearningRate, Optimiser, QuadraticLoss, Task, TrainingOptions,
     TrainingStage, UpdateRule, train,
 };
+use spikegrad::training::Error as TrainingError;
 
 /// Asserts that `result` is the error of the variant `$variant` with this message.
 macro_rules! refused {
@@ -461,15 +462,15 @@ fn batches_and_gradients_of_the_wrong_size() {
     let loss = QuadraticLoss { lambda: 1.0 };
     refused!(
         Batch::default().gradient(&step, &[], &loss, None, &mut gradient),
-        TaskError::EmptyBatch,
+        TaskError::Training(TrainingError::EmptyBatch),
         "the batch is empty: give at least one trial"
     );
     let small = Network::builder().population(population(Nif, 0.3)).synapse("slow", 10.0);
     let mut other = small.build().expect("a network").parameters;
     refused!(
         Batch::default().gradient(&step, &[trial()], &loss, None, &mut other),
-        TaskError::Length { .. },
-        "the gradient has 17 entries, the network 37 parameters: use one made for this network"
+        TaskError::Training(TrainingError::Length { .. }),
+        "the gradient has 17 entries, there are 37 parameters: use one made for them"
     );
     let (fine, mut wrong) = (trial(), trial());
     wrong.inputs[3] = f64::NAN;
@@ -497,20 +498,20 @@ fn largest_norms_that_nothing_can_be_clipped_at() {
     assert!(with(&vec![Some(0.0); groups]).is_ok() && with(&vec![Some(f64::INFINITY); groups]).is_ok());
     refused!(
         with(&[Some(1.0)]),
-        TaskError::ClipLength { .. },
-        "there are 1 largest norms for 10 groups of parameters: give one for each group of the layout"
+        TaskError::Training(TrainingError::ClipLength { .. }),
+        "there are 1 largest norms for 10 groups of parameters: give one for each group"
     );
     let mut clip = vec![None; groups];
     clip[1] = Some(f64::NAN);
     refused!(
         with(&clip),
-        TaskError::Clip { .. },
+        TaskError::Training(TrainingError::Clip { .. }),
         "the largest norm of fast.weight is NaN: give a number above zero, or `None` for a group that is not clipped"
     );
     clip[1] = Some(-0.5);
     refused!(
         with(&clip),
-        TaskError::Clip { .. },
+        TaskError::Training(TrainingError::Clip { .. }),
         "the largest norm of fast.weight is -0.5: give a number above zero, or `None` for a group that is not clipped"
     );
 }
@@ -543,12 +544,16 @@ fn options_out_of_their_domain() {
         train(&mut network, &task, &options, &mut ())
     };
     assert!(with(|_| ()).is_ok());
-    refused!(with(|o| o.batch = 0), TaskError::EmptyBatch, "the batch is empty: give at least one trial");
+    refused!(
+        with(|o| o.batch = 0),
+        TaskError::Training(TrainingError::EmptyBatch),
+        "the batch is empty: give at least one trial"
+    );
     for batch in [usize::MAX, usize::MAX / 2, 1 << 50] {
         let mut options = TrainingOptions { iterations: 2, batch, ..TrainingOptions::default() };
         let refused = train(&mut network(), &task, &options, &mut ());
         assert!(
-            matches!(refused, Err(TaskError::BatchMemory { trials, .. }) if trials == batch),
+            matches!(refused, Err(TaskError::Training(TrainingError::BatchMemory { trials, .. })) if trials == batch),
             "{refused:?}"
         );
         options.iterations = 0;
@@ -556,43 +561,43 @@ fn options_out_of_their_domain() {
     }
     refused!(
         with(|o| o.clip = Some(Clip { quantile: 1.0, factor: 1.0 })),
-        TaskError::Option { .. },
+        TaskError::Training(TrainingError::Option { .. }),
         "clip.quantile = 1: the quantile must lie in (0, 1)"
     );
     refused!(
         with(|o| o.clip = Some(Clip { quantile: 0.5, factor: 0.0 })),
-        TaskError::Option { .. },
+        TaskError::Training(TrainingError::Option { .. }),
         "clip.factor = 0: the factor must be positive and finite"
     );
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Bias, rate: -1e-3 }]),
-        TaskError::Option { .. },
+        TaskError::Training(TrainingError::Option { .. }),
         "rate = -0.001: a learning rate must be zero or positive, and finite"
     );
     refused!(
         with(|o| o.rule = UpdateRule::Sgd { momentum: 1.0 }),
-        TaskError::Option { .. },
+        TaskError::Training(TrainingError::Option { .. }),
         "momentum = 1: it must lie in [0, 1)"
     );
     refused!(
         with(|o| o.rule = UpdateRule::Adam { beta_1: 0.9, beta_2: -0.1, epsilon: 1e-8 }),
-        TaskError::Option { .. },
+        TaskError::Training(TrainingError::Option { .. }),
         "beta_2 = -0.1: it must lie in [0, 1)"
     );
     refused!(
         with(|o| o.rule = UpdateRule::Adam { beta_1: 0.9, beta_2: 0.9, epsilon: 0.0 }),
-        TaskError::Option { .. },
+        TaskError::Training(TrainingError::Option { .. }),
         "epsilon = 0: it must be positive and finite"
     );
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Tau(0), rate: 1e-3 }]),
-        TaskError::Untrainable { .. },
+        TaskError::Training(TrainingError::Untrainable { .. }),
         "the rates name slow.tau, which is frozen: remove it, or unfreeze it"
     );
     refused!(
         with(|o| o.rates = vec![LearningRate { group: Group::Weight(2), rate: 1e-3 }]),
-        TaskError::Untrainable { .. },
-        "the rates name weight of projection 2, which the network does not have: remove it"
+        TaskError::Training(TrainingError::Untrainable { .. }),
+        "the rates name weight of projection 2, which does not exist: remove it"
     );
     refused!(
         with(|o| o.h = 0.0),
@@ -605,8 +610,8 @@ fn options_out_of_their_domain() {
     let mut optimiser = Optimiser::new(&network(), UpdateRule::ADAM, &[]).expect("an optimiser");
     refused!(
         optimiser.step(&mut other, &gradient, 1.0),
-        TaskError::Length { .. },
-        "the optimiser has 37 entries, the network 17 parameters: use one made for this network"
+        TrainingError::Length { .. },
+        "the optimiser has 37 entries, there are 17 parameters: use one made for them"
     );
 }
 
@@ -762,7 +767,10 @@ fn training_counts_what_it_skips_and_stops_when_nothing_is_left() {
     start.parameters.input_mut().fill(1e3);
     let mut network = start.clone();
     let error = train(&mut network, &explosion, &options, &mut ()).expect_err("an explosion");
-    assert!(matches!(error, TaskError::NoFiniteTrial { iteration: 2, trials: 3, .. }), "{error}");
+    assert!(
+        matches!(error, TaskError::Training(TrainingError::NoFiniteTrial { iteration: 2, trials: 3, .. })),
+        "{error}"
+    );
     let message =
         "all 3 trials of iteration 2 became non-finite, first of all: the state of neuron 0 is not finite";
     assert!(error.to_string().starts_with(message), "{error}");

@@ -28,7 +28,7 @@ struct Thief<'a> {
     at: usize,
 }
 
-impl Observer<f64> for Thief<'_> {
+impl Observer<Network<f64>> for Thief<'_> {
     fn iteration(&mut self, done: &Iteration, _: &Network<f64>) -> ControlFlow<()> {
         if done.iteration == self.at {
             std::fs::copy(self.from, self.to).expect("copied");
@@ -39,7 +39,7 @@ impl Observer<f64> for Thief<'_> {
 
 struct Stop(usize);
 
-impl Observer<f64> for Stop {
+impl Observer<Network<f64>> for Stop {
     fn iteration(&mut self, done: &Iteration, _: &Network<f64>) -> ControlFlow<()> {
         if done.iteration == self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -128,7 +128,8 @@ fn a_checkpoint_of_other_options_is_refused() {
     let other = TrainingOptions { seed: 4, ..few };
     let error = train(&mut network, &task(), &other, &mut ()).expect_err("refused");
     assert!(
-        matches!(error, Error::Checkpoint(_)) && error.to_string().contains("does not fit the options"),
+        matches!(error, Error::Training(spikegrad::training::Error::Checkpoint(_)))
+            && error.to_string().contains("does not fit the options"),
         "{error}"
     );
     assert_eq!(network.parameters, before);

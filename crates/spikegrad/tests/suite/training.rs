@@ -219,7 +219,7 @@ fn a_progress_bar_shows_what_there_is_to_find() {
     let done =
         Iteration { iteration: 4, cost: 0.25, skipped: 0, events, factor: 1.0, level: 1.0, validation: None };
     let mut bar = spikegrad::indicatif::ProgressBar::hidden();
-    let flow = Observer::<f64>::iteration(&mut bar, &done, &network());
+    let flow = Observer::<Network<f64>>::iteration(&mut bar, &done, &network());
     assert!(flow.is_continue());
     let said = bar.message();
     assert!(said.starts_with("cost 2.5000e-1, 50 % short, 10 % grazing; 50 % of 10 crossings"), "{said}");

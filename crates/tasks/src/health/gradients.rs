@@ -2,7 +2,7 @@
 
 use super::quantiles::{Quantiles, median};
 use super::trial::Figures;
-use crate::clip::RunningQuantile;
+use crate::RunningQuantile;
 use crate::{Clip, Error};
 
 /// The gradients of a group in single trials.

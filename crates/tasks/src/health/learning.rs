@@ -2,10 +2,11 @@
 //! to copies of the network.
 
 use spikegrad_integrators::norm;
-use spikegrad_network::{Loss, Network, Parameters, Scalar, SplitStep, Trial};
+use spikegrad_network::{Group, Loss, Network, Parameters, Scalar, SplitStep, Trial};
+use spikegrad_training::Error as TrainingError;
 
 use super::thresholds::FITTED;
-use crate::clip::RunningQuantile;
+use crate::RunningQuantile;
 use crate::{Batch, Error, Optimiser, TrainingOptions};
 
 /// Factors on all learning rates that are tried until one step lowers the cost.
@@ -80,7 +81,7 @@ pub(super) struct Lesson<'a, T> {
 #[derive(Clone)]
 struct Pupil<T> {
     network: Network<T>,
-    optimiser: Optimiser<T>,
+    optimiser: Optimiser<T, Group>,
     quantiles: Vec<RunningQuantile>,
     gradient: Parameters<T>,
 }
@@ -147,9 +148,9 @@ impl<T: Scalar> Lesson<'_, T> {
         let clip = self.training.clip;
         let is_new = quantiles.iter().all(RunningQuantile::is_empty);
         let looks = if clip.is_some() && is_new { 2 } else { 1 };
-        let (mut cost, entries) = (None, network.parameters.layout().entries());
+        let mut cost = None;
         for _ in 0..looks {
-            let largest = clip.map(|clip| clip.largest(quantiles, entries, &self.training.unclipped));
+            let largest = clip.map(|clip| clip.largest(quantiles, network, &self.training.unclipped));
             let largest = largest.transpose()?;
             let result = batch.gradient(&scheme, self.trials, self.loss, largest.as_deref(), gradient)?;
             for trial in &result.trials {
@@ -165,8 +166,8 @@ impl<T: Scalar> Lesson<'_, T> {
     fn step(&self, pupil: &mut Pupil<T>, factor: f64) -> Result<bool, Error> {
         match pupil.optimiser.step(&mut pupil.network, &pupil.gradient, factor) {
             Ok(()) => Ok(true),
-            Err(Error::Step { .. } | Error::StepRefused { .. }) => Ok(false),
-            Err(error) => Err(error),
+            Err(TrainingError::Step { .. } | TrainingError::StepRefused { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -193,7 +194,7 @@ impl<T: Scalar> Lesson<'_, T> {
     fn updates(&self, before: &Network<T>, after: &Network<T>) -> Vec<Update> {
         let layout = before.parameters.layout();
         let groups = self.training.rates.iter().filter(|rate| rate.rate > 0.0);
-        let of = |rate: &crate::LearningRate| {
+        let of = |rate: &crate::LearningRate<Group>| {
             let (old, new) = (before.parameters.group(rate.group), after.parameters.group(rate.group));
             let step: Vec<T> = new.iter().zip(old).map(|(&new, &old)| new - old).collect();
             let (step, size): (f64, f64) =

@@ -27,8 +27,8 @@ use spikegrad_adjoint::Sweep;
 use spikegrad_integrators::EventCounts;
 use spikegrad_network::{Group, Loss, Network, Scalar, SplitStep, Trial};
 
-use crate::task::{Purpose, TrainingStage, generator};
 use crate::{Error, Finding, Task, TrainingOptions};
+use crate::{Purpose, TrainingStage, generator};
 use activity::Activity;
 use learning::Lesson;
 use quantiles::median;
@@ -170,7 +170,7 @@ impl Health {
         options: &HealthOptions,
     ) -> Result<Self, Error> {
         if trials.is_empty() {
-            return Err(Error::EmptyBatch);
+            return Err(spikegrad_training::Error::EmptyBatch.into());
         }
         let training = &options.training;
         if let Some(clip) = &training.clip {

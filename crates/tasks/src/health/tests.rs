@@ -543,7 +543,7 @@ fn a_report_is_data() {
     let finding = serde_json::to_value(Finding::Silence { trials: 3 }).expect("data");
     assert_eq!(finding, serde_json::json!({ "finding": "silence", "trials": 3 }));
     let nothing = Health::examine(&network, &[], &[], &LOSS, &HealthOptions::default());
-    assert!(matches!(nothing, Err(Error::EmptyBatch)));
+    assert!(matches!(nothing, Err(Error::Training(spikegrad_training::Error::EmptyBatch))));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use spikegrad_network::{Loss, Network, Scalar, SplitRun, SplitStep, SplitTape, T
 use super::activity::Activity;
 use super::cotangent;
 use crate::Error;
-use crate::batch::of_trial;
+use spikegrad_training::of_trial;
 
 /// The schemes that a trial is run under.
 pub(super) struct Schemes<'n, T: 'static> {
@@ -161,7 +161,7 @@ pub(super) fn forwards<T: Scalar>(
 ) -> Result<Option<f64>, Error> {
     match sweep.cost(run) {
         Ok(cost) => Ok(Some(wide(cost))),
-        Err(error) => of_trial(error).map(|_| None),
+        Err(error) => Ok(of_trial(error).map(|_| None)?),
     }
 }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use spikegrad_models::{GateShape, Lif, Theta};
-use spikegrad_network::{Loss, Population, Recording};
+use spikegrad_network::{Group, Loss, Population, Recording, Trial};
+use spikegrad_training::Error as TrainingError;
 
 use super::*;
 use crate::predictive_coding::PredictiveCoding;
 use crate::{
-    Activity, CrossEntropy, DatasetTask, LearningRate, QuadraticLoss, Reading, Schedule, Score, SumOfLosses,
-    UpdateRule, load_into as load, progress_bar,
+    Activity, Checkpoint, CrossEntropy, DatasetTask, LearningRate, QuadraticLoss, Reading, Schedule, Score,
+    SumOfLosses, TrainingStage, UpdateRule, load_into as load, progress_bar,
 };
 
 /// The readout is to follow an input of random height.
@@ -94,9 +95,9 @@ fn steps_out_of_the_domain_leave_the_last_good_state_in_memory_and_on_disk() {
         let mut network = start.clone();
         let error = train(&mut network, &task, &options, &mut ()).expect_err("refused");
         match (group, &error) {
-            (Group::Tau(0), Error::Step { iteration: 2, .. }) => {}
+            (Group::Tau(0), Error::Training(TrainingError::Step { iteration: 2, .. })) => {}
             // A weight of 1e306 is a number, under which no trial has a finite cost.
-            (Group::Readout(0), Error::NoFiniteTrial { iteration: 2, .. }) => {}
+            (Group::Readout(0), Error::Training(TrainingError::NoFiniteTrial { iteration: 2, .. })) => {}
             other => panic!("{other:?}"),
         }
         // The file of the two iterations before is there, and is what is in memory.
@@ -146,7 +147,7 @@ fn a_gate_is_trained_along_the_edge_of_its_domain() {
 #[test]
 fn a_file_that_cannot_be_written_is_found_before_the_first_iteration() {
     struct Never;
-    impl Observer<f64> for Never {
+    impl Observer<Network<f64>> for Never {
         fn iteration(&mut self, _: &Iteration, _: &Network<f64>) -> ControlFlow<()> {
             panic!("an iteration was run");
         }
@@ -156,7 +157,7 @@ fn a_file_that_cannot_be_written_is_found_before_the_first_iteration() {
         let options = TrainingOptions { checkpoint: kept(&path, 1000), ..options(100_000) };
         let start = Instant::now();
         let error = train(&mut driven(), &Follow::default(), &options, &mut Never).expect_err("refused");
-        assert!(matches!(error, Error::Checkpoint(_)), "{error}");
+        assert!(matches!(error, Error::Training(TrainingError::Checkpoint(_))), "{error}");
         assert!(start.elapsed().as_secs() < 5);
     }
     // Trying leaves nothing behind where the first iteration fails.
@@ -284,7 +285,7 @@ fn schedules_are_looked_at_before_anything_is_written() {
     for schedule in [Schedule::Cosine { last: f64::NAN }, Schedule::Exponential { last: -1.0 }] {
         let options = TrainingOptions { schedule, checkpoint: kept(&path, 1), ..options(3) };
         let mut network = driven();
-        assert!(matches!(learn(&mut network, &options), Err(Error::Option { .. })));
+        assert!(matches!(learn(&mut network, &options), Err(Error::Training(TrainingError::Option { .. }))));
         assert_eq!(network.parameters, driven().parameters);
         assert!(!path.exists());
     }

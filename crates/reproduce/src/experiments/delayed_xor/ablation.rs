@@ -134,7 +134,7 @@ struct Watch<'a> {
     start: usize,
 }
 
-impl spikegrad::tasks::Observer<f32> for Watch<'_> {
+impl spikegrad::tasks::Observer<Network<f32>> for Watch<'_> {
     fn iteration(
         &mut self,
         done: &spikegrad::tasks::Iteration,

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spikegrad::tasks::delayed_xor::DelayedXor;
-use spikegrad::tasks::{Schedule, Validation};
+use spikegrad::tasks::{Checkpoint, Iteration, LearningRate, Schedule, Validation};
+use spikegrad::training::{TrainingOptions, train};
 
 use super::scoring::Responder;
 use super::training;
@@ -11,7 +12,7 @@ use super::{Amounts, NEURONS};
 use crate::Error;
 use crate::baselines::lif::{Lif, LifConstants, LifStart};
 use crate::baselines::rate::{RateNetwork, RateStart};
-use crate::baselines::{Group, History, Model, Training, train};
+use crate::baselines::{CLIP, Group, Model, OnTask};
 use crate::experiments::Context;
 use crate::file;
 use crate::report::Report;
@@ -23,7 +24,7 @@ pub(super) struct Compared {
     /// The network.
     pub(super) responder: Box<dyn Responder>,
     /// How training went.
-    pub(super) history: History,
+    pub(super) history: Vec<Iteration>,
     /// Trials of a batch.
     pub(super) batch: usize,
     /// Wall time of training, s.
@@ -36,7 +37,7 @@ pub(super) struct Compared {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     parameters: Vec<f32>,
-    history: History,
+    history: Vec<Iteration>,
     seconds: f64,
 }
 
@@ -67,13 +68,17 @@ fn task() -> DelayedXor<f32> {
     training::PLANS[1].task()
 }
 
-fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
-    Training {
+fn how(amounts: &Amounts, groups: &[Group], rates: &[f64], seed: u64) -> TrainingOptions<&'static str> {
+    let rates = groups.iter().zip(rates);
+    TrainingOptions {
         iterations: amounts.baseline,
         batch: training::PLANS[1].options(amounts, seed).batch,
-        rates: rates.to_vec(),
+        rates: rates.map(|(group, &rate)| LearningRate { group: group.name, rate }).collect(),
+        clip: Some(CLIP),
+        // The readout comes last.
+        unclipped: groups.last().map(|group| group.name).into_iter().collect(),
         schedule: Schedule::Cosine { last: 0.05 },
-        validation: Validation {
+        validation: Some(Validation {
             every: 25,
             trials: 100,
             rise_at: 0.9,
@@ -82,8 +87,9 @@ fn how(amounts: &Amounts, rates: &[f64], seed: u64) -> Training {
             rise: 0.1,
             slow: 1.0,
             patience: 40,
-        },
+        }),
         seed,
+        ..TrainingOptions::default()
     }
 }
 
@@ -94,7 +100,7 @@ fn rate(seed: u64) -> RateNetwork<f32> {
 /// What stays the same.
 pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
     let mut add = |name: &str, what: serde_json::Value, groups: &[Group], rates: &[f64]| {
-        let how = how(amounts, rates, seed);
+        let how = how(amounts, groups, rates, seed);
         let rates = groups.iter().zip(rates).map(|(group, rate)| format!("{} {rate}", group.name));
         let rates: Vec<String> = rates.collect();
         let iterations = how.iterations;
@@ -114,10 +120,13 @@ pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
 /// Trains all baselines, or finds what an interrupted run had left.
 pub(super) fn trained(context: &Context, amounts: &Amounts) -> Result<Vec<Compared>, Error> {
     let seed = context.seed;
-    let mut all = vec![one(context, RATE_NAME, rate(seed), &how(amounts, &RATE.2, seed))?];
+    let rate = rate(seed);
+    let options = how(amounts, &rate.groups(), &RATE.2, seed);
+    let mut all = vec![one(context, RATE_NAME, rate, options)?];
     for (name, constants, start, rates) in LIF {
         let lif = Lif::new(NEURONS, 2, constants, start, seed).to_f32();
-        all.push(one(context, name, lif, &how(amounts, &rates, seed))?);
+        let options = how(amounts, &lif.groups(), &rates, seed);
+        all.push(one(context, name, lif, options)?);
     }
     Ok(all)
 }
@@ -126,7 +135,7 @@ fn one<M: Model + 'static>(
     context: &Context,
     name: &'static str,
     mut model: M,
-    training: &Training,
+    mut options: TrainingOptions<&'static str>,
 ) -> Result<Compared, Error> {
     let path = context.state.join(format!("{}.json", file::safe_name(name)));
     let found: Option<Kept> = file::read_json(&path);
@@ -137,14 +146,16 @@ fn one<M: Model + 'static>(
         model.parameters_mut().copy_from_slice(&kept.parameters);
         let (history, seconds) = (kept.history, kept.seconds);
         let responder = Box::new(model);
-        return Ok(Compared { name, responder, history, batch: training.batch, seconds, kept: true });
+        return Ok(Compared { name, responder, history, batch: options.batch, seconds, kept: true });
     }
-    let bar = context.bar(training.iterations as u64, name);
+    // An interrupted run goes on from here.
+    let checkpoint = path.with_extension("training");
+    let is_resumed = checkpoint.exists();
+    options.checkpoint = Some(Checkpoint { path: checkpoint, every: 50 });
+    let mut bar = context.bar(options.iterations as u64, name);
     let start = std::time::Instant::now();
-    let history = train(&mut model, &task(), training, |iteration, cost| {
-        bar.set_position(iteration as u64 + 1);
-        bar.set_message(format!("cost {cost:.4e}"));
-    });
+    let mut program = OnTask { model: &mut model, task: &task() };
+    let history = train(&mut program, &options, &mut bar).map_err(Error::experiment)?;
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
     let kept = Kept { parameters: model.parameters().to_vec(), history, seconds };
@@ -152,5 +163,5 @@ fn one<M: Model + 'static>(
         serde_json::to_string(&kept).map_err(|source| Error::Json { name: name.to_owned(), source })?;
     file::write(&path, &text)?;
     let responder = Box::new(model);
-    Ok(Compared { name, responder, history: kept.history, batch: training.batch, seconds, kept: false })
+    Ok(Compared { name, responder, history: kept.history, batch: options.batch, seconds, kept: is_resumed })
 }

@@ -318,8 +318,12 @@ fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> 
         level = level.line(&x, &y, Style::new(colour(k)));
     }
     for (k, other) in compared.iter().enumerate() {
-        let costs: Vec<f64> = other.history.cost.iter().map(|&c| f64::from(c)).collect();
-        let found: Vec<_> = other.history.validation.iter().map(|&(i, found)| (i, found.score)).collect();
+        let costs: Vec<f64> = other.history.iter().map(|done| done.cost).collect();
+        let found: Vec<_> = other
+            .history
+            .iter()
+            .filter_map(|done| Some((done.iteration + 1, done.validation?.score)))
+            .collect();
         curve(trained.len() + k, other.name, other.batch, &costs, &found);
     }
     report.plot(

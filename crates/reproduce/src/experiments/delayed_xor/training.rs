@@ -359,7 +359,7 @@ struct Watch<'a> {
     stop: Option<usize>,
 }
 
-impl Observer<f32> for Watch<'_> {
+impl Observer<Network<f32>> for Watch<'_> {
     fn iteration(&mut self, done: &Iteration, network: &Network<f32>) -> ControlFlow<()> {
         let iterations = done.iteration + 1;
         if iterations.is_multiple_of(EVERY) {

@@ -262,7 +262,7 @@ struct Watch<'a> {
     wrong: usize,
 }
 
-impl Observer<f64> for Watch<'_> {
+impl Observer<Network<f64>> for Watch<'_> {
     fn iteration(&mut self, done: &Iteration, network: &Network<f64>) -> ControlFlow<()> {
         let n = network.neurons();
         for (k, &w) in network.parameters.group(Group::Weight(0)).iter().enumerate() {

@@ -162,7 +162,7 @@ struct Watch<'a> {
     start: u64,
 }
 
-impl spikegrad::tasks::Observer<f64> for Watch<'_> {
+impl spikegrad::tasks::Observer<Network<f64>> for Watch<'_> {
     fn iteration(&mut self, done: &Iteration, _: &Network<f64>) -> std::ops::ControlFlow<()> {
         self.bar.set_position(self.start + done.iteration as u64 + 1);
         self.bar.set_message(format!("cost {:.2e}", done.cost));

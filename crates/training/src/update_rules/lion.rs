@@ -1,11 +1,11 @@
 //! Lion: a step by the sign of a momentum (Chen et al. 2023).
 
-use spikegrad_network::Scalar;
+use nalgebra::RealField;
 
 use super::Step;
 
 /// A step of `rate sign(b1 m + (1 - b1) g)` and of `rate decay x`, then `m = b2 m + (1 - b2) g`.
-pub(super) fn step<T: Scalar>(group: &mut Step<'_, T>, [beta_1, beta_2]: [f64; 2], decay: f64) {
+pub(super) fn step<T: RealField + Copy>(group: &mut Step<'_, T>, [beta_1, beta_2]: [f64; 2], decay: f64) {
     let real = |x: f64| T::from_subset(&x);
     let (keep_1, add_1) = (real(beta_1), real(1.0 - beta_1));
     let (keep_2, add_2) = (real(beta_2), real(1.0 - beta_2));

@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use spikegrad_integrators::EventCounts;
-use spikegrad_network::Network;
 
 use crate::{Finding, Validated};
 
@@ -52,22 +51,22 @@ impl fmt::Display for Iteration {
 }
 
 /// Watches training; may end it.
-pub trait Observer<T: 'static> {
-    /// Called after every iteration with the network as it is now. `Break` ends training, and nothing is lost.
-    fn iteration(&mut self, done: &Iteration, network: &Network<T>) -> ControlFlow<()>;
+pub trait Observer<P: ?Sized> {
+    /// Called after every iteration with what is trained, as it is now. `Break` ends training, and nothing is lost.
+    fn iteration(&mut self, done: &Iteration, trained: &P) -> ControlFlow<()>;
 }
 
 /// Watches nothing.
-impl<T: 'static> Observer<T> for () {
-    fn iteration(&mut self, _: &Iteration, _: &Network<T>) -> ControlFlow<()> {
+impl<P: ?Sized> Observer<P> for () {
+    fn iteration(&mut self, _: &Iteration, _: &P) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
 
 /// Moves a progress bar, and makes what an [`Iteration`] displays its message: the cost and what there is to find.
 /// [`progress_bar`] makes one that shows messages; `ProgressBar::new` makes one that does not. The bar decides where it is drawn.
-impl<T: 'static> Observer<T> for indicatif::ProgressBar {
-    fn iteration(&mut self, done: &Iteration, _: &Network<T>) -> ControlFlow<()> {
+impl<P: ?Sized> Observer<P> for indicatif::ProgressBar {
+    fn iteration(&mut self, done: &Iteration, _: &P) -> ControlFlow<()> {
         self.set_position(done.iteration as u64 + 1);
         self.set_message(done.to_string());
         ControlFlow::Continue(())
@@ -77,10 +76,9 @@ impl<T: 'static> Observer<T> for indicatif::ProgressBar {
 /// A progress bar for [`train`](crate::train) that shows the iteration, the time that is left, and the cost.
 ///
 /// ```
-/// # use spikegrad_tasks::{TrainingOptions, progress_bar};
-/// let options = TrainingOptions::default();
-/// let mut bar = progress_bar(options.iterations);
-/// // train(&mut network, &task, &options, &mut bar)?;
+/// # use spikegrad_training::progress_bar;
+/// let mut bar = progress_bar(1000);
+/// // train(&mut program, &options, &mut bar)?;
 /// bar.finish_and_clear();
 /// ```
 pub fn progress_bar(iterations: usize) -> indicatif::ProgressBar {

@@ -1,11 +1,11 @@
 //! Adam: a step by the mean of the gradients over the root of the mean of their squares (Kingma & Ba 2015).
 
-use spikegrad_network::Scalar;
+use nalgebra::RealField;
 
 use super::Step;
 
 /// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`, and a step of `rate m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + epsilon)`.
-pub(super) fn step<T: Scalar>(group: &mut Step<'_, T>, [beta_1, beta_2, epsilon]: [f64; 3]) {
+pub(super) fn step<T: RealField + Copy>(group: &mut Step<'_, T>, [beta_1, beta_2, epsilon]: [f64; 3]) {
     let real = |x: f64| T::from_subset(&x);
     let correct_1 = real(1.0 / (1.0 - beta_1.powi(group.count)));
     let correct_2 = real(1.0 / (1.0 - beta_2.powi(group.count)));

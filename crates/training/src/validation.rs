@@ -1,8 +1,9 @@
 //! Validation: held-out trials that steer training. The level of difficulty rises with the score, the best network is
 //! kept, and training ends when nothing gets better.
 
+use nalgebra::RealField;
+
 use crate::Error;
-use spikegrad_network::Scalar;
 
 /// How training is steered by trials that it is not trained on: a staircase of levels of difficulty, up where the score is
 /// good and down where it is bad.
@@ -130,7 +131,7 @@ impl Course {
 
     /// Takes note of a validation of the network with these parameters, which become earlier ones where the score fell too
     /// far and [`Validation::go_back`] says so.
-    pub fn take<T: Scalar>(
+    pub fn take<T: RealField + Copy>(
         &mut self,
         validation: &Validation,
         found: Validated,
@@ -144,7 +145,12 @@ impl Course {
     }
 
     /// Before the last level: up, down, or on at the same one.
-    fn climb<T: Scalar>(&mut self, validation: &Validation, found: Validated, parameters: &mut [T]) -> Next {
+    fn climb<T: RealField + Copy>(
+        &mut self,
+        validation: &Validation,
+        found: Validated,
+        parameters: &mut [T],
+    ) -> Next {
         if found.reaches(validation.rise_at) {
             self.good = Some((self.steps, values(parameters)));
             self.steps += 1;
@@ -161,7 +167,7 @@ impl Course {
     }
 
     /// At the last level.
-    fn keep_best<T: Scalar>(
+    fn keep_best<T: RealField + Copy>(
         &mut self,
         validation: &Validation,
         found: Validated,
@@ -195,7 +201,7 @@ impl Course {
     }
 
     /// Writes the best parameters that were seen at the last level, if there were any.
-    pub fn apply_best<T: Scalar>(&self, parameters: &mut [T]) {
+    pub fn apply_best<T: RealField + Copy>(&self, parameters: &mut [T]) {
         if let Some((_, best)) = &self.best {
             restore(best, parameters);
         }
@@ -213,11 +219,11 @@ impl Course {
     }
 }
 
-fn values<T: Scalar>(parameters: &[T]) -> Vec<f64> {
+fn values<T: RealField + Copy>(parameters: &[T]) -> Vec<f64> {
     parameters.iter().map(|x| x.to_subset_unchecked()).collect()
 }
 
-fn restore<T: Scalar>(values: &[f64], parameters: &mut [T]) {
+fn restore<T: RealField + Copy>(values: &[f64], parameters: &mut [T]) {
     for (target, value) in parameters.iter_mut().zip(values) {
         *target = T::from_subset(value);
     }

@@ -52,7 +52,7 @@ impl Schedule {
     /// The factor of iteration `n` of `total`.
     ///
     /// ```
-    /// use spikegrad_tasks::Schedule;
+    /// use spikegrad_training::Schedule;
     /// let cosine = Schedule::Cosine { last: 0.1 };
     /// assert_eq!(cosine.factor(0, 101), 1.0);
     /// assert!((cosine.factor(100, 101) - 0.1).abs() < 1e-12);

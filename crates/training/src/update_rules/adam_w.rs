@@ -1,11 +1,11 @@
 //! AdamW: Adam with weight decay beside the gradient (Loshchilov & Hutter 2019).
 
-use spikegrad_network::Scalar;
+use nalgebra::RealField;
 
 use super::{Step, adam};
 
 /// Takes `rate decay x` away from every value `x`, then steps as Adam does.
-pub(super) fn step<T: Scalar>(group: &mut Step<'_, T>, constants: [f64; 3], decay: f64) {
+pub(super) fn step<T: RealField + Copy>(group: &mut Step<'_, T>, constants: [f64; 3], decay: f64) {
     group.decay(decay);
     adam::step(group, constants);
 }

@@ -1,11 +1,11 @@
 //! Gradient descent with momentum.
 
-use spikegrad_network::Scalar;
+use nalgebra::RealField;
 
 use super::Step;
 
 /// `m = momentum m + g`, and a step of `rate m`.
-pub(super) fn step<T: Scalar>(group: &mut Step<'_, T>, momentum: f64) {
+pub(super) fn step<T: RealField + Copy>(group: &mut Step<'_, T>, momentum: f64) {
     let (keep, rate) = (T::from_subset(&momentum), T::from_subset(&group.rate));
     for i in 0..group.values.len() {
         let m = keep * group.first[i] + group.derivative(i);

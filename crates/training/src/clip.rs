@@ -4,10 +4,10 @@
 //! of a batch comes from earlier trials only and is updated after the batch, in trial order, so that it does not depend
 //! on how trials were spread over threads.
 
-use spikegrad_network::{Entry, Group, Scalar};
 use std::collections::VecDeque;
 
-use spikegrad_integrators::norm;
+use nalgebra::RealField;
+use spikegrad_integrators::{Parametric, norm};
 
 use crate::Error;
 
@@ -21,7 +21,11 @@ pub struct Clip {
 }
 
 impl Clip {
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Whether quantile and factor are in their domains.
+    ///
+    /// # Errors
+    /// The number that is not.
+    pub fn check(&self) -> Result<(), Error> {
         let is_inside = self.quantile > 0.0 && self.quantile < 1.0;
         Error::unless(is_inside, "clip.quantile", self.quantile, "the quantile must lie in (0, 1)")?;
         let is_inside = self.factor > 0.0 && self.factor.is_finite();
@@ -30,17 +34,20 @@ impl Clip {
 
     /// The largest norm that each group's gradient may have, by the norms that were seen; `None` for a group without any, and for those
     /// that are not clipped.
-    pub(crate) fn largest<T: Scalar>(
+    ///
+    /// # Errors
+    /// If the quantile does not lie in `[0, 1]`.
+    pub fn largest<T: RealField + Copy, P: Parametric<T> + ?Sized>(
         &self,
         quantiles: &[RunningQuantile],
-        entries: &[Entry],
-        unclipped: &[Group],
+        program: &P,
+        unclipped: &[P::Group],
     ) -> Result<Vec<Option<T>>, Error> {
-        let largest = |(quantile, entry): (&RunningQuantile, &Entry)| {
-            let norm = quantile.quantile(self.quantile)?.filter(|_| !unclipped.contains(&entry.group));
+        let largest = |(quantile, group): (&RunningQuantile, P::Group)| {
+            let norm = quantile.quantile(self.quantile)?.filter(|_| !unclipped.contains(&group));
             Ok(norm.map(|norm| T::from_subset(&(norm * self.factor))))
         };
-        quantiles.iter().zip(entries).map(largest).collect()
+        quantiles.iter().zip(program.groups().map(|of| of.group)).map(largest).collect()
     }
 }
 
@@ -56,7 +63,7 @@ pub struct RunningQuantile {
 
 impl RunningQuantile {
     /// Adds the norm of one trial. Zero and numbers that are not finite are passed over.
-    pub fn push<T: Scalar>(&mut self, norm: T) {
+    pub fn push<T: RealField + Copy>(&mut self, norm: T) {
         let norm: f64 = norm.to_subset_unchecked();
         if norm > 0.0 && norm.is_finite() {
             if self.norms.len() == WINDOW {
@@ -93,7 +100,7 @@ impl RunningQuantile {
 
 /// Scales a gradient down to the norm `largest` if it is longer, and returns the norm that it had. `None` and zero clip nothing:
 /// a gradient is never multiplied by zero.
-pub fn clip_norm<T: Scalar>(gradient: &mut [T], largest: Option<T>) -> T {
+pub fn clip_norm<T: RealField + Copy>(gradient: &mut [T], largest: Option<T>) -> T {
     let norm = norm(gradient);
     let factor = clip_factor(gradient, norm, largest);
     if factor != T::one() {
@@ -104,7 +111,7 @@ pub fn clip_norm<T: Scalar>(gradient: &mut [T], largest: Option<T>) -> T {
 
 /// The factor that [`clip_norm`] multiplies a gradient of a norm by, for callers that have another pass over the gradient to make.
 /// Where no single factor will do, the gradient is scaled here first.
-pub(crate) fn clip_factor<T: Scalar>(gradient: &mut [T], found: T, largest: Option<T>) -> T {
+pub fn clip_factor<T: RealField + Copy>(gradient: &mut [T], found: T, largest: Option<T>) -> T {
     factor_for(found, largest).unwrap_or_else(|| {
         gradient.iter_mut().for_each(|x| *x /= found);
         largest.map_or_else(T::one, |largest| largest / norm(gradient))
@@ -112,7 +119,7 @@ pub(crate) fn clip_factor<T: Scalar>(gradient: &mut [T], found: T, largest: Opti
 }
 
 /// The factor that takes a norm down to `largest`; `None` where it is below the range of the float type, or the norm was above it.
-pub(crate) fn factor_for<T: Scalar>(found: T, largest: Option<T>) -> Option<T> {
+pub fn factor_for<T: RealField + Copy>(found: T, largest: Option<T>) -> Option<T> {
     let Some(largest) = largest.filter(|&largest| largest > T::zero() && found > largest) else {
         return Some(T::one());
     };

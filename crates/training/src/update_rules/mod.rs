@@ -5,7 +5,7 @@ mod adam_w;
 mod lion;
 mod sgd;
 
-use spikegrad_network::Scalar;
+use nalgebra::RealField;
 
 use crate::Error;
 
@@ -65,7 +65,7 @@ pub(crate) struct Step<'a, T> {
     pub(crate) second: &'a mut [T],
 }
 
-impl<T: Scalar> Step<'_, T> {
+impl<T: RealField + Copy> Step<'_, T> {
     /// The derivative by what is stepped: `dC/d ln p = p dC/dp`.
     fn derivative(&self, i: usize) -> T {
         if self.logarithmic { self.values[i] * self.gradient[i] } else { self.gradient[i] }
@@ -136,7 +136,7 @@ impl UpdateRule {
     }
 
     /// Moves the values of a group.
-    pub(crate) fn step<T: Scalar>(&self, mut group: Step<'_, T>) {
+    pub(crate) fn step<T: RealField + Copy>(&self, mut group: Step<'_, T>) {
         match *self {
             Self::Adam { beta_1, beta_2, epsilon } => adam::step(&mut group, [beta_1, beta_2, epsilon]),
             Self::AdamW { beta_1, beta_2, epsilon, decay } => {

@@ -19,7 +19,7 @@ const RANDOM: usize = 6;
 /// ```
 /// # let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("figures.txt");
-/// spikegrad_tasks::write_whole(&path, &[b"cost: ", b"0.25\n"])?;
+/// spikegrad_training::write_whole(&path, &[b"cost: ", b"0.25\n"])?;
 /// assert_eq!(std::fs::read_to_string(&path)?, "cost: 0.25\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -37,12 +37,12 @@ pub fn write_whole(path: &Path, parts: &[&[u8]]) -> Result<(), CheckpointError> 
 }
 
 /// Finds out whether `path` can be written, and removes what killed writers left beside it.
-pub(crate) fn prepare(path: &Path) -> Result<(), CheckpointError> {
+pub fn prepare(path: &Path) -> Result<(), CheckpointError> {
     temporary(path).map(drop)
 }
 
 /// Opens a file with its size in bytes. Devices and pipes, which may have no end, are refused.
-pub(crate) fn open(path: &Path) -> Result<(File, u64), CheckpointError> {
+pub fn open(path: &Path) -> Result<(File, u64), CheckpointError> {
     // A pipe is not even opened: that would wait for somebody who writes.
     let refuse = |metadata: fs::Metadata| match metadata.is_file() {
         true => Ok(metadata.len()),
@@ -55,7 +55,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64), CheckpointError> {
 }
 
 /// An error of the system on `path`.
-pub(crate) fn io(action: &'static str, path: &Path) -> impl Fn(std::io::Error) -> CheckpointError {
+pub fn io(action: &'static str, path: &Path) -> impl Fn(std::io::Error) -> CheckpointError {
     move |source| CheckpointError::Io { action, path: path.to_owned(), source }
 }
 

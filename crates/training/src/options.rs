@@ -1,0 +1,124 @@
+//! How a program is trained, as data.
+
+use std::fmt;
+
+use spikegrad_adjoint::Memory;
+
+use crate::{Checkpoint, Clip, DEFAULT_LANES, Error, LearningRate, Pull, Schedule, UpdateRule, Validation};
+
+/// How a program is trained. `G` is how it refers to groups of its parameters
+/// ([`Parametric::Group`](spikegrad_integrators::Parametric::Group)).
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingOptions<G> {
+    /// Number of iterations. A training that has done fewer goes on from its checkpoint, also beyond what it was planned
+    /// for: from then on, the schedule and the stages of the trials are those of the new number.
+    pub iterations: usize,
+    /// Trials in a batch.
+    pub batch: usize,
+    /// Trials that are made and kept at once; the gradients of a batch are accumulated over so many at a time. `None` for the whole
+    /// batch. The result does not depend on it, to the bit.
+    pub micro_batch: Option<usize>,
+    /// Seed of the trials.
+    pub seed: u64,
+    /// The optimiser's rule.
+    pub rule: UpdateRule,
+    /// Learning rate of each group that is trained.
+    pub rates: Vec<LearningRate<G>>,
+    /// What part of the way back to its initial values a group goes in each iteration, times the schedule's factor.
+    pub pulls: Vec<Pull<G>>,
+    /// How learning rates change.
+    pub schedule: Schedule,
+    /// What is validated, and returned, has its parameters averaged over about so many iterations (equation (72)); 1 for the parameters
+    /// as the last iteration left them.
+    pub average: usize,
+    /// Clipping of each trial's gradient by group; `None` for none.
+    pub clip: Option<Clip>,
+    /// Groups that are not clipped. The gradient of a linear readout is tame and would be biased by clipping.
+    pub unclipped: Vec<G>,
+    /// Lanes of a batch: at most so many threads work at once.
+    pub lanes: usize,
+    /// How much each lane keeps of the trial that it works on. Parameters do not depend on it.
+    pub memory: Memory,
+    /// Steering by held-out trials: levels of difficulty, the best parameters, the end. `None` for training at the last level
+    /// for all iterations.
+    pub validation: Option<Validation>,
+    /// The file that keeps the training run and that a later run goes on from; `None` for no file. Whether it can be written is
+    /// tried before the first iteration.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl<G> Default for TrainingOptions<G> {
+    /// 1000 iterations of 20 trials by Adam, without clipping; no group has a learning rate yet.
+    fn default() -> Self {
+        Self {
+            iterations: 1000,
+            batch: 20,
+            micro_batch: None,
+            seed: 1,
+            rule: UpdateRule::ADAM,
+            rates: Vec::new(),
+            pulls: Vec::new(),
+            schedule: Schedule::Constant,
+            average: 1,
+            clip: None,
+            unclipped: Vec::new(),
+            lanes: DEFAULT_LANES,
+            memory: Memory::Stored,
+            validation: None,
+            checkpoint: None,
+        }
+    }
+}
+
+impl<G: fmt::Debug + fmt::Display> TrainingOptions<G> {
+    /// Refuses options that are out of their domain; learning rates and pulls are looked at by the optimiser.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(clip) = &self.clip {
+            clip.check()?;
+        }
+        if let Some(validation) = &self.validation {
+            validation.check()?;
+        }
+        self.schedule.check()?;
+        let expected = "it must be at least 1; leave it out for the whole batch at once";
+        Error::unless(self.micro_batch != Some(0), "micro_batch", 0.0, expected)?;
+        if self.batch == 0 { Err(Error::EmptyBatch) } else { Ok(()) }
+    }
+
+    /// What must be the same for training to go on, option by option: all but how long it goes on, what ends it, where it is kept
+    /// and how much memory it has.
+    pub(crate) fn identity(&self) -> Vec<String> {
+        let Self {
+            iterations: _,
+            batch,
+            micro_batch: _,
+            seed,
+            rule,
+            rates,
+            pulls,
+            schedule,
+            average,
+            clip,
+            unclipped,
+            lanes,
+            memory: _,
+            validation,
+            checkpoint: _,
+        } = self;
+        let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
+        let pulls: Vec<_> = pulls.iter().map(|p| format!("{} {}", p.group, p.part)).collect();
+        vec![
+            format!("batch = {batch}"),
+            format!("seed = {seed}"),
+            format!("rule = {rule:?}"),
+            format!("rates = {}", rates.join(", ")),
+            format!("pulls = {}", pulls.join(", ")),
+            format!("schedule = {schedule:?}"),
+            format!("average = {average}"),
+            format!("clip = {clip:?}"),
+            format!("unclipped = {unclipped:?}"),
+            format!("lanes = {lanes}"),
+            format!("validation = {validation:?}"),
+        ]
+    }
+}
