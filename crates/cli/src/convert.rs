@@ -86,6 +86,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.to.exists() && !args.force {
         return Err(Error::Exists { path: args.to.clone() });
     }
+    if args.like.is_some() && kind != "safetensors" {
+        let why = "puts arrays into a network: give TO the ending .safetensors, or leave --like out";
+        return Err(Error::together("--like", why));
+    }
     let text = |text: String| write_whole(&args.to, &[text.as_bytes()]).map_err(Error::from);
     let unwritten = |why: String| Error::together(&args.to.display().to_string(), why);
     match kind.as_str() {

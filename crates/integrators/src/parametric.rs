@@ -50,7 +50,8 @@ pub trait Parametric<T> {
     /// How settings refer to a group: a name, or a type of its own.
     type Group: Copy + PartialEq + fmt::Debug + fmt::Display + Send + Sync;
 
-    /// The groups, in the order of the flat vector.
+    /// The groups, in the order of the flat vector. They cover it, and none overlaps another: what lies in no group is not trained, and
+    /// what lies in two would be trained twice.
     fn groups(&self) -> impl Iterator<Item = ParameterGroup<'_, Self::Group>>;
 
     /// All parameters.

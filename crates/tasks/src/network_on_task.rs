@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use rand_chacha::ChaCha8Rng;
-use spikegrad_adjoint::{BoxError, Error as SweepError, Sweep};
+use spikegrad_adjoint::{BoxError, Error as SweepError, Memory, Sweep};
 use spikegrad_integrators::{EventCounts, EventLog, Method, ParameterGroup, Parametric};
 use spikegrad_network::{
     Entry, Error as NetworkError, Event, Group, Network, Scalar, Spike, SplitStep, Trial,
@@ -62,7 +62,7 @@ impl<'a, T: Scalar> NetworkOnTask<'a, T> {
             None => zero(Group::Weight(k)),
         };
         // Then no trial moves its neurons in another way than the first batch did.
-        let injected = first.trials.iter().any(|trial| !trial.currents.is_empty());
+        let injected = (0..first.count).any(|trial| !(first.trial)(trial).currents.is_empty());
         let undriven = !injected && zero(Group::Input) && (0..network.projections().len()).all(silent_class);
         let mut readouts = (0..network.readouts().count()).map(Group::Readout);
         let unread =
@@ -70,9 +70,9 @@ impl<'a, T: Scalar> NetworkOnTask<'a, T> {
         let fires = || -> Result<bool, Error> {
             let scheme = self.scheme()?;
             let (mut sweep, mut log) = (Sweep::new(), EventLog::default());
-            for trial in first.trials {
+            for trial in (0..first.count).map(first.trial) {
                 // A trial that became non-finite has been counted, and says nothing here.
-                let _ = sweep.events(&scheme.run(trial, self.task.loss())?, &mut log);
+                let _ = sweep.events(&scheme.run(&trial, self.task.loss())?, &mut log);
             }
             Ok(log.counts().spikes > 0)
         };
@@ -134,7 +134,7 @@ impl<T: Scalar> TrialGradient<T> for Ready<'_, T> {
     type Lane = NetworkLane<T>;
     type Error = Error;
 
-    fn lane(&self, memory: spikegrad_adjoint::Memory) -> NetworkLane<T> {
+    fn lane(&self, memory: Memory) -> NetworkLane<T> {
         self.gradient_of().lane(memory)
     }
 
@@ -182,6 +182,7 @@ impl<T: Scalar> Program<T> for NetworkOnTask<'_, T> {
         &self,
         ready: &Ready<'_, T>,
         trial: &Trial<T>,
+        _: Memory,
     ) -> Result<Result<(Validated, EventCounts), SweepError>, Error> {
         match ready.scheme.run(trial, self.task.loss())?.record() {
             Ok(recording) => {
@@ -192,6 +193,15 @@ impl<T: Scalar> Program<T> for NetworkOnTask<'_, T> {
             Err(NetworkError::Diverged(why)) => Ok(Err(why.into())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn stays_finite(
+        &self,
+        ready: &Ready<'_, T>,
+        trial: &Trial<T>,
+        _: Memory,
+    ) -> Result<Result<(), SweepError>, Error> {
+        Ok(Sweep::new().cost(&ready.scheme.run(trial, self.task.loss())?).map(drop))
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::RealField;
 use serde::Deserialize;
-use spikegrad_integrators::{ParameterGroup, Parametric};
 
 use crate::clip::RunningQuantile;
 use crate::optimiser::OptimiserState;
 use crate::validation::Course;
 use crate::{CheckpointError, Iteration, Program, file};
 
-/// Version of the format of checkpoints, and of the networks in them.
+/// Version of the format of checkpoints, and of the programs in them.
 pub const VERSION: u32 = 8;
 
 const MAGIC: [u8; 8] = *b"spikegrd";
@@ -161,6 +160,8 @@ pub(crate) fn or_as_it_was<T: RealField + Copy, P: Program<T>, R>(
     program: &mut P,
     take_over: impl FnOnce(&mut P) -> Result<R, CheckpointError>,
 ) -> Result<R, CheckpointError> {
+    // What could not be taken back is refused before anything is taken.
+    program.check_kept().map_err(|source| CheckpointError::Parameters { path: path.to_owned(), source })?;
     let own = program.encode(path)?;
     let result = take_over(program);
     if result.is_err() {
@@ -193,51 +194,6 @@ pub(crate) fn load_training<T: RealField + Copy, P: Program<T>>(
     Ok(run)
 }
 
-/// Names and values of a program's parameters.
-pub(crate) fn encode_values<T: RealField + Copy>(
-    path: &Path,
-    program: &(impl Parametric<T> + ?Sized),
-) -> Result<Vec<u8>, CheckpointError> {
-    let groups = program.groups();
-    let named = |ParameterGroup { name, range, .. }: ParameterGroup<'_, _>| {
-        (name.to_owned(), widen(&program.values()[range]))
-    };
-    to_bytes(path, &groups.map(named).collect::<Vec<(String, Vec<f64>)>>())
-}
-
-/// Takes over what [`encode_values`] made.
-pub(crate) fn decode_values<T: RealField + Copy>(
-    path: &Path,
-    program: &mut (impl Parametric<T> + ?Sized),
-    bytes: &[u8],
-) -> Result<(), CheckpointError> {
-    let corrupt = || CheckpointError::Corrupt { path: path.to_owned() };
-    let decoded = bincode::serde::borrow_decode_from_slice(bytes, bincode::config::standard());
-    let (found, used): (Vec<(&str, Vec<f64>)>, usize) = decoded.map_err(|_| corrupt())?;
-    let has = |ParameterGroup { name, range, .. }: ParameterGroup<'_, _>| {
-        format!("{name} of {} numbers", range.len())
-    };
-    let expected: Vec<_> = program.groups().map(has).collect();
-    let files: Vec<_> = found.iter().map(|(name, x)| format!("{name} of {} numbers", x.len())).collect();
-    if expected != files {
-        return Err(CheckpointError::Mismatch {
-            path: path.to_owned(),
-            what: "parameters",
-            expected: expected.join(", "),
-            found: files.join(", "),
-        });
-    }
-    if used != bytes.len() {
-        return Err(corrupt());
-    }
-    let ranges: Vec<_> = program.groups().map(|group| group.range).collect();
-    let values = program.values_mut();
-    for (range, (_, x)) in ranges.into_iter().zip(found) {
-        values[range].copy_from_slice(&narrow::<T>(&x));
-    }
-    Ok(())
-}
-
 /// The state of a run of its bytes.
 fn decode(path: &Path, bytes: &[u8]) -> Result<Training, CheckpointError> {
     let decoded = bincode::serde::borrow_decode_from_slice(bytes, bincode::config::standard());
@@ -247,11 +203,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Training, CheckpointError> {
 
 /// The bytes of a run's state.
 fn state(path: &Path, training: &Training) -> Result<Vec<u8>, CheckpointError> {
-    to_bytes(path, training)
-}
-
-fn to_bytes(path: &Path, value: &impl serde::Serialize) -> Result<Vec<u8>, CheckpointError> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard())
+    bincode::serde::encode_to_vec(training, bincode::config::standard())
         .map_err(|e| file::io("encode", path)(std::io::Error::other(e)))
 }
 

@@ -44,10 +44,28 @@ pub enum Error {
         /// What happened in the first of them.
         first: spikegrad_adjoint::Error,
     },
-    /// A learning rate or a pull for a group that cannot be stepped.
+    /// A trial without a finite cost, where every trial has to have one.
+    #[error("trial {trial} has no finite cost: {why}")]
+    NotFinite {
+        /// The trial, counted from 0.
+        trial: usize,
+        /// What happened in it.
+        why: spikegrad_adjoint::Error,
+    },
+    /// A parameter that is stepped in its logarithm and has none.
+    #[error("{name} is {value} at entry {index}: it is fitted by its logarithm, so give a number above zero")]
+    NotPositive {
+        /// The group's name.
+        name: String,
+        /// Which entry of its group, column-major.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// A learning rate, a pull or a fit of a group that cannot be stepped.
     #[error("the {what} name {name}, which {why}")]
     Untrainable {
-        /// `rates` or `pulls`.
+        /// `rates`, `pulls` or `groups`.
         what: &'static str,
         /// The group's name.
         name: String,
@@ -55,7 +73,7 @@ pub enum Error {
         why: &'static str,
     },
     /// A group that is named twice.
-    #[error("{what} name {name} twice: it would be stepped twice in every iteration; leave one of them out")]
+    #[error("{what} name {name} twice: leave one of them out")]
     Twice {
         /// The option.
         what: &'static str,

@@ -37,11 +37,17 @@ pub fn write_whole(path: &Path, parts: &[&[u8]]) -> Result<(), CheckpointError> 
 }
 
 /// Finds out whether `path` can be written, and removes what killed writers left beside it.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn prepare(path: &Path) -> Result<(), CheckpointError> {
     temporary(path).map(drop)
 }
 
 /// Opens a file with its size in bytes. Devices and pipes, which may have no end, are refused.
+///
+/// # Errors
+/// If the file cannot be read, or is none.
 pub fn open(path: &Path) -> Result<(File, u64), CheckpointError> {
     // A pipe is not even opened: that would wait for somebody who writes.
     let refuse = |metadata: fs::Metadata| match metadata.is_file() {

@@ -16,7 +16,7 @@ pub const NEGATIVE_CONDUCTANCES: f64 = 0.01;
 
 /// Something that makes a result worth little, or keeps a network from learning, although every number may be finite. It prints as
 /// what was found and what to change. Runs alone show the first five ([`Finding::of`]); the others are what
-/// [`Health`] finds.
+/// `Health` of `spikegrad-tasks` finds.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 #[non_exhaustive]

@@ -8,48 +8,19 @@ use std::ops::Range;
 use aligned_vec::AVec;
 use nalgebra::RealField;
 use rayon::prelude::*;
-use spikegrad_adjoint::{BoxError, Error as SweepError, Memory};
+use spikegrad_adjoint::{BoxError, Memory};
 use spikegrad_integrators::{EventCounts, Total};
 
+use crate::Error;
 use crate::clip::clip_factor;
+use crate::gradient::{BatchResult, TrialGradient, TrialResult, WholeBatch, of_trial};
 use crate::vector::add_scaled;
-use crate::{Error, TrialGradient, WholeBatch};
 
 /// Lanes unless said otherwise.
 pub const DEFAULT_LANES: usize = 8;
 
 /// Parameters that are added up over the lanes at once: 8 of 32 KiB in f32.
 const PIECE: usize = 8192;
-
-/// What became of one trial of a batch.
-#[derive(Debug)]
-pub struct TrialResult<T> {
-    /// Its cost, or why it has none.
-    pub cost: Result<T, SweepError>,
-    /// Norms of its gradient by group, before clipping, in the order of the groups; empty where nothing is clipped.
-    pub norms: Vec<T>,
-}
-
-/// The result of a batch.
-#[derive(Debug)]
-pub struct BatchResult<T> {
-    /// Mean cost over the finite trials.
-    pub cost: T,
-    /// What was counted in the finite trials of each lane up to the first one with a spike. Where there are no spikes here, no
-    /// neuron fired in the whole batch.
-    pub events: EventCounts,
-    /// The trials, in order.
-    pub trials: Vec<TrialResult<T>>,
-    /// Whether the program computed the batch in a way of its own ([`TrialGradient::batch_at_once`]); the other fields do not depend on it.
-    pub in_lockstep: bool,
-}
-
-impl<T> BatchResult<T> {
-    /// Number of trials that became non-finite and were left out.
-    pub fn skipped(&self) -> usize {
-        self.trials.iter().filter(|t| t.cost.is_err()).count()
-    }
-}
 
 /// What one lane has found in its trials.
 #[derive(Debug)]
@@ -113,8 +84,10 @@ pub struct Lanes<T, L> {
     totals: Vec<LaneTotal<T>>,
     count: usize,
     memory: Memory,
-    /// The groups that are clipped, each by itself.
+    /// The groups that are clipped, each by itself, and the largest norm of each where there is one.
     groups: Vec<Range<usize>>,
+    clip: Option<Vec<Option<T>>>,
+    parameters: usize,
     /// Trials of the batch that were added so far, and that there will be.
     added: usize,
     of: usize,
@@ -133,8 +106,17 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
     /// The result depends on the number of lanes (in its last bits) and on nothing else. Each lane keeps as much of the trial that it works
     /// on as `memory` says.
     pub fn new(lanes: usize, memory: Memory) -> Self {
-        let (lanes, totals, count) = (Vec::new(), Vec::new(), lanes.max(1));
-        Self { lanes, totals, count, memory, groups: Vec::new(), added: 0, of: 0 }
+        Self {
+            lanes: Vec::new(),
+            totals: Vec::new(),
+            count: lanes.max(1),
+            memory,
+            groups: Vec::new(),
+            clip: None,
+            parameters: 0,
+            added: 0,
+            of: 0,
+        }
     }
 
     /// Writes the mean gradient over the batch to `gradient`.
@@ -159,7 +141,7 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
         if let Some(result) = program.batch_at_once(&batch, gradient)? {
             return Ok(result);
         }
-        self.add(program, trials, clip, &Tree)?;
+        self.add(program, trials, &Tree)?;
         Ok(self.finish(&Tree, gradient)?)
     }
 
@@ -187,8 +169,7 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
             return Err(Error::ClipLength { expected: self.groups.len(), found });
         }
         let count = self.count.min(trials);
-        if self.lanes.len() != count || self.totals.first().is_some_and(|total| total.sum.len() != parameters)
-        {
+        if self.lanes.len() != count || self.parameters != parameters {
             let lane = || Lane { work: program.lane(self.memory), trial: AVec::new(0), is_first: true };
             self.lanes = (0..count).map(|_| lane()).collect();
             let total =
@@ -201,11 +182,11 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
                 // The last batch's sum is not needed any more: a lane with a single trial needs one gradient's memory.
                 std::mem::swap(&mut total.sum, &mut lane.trial);
             }
-            lane.trial.resize(parameters, T::zero());
             total.results.clear();
             total.events = EventCounts::default();
         }
-        (self.added, self.of) = (0, trials);
+        self.clip = clip.map(<[_]>::to_vec);
+        (self.parameters, self.added, self.of) = (parameters, 0, trials);
         Ok(())
     }
 
@@ -217,17 +198,17 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
         &mut self,
         program: &P,
         trials: &[P::Trial],
-        clip: Option<&[Option<T>]>,
         reducer: &dyn Reducer<T>,
     ) -> Result<(), P::Error> {
-        let (added, count, groups) = (self.added, self.lanes.len(), &self.groups);
+        let (added, count) = (self.added, self.lanes.len());
+        let of = Of { groups: &self.groups, clip: self.clip.as_deref(), parameters: self.parameters };
         self.added += trials.len();
         let lanes = self.lanes.par_iter_mut().zip(&mut self.totals).enumerate();
         lanes.try_for_each(|(index, (lane, total))| {
             // The first of these trials that is the lane's own.
             let skip = (index + count - added % count) % count;
             match reducer.runs(index, count) {
-                true => lane.run(total, program, groups, trials.iter().skip(skip).step_by(count), clip),
+                true => lane.run(total, program, &of, trials.iter().skip(skip).step_by(count)),
                 false => Ok(()),
             }
         })
@@ -238,14 +219,18 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
     /// # Errors
     /// If the lanes cannot be added up.
     pub fn finish(&mut self, reducer: &dyn Reducer<T>, gradient: &mut [T]) -> Result<BatchResult<T>, Error> {
-        for (lane, total) in self.lanes.iter().zip(&mut self.totals) {
-            if lane.is_first {
+        let (count, expected, found) = (self.lanes.len(), self.parameters, gradient.len());
+        if found != expected {
+            return Err(Error::Length { what: "the gradient", expected, found });
+        }
+        for (index, (lane, total)) in self.lanes.iter().zip(&mut self.totals).enumerate() {
+            if lane.is_first && reducer.runs(index, count) {
                 total.sum.clear();
-                total.sum.resize(gradient.len(), T::zero());
+                total.sum.resize(expected, T::zero());
             }
         }
         reducer.add_up(&mut self.totals).map_err(Error::Reducer)?;
-        let count = self.lanes.len();
+        self.check_totals()?;
         let mut lanes: Vec<_> = self.totals.iter_mut().map(|total| total.results.drain(..)).collect();
         let trials: Vec<_> = (0..self.of).filter_map(|b| lanes[b % count].next()).collect();
         drop(lanes);
@@ -256,10 +241,41 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
         }
         let mean = T::one() / T::from_subset(&f64::from(finite.max(1)));
         if let Some(total) = self.totals.first() {
-            gradient.iter_mut().zip(&*total.sum).for_each(|(target, &sum)| *target = mean * sum);
+            let pieces = gradient.par_chunks_mut(PIECE).zip(total.sum.par_chunks(PIECE));
+            pieces.for_each(|(target, sum)| {
+                target.iter_mut().zip(sum).for_each(|(target, &sum)| *target = mean * sum);
+            });
         }
         let events = self.totals.iter().map(|total| total.events).sum();
         Ok(BatchResult { cost: mean * cost.value(), events, trials, in_lockstep: false })
+    }
+}
+
+impl<T, L> Lanes<T, L> {
+    /// Whether what a reducer left is that of all trials of the batch.
+    fn check_totals(&self) -> Result<(), Error> {
+        let refused = |why: String| Err(Error::Reducer(why.into()));
+        let count = self.totals.len();
+        for (lane, total) in self.totals.iter().enumerate() {
+            let (expected, found) = (self.of.saturating_sub(lane).div_ceil(count), total.results.len());
+            if found != expected {
+                return refused(format!("lane {lane} has {found} results of its {expected} trials"));
+            }
+            let groups = if self.clip.is_some() { self.groups.len() } else { 0 };
+            if total.results.iter().any(|trial| trial.cost.is_ok() && trial.norms.len() != groups) {
+                return refused(format!(
+                    "a trial of lane {lane} has not one norm for each of {groups} groups"
+                ));
+            }
+        }
+        let found = self.totals.first().map_or(0, |total| total.sum.len());
+        if found != self.parameters {
+            return refused(format!(
+                "the sum of all lanes has {found} entries for {} parameters",
+                self.parameters
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -271,17 +287,11 @@ fn check_clip<T: RealField + Copy>(name: &str, largest: Option<T>) -> Result<(),
     }
 }
 
-/// An error that is one trial's own.
-///
-/// # Errors
-/// The error, where the memory does not suffice: other trials would not have more.
-pub fn of_trial(error: SweepError) -> Result<SweepError, Error> {
-    match error {
-        SweepError::Budget { .. } | SweepError::TapeSize | SweepError::OutOfMemory { .. } => {
-            Err(error.into())
-        }
-        error => Ok(error),
-    }
+/// What a lane has to know of a batch.
+struct Of<'a, T> {
+    groups: &'a [Range<usize>],
+    clip: Option<&'a [Option<T>]>,
+    parameters: usize,
 }
 
 impl<T: RealField + Copy, L: Send> Lane<T, L> {
@@ -289,14 +299,12 @@ impl<T: RealField + Copy, L: Send> Lane<T, L> {
         &mut self,
         total: &mut LaneTotal<T>,
         program: &P,
-        groups: &[Range<usize>],
+        &Of { groups, clip, parameters }: &Of<'_, T>,
         trials: impl Iterator<Item = &'t P::Trial>,
-        clip: Option<&[Option<T>]>,
     ) -> Result<(), P::Error>
     where
         P::Trial: 't,
     {
-        let parameters = self.trial.len().max(total.sum.len());
         for trial in trials {
             // Each trial has a place of its own, so that one that fails half-way leaves nothing behind.
             self.trial.resize(parameters, T::zero());

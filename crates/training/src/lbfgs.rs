@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use nalgebra::RealField;
 use spikegrad_adjoint::Memory;
-use spikegrad_integrators::{ParameterGroup, norm};
+use spikegrad_integrators::{ParameterGroup, first_non_finite, norm};
 
 use crate::{DEFAULT_LANES, Error, Lanes, Program};
 
@@ -79,11 +79,14 @@ pub struct Lbfgs<G> {
     pub tolerance: f64,
     /// Lanes of the trials: at most so many threads work at once.
     pub lanes: usize,
+    /// How much each lane keeps of the trial that it works on. The result does not depend on it.
+    pub keep: Memory,
 }
 
 impl<G> Default for Lbfgs<G> {
     fn default() -> Self {
-        Self { groups: None, memory: 10, iterations: 200, tolerance: 1e-6, lanes: DEFAULT_LANES }
+        let (memory, iterations, tolerance) = (10, 200, 1e-6);
+        Self { groups: None, memory, iterations, tolerance, lanes: DEFAULT_LANES, keep: Memory::Stored }
     }
 }
 
@@ -92,8 +95,8 @@ impl<G> Default for Lbfgs<G> {
 pub enum Stopped {
     /// The gradient has fallen to the tolerance.
     Converged,
-    /// No step that was tried lowers the cost enough: the cost is as low as rounding lets it be, or it has a kink or a jump there. A
-    /// number of spikes that changes is a jump.
+    /// No step that was tried lowers the cost enough: the cost is as low as rounding lets it be, it has a kink or a jump there, or the
+    /// parameters are at the edge of a domain. A number of spikes that changes is a jump.
     NoLowerCost,
     /// All iterations are done.
     Iterations,
@@ -119,7 +122,9 @@ pub struct Minimum {
 
 /// A point and what was found there, in the coordinates that are stepped.
 #[derive(Clone)]
-struct Point {
+struct Point<T> {
+    /// The program's parameters.
+    values: Vec<T>,
     x: Vec<f64>,
     gradient: Vec<f64>,
     cost: f64,
@@ -129,8 +134,8 @@ impl<G: Copy + PartialEq> Lbfgs<G> {
     /// Minimises the mean cost of `trials`; `watch` is told of every iteration and its cost, and may end it.
     ///
     /// # Errors
-    /// If an option is out of its domain, a group cannot be fitted, or a trial does not fit the program or has no finite cost at the
-    /// start. The program then is as it was.
+    /// If an option is out of its domain, a group cannot be fitted, a positive parameter that is fitted is not above zero, or a trial does
+    /// not fit the program or has no finite cost at the start. The program then is as it was.
     pub fn minimise<T: RealField + Copy, P: Program<T, Group = G>>(
         &self,
         program: &mut P,
@@ -165,6 +170,8 @@ struct Search<'t, T, Trial, L> {
     /// Whether a parameter is stepped, and whether in its logarithm.
     steps: Vec<bool>,
     logarithmic: Vec<bool>,
+    /// The parameters at the start, of which those that are not stepped stay.
+    start: Vec<T>,
     gradient: Vec<T>,
     evaluations: usize,
 }
@@ -183,8 +190,8 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
             logarithmic[range].fill(is_positive);
         }
         program.untrained().for_each(|range| steps[range].fill(false));
-        let lanes = Lanes::new(options.lanes, Memory::Stored);
-        Self { trials, lanes, steps, logarithmic, gradient: vec![T::zero(); n], evaluations: 0 }
+        let (lanes, start) = (Lanes::new(options.lanes, options.keep), program.values().to_vec());
+        Self { trials, lanes, steps, logarithmic, start, gradient: vec![T::zero(); n], evaluations: 0 }
     }
 
     fn run<P: Program<T, Trial = Trial, Lane = L>>(
@@ -193,12 +200,20 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
         program: &mut P,
         watch: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<Minimum, P::Error> {
-        let x = self.coordinates(program);
-        let mut at = match self.evaluate(program, &x)? {
+        for ParameterGroup { name, range, .. } in program.groups() {
+            let outside = |&i: &usize| self.steps[i] && self.logarithmic[i] && !(self.start[i] > T::zero());
+            if let Some(i) = range.clone().find(outside) {
+                let (name, index) = (name.to_owned(), i - range.start);
+                let value = self.start[i].to_subset_unchecked();
+                return Err(Error::NotPositive { name, index, value }.into());
+            }
+        }
+        let mut at = match self.evaluate(program, None)? {
             Ok(at) => at,
             Err(error) => return Err(error.into()),
         };
         let enough = options.tolerance * norm(&at.gradient);
+        let rounding: f64 = T::default_epsilon().to_subset_unchecked();
         let mut curvature: VecDeque<(Vec<f64>, Vec<f64>)> = VecDeque::new();
         let (mut iterations, mut stopped) = (0, Stopped::Iterations);
         while iterations < options.iterations {
@@ -216,8 +231,13 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
                 stopped = Stopped::NoLowerCost;
                 break;
             };
+            if next.cost >= at.cost && norm(&next.gradient) >= norm(&at.gradient) {
+                // Rounding alone moves it.
+                stopped = Stopped::NoLowerCost;
+                break;
+            }
             let (s, y) = (minus(&next.x, &at.x), minus(&next.gradient, &at.gradient));
-            if dot(&s, &y) > f64::EPSILON * norm(&s) * norm(&y) {
+            if dot(&s, &y) > rounding * norm(&s) * norm(&y) {
                 curvature.truncate(options.memory - 1);
                 curvature.push_front((s, y));
             }
@@ -231,7 +251,7 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
         if stopped == Stopped::Iterations && norm(&at.gradient) <= enough {
             stopped = Stopped::Converged;
         }
-        self.place(program, &at.x);
+        program.values_mut().copy_from_slice(&at.values);
         let (gradient, evaluations) = (norm(&at.gradient), self.evaluations);
         Ok(Minimum { cost: at.cost, gradient, iterations, evaluations, stopped })
     }
@@ -241,46 +261,66 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
     fn line_search<P: Program<T, Trial = Trial, Lane = L>>(
         &mut self,
         program: &mut P,
-        from: &Point,
+        from: &Point<T>,
         curvature: &VecDeque<(Vec<f64>, Vec<f64>)>,
-    ) -> Result<Option<Point>, P::Error> {
+    ) -> Result<Option<Point<T>>, P::Error> {
         let mut direction = downhill(&from.gradient, curvature);
-        let mut slope = dot(&direction, &from.gradient);
-        if !(slope < 0.0) {
+        let mut has_length = !curvature.is_empty();
+        if !(dot(&direction, &from.gradient) < 0.0) {
             direction = from.gradient.iter().map(|g| -g).collect();
-            slope = dot(&direction, &from.gradient);
+            has_length = false;
         }
         let (mut short, mut long) = (0.0, f64::INFINITY);
         // Without curvature, the gradient says nothing of the length.
-        let mut length = if curvature.is_empty() { 1.0_f64.min(1.0 / norm(&from.gradient)) } else { 1.0 };
+        let mut length = if has_length { 1.0 } else { 1.0_f64.min(1.0 / norm(&from.gradient)) };
         let mut lower = None;
         for _ in 0..TRIALS {
             let x: Vec<f64> = from.x.iter().zip(&direction).map(|(x, d)| x + length * d).collect();
-            match self.evaluate(program, &x)? {
-                Ok(point) if point.cost <= from.cost + FALLS * length * slope => {
-                    if dot(&direction, &point.gradient) >= FLATTENS * slope {
-                        return Ok(Some(point));
+            long = match self.evaluate(program, Some(&x))? {
+                Ok(point) => {
+                    // Where the step was projected, it is judged by where it led.
+                    let moved = minus(&point.x, &from.x);
+                    let promised = dot(&moved, &from.gradient);
+                    if promised < 0.0 && point.cost <= from.cost + FALLS * promised {
+                        if dot(&moved, &point.gradient) >= FLATTENS * promised {
+                            return Ok(Some(point));
+                        }
+                        short = length;
+                        lower = Some(point);
+                        long
+                    } else {
+                        length
                     }
-                    short = length;
-                    lower = Some(point);
                 }
-                _ => long = length,
-            }
+                Err(_) => length,
+            };
             length = if long.is_finite() { 0.5 * (short + long) } else { 2.0 * short };
         }
         // A point that is lower is one to go on from, however steep it is there.
         Ok(lower)
     }
 
-    /// Mean cost and gradient at a point, or why there is none. The program is left there.
+    /// Mean cost and gradient at a point, `None` for where the program is, or why there is none. The program is left there.
     fn evaluate<P: Program<T, Trial = Trial, Lane = L>>(
         &mut self,
         program: &mut P,
-        x: &[f64],
-    ) -> Result<Result<Point, Error>, P::Error> {
+        x: Option<&[f64]>,
+    ) -> Result<Result<Point<T>, Error>, P::Error> {
         self.evaluations += 1;
-        self.place(program, x);
-        program.project();
+        if let Some(x) = x {
+            self.place(program, x);
+            program.project();
+            // What is not fitted stays, also where a projection would move it.
+            let fixed = self.start.iter().zip(&self.steps).filter(|(_, steps)| !**steps);
+            let places = program.values_mut().iter_mut().zip(&self.steps).filter(|(_, steps)| !**steps);
+            places.zip(fixed).for_each(|((place, _), (&start, _))| *place = start);
+        }
+        let outside = |(i, &p): (usize, &T)| {
+            self.steps[i] && !(p.is_finite() && (!self.logarithmic[i] || p > T::zero()))
+        };
+        if program.values().iter().enumerate().any(outside) {
+            return Ok(Err(Error::program("a parameter leaves its domain")));
+        }
         if let Err(reason) = program.check_values() {
             return Ok(Err(Error::Program(reason)));
         }
@@ -294,9 +334,12 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
             self.lanes.gradient(&ready, groups, self.trials, None, &mut self.gradient)?
         };
         let cost: f64 = found.cost.to_subset_unchecked();
-        let trials = found.trials.len();
-        if let Some(first) = found.trials.into_iter().find_map(|trial| trial.cost.err()) {
-            return Ok(Err(Error::NoFiniteTrial { iteration: 0, trials, first }));
+        let mut failed = found.trials.into_iter().enumerate();
+        if let Some((trial, why)) = failed.find_map(|(trial, found)| Some((trial, found.cost.err()?))) {
+            return Ok(Err(Error::NotFinite { trial, why }));
+        }
+        if !cost.is_finite() || first_non_finite(&self.gradient).is_some() {
+            return Ok(Err(Error::program("the cost or its gradient is not finite")));
         }
         let by = |(i, (&g, &p)): (usize, (&T, &T))| -> f64 {
             let (g, p): (f64, f64) = (g.to_subset_unchecked(), p.to_subset_unchecked());
@@ -307,15 +350,19 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
             }
         };
         let gradient = self.gradient.iter().zip(program.values()).enumerate().map(by).collect();
-        Ok(Ok(Point { x, gradient, cost }))
+        Ok(Ok(Point { values: program.values().to_vec(), x, gradient, cost }))
     }
 
     fn coordinates(&self, program: &impl Program<T>) -> Vec<f64> {
-        let by = |(&p, &logarithmic): (&T, &bool)| -> f64 {
+        let by = |(i, &p): (usize, &T)| -> f64 {
             let p: f64 = p.to_subset_unchecked();
-            if logarithmic { p.ln() } else { p }
+            match (self.steps[i], self.logarithmic[i]) {
+                (false, _) => 0.0,
+                (true, true) => p.ln(),
+                (true, false) => p,
+            }
         };
-        program.values().iter().zip(&self.logarithmic).map(by).collect()
+        program.values().iter().enumerate().map(by).collect()
     }
 
     /// Gives the program the parameters of a point; those that are not stepped keep their bits.

@@ -17,6 +17,7 @@ mod error;
 pub mod file;
 mod findings;
 mod fingerprint;
+mod gradient;
 mod lanes;
 mod lbfgs;
 mod observer;
@@ -28,6 +29,7 @@ mod stage;
 mod train;
 mod update_rules;
 mod validation;
+mod values;
 mod vector;
 
 pub use checkpoint::{Checkpoint, history};
@@ -36,14 +38,13 @@ pub use error::{CheckpointError, Error};
 pub use file::write_whole;
 pub use findings::{Finding, GRAZING_SPIKES, NEGATIVE_CONDUCTANCES, SHORT_CROSSINGS};
 pub use fingerprint::fingerprint;
-pub use lanes::{
-    BatchResult, DEFAULT_LANES, LaneTotal, Lanes, Reducer, Tree, TrialResult, add_in_tree, of_trial,
-};
+pub use gradient::{BatchResult, TrialGradient, TrialResult, WholeBatch, of_trial};
+pub use lanes::{DEFAULT_LANES, LaneTotal, Lanes, Reducer, Tree, add_in_tree};
 pub use lbfgs::{Lbfgs, Minimum, Stopped};
 pub use observer::{Iteration, Observer, progress_bar};
 pub use optimiser::{LearningRate, Optimiser, Pull};
 pub use options::TrainingOptions;
-pub use program::{FirstBatch, Program, TrialGradient, WholeBatch};
+pub use program::{FirstBatch, Program};
 pub use schedule::Schedule;
 pub use stage::{Purpose, TrainingStage, generator};
 pub use train::{train, train_with};

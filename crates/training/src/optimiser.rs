@@ -173,8 +173,8 @@ impl<T: RealField + Copy, G: Copy + PartialEq> Optimiser<T, G> {
     /// Takes one step down `gradient`, all learning rates times `factor`. Masked and frozen entries stay where they are.
     ///
     /// # Errors
-    /// If the gradient is one of another network, or the factor is negative or not finite; if the step would make a parameter,
-    /// a moment or an average non-finite or take it out of its domain. Network and optimiser are then as they were before.
+    /// If the gradient has another length, or the factor is negative or not finite; if the step would make a parameter,
+    /// a moment or an average non-finite or take it out of its domain. Program and optimiser are then as they were before.
     pub fn step(
         &mut self,
         program: &mut impl Parametric<T, Group = G>,

@@ -5,86 +5,10 @@ use std::path::Path;
 use nalgebra::RealField;
 use rand_chacha::ChaCha8Rng;
 use spikegrad_adjoint::{BoxError, Error as SweepError, Memory};
-use spikegrad_integrators::{EventCounts, Parametric, norm};
+use spikegrad_integrators::{EventCounts, Parametric};
 
-use crate::{BatchResult, CheckpointError, Error, TrainingStage, Validated, checkpoint};
-
-/// The exact gradient of the cost of each trial, by parameters that stay as they are.
-pub trait TrialGradient<T: RealField + Copy>: Sync {
-    /// One trial.
-    type Trial: Send + Sync;
-    /// What one lane of a batch works with, from trial to trial: a [`Sweep`](spikegrad_adjoint::Sweep), for instance.
-    type Lane: Send;
-    /// The program's own error; [`Error`] for a program without one.
-    type Error: From<Error> + std::error::Error + Send + Sync + 'static;
-
-    /// A lane's workspace, which keeps as much of a trial as `memory` says.
-    fn lane(&self, memory: Memory) -> Self::Lane;
-
-    /// Adds the gradient of a trial's cost to `gradient`, which comes with zeros, and returns the cost, or why this trial has none.
-    /// Where there are `events`, what the program counts in the trial is added to them.
-    ///
-    /// # Errors
-    /// What is wrong with the trial or the program, so that nothing else would do better.
-    fn gradient(
-        &self,
-        trial: &Self::Trial,
-        lane: &mut Self::Lane,
-        gradient: &mut [T],
-        events: Option<&mut EventCounts>,
-    ) -> Result<Result<T, SweepError>, Self::Error>;
-
-    /// The norm of the part of a gradient that belongs to group number `group`. A program that adds squares in another order elsewhere
-    /// does so here as well.
-    fn norm(&self, _group: usize, gradient: &[T]) -> T {
-        norm(gradient)
-    }
-
-    /// Computes the mean gradient of a whole batch in a way of its own, with the bits that it has trial by trial; `None`, as by
-    /// default, where there is none.
-    ///
-    /// # Errors
-    /// As [`gradient`](Self::gradient).
-    fn batch_at_once(
-        &self,
-        _: &WholeBatch<'_, T, Self::Trial>,
-        _gradient: &mut [T],
-    ) -> Result<Option<BatchResult<T>>, Self::Error> {
-        Ok(None)
-    }
-}
-
-impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
-    type Trial = G::Trial;
-    type Lane = G::Lane;
-    type Error = G::Error;
-
-    fn lane(&self, memory: Memory) -> G::Lane {
-        G::lane(self, memory)
-    }
-
-    fn gradient(
-        &self,
-        trial: &G::Trial,
-        lane: &mut G::Lane,
-        gradient: &mut [T],
-        events: Option<&mut EventCounts>,
-    ) -> Result<Result<T, SweepError>, G::Error> {
-        G::gradient(self, trial, lane, gradient, events)
-    }
-
-    fn norm(&self, group: usize, gradient: &[T]) -> T {
-        G::norm(self, group, gradient)
-    }
-
-    fn batch_at_once(
-        &self,
-        batch: &WholeBatch<'_, T, G::Trial>,
-        gradient: &mut [T],
-    ) -> Result<Option<BatchResult<T>>, G::Error> {
-        G::batch_at_once(self, batch, gradient)
-    }
-}
+use crate::gradient::{TrialGradient, of_trial};
+use crate::{CheckpointError, Error, TrainingStage, Validated, values};
 
 /// A program that can be trained: a network on a task, a network of rate units, an ordinary differential equation with its integrator.
 /// It has parameters with names and domains ([`Parametric`]), makes trials, and knows the exact gradient of the cost of each
@@ -180,7 +104,8 @@ pub trait Program<T: RealField + Copy>: Parametric<T> + Sync {
     /// A random trial; the same generator state gives the same trial.
     fn trial(&self, stage: TrainingStage, rng: &mut ChaCha8Rng) -> Self::Trial;
 
-    /// How well a held-out trial goes, and what was counted in it; by default the score is the cost below zero.
+    /// How well a held-out trial goes, and what was counted in it; by default the score is the cost below zero. As much of the trial may
+    /// be kept as `memory` says.
     ///
     /// # Errors
     /// What is wrong with the trial or the program, so that nothing else would do better.
@@ -188,14 +113,29 @@ pub trait Program<T: RealField + Copy>: Parametric<T> + Sync {
         &self,
         ready: &Self::Ready<'_>,
         trial: &Self::Trial,
+        memory: Memory,
     ) -> Result<Result<(Validated, EventCounts), SweepError>, Self::Error> {
         let (mut unused, mut events) = (vec![T::zero(); self.values().len()], EventCounts::default());
-        let lane = &mut ready.lane(Memory::Stored);
-        let found = ready.gradient(trial, lane, &mut unused, Some(&mut events))?;
-        Ok(found.map(|cost| {
-            let cost: f64 = cost.to_subset_unchecked();
-            (Validated { score: -cost, cost }, events)
-        }))
+        match ready.gradient(trial, &mut ready.lane(memory), &mut unused, Some(&mut events))? {
+            Ok(cost) => {
+                let cost: f64 = cost.to_subset_unchecked();
+                Ok(Ok((Validated { score: -cost, cost }, events)))
+            }
+            Err(error) => Ok(Err(of_trial(error)?)),
+        }
+    }
+
+    /// Whether a trial stays finite; by default, whether it can be judged. A program that knows it for less says so here.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    fn stays_finite(
+        &self,
+        ready: &Self::Ready<'_>,
+        trial: &Self::Trial,
+        memory: Memory,
+    ) -> Result<Result<(), SweepError>, Self::Error> {
+        Ok(self.judge(ready, trial, memory)?.map(drop))
     }
 
     /// Whether trials can be made. Training asks before it makes the first one.
@@ -243,7 +183,7 @@ pub trait Program<T: RealField + Copy>: Parametric<T> + Sync {
     /// # Errors
     /// If the program cannot be kept.
     fn encode(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
-        checkpoint::encode_values(path, self)
+        values::encode(path, self)
     }
 
     /// Takes over what [`encode`](Self::encode) made.
@@ -251,31 +191,20 @@ pub trait Program<T: RealField + Copy>: Parametric<T> + Sync {
     /// # Errors
     /// If it is of another program. The program then stays as it was.
     fn decode(&mut self, path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-        checkpoint::decode_values(path, self, bytes)
+        values::decode(path, self, bytes)
     }
 }
 
 /// The first batch of a training run.
 pub struct FirstBatch<'a, T: RealField + Copy, P: Program<T> + ?Sized> {
-    /// Its trials; those of the last part, where it is computed in parts.
-    pub trials: &'a [P::Trial],
+    /// How many trials it has.
+    pub count: usize,
+    /// Makes one of them, by its index, once more.
+    pub trial: &'a dyn Fn(usize) -> P::Trial,
     /// What was counted in it.
     pub events: &'a EventCounts,
     /// Its mean gradient.
     pub gradient: &'a [T],
     /// The groups with a learning rate above zero.
     pub trained: &'a [P::Group],
-}
-
-/// A batch that is computed at once.
-#[derive(Clone, Copy, Debug)]
-pub struct WholeBatch<'a, T, Trial> {
-    /// Its trials.
-    pub trials: &'a [Trial],
-    /// Trial `b` is added to lane `b mod lanes`, and the lanes are added in a tree ([`add_in_tree`](crate::add_in_tree)).
-    pub lanes: usize,
-    /// How much of a trial may be kept.
-    pub memory: Memory,
-    /// The largest norm of each group, where gradients are clipped.
-    pub clip: Option<&'a [Option<T>]>,
 }

@@ -6,11 +6,12 @@ use spikegrad_integrators::{EventCounts, is_granted};
 
 use crate::checkpoint::{self, Checkpoint, Origin, Training};
 use crate::clip::RunningQuantile;
+use crate::gradient::{BatchResult, TrialGradient, WholeBatch, of_trial};
 use crate::stage::{Purpose, TrainingStage, generator};
 use crate::validation::{Course, Next};
 use crate::{
-    BatchResult, CheckpointError, Error, FirstBatch, Iteration, Lanes, Observer, Optimiser, Program, Reducer,
-    TrainingOptions, Tree, TrialGradient, Validated, WholeBatch, file, fingerprint,
+    CheckpointError, Error, FirstBatch, Iteration, Lanes, Observer, Optimiser, Program, Reducer,
+    TrainingOptions, Tree, Validated, file, fingerprint,
 };
 
 /// Trains a program and returns what every iteration did.
@@ -101,14 +102,14 @@ impl<'o, T: RealField + Copy, P: Program<T>> Trainer<'o, T, P> {
         }
         for iteration in range {
             let (done, next) = self.iterate(program, iteration)?;
-            let flow = observer.iteration(&done, program);
+            let (flow, level) = (observer.iteration(&done, program), done.level);
             history.push(done);
             let ended = next == Next::End || iteration + 1 == options.iterations;
             let last = flow.is_break() || ended;
             let due = options.checkpoint.as_ref();
             let due = due.filter(|c| last || (iteration + 1).is_multiple_of(c.every.max(1)));
             if last || due.is_some() {
-                self.look(program, iteration)?;
+                self.look(program, (iteration, level))?;
             }
             let state = due.map(|checkpoint| (checkpoint, self.state(program, &history)));
             if ended {
@@ -244,7 +245,8 @@ impl<'o, T: RealField + Copy, P: Program<T>> Trainer<'o, T, P> {
         if iteration == 0 {
             let trained = options.rates.iter().filter(|r| r.rate > 0.0).map(|r| r.group);
             program.check_first(&FirstBatch {
-                trials: &self.trials,
+                count: options.batch,
+                trial: &|trial| make_trial(program, options, (iteration, level), trial),
                 events: &result.events,
                 gradient: &self.gradient,
                 trained: &trained.collect::<Vec<_>>(),
@@ -287,7 +289,7 @@ impl<'o, T: RealField + Copy, P: Program<T>> Trainer<'o, T, P> {
             let stage = TrainingStage { level, ..TrainingStage::held_out(Purpose::Validation, index) };
             // What diverges on a trial has no score, which is the worst one.
             let none = (Validated { score: f64::NAN, cost: f64::NAN }, EventCounts::default());
-            Ok(program.judge(&ready, &program.trial(stage, rng))?.unwrap_or(none))
+            Ok(program.judge(&ready, &program.trial(stage, rng), self.options.memory)?.unwrap_or(none))
         };
         let found: Vec<_> = (0..trials).into_par_iter().map(judge).collect::<Result<_, P::Error>>()?;
         let mean = |sum: f64| sum / trials as f64;
@@ -300,21 +302,22 @@ impl<'o, T: RealField + Copy, P: Program<T>> Trainer<'o, T, P> {
 
     /// Looks at what the last step has made of the program, before it is kept or returned: one trial of its batch has to be
     /// finite. Otherwise the step is taken back.
-    fn look(&mut self, program: &mut P, iteration: usize) -> Result<(), P::Error> {
+    fn look(&mut self, program: &mut P, (iteration, level): (usize, f64)) -> Result<(), P::Error> {
+        let &TrainingOptions { batch, memory, .. } = self.options;
         let mut found = None;
         {
             let ready = program.ready()?;
-            for trial in &self.trials {
-                match program.judge(&ready, trial)? {
-                    Ok(_) => return Ok(()),
-                    Err(error) => found = found.or(Some(error)),
+            for trial in 0..batch {
+                let trial = make_trial(program, self.options, (iteration, level), trial);
+                match program.stays_finite(&ready, &trial, memory)? {
+                    Ok(()) => return Ok(()),
+                    Err(error) => found = found.or(Some(of_trial(error)?)),
                 }
             }
         }
         self.optimiser.undo(program);
-        let trials = self.trials.len();
         match found {
-            Some(first) => Err(Error::NoFiniteTrial { iteration, trials, first }.into()),
+            Some(first) => Err(Error::NoFiniteTrial { iteration, trials: batch, first }.into()),
             None => Ok(()),
         }
     }
@@ -329,17 +332,19 @@ impl<'o, T: RealField + Copy, P: Program<T>> Trainer<'o, T, P> {
         let part = options.micro_batch.unwrap_or(options.batch).min(options.batch);
         let groups = program.groups().map(|group| (group.name, group.range));
         lanes.start(&ready, groups, options.batch, clip, gradient.len())?;
+        let count = options.lanes.clamp(1, options.batch);
+        // Whoever runs some lanes elsewhere waits for them.
+        let is_whole = part == options.batch && (0..count).all(|lane| reducer.runs(lane, count));
         let mut at_once = None;
         for first in (0..options.batch).step_by(part) {
             let part = part.min(options.batch - first);
             make_trials(program, options, (iteration, level), first..first + part, trials)?;
-            if part == options.batch {
-                let lanes = options.lanes.clamp(1, part);
-                let batch = WholeBatch { trials, lanes, memory: options.memory, clip };
+            if is_whole {
+                let batch = WholeBatch { trials, lanes: count, memory: options.memory, clip };
                 at_once = ready.batch_at_once(&batch, gradient)?;
             }
             if at_once.is_none() {
-                lanes.add(&ready, trials, clip, *reducer)?;
+                lanes.add(&ready, trials, *reducer)?;
             }
         }
         let result = match at_once {
@@ -355,20 +360,30 @@ impl<'o, T: RealField + Copy, P: Program<T>> Trainer<'o, T, P> {
     }
 }
 
+/// Makes a trial of an iteration's batch.
+fn make_trial<T: RealField + Copy, P: Program<T>>(
+    program: &P,
+    options: &TrainingOptions<P::Group>,
+    (iteration, level): (usize, f64),
+    trial: usize,
+) -> P::Trial {
+    let stage = TrainingStage::training(iteration, options.iterations, options.batch, trial);
+    let rng = &mut generator(options.seed, Purpose::Training, stage.index);
+    program.trial(TrainingStage { level, ..stage }, rng)
+}
+
 /// Makes some trials of an iteration's batch.
 fn make_trials<T: RealField + Copy, P: Program<T>>(
     program: &P,
     options: &TrainingOptions<P::Group>,
-    (iteration, level): (usize, f64),
+    at: (usize, f64),
     range: std::ops::Range<usize>,
     trials: &mut Vec<P::Trial>,
 ) -> Result<(), Error> {
     trials.clear();
     let count = range.len();
     for trial in range {
-        let stage = TrainingStage::training(iteration, options.iterations, options.batch, trial);
-        let rng = &mut generator(options.seed, Purpose::Training, stage.index);
-        let trial = program.trial(TrainingStage { level, ..stage }, rng);
+        let trial = make_trial(program, options, at, trial);
         if trials.capacity() < count {
             // Room for all of them, before memory is taken trial by trial: what the system would not give at once, it would not give
             // piece by piece either.

@@ -1,4 +1,4 @@
-//! Validation: held-out trials that steer training. The level of difficulty rises with the score, the best network is
+//! Validation: held-out trials that steer training. The level of difficulty rises with the score, what is best is
 //! kept, and training ends when nothing gets better.
 
 use nalgebra::RealField;

@@ -26,8 +26,9 @@ impl<'a> Archive<'a> {
 
     /// The names of the arrays.
     pub(super) fn names(&self) -> Vec<String> {
-        let short = |name: &str| name.strip_suffix(".npy").unwrap_or(name).to_owned();
-        let mut names: Vec<String> = self.zip.file_names().flatten().map(|name| short(&name)).collect();
+        let short = |name: &str| name.strip_suffix(".npy").map(str::to_owned);
+        let mut names: Vec<String> =
+            self.zip.file_names().flatten().filter_map(|name| short(&name)).collect();
         names.sort();
         names
     }

@@ -376,6 +376,10 @@ impl Model for Lif<f32> {
         self.neurons
     }
 
+    fn describe(&self) -> String {
+        format!("{} neurons, {:?}", self.neurons, self.constants)
+    }
+
     fn last(&self, tape: &LifTape<f32>) -> (f32, usize) {
         let z = &tape.z[tape.z.len() - self.neurons..];
         (tape.output, z.iter().filter(|&&z| z > 0.0).count())

@@ -49,6 +49,8 @@ pub(crate) trait Model: Clone + Send + Sync {
     fn parameters_mut(&mut self) -> &mut [f32];
     /// Number of units.
     fn units(&self) -> usize;
+    /// What does not learn.
+    fn describe(&self) -> String;
     /// Output and number of spikes of the last step on the tape.
     fn last(&self, tape: &Self::Tape) -> (f32, usize);
 

@@ -82,6 +82,7 @@ impl<M: Model> Program<f32> for OnTask<'_, M> {
         &self,
         _: &&Self,
         trial: &Trial<f32>,
+        _: Memory,
     ) -> Result<Result<(Validated, EventCounts), SweepError>, Error> {
         let output = match self.model.respond(trial) {
             Ok((output, _)) => output,
@@ -93,6 +94,10 @@ impl<M: Model> Program<f32> for OnTask<'_, M> {
         let error: f64 = output.iter().zip(&trial.targets).map(square).sum();
         let (score, cost) = (right as f64 / answers.len() as f64, error / output.len() as f64);
         Ok(Ok((Validated { score, cost }, EventCounts::default())))
+    }
+
+    fn identity(&self) -> Vec<String> {
+        vec![self.model.describe()]
     }
 
     fn fingerprint(&self, first: &Trial<f32>) -> u32 {

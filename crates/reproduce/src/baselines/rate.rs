@@ -235,6 +235,10 @@ impl Model for RateNetwork<f32> {
         self.units
     }
 
+    fn describe(&self) -> String {
+        format!("{} units, filters of {:?} ms", self.units, (self.tau, self.tau_s))
+    }
+
     fn last(&self, tape: &RateTape<f32>) -> (f32, usize) {
         (tape.output, 0)
     }

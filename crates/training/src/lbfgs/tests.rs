@@ -134,8 +134,52 @@ fn points_without_a_finite_cost_are_gone_round() {
 
     let mut program = Function { x: vec![4.0, 1.0], cost: cliff, held: None };
     let refused = Lbfgs::default().minimise(&mut program, &[()], &mut go_on).expect_err("refused");
-    assert!(matches!(refused, Error::NoFiniteTrial { .. }), "{refused}");
+    assert!(matches!(refused, Error::NotFinite { trial: 0, .. }), "{refused}");
     assert_eq!(program.x, [4.0, 1.0]);
+}
+
+/// Falls for ever as the positive one goes to zero.
+fn slide(x: &[f64], gradient: &mut [f64]) -> f64 {
+    gradient[1] = 1.0;
+    x[0] * 0.0 + x[1]
+}
+
+/// A finite cost whose gradient is no number left of 1.
+fn torn(x: &[f64], gradient: &mut [f64]) -> f64 {
+    gradient[0] = if x[0] < 1.0 { f64::NAN } else { x[0] };
+    gradient[1] = 0.0;
+    0.5 * x[0] * x[0]
+}
+
+#[test]
+fn nothing_that_went_wrong_looks_like_a_minimum() {
+    // Positive ones stay positive, and what is not fitted may be zero without hurting the others.
+    let mut program = Function { x: vec![0.0, 1.0], cost: slide, held: None };
+    let _ = Lbfgs { tolerance: 0.0, ..Lbfgs::default() }
+        .minimise(&mut program, &[()], &mut go_on)
+        .expect("a point");
+    assert!(program.x[1] > 0.0, "{:?}", program.x);
+    let mut program = Function { x: vec![9.0, -3.0, 5.0, 0.0], cost: quadratic, held: Some(3) };
+    let found = Lbfgs::default().minimise(&mut program, &[()], &mut go_on).expect("a minimum");
+    assert!(found.stopped == Stopped::Converged && found.evaluations < 40, "{found:?}");
+    let mut program = Function { x: vec![1.0, -2.0], cost: quadratic, held: None };
+    let refused =
+        Lbfgs::default().minimise(&mut program, &[()], &mut go_on).expect_err("refused").to_string();
+    assert_eq!(
+        refused,
+        "positive is -2 at entry 0: it is fitted by its logarithm, so give a number above zero"
+    );
+
+    let mut program = Function { x: vec![5.0, 1.0], cost: torn, held: None };
+    let found = Lbfgs::default().minimise(&mut program, &[()], &mut go_on).expect("a point");
+    assert!(program.x[0] >= 1.0 && found.gradient.is_finite(), "{found:?} at {:?}", program.x);
+    let mut program = Function { x: vec![0.5, 1.0], cost: torn, held: None };
+    assert!(Lbfgs::default().minimise(&mut program, &[()], &mut go_on).is_err());
+    assert_eq!(program.x, [0.5, 1.0]);
+    // Where there is nothing to do, nothing is changed.
+    let mut program = Function { x: vec![1.0, 2.0, 3.0], cost: quadratic, held: None };
+    let found = Lbfgs::default().minimise(&mut program, &[()], &mut go_on).expect("a minimum");
+    assert_eq!((program.x.as_slice(), found.stopped), (&[1.0, 2.0, 3.0][..], Stopped::Converged));
 }
 
 #[test]

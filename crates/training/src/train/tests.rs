@@ -129,6 +129,15 @@ fn a_trial_that_diverges_is_left_out_of_any_part() {
         (bits(&trained), history)
     };
     assert_eq!(run(Some(4)), run(None));
+    assert_eq!(run(Some(1)), run(None));
+
+    // After the last step, too, it is the whole batch that is looked at: one trial that stays finite will do.
+    let finish = |micro_batch| {
+        let mut trained = Springs { highest: 0.9, ..springs() };
+        let options = TrainingOptions { micro_batch, iterations: 1, clip: None, ..options() };
+        train(&mut trained, &options, &mut ()).map(|_| bits(&trained)).expect("training")
+    };
+    (1..23).for_each(|parts| assert_eq!(finish(Some(parts)), finish(None), "{parts} at once"));
 
     let mut none = Springs { highest: f32::NEG_INFINITY, ..springs() };
     let refused = train(&mut none, &options(), &mut ()).expect_err("refused");
@@ -195,6 +204,20 @@ impl Reducer<f32> for Elsewhere {
     }
 }
 
+/// A reducer of several machines that does not know what became of a lane's trials.
+struct Silent;
+
+impl Reducer<f32> for Silent {
+    fn runs(&self, lane: usize, _: usize) -> bool {
+        lane != 5
+    }
+
+    fn add_up(&self, lanes: &mut [crate::LaneTotal<f32>]) -> Result<(), spikegrad_adjoint::BoxError> {
+        lanes[5].sum = lanes[4].sum.clone();
+        crate::Tree.add_up(lanes)
+    }
+}
+
 /// A reducer that lost a lane.
 struct Lost;
 
@@ -210,6 +233,8 @@ fn lanes_may_be_added_up_by_somebody_else() {
     train(&mut here, &options(), &mut ()).expect("training");
     train_with(&mut elsewhere, &options(), &mut (), &Elsewhere).expect("training");
     assert_eq!(bits(&here), bits(&elsewhere));
+    let refused = train_with(&mut here, &options(), &mut (), &Silent).expect_err("refused").to_string();
+    assert!(refused.contains("lane 5 has 0 results of its 3 trials"), "{refused}");
     let refused = train_with(&mut here, &options(), &mut (), &Lost).expect_err("refused").to_string();
     assert!(refused.contains("machine 3 does not answer"), "{refused}");
 }

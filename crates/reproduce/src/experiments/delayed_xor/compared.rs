@@ -1,9 +1,12 @@
 //! The other networks on the task, trained or found where an interrupted run had left them.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use spikegrad::indicatif;
 use spikegrad::tasks::delayed_xor::DelayedXor;
-use spikegrad::tasks::{Checkpoint, Iteration, LearningRate, Schedule, Validation};
+use spikegrad::tasks::{Checkpoint, Iteration, LearningRate, Observer, Schedule, Validation};
 use spikegrad::training::{TrainingOptions, train};
 
 use super::scoring::Responder;
@@ -29,8 +32,8 @@ pub(super) struct Compared {
     pub(super) batch: usize,
     /// Wall time of training, s.
     pub(super) seconds: f64,
-    /// Whether an earlier run had spent that.
-    pub(super) kept: bool,
+    /// What of that earlier runs had spent.
+    pub(super) before: f64,
 }
 
 /// What is kept of a baseline.
@@ -131,6 +134,24 @@ pub(super) fn trained(context: &Context, amounts: &Amounts) -> Result<Vec<Compar
     Ok(all)
 }
 
+/// Iterations between two writings of what an interrupted run goes on from.
+const EVERY: usize = 50;
+
+/// Moves a progress bar, and keeps the time.
+struct Watch<'a> {
+    bar: &'a indicatif::ProgressBar,
+    clock: &'a training::Clock,
+}
+
+impl<P> Observer<P> for Watch<'_> {
+    fn iteration(&mut self, done: &Iteration, trained: &P) -> ControlFlow<()> {
+        if (done.iteration + 1).is_multiple_of(EVERY) {
+            self.clock.keep();
+        }
+        self.bar.clone().iteration(done, trained)
+    }
+}
+
 fn one<M: Model + 'static>(
     context: &Context,
     name: &'static str,
@@ -146,22 +167,21 @@ fn one<M: Model + 'static>(
         model.parameters_mut().copy_from_slice(&kept.parameters);
         let (history, seconds) = (kept.history, kept.seconds);
         let responder = Box::new(model);
-        return Ok(Compared { name, responder, history, batch: options.batch, seconds, kept: true });
+        return Ok(Compared { name, responder, history, batch: options.batch, seconds, before: seconds });
     }
     // An interrupted run goes on from here.
-    let checkpoint = path.with_extension("training");
-    let is_resumed = checkpoint.exists();
-    options.checkpoint = Some(Checkpoint { path: checkpoint, every: 50 });
-    let mut bar = context.bar(options.iterations as u64, name);
-    let start = std::time::Instant::now();
+    options.checkpoint = Some(Checkpoint { path: path.with_extension("training"), every: EVERY });
+    let bar = context.bar(options.iterations as u64, name);
+    let clock = training::Clock::new(context, &file::safe_name(name));
     let mut program = OnTask { model: &mut model, task: &task() };
-    let history = train(&mut program, &options, &mut bar).map_err(Error::experiment)?;
+    let history =
+        train(&mut program, &options, &mut Watch { bar: &bar, clock: &clock }).map_err(Error::experiment)?;
     bar.finish_and_clear();
-    let seconds = start.elapsed().as_secs_f64();
+    let (seconds, before) = (clock.seconds(), clock.before());
     let kept = Kept { parameters: model.parameters().to_vec(), history, seconds };
     let text =
         serde_json::to_string(&kept).map_err(|source| Error::Json { name: name.to_owned(), source })?;
     file::write(&path, &text)?;
     let responder = Box::new(model);
-    Ok(Compared { name, responder, history: kept.history, batch: options.batch, seconds, kept: is_resumed })
+    Ok(Compared { name, responder, history: kept.history, batch: options.batch, seconds, before })
 }

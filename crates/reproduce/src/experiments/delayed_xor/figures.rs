@@ -195,9 +195,7 @@ pub(super) fn comparison(
     for (other, scored) in compared.iter().zip(others) {
         let spiking = scored.tests[0].spikes > 0;
         rows.push(row(other.name, scored, other.seconds, spiking));
-        if other.kept {
-            report.add_seconds(other.seconds);
-        }
+        report.add_seconds(other.before);
     }
     report.heading("Other networks on the same task");
     report.prose(

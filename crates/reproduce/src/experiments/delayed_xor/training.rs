@@ -390,8 +390,13 @@ impl Clock {
         self.before + self.start.elapsed().as_secs_f64()
     }
 
+    /// Seconds that earlier runs had spent.
+    pub(super) fn before(&self) -> f64 {
+        self.before
+    }
+
     /// Writes them down. A clock that cannot be written is no reason to stop training.
-    fn keep(&self) {
+    pub(super) fn keep(&self) {
         let _ = file::write(&self.path, &self.seconds().to_string());
     }
 }

@@ -1,0 +1,141 @@
+//! The gradient of a trial, and what comes of a batch of them.
+
+use nalgebra::RealField;
+use spikegrad_adjoint::{Error as SweepError, Memory};
+use spikegrad_integrators::{EventCounts, norm};
+
+use crate::Error;
+
+/// The exact gradient of the cost of each trial, by parameters that stay as they are.
+pub trait TrialGradient<T: RealField + Copy>: Sync {
+    /// One trial.
+    type Trial: Send + Sync;
+    /// What one lane of a batch works with, from trial to trial: a [`Sweep`](spikegrad_adjoint::Sweep), for instance.
+    type Lane: Send;
+    /// The program's own error; [`Error`] for a program without one.
+    type Error: From<Error> + std::error::Error + Send + Sync + 'static;
+
+    /// A lane's workspace, which keeps as much of a trial as `memory` says.
+    fn lane(&self, memory: Memory) -> Self::Lane;
+
+    /// Adds the gradient of a trial's cost to `gradient`, which comes with zeros, and returns the cost, or why this trial has none: a cost or
+    /// a gradient that is not finite is an error of the trial.
+    /// Where there are `events`, what the program counts in the trial is added to them.
+    ///
+    /// # Errors
+    /// What is wrong with the trial or the program, so that nothing else would do better.
+    fn gradient(
+        &self,
+        trial: &Self::Trial,
+        lane: &mut Self::Lane,
+        gradient: &mut [T],
+        events: Option<&mut EventCounts>,
+    ) -> Result<Result<T, SweepError>, Self::Error>;
+
+    /// The norm of the part of a gradient that belongs to group number `group`. A program that adds squares in another order elsewhere
+    /// does so here as well.
+    fn norm(&self, _group: usize, gradient: &[T]) -> T {
+        norm(gradient)
+    }
+
+    /// Computes the mean gradient of a whole batch in a way of its own, with the bits that it has trial by trial; `None`, as by
+    /// default, where there is none.
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    fn batch_at_once(
+        &self,
+        _: &WholeBatch<'_, T, Self::Trial>,
+        _gradient: &mut [T],
+    ) -> Result<Option<BatchResult<T>>, Self::Error> {
+        Ok(None)
+    }
+}
+
+impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
+    type Trial = G::Trial;
+    type Lane = G::Lane;
+    type Error = G::Error;
+
+    fn lane(&self, memory: Memory) -> G::Lane {
+        G::lane(self, memory)
+    }
+
+    fn gradient(
+        &self,
+        trial: &G::Trial,
+        lane: &mut G::Lane,
+        gradient: &mut [T],
+        events: Option<&mut EventCounts>,
+    ) -> Result<Result<T, SweepError>, G::Error> {
+        G::gradient(self, trial, lane, gradient, events)
+    }
+
+    fn norm(&self, group: usize, gradient: &[T]) -> T {
+        G::norm(self, group, gradient)
+    }
+
+    fn batch_at_once(
+        &self,
+        batch: &WholeBatch<'_, T, G::Trial>,
+        gradient: &mut [T],
+    ) -> Result<Option<BatchResult<T>>, G::Error> {
+        G::batch_at_once(self, batch, gradient)
+    }
+}
+
+/// A batch that is computed at once.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeBatch<'a, T, Trial> {
+    /// Its trials.
+    pub trials: &'a [Trial],
+    /// Trial `b` is added to lane `b mod lanes`, and the lanes are added in a tree ([`add_in_tree`](crate::add_in_tree)).
+    pub lanes: usize,
+    /// How much of a trial may be kept.
+    pub memory: Memory,
+    /// The largest norm of each group, where gradients are clipped.
+    pub clip: Option<&'a [Option<T>]>,
+}
+
+/// What became of one trial of a batch.
+#[derive(Debug)]
+pub struct TrialResult<T> {
+    /// Its cost, or why it has none.
+    pub cost: Result<T, SweepError>,
+    /// Norms of its gradient by group, before clipping, in the order of the groups; empty where nothing is clipped.
+    pub norms: Vec<T>,
+}
+
+/// The result of a batch.
+#[derive(Debug)]
+pub struct BatchResult<T> {
+    /// Mean cost over the finite trials.
+    pub cost: T,
+    /// What was counted in the finite trials of each lane up to the first one with a spike. Where there are no spikes here, no
+    /// neuron fired in the whole batch.
+    pub events: EventCounts,
+    /// The trials, in order.
+    pub trials: Vec<TrialResult<T>>,
+    /// Whether the program computed the batch in a way of its own ([`TrialGradient::batch_at_once`]); the other fields do not depend on it.
+    pub in_lockstep: bool,
+}
+
+impl<T> BatchResult<T> {
+    /// Number of trials that became non-finite and were left out.
+    pub fn skipped(&self) -> usize {
+        self.trials.iter().filter(|t| t.cost.is_err()).count()
+    }
+}
+
+/// An error that is one trial's own.
+///
+/// # Errors
+/// The error, where the memory does not suffice: other trials would not have more.
+pub fn of_trial(error: SweepError) -> Result<SweepError, Error> {
+    match error {
+        SweepError::Budget { .. } | SweepError::TapeSize | SweepError::OutOfMemory { .. } => {
+            Err(error.into())
+        }
+        error => Ok(error),
+    }
+}
