@@ -1,5 +1,5 @@
-//! What does a whole gradient cost, in the three sizes that other systems are compared at? One thread, about 15 Hz;
-//! throughput in neuron-steps.
+//! What does a whole gradient cost, in the three sizes that other systems are compared at, and in batches as large as users train with? One
+//! thread, about 15 Hz; throughput in neuron-steps.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench: Criterion's macro, and failures that end it")]
 
@@ -14,6 +14,13 @@ const SIZES: [Size; 3] = [
     Size { neurons: 80, batch: 50, steps: 1000, rate: 15.0 },
     Size { neurons: 512, batch: 32, steps: 500, rate: 15.0 },
     Size { neurons: 2048, batch: 8, steps: 200, rate: 15.0 },
+];
+
+/// Large batches, in f32.
+const LARGE_BATCHES: [Size; 3] = [
+    Size { neurons: 2048, batch: 128, steps: 50, rate: 15.0 },
+    Size { neurons: 512, batch: 256, steps: 100, rate: 15.0 },
+    Size { neurons: 80, batch: 1024, steps: 100, rate: 15.0 },
 ];
 
 fn run<T: Scalar>(c: &mut Criterion, dtype: &str, problem: &Problem<T>, size: Size) {
@@ -36,6 +43,10 @@ fn gradient(c: &mut Criterion) {
         let problem = Problem::random(size, 1).unwrap();
         run(c, "f32", &problem.to_f32(), size);
         run(c, "f64", &problem, size);
+    }
+    for size in LARGE_BATCHES {
+        let problem = Problem::random(size, 1).unwrap();
+        run(c, &format!("f32, {} trials", size.batch), &problem.to_f32(), size);
     }
 }
 
