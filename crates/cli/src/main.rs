@@ -23,6 +23,7 @@ mod error;
 mod eval;
 mod inspect;
 mod kept;
+mod narrow;
 mod new;
 mod page;
 mod prepare;
