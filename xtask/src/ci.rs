@@ -52,7 +52,7 @@ impl Step {
                 println!("skipped: there is no Python here, which only the Python package needs");
                 Ok(())
             }
-            Step::Python => python::run(&[]),
+            Step::Python => python::run(&[], false),
             Step::Reproduce => {
                 let out = metadata::read()?.target.join("ci").join("reproduce");
                 let args = ["--quick".into(), "--out".into(), out.into_os_string()];

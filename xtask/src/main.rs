@@ -43,7 +43,8 @@ enum Command {
     /// Run the benches and write their report. `report` alone: the report only (`report --help`); `--peers`: time other
     /// systems in turns with this one; other arguments are those of `cargo bench`
     Bench(Passed),
-    /// Build the Python package, install it into an environment of its own and test it; arguments are those of pytest
+    /// Build the Python package, install it with PyTorch, JAX and scikit-learn into an environment of its own (several GB) and test
+    /// it; arguments are those of pytest
     Python(Passed),
     /// Run every check that a change must pass, or only the steps named
     Ci {
@@ -85,7 +86,7 @@ fn main() -> ExitCode {
             Ok(mut command) => return cargo::forward(&mut command),
             Err(message) => Err(message),
         },
-        Command::Python(_) => python::run(&passed),
+        Command::Python(_) => python::run(&passed, true),
         Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),
         Command::Layers => layers::run(),
         Command::Docs => docs::run(),

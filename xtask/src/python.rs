@@ -12,9 +12,11 @@ use crate::metadata;
 /// The oldest Python that the wheel is for.
 const OLDEST: (u32, u32) = (3, 9);
 
-/// The least that the tests need. Tests of libraries that are not there are skipped, and say so.
-const NEEDED: &[&str] =
-    &["maturin", "numpy", "pytest", "safetensors", "scikit-learn", "jax", "nir", "matplotlib"];
+/// What the tests need in CI. Tests of libraries that are not there are skipped, and say so.
+const LIGHT: &[&str] = &["maturin", "numpy", "pytest", "safetensors", "scikit-learn", "nir", "jax"];
+
+/// What all tests need beside that; PyTorch takes several gigabytes.
+const HEAVY: &[&str] = &["matplotlib", "tqdm", "torch"];
 
 /// The first Python that starts and is not too old.
 pub(crate) fn interpreter() -> Option<&'static str> {
@@ -28,8 +30,8 @@ pub(crate) fn interpreter() -> Option<&'static str> {
     ["python3", "python"].into_iter().find(starts)
 }
 
-/// Builds the wheel, installs it and runs its tests, with the arguments of pytest.
-pub(crate) fn run(args: &[OsString]) -> Outcome {
+/// Builds the wheel, installs it and runs its tests, with the arguments of pytest; all of them, or those that light libraries are enough for.
+pub(crate) fn run(args: &[OsString], all: bool) -> Outcome {
     let (major, minor) = OLDEST;
     let python = interpreter().ok_or_else(|| {
         format!(
@@ -38,7 +40,7 @@ pub(crate) fn run(args: &[OsString]) -> Outcome {
     })?;
     let (root, out) = (cargo::root(), metadata::read()?.target.join("python"));
     let package = root.join("crates").join("python");
-    let here = environment(python, &out)?;
+    let here = environment(python, &out, all)?;
 
     let wheels = out.join("wheels");
     // What an earlier version left would be installed again.
@@ -72,12 +74,12 @@ pub(crate) fn run(args: &[OsString]) -> Outcome {
 }
 
 /// The environment, with everything that is needed installed.
-fn environment(python: &str, out: &Path) -> Result<PathBuf, String> {
-    let here = out.join("environment");
+fn environment(python: &str, out: &Path, all: bool) -> Result<PathBuf, String> {
+    let here = out.join(if all { "environment" } else { "light" });
     if !program(&here, "python").exists() {
         start(Command::new(python).args(["-m", "venv"]).arg(&here))?;
     }
-    start(pip(&here).args(["install", "--quiet"]).args(NEEDED))?;
+    start(pip(&here).args(["install", "--quiet"]).args(LIGHT).args(if all { HEAVY } else { &[] }))?;
     Ok(here)
 }
 

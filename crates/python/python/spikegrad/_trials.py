@@ -223,18 +223,19 @@ class Dataset:
     def _targets(self, dtype: np.dtype, count: int, samples: int, classes: int) -> dict:
         given = np.asarray(self.targets)
         if given.dtype.kind in "iu" and given.ndim <= 1:
-            given = _classes(np.atleast_1d(given), classes)
-        array = as_array("targets", given, dtype, (1, 2, 3))
-        if self.single:
-            # A series of a single trial has its samples first.
-            array = array[None] if array.ndim < 3 and not (array.ndim == 2 and len(array) == 1 != samples) else array
-        elif array.ndim == 1:
-            array = array[:, None]
+            # Classes.
+            array = as_array("targets", _classes(np.atleast_1d(given), classes), dtype, (2,))
+        else:
+            array = as_array("targets", given, dtype, (1, 2, 3))
+            if self.single and array.ndim < 3 and not (array.ndim == 2 and len(array) == 1 != samples):
+                # The series, or the values, of a single trial.
+                array = array[None]
+            elif array.ndim == 1:
+                array = array[:, None]
         if len(array) != count:
             raise ValueError(f"targets: give one for each of {count} trials, not {len(array)}")
         if array.ndim == 3 and array.shape[1] != samples:
             raise ValueError(f"targets: the inputs have {samples} samples, the targets {array.shape[1]}")
-        array = np.ascontiguousarray(array)
         return {"targets": array} if array.ndim == 3 else {"labels": array}
 
 
