@@ -155,7 +155,7 @@ impl Import<'_> {
     }
 
     /// The spiking neurons that are all that is before a node, and the delay between.
-    fn spiking_source(&self, before: &[&str]) -> Result<Option<(String, Option<Vec<f64>>)>, Error> {
+    fn spiking_source(&self, before: &[&str]) -> Result<Option<Origin>, Error> {
         let [before] = before else { return Ok(None) };
         let node = self.graph.node(before)?;
         if node.spikes() {
@@ -288,7 +288,7 @@ impl Import<'_> {
     }
 
     /// What comes to each population: from synapses, from the inputs, and constant.
-    fn currents(&self) -> Result<(Vec<Wired>, Vec<(String, Matrix)>, Constants), Error> {
+    fn currents(&self) -> Result<Currents, Error> {
         let (mut projections, mut inputs, mut bias) = (Vec::new(), Vec::new(), Vec::new());
         for (name, neurons) in &self.neurons {
             bias.push((neurons.name.clone(), neurons.leak.clone()));
@@ -481,8 +481,11 @@ struct Wired {
     target: String,
 }
 
-/// Constant currents of populations.
-type Constants = Vec<(String, Vec<f64>)>;
+/// Currents: from synapses, from the inputs into populations, and constant ones.
+type Currents = (Vec<Wired>, Vec<(String, Matrix)>, Vec<(String, Vec<f64>)>);
+
+/// The neurons whose spikes are filtered, and the delay of each.
+type Origin = (String, Option<Vec<f64>>);
 
 /// What an output of a graph becomes.
 enum Output {

@@ -108,6 +108,9 @@ fn spec_of_toml(text: &str) -> Result<NetworkSpec, toml::de::Error> {
     }
 }
 
+/// The mean cost, its gradient, and the cost of each trial or why it has none.
+type BatchGradient<'py> = (f64, Bound<'py, PyAny>, Vec<Result<f64, String>>);
+
 /// The gradient of a batch: its mean cost, the gradient by all parameters, and the cost of each trial or why it has none.
 fn gradient<'py, T: Float>(
     py: Python<'py>,
@@ -115,7 +118,7 @@ fn gradient<'py, T: Float>(
     trials: &[spikegrad::network::Trial<T>],
     (h, loss): (f64, &LossSpec),
     batch: &mut Batch<T>,
-) -> PyResult<(f64, Bound<'py, PyAny>, Vec<Result<f64, String>>)> {
+) -> PyResult<BatchGradient<'py>> {
     let series = trials.first().is_some_and(|trial| !trial.targets.is_empty());
     let loss = loss.loss(network, series)?;
     let (result, gradient) = compute(py, || -> Result<_, Error> {
@@ -440,6 +443,7 @@ impl Core {
         Ok((cost, gradient, costs.collect()))
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the arguments of a function of Python")]
     /// The gradient check in double precision: whether it passed, the report in words, and as JSON.
     fn check(
         &self,

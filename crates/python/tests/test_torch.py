@@ -150,5 +150,5 @@ def test_threads_of_torch_and_ours_do_not_wait_for_each_other():
     spiking, inputs = layer("float32")
     linear = torch.nn.Linear(2, 2)
     torch.set_num_threads(2)
-    for _ in range(100):
+    for _ in range(20):
         (linear(spiking(linear(inputs)))).sum().backward()
