@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 
 use crate::cargo::{Outcome, cargo, run as spawn};
-use crate::{docs, layers, metadata, package, reproduce, test};
+use crate::{docs, layers, metadata, package, python, reproduce, test};
 
 /// One step. Clippy, rustdoc, layers and packages share the checked dependencies, the reproduction what was built for the tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Package,
     /// All tests
     Test,
+    /// The Python package, where there is a Python
+    Python,
     /// All experiments in short
     Reproduce,
 }
@@ -46,6 +48,11 @@ impl Step {
             Step::Layers => layers::run(),
             Step::Package => package::run(allow_dirty),
             Step::Test => spawn(&mut test::command(&[])),
+            Step::Python if python::interpreter().is_none() => {
+                println!("skipped: there is no Python here, which only the Python package needs");
+                Ok(())
+            }
+            Step::Python => python::run(&[], false),
             Step::Reproduce => {
                 let out = metadata::read()?.target.join("ci").join("reproduce");
                 let args = ["--quick".into(), "--out".into(), out.into_os_string()];

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("spikegrad-adjoint", &["spikegrad-integrators"]),
     ("spikegrad-training", &["spikegrad-adjoint", "spikegrad-integrators"]),
     ("spikegrad-network", &["spikegrad-models", "spikegrad-integrators"]),
+    ("spikegrad-nir", &["spikegrad-models", "spikegrad-network"]),
     (
         "spikegrad-tasks",
         &[
@@ -39,7 +40,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "spikegrad-data",
         ],
     ),
-    ("spikegrad-cli", &["spikegrad", "spikegrad-data", "spikegrad-report"]),
+    ("spikegrad-cli", &["spikegrad", "spikegrad-data", "spikegrad-nir", "spikegrad-report"]),
+    ("spikegrad-python", &["spikegrad", "spikegrad-nir"]),
     // The report of the benches runs on the problems of the benches.
     ("spikegrad-reproduce", &["spikegrad", "spikegrad-report", "spikegrad-benches"]),
     ("spikegrad-benches", &["spikegrad"]),

@@ -12,6 +12,7 @@ mod docs;
 mod layers;
 mod metadata;
 mod package;
+mod python;
 mod reproduce;
 mod scan;
 mod test;
@@ -42,6 +43,9 @@ enum Command {
     /// Run the benches and write their report. `report` alone: the report only (`report --help`); `--peers`: time other
     /// systems in turns with this one; other arguments are those of `cargo bench`
     Bench(Passed),
+    /// Build the Python package, install it with PyTorch, JAX and scikit-learn into an environment of its own (several GB) and test
+    /// it; arguments are those of pytest
+    Python(Passed),
     /// Run every check that a change must pass, or only the steps named
     Ci {
         /// Steps to run; all if none is named
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
             Ok(mut command) => return cargo::forward(&mut command),
             Err(message) => Err(message),
         },
+        Command::Python(_) => python::run(&passed, true),
         Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),
         Command::Layers => layers::run(),
         Command::Docs => docs::run(),

@@ -24,6 +24,7 @@ mod eval;
 mod inspect;
 mod kept;
 mod models;
+mod narrow;
 mod new;
 mod page;
 mod prepare;

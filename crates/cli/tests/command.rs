@@ -294,7 +294,7 @@ fn networks_go_into_other_formats_and_back() {
     assert!(
         bench.refuses("convert two/training.spikegrad a.mat").contains(".safetensors, .npz, .toml or .json")
     );
-    assert!(bench.refuses("convert two.npz b.npz").contains("not a spikegrad file"));
+    assert!(bench.refuses("convert two.npz b.npz").contains("--like"));
 }
 
 #[test]

@@ -185,6 +185,18 @@ pub enum Error {
         "the trial brings an initial state and the state of an earlier run: set `initial` or `state` to `None`"
     )]
     TwoStarts,
+    /// A tape of another network or of another scheme.
+    #[error(
+        "the tape does not fit the scheme: its {} is {}, not {}; go back over a tape with the network, the step and the trained \
+         parameters that its run had",
+        difference.field,
+        difference.left,
+        difference.right
+    )]
+    Tape {
+        /// What differs: tape left, scheme right.
+        difference: Box<SpecDifference>,
+    },
     /// A state of another network or of another scheme.
     #[error(
         "{what} does not fit the run: its {} is {}, not {}; hand on states between runs of one network with one step on one path, or set \

@@ -61,7 +61,7 @@ pub use readout::Readout;
 pub use run_loss::{Release, RunEnd, RunLoss};
 pub use scalar::Scalar;
 pub use schemes::{
-    Backwards, GivenRanges, Gradients, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep,
+    Backwards, GivenRanges, Gradients, KeptTape, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep,
     PlainTape, Pontryagin, Probes, Recording, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
     WorkCounters, pontryagin,
 };

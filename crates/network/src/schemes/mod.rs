@@ -12,7 +12,7 @@ pub use plain::{PlainRun, PlainStep, PlainTape};
 pub use pontryagin::{Pontryagin, pontryagin};
 pub use record::{Probes, Recording};
 pub use split::{
-    Backwards, GivenRanges, Gradients, Lockstep, LockstepGroup, LockstepTrial, RunTape, SplitRun, SplitStep,
-    SplitTape, Stepper, Stimulus,
+    Backwards, GivenRanges, Gradients, KeptTape, Lockstep, LockstepGroup, LockstepTrial, RunTape, SplitRun,
+    SplitStep, SplitTape, Stepper, Stimulus,
 };
 pub use work::WorkCounters;

@@ -83,6 +83,11 @@ fn compare<T: Scalar>(scheme: &SplitStep<'_, T>, trial: &Trial<T>, h: f64, toler
     }
     // A tape can be gone over again.
     assert_eq!(tape.vjp(&output_bar, None).expect("finite"), gradient);
+    // So can one that was kept, by another scheme.
+    let (kept, network) = (tape.keep(), scheme.network().clone());
+    let again = SplitStep::new(&network, h).expect("a scheme");
+    let mut tape = again.tape(kept).expect("the same network");
+    assert_eq!(tape.vjp(&output_bar, None).expect("finite"), gradient);
     (outputs, flat(&gradient))
 }
 
@@ -228,6 +233,25 @@ fn what_no_vjp_can_take_is_refused() {
     assert!(matches!(tape.vjp(&bad, None), Err(Error::NonFiniteGradient { .. })));
     // It does not mind.
     assert!(tape.vjp(&outputs, None).is_ok());
+
+    // A tape that was kept, with another step, and where its run did not know that time constants are trained.
+    let kept = tape.keep();
+    let coarse = SplitStep::new(&network, 0.5 * H).expect("a scheme");
+    let refused = coarse.tape(kept.clone()).map(drop).expect_err("another step");
+    assert!(matches!(&refused, Error::Tape { difference } if difference.field == "step"), "{refused}");
+    let mut other = network.clone();
+    for entry in network.parameters.layout().entries() {
+        if matches!(entry.group, Group::Tau(_)) {
+            other.freeze(entry.group).expect("a group");
+        }
+    }
+    let other = SplitStep::new(&other, H).expect("a scheme");
+    let refused = other.tape(kept.clone()).map(drop).expect_err("another tape");
+    assert!(
+        matches!(&refused, Error::Tape { difference } if difference.field == "what is trained"),
+        "{refused}"
+    );
+    assert!(scheme.tape(kept).is_ok());
 
     // A run that diverges, and outputs that do while the states are finite.
     let population = Population::new("squid", HodgkinHuxley::default(), 1, GateShape::RaisedCosine, 30.0);

@@ -6,7 +6,7 @@ use super::run::SplitRun;
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
 use crate::schemes::grid::Grid;
-use crate::{Error, Network, NetworkState, NoLoss, Parameters, Scalar, Trial, memory};
+use crate::{Error, Network, NetworkState, NoLoss, Parameters, Scalar, SpecDifference, Trial, memory};
 
 /// A run of [`SplitStep::forward`] that can be gone back over: the tape of all its steps and the trial, which it owns. It borrows the
 /// scheme alone, may be sent to another thread, and any number of tapes may be there at once.
@@ -18,6 +18,18 @@ pub struct RunTape<'s, T: 'static> {
     /// The last state.
     pub(super) x: Vec<T>,
     pub(super) tape: SplitTape<T>,
+}
+
+/// A [`RunTape`] without the scheme that it borrowed, for programs that cannot hold both: it owns all that it has, and may outlive the
+/// scheme. [`SplitStep::tape`] makes a tape of it again.
+#[derive(Clone, Debug)]
+pub struct KeptTape<T: 'static> {
+    trial: Trial<T>,
+    grid: Grid<T>,
+    /// The last state, which knows the network, the step and the path that it belongs to.
+    state: NetworkState<T>,
+    x: Vec<T>,
+    tape: SplitTape<T>,
 }
 
 /// Derivatives of what some other program computes from the outputs of a run, by everything that the run was given.
@@ -96,6 +108,50 @@ impl<T: Scalar> SplitStep<'_, T> {
     }
 }
 
+impl<T: Scalar> SplitStep<'_, T> {
+    /// The tape that [`RunTape::keep`] took from a scheme of the same network, parameters, method and step. A tape holds what the run
+    /// was, not what it was run with: with other parameters or another method the gradient would be that of no run, and whoever keeps
+    /// a tape keeps the network, too.
+    ///
+    /// ```
+    /// # use spikegrad_models::{GateShape, Theta};
+    /// # use spikegrad_network::*;
+    /// # let population = Population::new("theta", Theta::default(), 5, GateShape::RaisedCosine, 0.3);
+    /// # let mut network = Network::builder().population(population).synapse("slow", 20.0).outputs(1).build()?;
+    /// # network.parameters.bias_mut().fill(0.03);
+    /// # network.parameters.readout_mut(0).fill(1.0);
+    /// // Something that owns a network and a run of it.
+    /// struct Owner(Network<f64>, KeptTape<f64>);
+    /// let kept = SplitStep::new(&network, 0.5)?.forward(Trial::silent(100, 1.0, 0))?.1.keep();
+    /// let owner = Owner(network, kept);
+    /// let scheme = SplitStep::new(&owner.0, 0.5)?;
+    /// let gradient = scheme.tape(owner.1)?.vjp(&[1.0; 100], None)?;
+    /// assert!(gradient.parameters.bias()[0] > 0.0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Tape`] if the tape is of another network or step, or other parameters were trained.
+    pub fn tape(&self, kept: KeptTape<T>) -> Result<RunTape<'_, T>, Error> {
+        let KeptTape { trial, grid, state, x, tape } = kept;
+        self.check_state("the tape", &state).map_err(|error| match error {
+            Error::State { difference, .. } => Error::Tape { difference },
+            error => error,
+        })?;
+        // What is kept of a step depends on what is trained, which is no structure.
+        let steps = trial.samples * grid.hold;
+        let kept = |tape: &SplitTape<T>| [tape.synapses.len(), tape.arrived.len()];
+        let (found, expected) = (kept(&tape), [steps * self.kept, steps * self.kept_arrivals]);
+        if found != expected {
+            let field = "what is trained".into();
+            let [left, right] =
+                [found, expected].map(|[s, y]| format!("{} numbers kept of all steps", s + y));
+            return Err(Error::Tape { difference: Box::new(SpecDifference { field, left, right }) });
+        }
+        Ok(RunTape { scheme: self, trial, grid, x, tape })
+    }
+}
+
 impl<T: Scalar> SplitRun<'_, T> {
     /// The outputs at the end of every sample, for a tape of the whole run.
     fn outputs(&self, tape: &SplitTape<T>) -> Result<Vec<T>, Error> {
@@ -126,6 +182,13 @@ impl<T: Scalar> RunTape<'_, T> {
     /// The state in which the run ended, for another one to go on from.
     pub fn state(&self) -> NetworkState<T> {
         self.scheme.save_state(&self.x, self.accumulated(), self.taken())
+    }
+
+    /// The tape without the scheme, to be handed to [`SplitStep::tape`] later.
+    pub fn keep(self) -> KeptTape<T> {
+        let state = self.state();
+        let Self { trial, grid, x, tape, .. } = self;
+        KeptTape { trial, grid, state, x, tape }
     }
 
     /// What the loss of an earlier run had accumulated, which a run without a loss hands on as it is.

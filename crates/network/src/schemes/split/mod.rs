@@ -20,7 +20,7 @@ mod tape;
 mod together;
 
 pub use backwards::Backwards;
-pub use forward::{Gradients, RunTape};
+pub use forward::{Gradients, KeptTape, RunTape};
 pub use lockstep::{Lockstep, LockstepGroup, LockstepTrial};
 pub use run::{GivenRanges, SplitRun};
 pub use scheme::SplitStep;
