@@ -208,10 +208,7 @@ impl<'t, T: RealField + Copy, Trial, L: Send> Search<'t, T, Trial, L> {
                 return Err(Error::NotPositive { name, index, value }.into());
             }
         }
-        let mut at = match self.evaluate(program, None)? {
-            Ok(at) => at,
-            Err(error) => return Err(error.into()),
-        };
+        let mut at = self.evaluate(program, None)??;
         let enough = options.tolerance * norm(&at.gradient);
         let rounding: f64 = T::default_epsilon().to_subset_unchecked();
         let mut curvature: VecDeque<(Vec<f64>, Vec<f64>)> = VecDeque::new();

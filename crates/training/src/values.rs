@@ -8,7 +8,7 @@ use spikegrad_integrators::{ParameterGroup, Parametric};
 use crate::{CheckpointError, file};
 
 /// Bytes of a number, and the groups with their numbers as f64, which f32 survives unchanged.
-type Kept = (u8, Vec<(String, Vec<f64>)>);
+type Kept<Name = String> = (u8, Vec<(Name, Vec<f64>)>);
 
 fn kept<T: RealField + Copy>(program: &(impl Parametric<T> + ?Sized)) -> Kept {
     let named = |ParameterGroup { name, range, .. }: ParameterGroup<'_, _>| {
@@ -39,7 +39,7 @@ pub(crate) fn decode<T: RealField + Copy>(
 ) -> Result<(), CheckpointError> {
     let corrupt = || CheckpointError::Corrupt { path: path.to_owned() };
     let decoded = bincode::serde::borrow_decode_from_slice(bytes, bincode::config::standard());
-    let (found, _): ((u8, Vec<(&str, Vec<f64>)>), usize) = decoded.map_err(|_| corrupt())?;
+    let (found, _): (Kept<&str>, usize) = decoded.map_err(|_| corrupt())?;
     let found: Kept = (found.0, found.1.into_iter().map(|(name, x)| (name.to_owned(), x)).collect());
     let what = |kept: &Kept| {
         let groups = kept.1.iter().map(|(name, x)| format!("{name} of {} numbers", x.len()));
