@@ -5,7 +5,7 @@ use std::fmt;
 use spikegrad_integrators::{EventCounts, RESOLVED_STEPS, RESOLVED_UPSTROKE};
 
 /// The share of short crossings above which a run is not trusted: [`Finding::ShortCrossings`]. Training ends with an error above
-/// another one, [`TrainingOptions::short_crossings`](crate::TrainingOptions::short_crossings).
+/// another one, `short_crossings` of the options of a network.
 pub const SHORT_CROSSINGS: f64 = 0.25;
 
 /// The share of grazing spikes above which a run is not trusted: [`Finding::GrazingSpikes`].
