@@ -17,9 +17,16 @@ pub(crate) fn command(subcommand: &str, args: &[OsString]) -> Command {
     command
 }
 
-/// The same binary, as the tests of all packages have it built. Were it asked for by its own package, its dependencies would have
-/// other features, and all would be built again.
+/// The same binary, as the tests of all packages have it built.
 pub(crate) fn with_tests(subcommand: &str, args: &[OsString]) -> Result<Command, String> {
+    let mut command = built_with_tests("spikegrad-reproduce", "bin")?;
+    command.arg(subcommand).args(args);
+    Ok(command)
+}
+
+/// A program, a `bin` or an `example`, as the tests of all packages have it built. Were it asked for by its own package, its
+/// dependencies would have other features, and all would be built again.
+pub(crate) fn built_with_tests(name: &str, kind: &str) -> Result<Command, String> {
     let mut build =
         test::command(&["--no-run", "--message-format", "json-render-diagnostics"].map(OsString::from));
     let line = cargo::line(&build);
@@ -29,20 +36,20 @@ pub(crate) fn with_tests(subcommand: &str, args: &[OsString]) -> Result<Command,
         return Err(format!("`{line}` failed with {}", output.status));
     }
     let program =
-        executable(&output.stdout).ok_or_else(|| format!("`{line}` built no spikegrad-reproduce"))?;
+        executable(&output.stdout, name, kind).ok_or_else(|| format!("`{line}` built no {kind} {name}"))?;
     let mut command = Command::new(program);
-    command.arg(subcommand).args(args).current_dir(cargo::root());
+    command.current_dir(cargo::root());
     Ok(command)
 }
 
-/// The path of the binary among the messages of a build.
-fn executable(messages: &[u8]) -> Option<String> {
+/// The path of a program among the messages of a build.
+fn executable(messages: &[u8], name: &str, kind: &str) -> Option<String> {
     let messages = messages.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     let mut programs = messages.filter(|message: &Value| {
         let target = &message["target"];
         message["reason"] == "compiler-artifact"
-            && target["name"] == "spikegrad-reproduce"
-            && target["kind"][0] == "bin"
+            && target["name"] == name
+            && target["kind"][0] == kind
             && message["profile"]["test"] == false
     });
     Some(programs.next()?["executable"].as_str()?.to_owned())
@@ -65,7 +72,10 @@ mod tests {
             "no message".to_owned(),
             message("spikegrad-reproduce", "bin", false, "c"),
         ];
-        assert_eq!(executable(messages.join("\n").as_bytes()).as_deref(), Some("c"));
-        assert_eq!(executable(messages[..3].join("\n").as_bytes()), None);
+        assert_eq!(
+            executable(messages.join("\n").as_bytes(), "spikegrad-reproduce", "bin").as_deref(),
+            Some("c")
+        );
+        assert_eq!(executable(messages[..3].join("\n").as_bytes(), "spikegrad-reproduce", "bin"), None);
     }
 }
