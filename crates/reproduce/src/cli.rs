@@ -11,7 +11,7 @@ use indicatif::MultiProgress;
 use crate::experiments::{Context, EXPERIMENTS, Experiment};
 use crate::report::Outcome;
 use crate::verdict::Verdict;
-use crate::{Error, bench, compare, index, pool, resume};
+use crate::{Error, bench, compare, file, index, pool, resume};
 
 /// Reproduces the published experiments and judges their figures.
 #[derive(Debug, Parser)]
@@ -36,19 +36,22 @@ pub enum Command {
 /// The arguments of `reproduce`.
 #[derive(Clone, Debug, Args)]
 pub struct ReproduceArgs {
-    /// Experiments to run [default: all]
+    /// Experiments to run [default: all but those on request]; names of data sets may follow `ucr`
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Seed of all random numbers
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Repeat on so many consecutive seeds, from --seed on, what is repeated on seeds (1 to 1000) [default: 3 for
-    /// predictive-coding, 20 for predictive-coding-seeds, 6 for delayed-xor-seeds, at most 2 with --quick]
+    /// Repeat on so many consecutive seeds, from --seed on, what is repeated on seeds (1 to 1000) [default: 20 for
+    /// predictive-coding-seeds, 6 for delayed-xor-seeds, 3 for others, at most 2 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
     pub seeds: Option<usize>,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// The directory of the data that fashion-mnist (IDX files) or ucr (.ts files) reads
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Where the reports go, one directory each
     #[arg(long, value_name = "DIR", default_value = "target/reproduce")]
     pub out: PathBuf,
@@ -76,18 +79,61 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> Result<Verdict, Error> {
     }
 }
 
-fn choose(names: &[String], known: &'static [Experiment]) -> Result<Vec<&'static Experiment>, Error> {
+/// An experiment that is run, and the data set that it is run with, if it is made with several.
+#[derive(Clone, Debug)]
+struct Job {
+    experiment: &'static Experiment,
+    set: Option<String>,
+}
+
+impl Job {
+    /// The name of its report.
+    fn name(&self) -> String {
+        match &self.set {
+            Some(set) => format!("{}-{set}", self.experiment.name),
+            None => self.experiment.name.to_owned(),
+        }
+    }
+
+    /// The title of its page.
+    fn title(&self) -> String {
+        match &self.set {
+            Some(set) => format!("{}: {set}", self.experiment.title),
+            None => self.experiment.title.to_owned(),
+        }
+    }
+}
+
+/// What the names ask for, in the order of the registry. A name that follows an experiment with several data sets, and is that of no
+/// experiment, is one of its sets.
+fn choose(names: &[String], known: &'static [Experiment]) -> Result<Vec<Job>, Error> {
+    let mut sets: Vec<(&str, &String)> = Vec::new();
+    let mut last: Option<&Experiment> = None;
     for name in names {
-        if !known.iter().any(|experiment| experiment.name == name) {
-            let known = known.iter().map(|experiment| experiment.name).collect();
-            return Err(Error::UnknownExperiment { name: name.clone(), known });
+        match (known.iter().find(|experiment| experiment.name == name), last) {
+            (Some(found), _) => last = Some(found),
+            (None, Some(before)) if !before.sets.is_empty() => sets.push((before.name, name)),
+            (None, _) => {
+                let known = known.iter().map(|experiment| experiment.name).collect();
+                return Err(Error::UnknownExperiment { name: name.clone(), known });
+            }
         }
     }
     let wanted = |experiment: &&Experiment| match names {
         [] => !experiment.on_request,
         names => names.iter().any(|name| name == experiment.name),
     };
-    Ok(known.iter().filter(wanted).collect())
+    let jobs = |experiment: &'static Experiment| {
+        let named = sets.iter().filter(|(name, _)| *name == experiment.name).map(|(_, set)| (*set).clone());
+        let mut with: Vec<String> = named.collect();
+        if with.is_empty() {
+            with = experiment.sets.iter().map(|&set| set.to_owned()).collect();
+        }
+        let alone = with.is_empty().then_some(None);
+        let of = move |set| Job { experiment, set };
+        with.into_iter().map(Some).chain(alone).map(of).collect::<Vec<_>>()
+    };
+    Ok(known.iter().filter(wanted).flat_map(jobs).collect())
 }
 
 /// The seeds that an experiment is made with.
@@ -112,31 +158,34 @@ fn reproduce(
     known: &'static [Experiment],
     out: &mut impl Write,
 ) -> Result<Verdict, Error> {
-    let experiments = choose(&args.names, known)?;
-    let seeds = experiments.iter().map(|experiment| seeds_of(experiment, args, known));
+    let jobs = choose(&args.names, known)?;
+    let seeds = jobs.iter().map(|job| seeds_of(job.experiment, args, known));
     let seeds = seeds.collect::<Result<Vec<_>, _>>()?;
     let threads = pool::threads(args.threads);
     let pool = pool::pool(threads)?;
     let mut verdict = Verdict::Fine;
     let mut failures = Vec::new();
-    for (experiment, seeds) in experiments.into_iter().zip(seeds) {
+    for (job, seeds) in jobs.into_iter().zip(seeds) {
+        let name = job.name();
         let context = Context {
             seed: args.seed,
             seeds,
             threads,
             quick: args.quick,
             progress: MultiProgress::new(),
-            state: args.out.join(experiment.name).join("state"),
+            data: args.data.clone(),
+            set: job.set.clone(),
+            state: args.out.join(file::safe_name(&name)).join("state"),
         };
         // Results of the others are kept when one fails, so an error waits until all have run.
-        match run_one(experiment, &context, &pool, args) {
+        match run_one(&job, &context, &pool, args) {
             Ok((outcome, done_before)) => {
-                tell(out, experiment, &outcome, done_before, args.quick)?;
+                tell(out, &name, &outcome, done_before, args.quick)?;
                 if outcome.pass == Some(false) {
                     verdict = Verdict::Missed;
                 }
             }
-            Err(error) => failures.push((experiment.name, error)),
+            Err(error) => failures.push((name, error)),
         }
         // After each one: an interrupted run leaves an index of what is done.
         index::write(&args.out)?;
@@ -147,21 +196,21 @@ fn reproduce(
 
 /// Runs an experiment, or finds that it was done before.
 fn run_one(
-    experiment: &Experiment,
+    job: &Job,
     context: &Context,
     pool: &rayon::ThreadPool,
     args: &ReproduceArgs,
 ) -> Result<(Outcome, bool), Error> {
     let start = Instant::now();
-    let mut report = context.report(experiment.name, experiment.title);
-    (experiment.settings)(context, &mut report);
+    let mut report = context.report(&job.name(), &job.title());
+    (job.experiment.settings)(context, &mut report);
     if !args.fresh
         && let Some(outcome) = resume::finished(&report.metrics(), &args.out)
     {
         return Ok((outcome, true));
     }
     resume::prepare(&report.metrics(), &context.state, args.fresh)?;
-    pool.install(|| (experiment.run)(context, &mut report))
+    pool.install(|| (job.experiment.run)(context, &mut report))
         .map_err(|error| error.about_state(&context.state))?;
     report.add_seconds(start.elapsed().as_secs_f64());
     Ok((report.write(&args.out)?, false))
@@ -170,7 +219,7 @@ fn run_one(
 /// Says on the terminal how an experiment came out.
 fn tell(
     out: &mut impl Write,
-    experiment: &Experiment,
+    name: &str,
     outcome: &Outcome,
     done_before: bool,
     quick: bool,
@@ -182,7 +231,7 @@ fn tell(
         None => "no band to judge",
     };
     let before = if done_before { ", done before with the same settings; --fresh runs it anew" } else { "" };
-    writeln!(out, "{}: {words} ({:.1} s{before})", experiment.name, outcome.metrics.seconds)?;
+    writeln!(out, "{name}: {words} ({:.1} s{before})", outcome.metrics.seconds)?;
     write!(out, "{}", outcome.metrics.summary())?;
     writeln!(out, "  report: {}\n", outcome.page.display())?;
     Ok(())
@@ -203,10 +252,11 @@ mod tests {
         named("long", in_two_halves),
         named("trained", trained),
         Experiment { seeds: 4, on_request: true, ..named("many", tell_seeds) },
+        Experiment { sets: &["one", "two"], on_request: true, ..named("sets", tell_set) },
     ];
 
     const fn named(name: &'static str, run: fn(&Context, &mut Report) -> Result<(), Error>) -> Experiment {
-        Experiment { name, title: name, on_request: false, seeds: 1, claims: &[], settings, run }
+        Experiment { name, title: name, on_request: false, seeds: 1, sets: &[], claims: &[], settings, run }
     }
 
     fn settings(_: &Context, report: &mut Report) {
@@ -224,6 +274,12 @@ mod tests {
         for seed in &context.seeds {
             report.figure(format!("seed {seed}"), 1.0, "", None);
         }
+        Ok(())
+    }
+
+    /// A figure with the name of the data set.
+    fn tell_set(context: &Context, report: &mut Report) -> Result<(), Error> {
+        report.figure(context.set.clone().unwrap(), 1.0, "", None);
         Ok(())
     }
 
@@ -329,6 +385,22 @@ mod tests {
     }
 
     #[test]
+    fn every_data_set_has_a_report_of_its_own() {
+        let reports = |words: &str| -> Vec<String> {
+            let (result, printed, dir) = run_fakes(words);
+            assert_eq!(result.unwrap(), Verdict::Fine, "{printed}");
+            let all = crate::file::children(dir.path()).unwrap().into_iter().filter(|path| path.is_dir());
+            all.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(reports("sets"), ["sets-one", "sets-two"]);
+        assert_eq!(reports("sets Three good"), ["good", "sets-three"]);
+        assert_eq!(reports("sets two one good"), ["good", "sets-one", "sets-two"]);
+        // Only behind the experiment is a name that of a data set.
+        let error = run_fakes("good three sets").0.unwrap_err();
+        assert!(error.to_string().starts_with("there is no experiment `three`"), "{error}");
+    }
+
+    #[test]
     fn seeds_that_nothing_is_repeated_on_are_refused() {
         // Before anything is run: what comes first on the command line has no report.
         let (result, _, dir) = run_fakes("good many --seeds 2");
@@ -346,7 +418,7 @@ mod tests {
         let error = run_fakes("good god").0.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no experiment `god`; choose from: good, bad, broken, long, trained, many"
+            "there is no experiment `god`; choose from: good, bad, broken, long, trained, many, sets"
         );
     }
 

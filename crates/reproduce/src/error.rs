@@ -92,6 +92,14 @@ pub enum Error {
         /// The reason.
         source: Box<Error>,
     },
+    /// An experiment needs data that the project does not bring along.
+    #[error("`{name}` needs {needed}: give their directory with --data DIR")]
+    NoData {
+        /// The experiment.
+        name: &'static str,
+        /// What is to lie in the directory, and where it comes from.
+        needed: &'static str,
+    },
     /// A part of the program that is not in this version.
     #[error("`{what}` is not in this version; choose another name or update")]
     Missing {
@@ -108,7 +116,7 @@ pub enum Error {
     #[error("not every experiment came to its end; {}", list(failures))]
     Failed {
         /// Experiment and error, in the order in which they ran.
-        failures: Vec<(&'static str, Error)>,
+        failures: Vec<(String, Error)>,
     },
 }
 
@@ -154,7 +162,7 @@ impl Error {
     }
 }
 
-fn list(failures: &[(&'static str, Error)]) -> String {
+fn list(failures: &[(String, Error)]) -> String {
     let each: Vec<String> =
         failures.iter().map(|(name, error)| format!("{name}: {}", explain(error))).collect();
     each.join("; ")

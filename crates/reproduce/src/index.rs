@@ -44,12 +44,18 @@ pub fn write(out: &Path) -> Result<PathBuf, Error> {
             file::children(&path)?.into_iter().map(|path| name(&path)).filter(|name| name.ends_with(".svg"));
         entries.push(Entry { directory: name(&path), plots: plots.collect(), metrics });
     }
-    let rank = |entry: &Entry| EXPERIMENTS.iter().position(|known| known.name == entry.directory);
+    let rank = |entry: &Entry| EXPERIMENTS.iter().position(|known| is_of(&entry.directory, known));
     entries.sort_by_key(|entry| (rank(entry).unwrap_or(usize::MAX), entry.directory.clone()));
     file::create_dir(out)?;
     let path = out.join("index.html");
     file::write(&path, &page(&entries))?;
     Ok(path)
+}
+
+/// Whether a report is one of an experiment: of its name, or of its name and a data set.
+fn is_of(directory: &str, experiment: &Experiment) -> bool {
+    let rest = directory.strip_prefix(experiment.name);
+    rest.is_some_and(|rest| rest.is_empty() || (!experiment.sets.is_empty() && rest.starts_with('-')))
 }
 
 fn page(entries: &[Entry]) -> String {
@@ -96,8 +102,16 @@ fn banner(page: &mut Page, entries: &[Entry]) {
 
 fn section(out: &mut String, entry: &Entry) {
     let directory = escape(&entry.directory);
-    let known = EXPERIMENTS.iter().find(|known| known.name == entry.directory);
-    let title = escape(known.map_or(&entry.directory, |known| known.title));
+    let known = EXPERIMENTS.iter().find(|known| is_of(&entry.directory, known));
+    let title = match (known, &entry.metrics) {
+        (Some(known), Ok(metrics)) => match metrics.name.strip_prefix(known.name) {
+            Some(set) if !set.is_empty() => format!("{}: {}", known.title, &set[1..]),
+            _ => known.title.to_owned(),
+        },
+        (Some(known), Err(_)) => known.title.to_owned(),
+        (None, _) => entry.directory.clone(),
+    };
+    let title = escape(&title);
     let metrics = match &entry.metrics {
         Ok(metrics) => metrics,
         Err(reason) => {

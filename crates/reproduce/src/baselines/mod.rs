@@ -3,6 +3,7 @@
 //! discrete adjoint, and are trained by the same [trainer](spikegrad::training::train).
 
 mod kernels;
+pub(crate) mod layered;
 pub(crate) mod lif;
 mod on_task;
 mod program;

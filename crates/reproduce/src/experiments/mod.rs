@@ -1,13 +1,20 @@
 //! The registry of experiments and what each one is handed.
 
+mod classify;
+mod clock;
 mod delayed_xor;
+mod fashion_mnist;
+mod grasshopper;
+mod japanese_vowels;
 mod naive;
 mod neurons;
 mod predictive_coding;
 mod seeds;
 mod synapse;
+mod ucr;
+mod yin_yang;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spikegrad::network::{Loss, Sample, SampleBar};
@@ -27,6 +34,10 @@ pub struct Context {
     pub threads: usize,
     /// Whether to do little: the same code on fewer trials, no band is judged.
     pub quick: bool,
+    /// The directory of data that the project does not bring along, if the command line names one.
+    pub data: Option<PathBuf>,
+    /// The data set that the experiment is made with, for an experiment that is made with several.
+    pub set: Option<String>,
     /// Progress bars on standard error, hidden when that is not a terminal.
     pub progress: MultiProgress,
     /// Where the experiment keeps what an interrupted run shall not lose. What lies there when it starts is of a run with
@@ -50,6 +61,11 @@ impl Context {
     /// An empty report of this run.
     pub fn report(&self, name: &str, title: &str) -> Report {
         Report::new(name, title, self.seed, self.quick)
+    }
+
+    /// The directory of the data, which an experiment cannot do without.
+    fn data(&self, name: &'static str, needed: &'static str) -> Result<&Path, Error> {
+        self.data.as_deref().ok_or(Error::NoData { name, needed })
     }
 
     /// Where a training of this name is kept every `every` iterations.
@@ -91,6 +107,9 @@ pub struct Experiment {
     pub on_request: bool,
     /// On how many consecutive seeds it is repeated, if the command line does not say; 1 for an experiment that has one seed.
     pub seeds: usize,
+    /// The data sets that it is made with where the command line names none, each with a report of its own; empty for an experiment that
+    /// has no choice.
+    pub sets: &'static [&'static str],
     /// What it reproduces.
     pub claims: &'static [Claim],
     /// Writes the settings, all of them: a report with the same ones, seed and version is not made again.
@@ -106,6 +125,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         title: "The differentiable synapse: unit charge at any speed",
         on_request: false,
         seeds: 1,
+        sets: &[],
         claims: &[Claim {
             says: "Figure 1: a synapse that follows the voltage through an active zone delivers its whole charge when the \
                    neuron depolarises fully, at any speed, a part of it when it depolarises partly, and nothing below.",
@@ -119,6 +139,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         title: "Any neuron: every model alone, and trained in a network",
         on_request: false,
         seeds: 1,
+        sets: &[],
         claims: &[],
         settings: neurons::settings,
         run: neurons::run,
@@ -128,6 +149,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         title: "Predictive coding: a balanced network learned by gradient descent",
         on_request: false,
         seeds: 3,
+        sets: &[],
         claims: &[
             Claim {
                 says: "Figure 2: a network trained by gradient descent alone represents its input by precisely timed spikes: \
@@ -151,6 +173,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         title: "Delayed-memory XOR: spiking neurons that keep two pulses in mind",
         on_request: false,
         seeds: 1,
+        sets: &[],
         claims: &[Claim {
             says: "Figure 3: spiking neurons whose time constants are tens of milliseconds keep two pulses in mind for hundreds \
                    and answer the cue with their exclusive-or, in all six kinds of trials.",
@@ -160,10 +183,71 @@ pub const EXPERIMENTS: &[Experiment] = &[
         run: delayed_xor::run,
     },
     Experiment {
+        name: "yin-yang",
+        title: "Yin-Yang: points of a figure that a line cannot divide",
+        on_request: false,
+        seeds: 3,
+        sets: &[],
+        claims: &[],
+        settings: yin_yang::settings,
+        run: yin_yang::run,
+    },
+    Experiment {
+        name: "japanese-vowels",
+        title: "Japanese vowels: nine speakers told apart",
+        on_request: true,
+        seeds: 3,
+        sets: &[],
+        claims: &[],
+        settings: japanese_vowels::settings,
+        run: japanese_vowels::run,
+    },
+    Experiment {
+        name: "grasshopper",
+        title: "Grasshopper: neuron models fitted to recorded spikes",
+        on_request: true,
+        seeds: 1,
+        sets: &[],
+        claims: &[],
+        settings: grasshopper::settings,
+        run: grasshopper::run,
+    },
+    Experiment {
+        name: "japanese-vowels-choice",
+        title: "Japanese vowels: how the recipe was chosen",
+        on_request: true,
+        seeds: 1,
+        sets: &[],
+        claims: &[],
+        settings: japanese_vowels::choice::settings,
+        run: japanese_vowels::choice::run,
+    },
+    Experiment {
+        name: "ucr",
+        title: "Time series of the UCR and UEA archives",
+        on_request: true,
+        seeds: 3,
+        sets: ucr::SETS,
+        claims: &[],
+        settings: ucr::settings,
+        run: ucr::run,
+    },
+    Experiment {
+        name: "fashion-mnist",
+        title: "Fashion-MNIST: pieces of clothing told apart",
+        on_request: true,
+        seeds: 1,
+        sets: &[],
+        claims: &[],
+        settings: fashion_mnist::settings,
+        run: fashion_mnist::run,
+    },
+    Experiment {
         name: "predictive-coding-seeds",
         title: "Predictive coding: the same figures on many seeds",
         on_request: true,
         seeds: 20,
+        sets: &[],
         claims: &[],
         settings: predictive_coding::settings,
         run: predictive_coding::seeds::run,
@@ -173,6 +257,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         title: "Delayed-memory XOR: the same figures on many seeds",
         on_request: true,
         seeds: 6,
+        sets: &[],
         claims: &[],
         settings: delayed_xor::seeds::settings,
         run: delayed_xor::seeds::run,
@@ -182,6 +267,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         title: "Delayed-memory XOR: what each part of the training recipe does",
         on_request: true,
         seeds: 1,
+        sets: &[],
         claims: &[],
         settings: delayed_xor::ablation::settings,
         run: delayed_xor::ablation::run,
@@ -206,6 +292,8 @@ mod tests {
             seeds: seeds.to_vec(),
             threads: 1,
             quick: true,
+            data: None,
+            set: None,
             progress: MultiProgress::new(),
             state: state.to_owned(),
         }
@@ -227,7 +315,7 @@ mod tests {
 
     #[test]
     fn many_seeds_in_short_are_never_a_pass() {
-        let many = EXPERIMENTS.iter().filter(|experiment| experiment.on_request && experiment.seeds > 1);
+        let many = EXPERIMENTS.iter().filter(|experiment| experiment.name.ends_with("-seeds"));
         for experiment in many {
             let dir = tempfile::tempdir().unwrap();
             let context = context(dir.path(), &[3, 4]);

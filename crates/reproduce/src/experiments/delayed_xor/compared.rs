@@ -17,6 +17,7 @@ use crate::baselines::lif::{Lif, LifConstants, LifStart};
 use crate::baselines::rate::{RateNetwork, RateStart};
 use crate::baselines::{CLIP, Group, Model, OnTask};
 use crate::experiments::Context;
+use crate::experiments::clock::Clock;
 use crate::file;
 use crate::report::Report;
 
@@ -140,7 +141,7 @@ const EVERY: usize = 50;
 /// Moves a progress bar, and keeps the time.
 struct Watch<'a> {
     bar: &'a indicatif::ProgressBar,
-    clock: &'a training::Clock,
+    clock: &'a Clock,
 }
 
 impl<P> Observer<P> for Watch<'_> {
@@ -172,12 +173,12 @@ fn one<M: Model + 'static>(
     // An interrupted run goes on from here.
     options.checkpoint = Some(Checkpoint { path: path.with_extension("training"), every: EVERY });
     let bar = context.bar(options.iterations as u64, name);
-    let clock = training::Clock::new(context, &file::safe_name(name));
+    let clock = Clock::new(context, &file::safe_name(name));
     let mut program = OnTask { model: &mut model, task: &task() };
     let history =
         train(&mut program, &options, &mut Watch { bar: &bar, clock: &clock }).map_err(Error::experiment)?;
     bar.finish_and_clear();
-    let (seconds, before) = (clock.seconds(), clock.before());
+    let (seconds, before) = (clock.seconds(), clock.before);
     let kept = Kept { parameters: model.parameters().to_vec(), history, seconds };
     let text =
         serde_json::to_string(&kept).map_err(|source| Error::Json { name: name.to_owned(), source })?;

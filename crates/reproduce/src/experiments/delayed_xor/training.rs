@@ -5,7 +5,6 @@
 //! streams it does not show early. Their training is begun anew, with another network, where it failed by its own account.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,7 @@ use super::scoring::{Draw, Gated, Scores, score};
 use super::{Amounts, SINGLE, STREAMS, TESTS, Test};
 use crate::Error;
 use crate::experiments::Context;
+use crate::experiments::clock::Clock;
 use crate::experiments::seeds::Judged;
 use crate::file;
 
@@ -367,37 +367,6 @@ impl Observer<Network<f32>> for Watch<'_> {
         }
         let stopped = self.stop.is_some_and(|stop| iterations >= stop);
         if stopped { ControlFlow::Break(()) } else { self.bar.clone().iteration(done, network) }
-    }
-}
-
-/// Wall time of a training that may be interrupted.
-pub(super) struct Clock {
-    path: std::path::PathBuf,
-    before: f64,
-    start: Instant,
-}
-
-impl Clock {
-    /// Goes on from what was kept under this name.
-    pub(super) fn new(context: &Context, name: &str) -> Self {
-        let path = context.state.join(format!("{name}.seconds.json"));
-        let kept = file::read_json(&path).filter(|seconds: &f64| *seconds >= 0.0);
-        Self { before: kept.unwrap_or(0.0), path, start: Instant::now() }
-    }
-
-    /// Seconds so far.
-    pub(super) fn seconds(&self) -> f64 {
-        self.before + self.start.elapsed().as_secs_f64()
-    }
-
-    /// Seconds that earlier runs had spent.
-    pub(super) fn before(&self) -> f64 {
-        self.before
-    }
-
-    /// Writes them down. A clock that cannot be written is no reason to stop training.
-    pub(super) fn keep(&self) {
-        let _ = file::write(&self.path, &self.seconds().to_string());
     }
 }
 

@@ -1,0 +1,167 @@
+//! The experiment `ucr`: data sets of the UCR and UEA archives of time series, by one recipe for all of them.
+
+use spikegrad::data::{Dataset, ReadOptions, open};
+use spikegrad::prelude::*;
+
+use super::Context;
+use super::classify::{
+    self, Contender, Front, LogisticRegression, Recipe, dynamic_time_warping, euclidean, features, mean,
+    nearest,
+};
+use crate::Error;
+use crate::report::Report;
+
+/// The data sets that are taken where none is named.
+pub(super) const SETS: &[&str] = &["BasicMotions", "ArrowHead", "OSULeaf"];
+
+/// What a quick run has of each data set.
+const QUICK_TRIALS: usize = 20;
+const QUICK_EPOCHS: f64 = 2.0;
+
+/// Accuracies that the archives' authors published for the same split: `(data set, (classifier, accuracy))`.
+const PUBLISHED: [(&str, [(&str, f64); 3]); 2] = [
+    ("OSULeaf", [("HIVE-COTE 2", 0.967), ("InceptionTime", 0.921), ("FreshPRINCE", 0.868)]),
+    ("ArrowHead", [("HIVE-COTE 2", 0.869), ("InceptionTime", 0.863), ("FreshPRINCE", 0.629)]),
+];
+
+/// One recipe for all data sets: what a neuron sees is a window of the series, so that its input weights are a filter, and the score of a
+/// class is a mean over time, so that it does not matter where in the series a shape is.
+fn recipe(context: &Context) -> Recipe {
+    Recipe {
+        neurons: 128,
+        tau_v: 10.0,
+        gate: 0.9,
+        recurrent: false,
+        tau: 5.0,
+        tau_out: 20.0,
+        front: Front { points: Some(250), taps: 20, apart: 2, ..Front::NOTHING },
+        standardise: true,
+        interval: 1.0,
+        h: 1.0,
+        start: Initialisation { rate: 30.0, spread: 0.3, gain: 0.1, input: 1.0, readout: 0.3, h: 1.0 },
+        score: Score::Mean,
+        smoothing: 0.1,
+        rate: 0.1,
+        last: 0.0,
+        pull: 0.0,
+        average: 5.0,
+        epochs: if context.quick { QUICK_EPOCHS } else { 60.0 },
+        batch: 10,
+    }
+}
+
+/// The two parts of the data set, `NAME_TRAIN.ts` and `NAME_TEST.ts` in the directory or in `NAME` below it.
+fn data(context: &Context) -> Result<[Dataset; 2], Error> {
+    let set = context.set.as_deref().unwrap_or(SETS[0]);
+    let directory =
+        context.data("ucr", "the .ts files of the archive, which the package aeon of PyPI has some of")?;
+    let part = |part: &str, classes: Option<Vec<String>>| {
+        let file = format!("{set}_{part}.ts");
+        let path = [directory.join(&file), directory.join(set).join(&file)];
+        let path = path.iter().find(|path| path.is_file()).unwrap_or(&path[0]);
+        let data = open(path, &ReadOptions { classes, ..ReadOptions::default() });
+        let data = data.map_err(Error::experiment)?;
+        if !context.quick || data.len() <= QUICK_TRIALS {
+            return Ok(data);
+        }
+        // Neighbours are often of one class.
+        let few: Vec<usize> = (0..QUICK_TRIALS).map(|k| k * data.len() / QUICK_TRIALS).collect();
+        data.subset(&few).map_err(Error::experiment)
+    };
+    let training = part("TRAIN", None)?;
+    let test = part("TEST", training.class_names().map(<[String]>::to_vec))?;
+    Ok([training, test])
+}
+
+/// What stays the same over the experiment.
+pub(super) fn settings(context: &Context, report: &mut Report) {
+    recipe(context).settings(report);
+    report
+        .setting("data set", context.set.clone().unwrap_or_default())
+        .setting(
+            "directory of the data",
+            context.data.as_ref().map_or_else(String::new, |d| d.display().to_string()),
+        )
+        .setting("seeds", context.seeds.clone());
+}
+
+/// Runs the experiment on one data set.
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
+    let [training, test] = data(context)?;
+    let recipe = recipe(context);
+    let train = |&seed: &u64| recipe.train(context, &format!("seed {seed}"), [&training, &test], seed);
+    let trained = context.seeds.iter().map(train).collect::<Result<Vec<_>, _>>()?;
+    let contenders = contenders(context, &recipe, [&training, &test], &trained)?;
+    report.figure("accuracy, mean of all seeds", contenders[0].percent(), "%", None);
+    for one in &trained {
+        let (low, high) = one.judged.accuracy().interval();
+        let accuracy = 100.0 * one.judged.accuracy().value();
+        report
+            .figure(format!("seed {}: accuracy", one.seed), accuracy, "%", None)
+            .figure(format!("seed {}: 95 % interval, low", one.seed), 100.0 * low, "%", None)
+            .figure(format!("seed {}: 95 % interval, high", one.seed), 100.0 * high, "%", None);
+    }
+    for other in &contenders[1..] {
+        report.figure(format!("{}: accuracy", other.name), other.percent(), "%", None);
+    }
+    report.figure(
+        "as hard spikes, without retraining: accuracy, mean of all seeds",
+        100.0 * mean(trained.iter().map(|one| one.judged.hard.value())),
+        "%",
+        None,
+    );
+    report.figure(
+        "mean rate of the hidden neurons",
+        mean(trained.iter().map(|one| one.judged.rate)),
+        "Hz",
+        None,
+    );
+    let seconds = mean(trained.iter().map(|one| one.seconds));
+    report.figure("wall time of training, mean of all seeds", seconds, "s", None);
+
+    report.heading("The data set").prose(format!(
+        "{} of the UCR and UEA archives of time series, with the archive's own split: {} series to train on, {} to judge by, {} channels, \
+         {} classes. One recipe serves all data sets of this experiment, and nothing in it was chosen by test series.",
+        context.set.as_deref().unwrap_or_default(),
+        training.len(),
+        test.len(),
+        training.channels(),
+        training.outputs(),
+    ));
+    let set = PUBLISHED.iter().find(|(name, _)| Some(*name) == context.set.as_deref());
+    classify::comparison(report, &contenders, set.map_or(&[], |(_, published)| published));
+    classify::learning(report, &trained)?;
+    classify::confusion(report, &trained, &test)?;
+    if let Some(first) = trained.first() {
+        classify::activity(report, first, &test)?;
+    }
+    Ok(())
+}
+
+/// The networks, and what stands beside them.
+fn contenders(
+    context: &Context,
+    recipe: &Recipe,
+    [training, test]: [&Dataset; 2],
+    trained: &[classify::Trained],
+) -> Result<Vec<Contender>, Error> {
+    let asked = test.labels().unwrap_or_default();
+    let mut all = vec![Contender::gated(trained, "one hidden layer, one recipe for all sets")];
+    all.extend(recipe.baselines(context, [training, test])?);
+    let near = |distance: fn(&spikegrad::data::Series, &spikegrad::data::Series) -> f64| {
+        nearest(training, test, distance).map_err(Error::experiment)
+    };
+    all.push(Contender::fixed("1-nearest-neighbour, Euclidean", asked, &near(euclidean)?, "")?);
+    let warped = near(dynamic_time_warping)?;
+    all.push(Contender::fixed(
+        "1-nearest-neighbour, dynamic time warping",
+        asked,
+        &warped,
+        "no limit to the warping",
+    )?);
+    let labels = training.labels().unwrap_or_default();
+    let linear = LogisticRegression::fit(&features(training, 5), labels, training.outputs());
+    let said = linear.predict(&features(test, 5));
+    all.push(Contender::fixed("logistic regression on the means of five segments", asked, &said, "")?);
+    Ok(all)
+}
