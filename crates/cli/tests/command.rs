@@ -292,7 +292,9 @@ fn networks_go_into_other_formats_and_back() {
     let weights = npyz::NpyFile::new(archive.by_name("slow.weight.npy").expect("weights")).expect("an array");
     assert_eq!(weights.shape(), [12, 12]);
     assert!(
-        bench.refuses("convert two/training.spikegrad a.mat").contains(".safetensors, .npz, .toml or .json")
+        bench
+            .refuses("convert two/training.spikegrad a.mat")
+            .contains(".safetensors, .npz, .toml, .json or .nir")
     );
     assert!(bench.refuses("convert two.npz b.npz").contains("--like"));
 }
@@ -322,6 +324,31 @@ fn parameters_go_out_as_arrays_and_come_back() {
     let text = bench.refuses("convert weights.npz other.safetensors --like small/network.safetensors");
     assert!(text.contains("the network needs [5"), "{text}");
     assert!(!bench.path("other.safetensors").exists());
+}
+
+#[test]
+fn networks_become_graphs_of_nir_and_come_back() {
+    let bench = Bench::new();
+    bench.settings();
+    bench.says(&format!("train two.toml {SHORT}"));
+    let text = bench.says("convert two/network.safetensors two.nir --measure two.npz --interval 10 --h 1");
+    let measured = "hard spikes change the outputs of 80 trials by";
+    assert!(
+        text.contains("a neuron of NIR spikes at its threshold at once") && text.contains(measured),
+        "{text}"
+    );
+    bench.says("convert two.nir back.safetensors --gate-width 0.5");
+    let weights = |network: &str| -> Vec<f64> {
+        bench.says(&format!("convert {network} {network}.npz --force"));
+        let file = fs::File::open(bench.path(&format!("{network}.npz"))).expect("a file");
+        let mut archive = zip::ZipArchive::new(file).expect("an archive");
+        let array = archive.by_name("slow.weight.npy").expect("weights");
+        npyz::NpyFile::new(array).expect("an array").into_vec().expect("numbers")
+    };
+    let (ours, back) = (weights("two/network.safetensors"), weights("back.safetensors"));
+    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * a.abs();
+    assert!(ours.len() == 144 && ours.iter().zip(&back).all(near), "{ours:?} {back:?}");
+    assert!(bench.refuses("convert two.npz two.nir --force").contains("--like"));
 }
 
 #[test]
