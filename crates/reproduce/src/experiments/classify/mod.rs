@@ -31,7 +31,9 @@ const HARD: f32 = 0.01;
 /// What stands beside the gated networks.
 pub(super) const SURROGATE: &str = "LIF, surrogate gradient";
 const BASELINES: [(&str, Unit); 2] =
-    [(SURROGATE, Unit::Spiking { gamma: 0.5 }), ("rate units, exact gradient", Unit::Rate)];
+    [(SURROGATE, Unit::Spiking { gamma: GAMMA }), ("rate units, exact gradient", Unit::Rate)];
+/// Height of the surrogate derivative, which no search chose.
+const GAMMA: f64 = 0.5;
 
 /// A network of one hidden layer, how data are presented to it, and how it is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +78,16 @@ pub(super) struct Recipe {
     pub(super) batch: usize,
 }
 
+/// A score in words.
+fn read_from(score: &Score) -> &'static str {
+    match score {
+        Score::Mean => "the mean over the trial",
+        Score::Last => "the last value",
+        Score::Maximum => "the largest value",
+        _ => "spikes",
+    }
+}
+
 impl Recipe {
     /// Writes everything down.
     pub(super) fn settings(&self, report: &mut Report) {
@@ -96,8 +108,14 @@ impl Recipe {
             )
             .setting("channels standardised", *standardise)
             .setting("a time point, h (ms)", vec![*interval, *h])
-            .setting("start", format!("{start:?}"))
-            .setting("classes are read from", format!("{score:?} of the integrators"))
+            .setting(
+                "start",
+                format!(
+                    "{} Hz, tonic currents spread by {}, input {}, readout {}, recurrent gain {}",
+                    start.rate, start.spread, start.input, start.readout, start.gain
+                ),
+            )
+            .setting("classes are read from", format!("{} of the integrators", read_from(score)))
             .setting("label smoothing", *smoothing)
             .setting("optimiser", "Adam")
             .setting("learning rates, relative to the root mean square at the start", *rate)
@@ -105,7 +123,8 @@ impl Recipe {
             .setting("pull towards the start, a step", *pull)
             .setting("epochs that parameters are averaged over", *average)
             .setting("epochs, trials a batch", vec![*epochs, *batch as f64])
-            .setting("baselines", BASELINES.map(|(name, unit)| format!("{name}: {unit:?}")).to_vec());
+            .setting("baselines", BASELINES.map(|(name, _)| name).to_vec())
+            .setting("height of the surrogate derivative", GAMMA);
     }
 
     /// The task of these parts, brought into the form in which they are presented.

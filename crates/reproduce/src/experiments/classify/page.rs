@@ -159,7 +159,7 @@ pub(in crate::experiments) fn activity(
         plot = plot.panel(
             Panel::new(title).y_label("hidden neuron").x_range(0.0, trial.duration()).raster(&raster, BLACK),
         );
-        let mut panel = Panel::blank().x_label("time (ms)").y_label("score").x_range(0.0, trial.duration());
+        let mut panel = Panel::new("").x_label("time (ms)").y_label("score").x_range(0.0, trial.duration());
         let classes = one.network.outputs();
         for k in 0..classes {
             let curve: Vec<f64> =
