@@ -83,8 +83,7 @@ pub(in crate::experiments) fn run(context: &Context, report: &mut Report) -> Res
     report.figure("best candidate above the one that is used", best - used, "%", Some([0.0, 0.0]));
     report.prose(
         "Every candidate is trained on four fifths of the 270 utterances and asked about the last fifth, five times over and with each seed. \
-         The one with the most right answers is the recipe of the experiment, the simpler one of equal ones. The 370 utterances that judge \
-         it have no part in this.",
+         The recipe of the experiment is among those with the most right answers. The 370 utterances that judge it have no part in this.",
     );
     let rows = rows.into_iter().map(|(name, accuracy)| vec![name.to_owned(), format!("{accuracy:.2}")]);
     report.table("Accuracy in cross-validation, per cent.", &["recipe", "accuracy"], rows.collect());
