@@ -11,7 +11,7 @@
 //! - [`EventLog`] and [`EventCounts`]: what makes a program only piecewise smooth;
 //! - [`Parametric`]: parameters with names and domains, for optimisers;
 //! - [`Divergence`]: where a run stopped being finite;
-//! - [`Total`] and [`norm`]: sums that keep what plain ones lose; [`is_granted`]: whether there is memory.
+//! - [`Total`] and [`norm`]: sums that keep what plain ones lose; [`add_in_tree`]: sums in a fixed order; [`is_granted`]: whether there is memory.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
@@ -43,5 +43,5 @@ pub use located::{FiringField, FiringFieldVjp, MAX_SPIKES, ResetStep};
 pub use memory::is_granted;
 pub use parametric::{ParameterGroup, Parametric};
 pub use step::{Cost, CostVjp, RungeKutta, RungeKuttaTape, Step, StepVjp};
-pub use sum::{Total, first_non_finite, keeps_digits, norm};
+pub use sum::{Total, add_in_tree, first_non_finite, keeps_digits, norm};
 pub use tableau::Tableau;

@@ -8,13 +8,13 @@ use std::ops::Range;
 pub struct ParameterGroup<'a, G> {
     /// The group, as settings of a training refer to it.
     pub group: G,
-    /// Its name, as messages show it.
+    /// The group's name, as messages show it.
     pub name: &'a str,
-    /// Where it lies in the flat vector.
+    /// Where the group lies in the flat vector.
     pub range: Range<usize>,
     /// Whether only positive values make sense. Optimisers step them in their logarithm, `dC/d ln p = p dC/dp`.
     pub is_positive: bool,
-    /// Whether its gradient is computed.
+    /// Whether the gradient by the group is computed.
     pub is_trainable: bool,
 }
 
@@ -71,7 +71,7 @@ pub trait Parametric<T> {
     /// Whether a program can be run with these parameters.
     ///
     /// # Errors
-    /// What is wrong with them, and what to change.
+    /// The parameter that is wrong, and what to change.
     fn check_values(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(())
     }

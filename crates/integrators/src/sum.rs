@@ -84,6 +84,17 @@ pub fn keeps_digits<T: RealField + Copy>(x: T) -> bool {
     x.is_finite() && x * T::default_epsilon() > T::zero()
 }
 
+/// Adds all items to the first, in a tree that depends on nothing but their number.
+pub fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
+    let mut width = items.len();
+    while width > 1 {
+        let half = width.div_ceil(2);
+        let (low, high) = items.split_at_mut(half);
+        low.iter_mut().zip(&high[..width - half]).for_each(|(low, high)| add(low, high));
+        width = half;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +163,18 @@ mod tests {
     fn a_norm_within_the_range_has_the_bits_of_the_plain_sum() {
         let x: Vec<f32> = (1..1000_u16).map(|i| 1e-3 * f32::from(i).sin()).collect();
         assert_eq!(norm(&x), x.iter().map(|x| x * x).sum::<f32>().sqrt());
+    }
+
+    #[test]
+    fn items_are_added_in_one_tree() {
+        let sum = |count: usize| {
+            let mut items: Vec<String> = (0..count).map(|i| i.to_string()).collect();
+            add_in_tree(&mut items, |low, high| *low = format!("({low}+{high})"));
+            items.swap_remove(0)
+        };
+        assert_eq!(sum(1), "0");
+        assert_eq!(sum(3), "((0+2)+1)");
+        assert_eq!(sum(5), "(((0+3)+2)+(1+4))");
+        assert_eq!(sum(8), "(((0+4)+(2+6))+((1+5)+(3+7)))");
     }
 }

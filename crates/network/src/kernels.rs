@@ -191,17 +191,6 @@ pub fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
     tree(&mut lanes)
 }
 
-/// Adds all items to the first, in a tree that depends on nothing but their number.
-pub fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
-    let mut width = items.len();
-    while width > 1 {
-        let half = width.div_ceil(2);
-        let (low, high) = items.split_at_mut(half);
-        low.iter_mut().zip(&high[..width - half]).for_each(|(low, high)| add(low, high));
-        width = half;
-    }
-}
-
 /// The sum of the squares of a matrix of so many rows, column by column, each in 16 partial sums that are added up in a fixed tree.
 pub fn sum_by_columns<T: Scalar>(matrix: &[T], rows: usize) -> T {
     matrix.chunks_exact(rows).fold(T::zero(), |sum, column| sum + dot(column, column))
@@ -272,19 +261,6 @@ pub mod wide {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn items_are_added_in_one_tree() {
-        let sum = |count: usize| {
-            let mut items: Vec<String> = (0..count).map(|i| i.to_string()).collect();
-            add_in_tree(&mut items, |low, high| *low = format!("({low}+{high})"));
-            items.swap_remove(0)
-        };
-        assert_eq!(sum(1), "0");
-        assert_eq!(sum(3), "((0+2)+1)");
-        assert_eq!(sum(5), "(((0+3)+2)+(1+4))");
-        assert_eq!(sum(8), "(((0+4)+(2+6))+((1+5)+(3+7)))");
-    }
 
     #[test]
     fn products_are_those_of_plain_loops() {

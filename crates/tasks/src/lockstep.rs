@@ -6,13 +6,13 @@ use std::ops::Range;
 use aligned_vec::AVec;
 use rayon::prelude::*;
 use spikegrad_adjoint::{Memory, Sweep};
-use spikegrad_integrators::{EventCounts, Total, first_non_finite, is_granted, keeps_digits, norm};
+use spikegrad_integrators::{
+    EventCounts, Total, add_in_tree, first_non_finite, is_granted, keeps_digits, norm,
+};
 use spikegrad_network::kernels::sum_by_columns;
 use spikegrad_network::kernels::wide::axpy;
 use spikegrad_network::{Group, Lockstep, LockstepGroup, LockstepTrial, Loss, Scalar, SplitStep, Trial};
-use spikegrad_training::{
-    BatchResult, TrialResult, WholeBatch, add_in_tree, clip_factor, factor_for, of_trial,
-};
+use spikegrad_training::{BatchResult, TrialResult, WholeBatch, clip_factor, factor_for, of_trial};
 
 use crate::Error;
 

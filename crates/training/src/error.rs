@@ -59,7 +59,7 @@ pub enum Error {
         name: String,
         /// Which entry of its group, column-major.
         index: usize,
-        /// Its value.
+        /// The value of the parameter.
         value: f64,
     },
     /// A learning rate, a pull or a fit of a group that cannot be stepped.
@@ -113,7 +113,7 @@ pub enum Error {
     Option {
         /// The option.
         option: &'static str,
-        /// Its value.
+        /// The option's value.
         value: f64,
         /// What it must be.
         expected: &'static str,
@@ -125,7 +125,7 @@ pub enum Error {
     Clip {
         /// The group's name.
         name: String,
-        /// Its largest norm.
+        /// The group's largest norm.
         value: f64,
     },
     /// Largest norms of another program.
@@ -237,7 +237,7 @@ pub enum CheckpointError {
     Parameters {
         /// The file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The parameter that is wrong, and why.
         source: BoxError,
     },
     /// A file of another network, of other options or of another float type.

@@ -87,9 +87,9 @@ impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
 /// A batch that is computed at once.
 #[derive(Clone, Copy, Debug)]
 pub struct WholeBatch<'a, T, Trial> {
-    /// Its trials.
+    /// The trials of the batch.
     pub trials: &'a [Trial],
-    /// Trial `b` is added to lane `b mod lanes`, and the lanes are added in a tree ([`add_in_tree`](crate::add_in_tree)).
+    /// Trial `b` is added to lane `b mod lanes`, and the lanes are added in a tree ([`add_in_tree`](spikegrad_integrators::add_in_tree)).
     pub lanes: usize,
     /// How much of a trial may be kept.
     pub memory: Memory,
@@ -100,7 +100,7 @@ pub struct WholeBatch<'a, T, Trial> {
 /// What became of one trial of a batch.
 #[derive(Debug)]
 pub struct TrialResult<T> {
-    /// Its cost, or why it has none.
+    /// The trial's cost, or why it has none.
     pub cost: Result<T, SweepError>,
     /// Norms of its gradient by group, before clipping, in the order of the groups; empty where nothing is clipped.
     pub norms: Vec<T>,

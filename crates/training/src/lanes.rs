@@ -9,7 +9,7 @@ use aligned_vec::AVec;
 use nalgebra::RealField;
 use rayon::prelude::*;
 use spikegrad_adjoint::{BoxError, Memory};
-use spikegrad_integrators::{EventCounts, Total};
+use spikegrad_integrators::{EventCounts, Total, add_in_tree};
 
 use crate::Error;
 use crate::clip::clip_factor;
@@ -63,17 +63,6 @@ impl<T: RealField + Copy> Reducer<T> for Tree {
             add_in_tree(&mut lanes, |low, high| add_scaled(low, T::one(), high));
         });
         Ok(())
-    }
-}
-
-/// Adds all items to the first one in a tree whose shape depends on their number alone.
-pub fn add_in_tree<A>(items: &mut [A], add: impl Fn(&mut A, &A)) {
-    let mut width = items.len();
-    while width > 1 {
-        let half = width.div_ceil(2);
-        let (low, high) = items.split_at_mut(half);
-        low.iter_mut().zip(&high[..width - half]).for_each(|(low, high)| add(low, high));
-        width = half;
     }
 }
 
@@ -313,6 +302,10 @@ impl<T: RealField + Copy, L: Send> Lane<T, L> {
             let cost = program.gradient(trial, &mut self.work, &mut self.trial, events.as_mut())?;
             let cost = match cost {
                 Err(error) => Err(of_trial(error)?),
+                Ok(cost) if !cost.is_finite() => {
+                    let why = "the cost of a trial is not finite: a program returns the error of a trial that diverged";
+                    return Err(Error::program(why).into());
+                }
                 cost => cost,
             };
             let mut norms = Vec::new();

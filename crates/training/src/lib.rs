@@ -39,7 +39,7 @@ pub use file::write_whole;
 pub use findings::{Finding, GRAZING_SPIKES, NEGATIVE_CONDUCTANCES, SHORT_CROSSINGS};
 pub use fingerprint::fingerprint;
 pub use gradient::{BatchResult, TrialGradient, TrialResult, WholeBatch, of_trial};
-pub use lanes::{DEFAULT_LANES, LaneTotal, Lanes, Reducer, Tree, add_in_tree};
+pub use lanes::{DEFAULT_LANES, LaneTotal, Lanes, Reducer, Tree};
 pub use lbfgs::{Lbfgs, Minimum, Stopped};
 pub use observer::{Iteration, Observer, progress_bar};
 pub use optimiser::{LearningRate, Optimiser, Pull};

@@ -13,7 +13,7 @@ use crate::{Error, UpdateRule};
 pub struct LearningRate<G> {
     /// The group.
     pub group: G,
-    /// Its learning rate.
+    /// The group's learning rate.
     pub rate: f64,
 }
 

@@ -173,7 +173,7 @@ pub trait Program<T: RealField + Copy>: Parametric<T> + Sync {
     /// Whether a file may keep the program with its parameters; by default whether it can be run with them.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// The parameter that is wrong.
     fn check_kept(&self) -> Result<(), BoxError> {
         self.check_values()
     }
@@ -203,7 +203,7 @@ pub struct FirstBatch<'a, T: RealField + Copy, P: Program<T> + ?Sized> {
     pub trial: &'a dyn Fn(usize) -> P::Trial,
     /// What was counted in it.
     pub events: &'a EventCounts,
-    /// Its mean gradient.
+    /// The mean gradient of the batch.
     pub gradient: &'a [T],
     /// The groups with a learning rate above zero.
     pub trained: &'a [P::Group],

@@ -198,7 +198,9 @@ struct Elsewhere;
 impl Reducer<f32> for Elsewhere {
     fn add_up(&self, lanes: &mut [crate::LaneTotal<f32>]) -> Result<(), spikegrad_adjoint::BoxError> {
         let mut sums: Vec<Vec<f32>> = lanes.iter().map(|lane| lane.sum.to_vec()).collect();
-        crate::add_in_tree(&mut sums, |low, high| low.iter_mut().zip(high).for_each(|(a, b)| *a += b));
+        spikegrad_integrators::add_in_tree(&mut sums, |low, high| {
+            low.iter_mut().zip(high).for_each(|(a, b)| *a += b)
+        });
         lanes[0].sum.copy_from_slice(&sums[0]);
         Ok(())
     }
@@ -237,6 +239,14 @@ fn lanes_may_be_added_up_by_somebody_else() {
     assert!(refused.contains("lane 5 has 0 results of its 3 trials"), "{refused}");
     let refused = train_with(&mut here, &options(), &mut (), &Lost).expect_err("refused").to_string();
     assert!(refused.contains("machine 3 does not answer"), "{refused}");
+}
+
+#[test]
+fn a_cost_that_is_no_number_is_not_passed_on() {
+    // The logarithm of the stiffness, which the gradient does not know of.
+    let mut broken = Springs { parameters: [1.0, 2.0, 3.0, f32::INFINITY], ..springs() };
+    let refused = train(&mut broken, &options(), &mut ()).expect_err("refused").to_string();
+    assert!(refused.starts_with("the cost of a trial is not finite"), "{refused}");
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl<T: Scalar> SplitStep<'_, T> {
             Error::State { difference, .. } => Error::Tape { difference },
             error => error,
         })?;
-        // What is kept of a step depends on what is trained, which is no structure.
+        // A tape keeps what the trained groups need; two networks of one structure may train others.
         let steps = trial.samples * grid.hold;
         let kept = |tape: &SplitTape<T>| [tape.synapses.len(), tape.arrived.len()];
         let (found, expected) = (kept(&tape), [steps * self.kept, steps * self.kept_arrivals]);

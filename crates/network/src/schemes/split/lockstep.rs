@@ -7,11 +7,11 @@
 use std::ops::Range;
 
 use aligned_vec::AVec;
-use spikegrad_integrators::{EventCounts, EventLog, Total};
+use spikegrad_integrators::{EventCounts, EventLog, Total, add_in_tree};
 
 use super::scheme::SplitStep;
 use super::tape::SplitTape;
-use crate::kernels::{LANES, add_in_tree, axpy, tree};
+use crate::kernels::{LANES, axpy, tree};
 use crate::projections::{PanelLoops, PanelOuter, panels, panels_len, piece_rows, stride_of, to_panels};
 use crate::{Error, Group, Loss, Scalar, Trial};
 
