@@ -20,7 +20,7 @@ use rand_distr::{Distribution, StandardNormal};
 use spikegrad::adjoint::{Error as SweepError, Memory};
 #[cfg(test)]
 use spikegrad::integrators::EventLog;
-use spikegrad::integrators::{EventCounts, ParameterGroup, Parametric};
+use spikegrad::integrators::{Divergence, EventCounts, ParameterGroup, Parametric, first_non_finite};
 use spikegrad::network::kernels::{axpy, dot};
 use spikegrad::network::{Scalar, Trial};
 use spikegrad::tasks::{DatasetTask, Purpose, Task, TrainingStage, generator};
@@ -86,11 +86,13 @@ pub(crate) struct LayeredTape<T> {
     distance: Vec<T>,
     z: Vec<T>,
     scores: Vec<T>,
+    /// The current of a sample, which its steps share.
+    current: Vec<T>,
 }
 
 impl<T: Scalar> Default for LayeredTape<T> {
     fn default() -> Self {
-        Self { distance: Vec::new(), z: Vec::new(), scores: Vec::new() }
+        Self { distance: Vec::new(), z: Vec::new(), scores: Vec::new(), current: Vec::new() }
     }
 }
 
@@ -206,11 +208,12 @@ impl<T: Scalar> Layered<T> {
         tape.scores.clear();
         tape.scores.resize(self.classes, T::zero());
         for input in trial.inputs.chunks_exact(self.inputs) {
-            let mut current = p[bias.clone()].to_vec();
-            add_product(&p[u.clone()], input, &mut current);
+            tape.current.clear();
+            tape.current.extend_from_slice(&p[bias.clone()]);
+            add_product(&p[u.clone()], input, &mut tape.current);
             for _ in 0..steps {
                 j.iter_mut().for_each(|j| *j *= a);
-                for (k, (v, &current)) in v.iter_mut().zip(&current).enumerate() {
+                for (k, (v, &current)) in v.iter_mut().zip(&tape.current).enumerate() {
                     let u = keep * *v + gain * current;
                     let (z, _) = self.sent(u - T::one());
                     *v = u - reset * z;
@@ -367,7 +370,13 @@ impl TrialGradient<f32> for OnDataset<'_> {
         gradient: &mut [f32],
         _: Option<&mut EventCounts>,
     ) -> Result<Result<f32, SweepError>, Error> {
-        Ok(Ok(self.model.cost(trial, lane, Some(gradient))))
+        let cost = self.model.cost(trial, lane, Some(gradient));
+        let step = trial.samples * self.model.steps(trial);
+        Ok(match first_non_finite(gradient) {
+            _ if !cost.is_finite() => Err(Divergence::Cost { step, time: trial.duration() }.into()),
+            Some(parameter) => Err(SweepError::NonFiniteGradient { parameter }),
+            None => Ok(cost),
+        })
     }
 }
 
@@ -386,6 +395,10 @@ impl Program<f32> for OnDataset<'_> {
 
     fn trial(&self, stage: TrainingStage, rng: &mut ChaCha8Rng) -> Trial<f32> {
         self.task.trial(stage, rng)
+    }
+
+    fn identity(&self) -> Vec<String> {
+        vec![format!("{:?}", self.model.constants)]
     }
 
     fn fingerprint(&self, _: &Trial<f32>) -> u32 {

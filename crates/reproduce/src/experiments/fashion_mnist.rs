@@ -4,7 +4,7 @@ use spikegrad::data::{Dataset, Pixels, ReadOptions, open};
 use spikegrad::prelude::*;
 
 use super::Context;
-use super::classify::{self, Contender, Front, Recipe, mean};
+use super::classify::{self, Contender, Front, Recipe};
 use crate::Error;
 use crate::report::Report;
 
@@ -80,8 +80,7 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let [training, test] = data(context)?;
     let recipe = recipe(context);
-    let train = |&seed: &u64| recipe.train(context, &format!("seed {seed}"), [&training, &test], seed);
-    let trained = context.seeds.iter().map(train).collect::<Result<Vec<_>, _>>()?;
+    let trained = recipe.train_all(context, [&training, &test])?;
     for one in &trained {
         let accuracy = 100.0 * one.judged.accuracy().value();
         report
@@ -98,18 +97,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
                 Some(TIME),
             );
     }
-    report.figure(
-        "as hard spikes, without retraining: accuracy, mean of all seeds",
-        100.0 * mean(trained.iter().map(|one| one.judged.hard.value())),
-        "%",
-        None,
-    );
-    report.figure(
-        "mean rate of the hidden neurons",
-        mean(trained.iter().map(|one| one.judged.rate)),
-        "Hz",
-        None,
-    );
+    classify::figures(report, &trained);
 
     report.heading("The task").prose(
         "Grey images of 28 x 28 pixels show pieces of clothing of ten kinds: 60 000 to train on, 10 000 to judge by. Every pixel is a \
@@ -118,10 +106,5 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let mut all = vec![Contender::gated(&trained, format!("{} hidden neurons", recipe.neurons))];
     all.extend(recipe.baselines(context, [&training, &test])?);
     classify::comparison(report, &all, &[]);
-    classify::learning(report, &trained)?;
-    classify::confusion(report, &trained, &test)?;
-    if let Some(first) = trained.first() {
-        classify::activity(report, first, &test)?;
-    }
-    Ok(())
+    classify::pictures(report, &trained, &test)
 }

@@ -5,8 +5,7 @@ use spikegrad::prelude::*;
 
 use super::Context;
 use super::classify::{
-    self, Contender, Front, LogisticRegression, Recipe, dynamic_time_warping, euclidean, features, mean,
-    nearest,
+    self, Contender, Front, LogisticRegression, Recipe, dynamic_time_warping, euclidean, features, nearest,
 };
 use crate::Error;
 use crate::report::Report;
@@ -89,8 +88,7 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let [training, test] = data(context)?;
     let recipe = recipe(context);
-    let train = |&seed: &u64| recipe.train(context, &format!("seed {seed}"), [&training, &test], seed);
-    let trained = context.seeds.iter().map(train).collect::<Result<Vec<_>, _>>()?;
+    let trained = recipe.train_all(context, [&training, &test])?;
     let contenders = contenders(context, &recipe, [&training, &test], &trained)?;
     report.figure("accuracy, mean of all seeds", contenders[0].percent(), "%", None);
     for one in &trained {
@@ -104,20 +102,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     for other in &contenders[1..] {
         report.figure(format!("{}: accuracy", other.name), other.percent(), "%", None);
     }
-    report.figure(
-        "as hard spikes, without retraining: accuracy, mean of all seeds",
-        100.0 * mean(trained.iter().map(|one| one.judged.hard.value())),
-        "%",
-        None,
-    );
-    report.figure(
-        "mean rate of the hidden neurons",
-        mean(trained.iter().map(|one| one.judged.rate)),
-        "Hz",
-        None,
-    );
-    let seconds = mean(trained.iter().map(|one| one.seconds));
-    report.figure("wall time of training, mean of all seeds", seconds, "s", None);
+    classify::figures(report, &trained);
 
     report.heading("The data set").prose(format!(
         "{} of the UCR and UEA archives of time series, with the archive's own split: {} series to train on, {} to judge by, {} channels, \
@@ -130,12 +115,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     ));
     let set = PUBLISHED.iter().find(|(name, _)| Some(*name) == context.set.as_deref());
     classify::comparison(report, &contenders, set.map_or(&[], |(_, published)| published));
-    classify::learning(report, &trained)?;
-    classify::confusion(report, &trained, &test)?;
-    if let Some(first) = trained.first() {
-        classify::activity(report, first, &test)?;
-    }
-    Ok(())
+    classify::pictures(report, &trained, &test)
 }
 
 /// The networks, and what stands beside them.

@@ -5,7 +5,7 @@ use spikegrad::prelude::*;
 use spikegrad_report::plot::{Colour, Panel, Plot, Style, cycle};
 
 use super::Context;
-use super::classify::{self, Contender, Front, LogisticRegression, Recipe, features, mean};
+use super::classify::{self, Contender, Front, LogisticRegression, Recipe, features};
 use crate::Error;
 use crate::report::Report;
 
@@ -69,8 +69,7 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let [training, test] = data(context)?;
     let recipe = recipe(context);
-    let train = |&seed: &u64| recipe.train(context, &format!("seed {seed}"), [&training, &test], seed);
-    let trained = context.seeds.iter().map(train).collect::<Result<Vec<_>, _>>()?;
+    let trained = recipe.train_all(context, [&training, &test])?;
     for one in &trained {
         let accuracy = 100.0 * one.judged.accuracy().value();
         report.figure(
@@ -80,20 +79,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
             Some(BAND),
         );
     }
-    report.figure(
-        "as hard spikes, without retraining: accuracy, mean of all seeds",
-        100.0 * mean(trained.iter().map(|one| one.judged.hard.value())),
-        "%",
-        None,
-    );
-    report.figure(
-        "mean rate of the hidden neurons",
-        mean(trained.iter().map(|one| one.judged.rate)),
-        "Hz",
-        None,
-    );
-    let seconds = mean(trained.iter().map(|one| one.seconds));
-    report.figure("wall time of training, mean of all seeds", seconds, "s", None);
+    classify::figures(report, &trained);
 
     report.heading("The task").prose(
         "A point of a disc lies in the yin, in the yang or in one of two dots. The network sees its coordinates and their complements as \
@@ -103,12 +89,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     if let Some(first) = trained.first() {
         map(report, first, &test)?;
     }
-    classify::learning(report, &trained)?;
-    classify::confusion(report, &trained, &test)?;
-    if let Some(first) = trained.first() {
-        classify::activity(report, first, &test)?;
-    }
-    Ok(())
+    classify::pictures(report, &trained, &test)
 }
 
 /// The networks, and what stands beside them.

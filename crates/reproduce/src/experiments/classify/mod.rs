@@ -20,7 +20,7 @@ use crate::report::Report;
 use crate::{Error, file};
 
 pub(super) use front::Front;
-pub(super) use page::{Contender, activity, comparison, confusion, learning};
+pub(super) use page::{Contender, comparison, figures, pictures};
 pub(super) use simple::{LogisticRegression, dynamic_time_warping, euclidean, features, nearest};
 
 /// Iterations between two checkpoints.
@@ -190,7 +190,6 @@ impl Recipe {
             let squares: f64 = values.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
             LearningRate { group, rate: self.rate * (squares / values.len().max(1) as f64).sqrt() }
         };
-        let epoch = task.iterations(1.0, self.batch) as f64;
         TrainingOptions {
             h: self.h,
             iterations: task.iterations(self.epochs, self.batch),
@@ -202,10 +201,16 @@ impl Recipe {
                 false => Vec::new(),
             },
             schedule: Schedule::Cosine { last: self.last },
-            average: ((self.average * epoch) as usize).max(1),
+            average: self.averaged(task),
             clip: None,
             ..TrainingOptions::default()
         }
+    }
+
+    /// Iterations that parameters are averaged over.
+    fn averaged(&self, task: &DatasetTask<f32>) -> usize {
+        let epoch = task.iterations(1.0, self.batch) as f64;
+        ((self.average * epoch) as usize).max(1)
     }
 
     /// The baselines with the same budget: as many units, the same data, batches, epochs and schedule, learning rates chosen by the same
@@ -248,15 +253,13 @@ impl Recipe {
         let [u, bias, o, (offsets, _)] = model.sizes();
         // Tonic currents of the hidden layer and of the classes are one group in the gated network.
         let rates = [u, bias, o, (offsets, bias.1)];
-        let epoch = task.iterations(1.0, self.batch) as f64;
         let options = spikegrad::training::TrainingOptions {
             iterations: task.iterations(self.epochs, self.batch),
             batch: self.batch,
             seed,
             rates: rates.map(|(group, size)| LearningRate { group, rate: self.rate * size }).to_vec(),
             schedule: Schedule::Cosine { last: self.last },
-            average: ((self.average * epoch) as usize).max(1),
-            clip: None,
+            average: self.averaged(&task),
             checkpoint: Some(context.checkpoint(&name, EVERY)),
             ..spikegrad::training::TrainingOptions::default()
         };
@@ -270,6 +273,12 @@ impl Recipe {
             .map_err(|source| Error::Json { name: "the answers of a baseline".to_owned(), source })?;
         file::write(&path, &text)?;
         Accuracy::of(labels, &said).map_err(Error::experiment)
+    }
+
+    /// Trains a network for each of the seeds on the first part and judges it on the second one.
+    pub(super) fn train_all(&self, context: &Context, parts: [&Dataset; 2]) -> Result<Vec<Trained>, Error> {
+        let train = |&seed: &u64| self.train(context, &format!("seed {seed}"), parts, seed);
+        context.seeds.iter().map(train).collect()
     }
 
     /// Trains a network on the first part and judges it on the second one, or goes on where an earlier run was interrupted.

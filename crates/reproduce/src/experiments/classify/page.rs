@@ -88,7 +88,7 @@ fn wilson(share: f64, n: usize) -> [f64; 2] {
 }
 
 /// The cost of every seed over training.
-pub(in crate::experiments) fn learning(report: &mut Report, trained: &[Trained]) -> Result<(), Error> {
+fn learning(report: &mut Report, trained: &[Trained]) -> Result<(), Error> {
     let mut panel = Panel::new("cost").x_label("iteration").y_label("cross-entropy").log_y();
     for (k, one) in trained.iter().enumerate() {
         let width = one.history.len().div_ceil(POINTS).max(1);
@@ -112,11 +112,7 @@ pub(in crate::experiments) fn learning(report: &mut Report, trained: &[Trained])
 }
 
 /// How often the class of each row was taken for that of each column, by all seeds together.
-pub(in crate::experiments) fn confusion(
-    report: &mut Report,
-    trained: &[Trained],
-    data: &Dataset,
-) -> Result<(), Error> {
+fn confusion(report: &mut Report, trained: &[Trained], data: &Dataset) -> Result<(), Error> {
     let names = data.class_names().unwrap_or_default();
     let count = |label: usize, said: usize| -> u64 {
         trained.iter().map(|one| one.judged.confusion.count(label, said) as u64).sum()
@@ -134,12 +130,29 @@ pub(in crate::experiments) fn confusion(
     Ok(())
 }
 
-/// Spikes of the hidden neurons and scores of the classes in some test trials.
-pub(in crate::experiments) fn activity(
+/// What the trained networks do besides being right: as hard spikes, in spikes a second, in time.
+pub(in crate::experiments) fn figures(report: &mut Report, trained: &[Trained]) {
+    let of = |value: fn(&Trained) -> f64| mean(trained.iter().map(value));
+    let hard = 100.0 * of(|one| one.judged.hard.value());
+    report
+        .figure("as hard spikes, without retraining: accuracy, mean of all seeds", hard, "%", None)
+        .figure("mean rate of the hidden neurons", of(|one| one.judged.rate), "Hz", None)
+        .figure("wall time of training, mean of all seeds", of(|one| one.seconds), "s", None);
+}
+
+/// Learning curves, confusion, and what the first of the networks does in some trials.
+pub(in crate::experiments) fn pictures(
     report: &mut Report,
-    one: &Trained,
-    data: &Dataset,
+    trained: &[Trained],
+    test: &Dataset,
 ) -> Result<(), Error> {
+    learning(report, trained)?;
+    confusion(report, trained, test)?;
+    trained.first().map_or(Ok(()), |first| activity(report, first, test))
+}
+
+/// Spikes of the hidden neurons and scores of the classes in some test trials.
+fn activity(report: &mut Report, one: &Trained, data: &Dataset) -> Result<(), Error> {
     let scheme = SplitStep::new(&one.network, one.h).map_err(Error::experiment)?;
     let names = data.class_names().unwrap_or_default();
     let hidden = one.network.populations().next().map_or(0, |(_, range)| range.len());

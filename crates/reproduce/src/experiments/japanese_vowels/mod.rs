@@ -70,8 +70,7 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let [training, test] = data()?;
     let recipe = recipe(context);
-    let train = |&seed: &u64| recipe.train(context, &format!("seed {seed}"), [&training, &test], seed);
-    let trained = context.seeds.iter().map(train).collect::<Result<Vec<_>, _>>()?;
+    let trained = recipe.train_all(context, [&training, &test])?;
 
     let accuracy = 100.0 * mean(trained.iter().map(|one| one.judged.accuracy().value()));
     report.figure("accuracy on 370 utterances, mean of all seeds", accuracy, "%", Some(BAND));
@@ -83,20 +82,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
             None,
         );
     }
-    report.figure(
-        "as hard spikes, without retraining: accuracy, mean of all seeds",
-        100.0 * mean(trained.iter().map(|one| one.judged.hard.value())),
-        "%",
-        None,
-    );
-    report.figure(
-        "mean rate of the hidden neurons",
-        mean(trained.iter().map(|one| one.judged.rate)),
-        "Hz",
-        None,
-    );
-    let seconds = mean(trained.iter().map(|one| one.seconds));
-    report.figure("wall time of training, mean of all seeds", seconds, "s", None);
+    classify::figures(report, &trained);
 
     report.heading("The task").prose(
         "Nine speakers utter two Japanese vowels; an utterance is a series of 12 LPC cepstrum coefficients over 7 to 29 time points (Kudo, \
@@ -110,12 +96,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
         report.figure("accuracy above that of the surrogate gradient", above, "%", Some([0.0, 100.0]));
     }
     classify::comparison(report, &contenders(&training, &test, &trained, baselines)?, &[]);
-    classify::learning(report, &trained)?;
-    classify::confusion(report, &trained, &test)?;
-    if let Some(first) = trained.first() {
-        classify::activity(report, first, &test)?;
-    }
-    Ok(())
+    classify::pictures(report, &trained, &test)
 }
 
 /// The networks, and what stands beside them.
