@@ -8,7 +8,7 @@ use spikegrad_data::{Inputs, ReadOptions, open};
 
 use crate::Error;
 
-/// What is left of the width of a gate: a zone that a neuron crosses in far less than a step.
+/// The width of a gate that is narrowed: a zone that a neuron crosses in far less than a step.
 const NARROW: f64 = 1e-3;
 
 /// Runs the data with the gates as they are and narrowed, and says by how much the outputs differ.

@@ -23,7 +23,7 @@ pub enum Error {
     /// A file that has no graph.
     #[error("the file is not a NIR graph: {reason}")]
     File {
-        /// What is missing or cannot be read.
+        /// The part of the graph that is missing or cannot be read.
         reason: String,
     },
     /// A network that is refused.

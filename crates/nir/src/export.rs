@@ -376,7 +376,7 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// What is not in the graph.
+    /// Sentences on what the network has and the graph has not.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for Population { name, gate, .. } in &self.described.populations {

@@ -25,7 +25,7 @@ pub(crate) enum Error {
     Trial {
         /// Which one, from 0.
         trial: usize,
-        /// What is wrong with it.
+        /// The words of the reader on the text.
         source: Box<Error>,
     },
     /// Text that describes no network, no loss or no training.

@@ -9,11 +9,11 @@ use crate::Error;
 /// An array of numbers with its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedArray {
-    /// Its name.
+    /// The array's name.
     pub name: String,
-    /// Its sides.
+    /// The array's sides.
     pub shape: Vec<usize>,
-    /// Its numbers, the last index fastest.
+    /// The array's numbers, the last index fastest.
     pub values: Vec<f64>,
 }
 
