@@ -38,11 +38,11 @@ pub(crate) fn command(args: &[OsString]) -> Result<Command, String> {
     match plan(args) {
         Plan::Peers(args) => peers(&args),
         Plan::Benches(args) => Ok(benches(args)),
-        Plan::Report(args) => Ok(report(args)),
+        Plan::Report(args) => report(args),
         Plan::All { quick } => {
             let short: [OsString; 2] = ["--".into(), "--quick".into()];
             cargo::run(&mut benches(if quick { &short } else { &[] }))?;
-            Ok(report(if quick { &short[1..] } else { &[] }))
+            report(if quick { &short[1..] } else { &[] })
         }
     }
 }
@@ -55,10 +55,10 @@ fn benches(args: &[OsString]) -> Command {
 }
 
 /// The command that measures and writes the report; it fails where a band is missed.
-fn report(args: &[OsString]) -> Command {
-    let mut command = reproduce::command("bench", args);
+fn report(args: &[OsString]) -> Result<Command, String> {
+    let mut command = reproduce::command("bench", args)?;
     command.current_dir(cargo::root());
-    command
+    Ok(command)
 }
 
 /// The command that times this library and its peers, which all but cargo's work is left to: `peers/run.py`.

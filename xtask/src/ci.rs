@@ -12,7 +12,7 @@ use crate::{docs, layers, metadata, package, python, reproduce, test};
 pub(crate) enum Step {
     /// Formatting
     Fmt,
-    /// Paths, links, test names, equation numbers and code that pages cite
+    /// Links, places, pages of the book, equations, test names and code that pages cite
     Docs,
     /// Clippy on all targets, warnings denied
     Clippy,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::book;
 use crate::cargo::{Outcome, root};
 use crate::scan;
 
@@ -81,10 +82,9 @@ pub(crate) fn run() -> Outcome {
                 found.push(format!("{name}:{line}: no such path: {path}"));
             }
         }
-        for (line, target) in scan::links(&page) {
-            if !root.join(name).parent().is_some_and(|folder| folder.join(&target).exists()) {
-                found.push(format!("{name}:{line}: no such file: {target}"));
-            }
+        found.extend(links(&root, name, &page));
+        if let Err(errors) = book::typeset(&page) {
+            found.extend(errors.into_iter().map(|(line, message)| format!("{name}:{line}: {message}")));
         }
         for snippet in scan::snippets(&page) {
             let at = format!("{name}:{}", snippet.line);
@@ -111,6 +111,13 @@ pub(crate) fn run() -> Outcome {
         }
     }
 
+    let pages = |name: &&str| name.starts_with(&format!("{}/", book::FOLDER)) && name.ends_with(".md");
+    let pages: Vec<&str> = files.iter().map(String::as_str).filter(pages).collect();
+    match text_of(&format!("{}/SUMMARY.md", book::FOLDER)) {
+        Ok(summary) => found.extend(book::summary(&summary, &pages)),
+        Err(error) => found.push(format!("{}/SUMMARY.md: {error}", book::FOLDER)),
+    }
+
     for name in &files {
         let Ok(bytes) = std::fs::read(root.join(name)) else { continue };
         for (line, path) in scan::machine_paths(&bytes) {
@@ -122,12 +129,33 @@ pub(crate) fn run() -> Outcome {
 
     if found.is_empty() {
         println!(
-            "paths, links, test names, equation numbers, blocks of code: all there ({} files read)",
+            "paths, links, places in pages, pages of the book, equations, test names, blocks of code: all there ({} files read)",
             files.len()
         );
         return Ok(());
     }
     Err(format!("the documentation and the code disagree\n  {}", found.join("\n  ")))
+}
+
+/// Links of a page that lead nowhere: no such file, or no such place in it.
+fn links(root: &Path, name: &str, page: &str) -> Vec<String> {
+    let relative = scan::links(page).into_iter().map(|link| {
+        let path = if link.path.is_empty() { name.to_owned() } else { book::resolve(name, &link.path) };
+        scan::Link { path, ..link }
+    });
+    let links = relative.chain(scan::repository_links(page, book::REPOSITORY));
+    let mut found = Vec::new();
+    for scan::Link { line, path, anchor } in links {
+        if !root.join(&path).exists() {
+            found.push(format!("{name}:{line}: no such file: {path}"));
+        } else if let Some(anchor) = anchor.filter(|_| path.ends_with(".md")) {
+            let places = std::fs::read_to_string(root.join(&path)).map(|page| scan::places(&page));
+            if !places.is_ok_and(|places| places.contains(&anchor)) {
+                found.push(format!("{name}:{line}: {path} has no place `#{anchor}`"));
+            }
+        }
+    }
+    found
 }
 
 /// Whether the page of the architecture says what is in a file: in all sources of a library that is published, but for those that

@@ -6,12 +6,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program reports by printing")]
 
 mod bench;
+mod book;
 mod cargo;
 mod ci;
 mod docs;
 mod layers;
 mod metadata;
 mod package;
+mod png;
 mod python;
 mod reproduce;
 mod scan;
@@ -57,8 +59,12 @@ enum Command {
     },
     /// Check the dependency edges of the workspace and build each library crate alone
     Layers,
-    /// Check the paths, links, test names, equation numbers and code that documentation and sources cite
+    /// Check the paths, links, pages, equations, test names and code that documentation and sources cite
     Docs,
+    /// Build the book of the documentation into target/book; needs mdbook. Arguments are those of `mdbook build`: --open shows it
+    Book(Passed),
+    /// Write a PNG beside every SVG of target/reproduce, or of the directory named, by a program that is installed (resvg, chromium, ...)
+    Png(Passed),
     /// Package every published crate and check that each package compiles
     Package {
         /// Package uncommitted changes too
@@ -79,8 +85,14 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let passed: Vec<OsString> = std::env::args_os().skip(2).collect();
     let outcome = match cli.command {
-        Command::Reproduce(_) => return cargo::forward(&mut reproduce::command("reproduce", &passed)),
-        Command::Compare(_) => return cargo::forward(&mut reproduce::command("compare", &passed)),
+        Command::Reproduce(_) => match reproduce::command("reproduce", &passed) {
+            Ok(mut command) => return cargo::forward(&mut command),
+            Err(message) => Err(message),
+        },
+        Command::Compare(_) => match reproduce::command("compare", &passed) {
+            Ok(mut command) => return cargo::forward(&mut command),
+            Err(message) => Err(message),
+        },
         Command::Test(_) => return cargo::forward(&mut test::command(&passed)),
         Command::Bench(_) => match bench::command(&passed) {
             Ok(mut command) => return cargo::forward(&mut command),
@@ -90,6 +102,8 @@ fn main() -> ExitCode {
         Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),
         Command::Layers => layers::run(),
         Command::Docs => docs::run(),
+        Command::Book(_) => book::run(&passed),
+        Command::Png(_) => png::run(&passed),
         Command::Package { allow_dirty } => package::run(allow_dirty),
     };
     match outcome {

@@ -7,14 +7,23 @@ use serde_json::Value;
 
 use crate::{cargo, test};
 
+/// What is said before anything is built, which may take minutes.
+const FIRST: &str = "Building the experiments in release mode (minutes the first time, seconds later) ...";
+
 /// The command that runs `spikegrad-reproduce SUBCOMMAND ARGS` where the caller stands, built in release mode. Standard output is
 /// the binary's alone.
-pub(crate) fn command(subcommand: &str, args: &[OsString]) -> Command {
-    let mut command = cargo::cargo_here("run");
-    command.args(["--release", "--quiet", "--package", "spikegrad-reproduce", "--manifest-path"]);
-    command.arg(cargo::root().join("Cargo.toml"));
-    command.arg("--").arg(subcommand).args(args);
-    command
+///
+/// The examples' packages are built with it, so that `cargo run --release --example quickstart` afterwards finds everything as it needs
+/// it: the same packages are chosen, and so the features of all dependencies are the same.
+pub(crate) fn command(subcommand: &str, args: &[OsString]) -> Result<Command, String> {
+    eprintln!("{FIRST}");
+    let mut build = cargo::cargo_here("build");
+    build.args(["--release", "--bin", "spikegrad-reproduce", "--example", "quickstart"]);
+    build.args(["--message-format", "json-render-diagnostics", "--manifest-path"]);
+    build.arg(cargo::root().join("Cargo.toml"));
+    let mut command = Command::new(built(&mut build, "spikegrad-reproduce", "bin")?);
+    command.arg(subcommand).args(args);
+    Ok(command)
 }
 
 /// The same binary, as the tests of all packages have it built.
@@ -29,17 +38,20 @@ pub(crate) fn with_tests(subcommand: &str, args: &[OsString]) -> Result<Command,
 pub(crate) fn built_with_tests(name: &str, kind: &str) -> Result<Command, String> {
     let mut build =
         test::command(&["--no-run", "--message-format", "json-render-diagnostics"].map(OsString::from));
-    let line = cargo::line(&build);
+    let mut command = Command::new(built(&mut build, name, kind)?);
+    command.current_dir(cargo::root());
+    Ok(command)
+}
+
+/// Builds, and finds the path of a program. Cargo shows its progress.
+fn built(build: &mut Command, name: &str, kind: &str) -> Result<String, String> {
+    let line = cargo::line(build);
     let output = build.stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("`{line}` could not be started: {error}"))?;
     if !output.status.success() {
         return Err(format!("`{line}` failed with {}", output.status));
     }
-    let program =
-        executable(&output.stdout, name, kind).ok_or_else(|| format!("`{line}` built no {kind} {name}"))?;
-    let mut command = Command::new(program);
-    command.current_dir(cargo::root());
-    Ok(command)
+    executable(&output.stdout, name, kind).ok_or_else(|| format!("`{line}` built no {kind} {name}"))
 }
 
 /// The path of a program among the messages of a build.

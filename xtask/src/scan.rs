@@ -171,18 +171,81 @@ pub(crate) fn region(source: &str, name: &str) -> Option<String> {
     Some(outdented.flat_map(|line| [line, "\n"]).collect())
 }
 
-/// Links of a page to other files of the project, relative to the page, without anchors.
-pub(crate) fn links(page: &str) -> Vec<(usize, String)> {
+/// A link of a page to a place in the project.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Its line.
+    pub(crate) line: usize,
+    /// The file relative to the page; empty for the page itself.
+    pub(crate) path: String,
+    /// The place in the file.
+    pub(crate) anchor: Option<String>,
+}
+
+/// Links of a page to places in the project. Code is not searched.
+pub(crate) fn links(page: &str) -> Vec<Link> {
     let mut found = Vec::new();
-    for (index, line) in page.lines().enumerate() {
-        for rest in line.split("](").skip(1) {
-            let target = rest.split([')', '#', ' ']).next().unwrap_or_default();
-            if !target.is_empty() && !target.contains(':') {
-                found.push((index + 1, target.to_owned()));
+    for (line, text) in prose(page) {
+        for rest in text.split("](").skip(1) {
+            let target = rest.split([')', ' ']).next().unwrap_or_default();
+            if target.is_empty() || target.contains(':') {
+                continue;
             }
+            let (path, anchor) = target.split_once('#').map_or((target, None), |(path, at)| (path, Some(at)));
+            found.push(Link { line, path: path.to_owned(), anchor: anchor.map(str::to_owned) });
         }
     }
     found
+}
+
+/// What links into the repository by its address lead to: paths from the root of the project, and places in them.
+pub(crate) fn repository_links(page: &str, repository: &str) -> Vec<Link> {
+    let mut found = Vec::new();
+    for (line, text) in prose(page) {
+        for rest in text.split(&format!("{repository}/")).skip(1) {
+            let target = rest.split([')', ' ', '"', '>', '`', ']']).next().unwrap_or_default();
+            let path = ["blob/main/", "tree/main/"].iter().find_map(|kind| target.strip_prefix(kind));
+            let Some(path) = path else { continue };
+            let (path, anchor) = path.split_once('#').map_or((path, None), |(path, at)| (path, Some(at)));
+            found.push(Link { line, path: path.to_owned(), anchor: anchor.map(str::to_owned) });
+        }
+    }
+    found
+}
+
+/// The places of a page that a link may lead to: its headings, as GitHub and mdBook name them, and its own anchors.
+pub(crate) fn places(page: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (_, line) in prose(page) {
+        for anchor in line.split("<a id=\"").skip(1) {
+            found.extend(anchor.split('"').next().map(str::to_owned));
+        }
+        let heading = line.trim_start_matches('#');
+        if heading.len() < line.len() && heading.starts_with(' ') {
+            let slug: String = heading
+                .trim()
+                .chars()
+                .filter_map(|c| match c {
+                    ' ' => Some('-'),
+                    c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+                    _ => None,
+                })
+                .collect();
+            let same = found.iter().filter(|other| **other == slug).count();
+            found.push(if same == 0 { slug } else { format!("{slug}-{same}") });
+        }
+    }
+    found
+}
+
+/// The lines of a page that lie in no block of code, with their numbers.
+fn prose(page: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut in_code = false;
+    page.lines().enumerate().filter_map(move |(index, line)| {
+        let fence = line.trim_start().starts_with("```");
+        in_code ^= fence;
+        (!in_code && !fence).then_some((index + 1, line))
+    })
 }
 
 /// Absolute paths of a developer's machine in a file, text or not.
@@ -313,8 +376,25 @@ mod tests {
 
     #[test]
     fn links_into_the_project_are_found() {
-        let page = "[a](docs/a.md#b) and [b](#c)\n[c](https://example.org) [d](../d.rs \"title\")";
-        check(links(page), &[(1, "docs/a.md"), (2, "../d.rs")]);
+        let page =
+            "[a](docs/a.md#b) and [b](#c)\n[c](https://example.org) [d](../d.rs \"title\")\n```\n[e](f)\n```";
+        let link = |line, path: &str, anchor: Option<&str>| Link {
+            line,
+            path: path.to_owned(),
+            anchor: anchor.map(str::to_owned),
+        };
+        assert_eq!(
+            links(page),
+            [link(1, "docs/a.md", Some("b")), link(1, "", Some("c")), link(2, "../d.rs", None)]
+        );
+        let page = "[a](https://x.org/y/blob/main/docs/a.md#b), <https://x.org/y>";
+        assert_eq!(repository_links(page, "https://x.org/y"), [link(1, "docs/a.md", Some("b"))]);
+    }
+
+    #[test]
+    fn headings_are_places_as_they_are_named_in_links() {
+        let page = "# Why `f32`?\n```\n# no heading\n```\n## Why f32\n<a id=\"eq1\"></a>**(1)**\n#[derive]\n";
+        assert_eq!(places(page), ["why-f32", "why-f32-1", "eq1"]);
     }
 
     #[test]

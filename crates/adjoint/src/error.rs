@@ -85,9 +85,9 @@ pub enum Error {
          same program"
     )]
     CostMismatch {
-        /// From [`Objective::cost`](crate::Objective::cost).
+        /// The error of [`Objective::cost`](crate::Objective::cost).
         cost: f64,
-        /// From [`Objective::gradient`](crate::Objective::gradient).
+        /// The error of [`Objective::gradient`](crate::Objective::gradient).
         gradient_cost: f64,
     },
     /// A gradient that differs from central differences.

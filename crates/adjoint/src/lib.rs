@@ -1,12 +1,17 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`Sweep`]: the discrete adjoint of any step, forward runs, events; [`Memory`]: checkpointed, in as much memory as you
-//!   like;
-//! - [`ContinuousAdjoint`]: the adjoint differential equation, to compare with;
-//! - [`forward_sensitivity`]: the gradient by dual numbers, without any transpose;
-//! - [`assert_gradient`] and [`GradientCheck`]: the proof, for any [`Objective`]; [`StepObjective`] makes one of any step.
+//! | you want | take |
+//! |---|---|
+//! | the exact gradient of a program | [`Sweep::gradient`], the discrete adjoint |
+//! | to run a program without a gradient | [`Sweep::cost`], [`Sweep::run`] |
+//! | the same gradient in less memory | [`Sweep::memory`] with a [`Memory`] |
+//! | to check a gradient, and stop where it is wrong | [`assert_gradient`] |
+//! | to look at the figures of a check | [`GradientCheck`], which returns a [`GradientReport`] |
+//! | something that can be checked | [`Objective`]; [`StepObjective`] makes one of any step |
+//! | a gradient that shares no derivative code | [`forward_sensitivity`], by dual numbers; slow |
+//! | the adjoint differential equation, to compare with | [`ContinuousAdjoint`] |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 

@@ -30,6 +30,8 @@ mod page;
 mod prepare;
 mod run;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use std::num::NonZeroUsize;

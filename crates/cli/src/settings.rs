@@ -129,11 +129,11 @@ pub(crate) struct RateBand {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LossKind {
-    /// For classes.
+    /// The loss for classes.
     CrossEntropy,
-    /// For a series or values.
+    /// The loss for a series or for values.
     SquaredError,
-    /// For spike trains.
+    /// The loss for spike trains.
     VanRossum,
 }
 

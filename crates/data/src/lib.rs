@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`Dataset`]: [`Inputs`] of [`Series`] or [`SpikeEvents`], with [`Targets`];
-//! - [`open`] and [`read`]: files of every [`Kind`], as [`ReadOptions`] say;
-//! - [`epoch_order`], [`split`], [`folds`]: seeded orders and parts;
-//! - [`Standardise`], [`pad`], [`Resampling`]: what is done to series before training;
-//! - [`encode`]: from series to currents and spikes;
-//! - [`metrics`]: of classes, values and spike trains;
-//! - [`yin_yang`]: a data set that is generated.
+//! | you want | take |
+//! |---|---|
+//! | to read a file | [`open`]; [`read`] where there are several files, [`ReadOptions`] where the kind or the names are not the usual ones |
+//! | arrays by their names | [`arrays`] |
+//! | a data set of your own numbers | [`Dataset::new`] with [`Inputs`] of [`Series`] or [`SpikeEvents`], and [`Targets`] |
+//! | parts for training, validation and test | [`split`]; for cross-validation, [`folds`] |
+//! | the order of an epoch | [`epoch_order`] |
+//! | channels of equal size | [`Standardise`] |
+//! | series of equal length | [`pad`], [`Resampling`] |
+//! | currents or spikes of series | [`encode`] |
+//! | accuracy, errors, distances of spike trains | [`metrics`] |
+//! | data without a file | [`yin_yang`] |
 
 mod dataset;
 pub mod encode;

@@ -25,19 +25,19 @@ pub struct HardReset<T> {
 /// The cotangents that the transpose adds to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AffineBar<T> {
-    /// Of the state at the start of the step.
+    /// The cotangent of the state at the start of the step.
     pub v: T,
-    /// Of the rate `a`.
+    /// The cotangent of the rate `a`.
     pub a: T,
-    /// Of the drive `c`.
+    /// The cotangent of the drive `c`.
     pub c: T,
-    /// Of the threshold.
+    /// The cotangent of the threshold.
     pub threshold: T,
-    /// Of the reset value.
+    /// The cotangent of the reset value.
     pub value: T,
-    /// Of what was left of the refractory time at the start of the step.
+    /// The cotangent of the refractory time that was left at the start of the step.
     pub wait: T,
-    /// Of the refractory time.
+    /// The cotangent of the refractory time.
     pub refractory: T,
 }
 

@@ -35,7 +35,7 @@ pub enum Error {
     TableauSum {
         /// The tableau's name.
         name: &'static str,
-        /// Which sum.
+        /// The name of the sum.
         what: String,
         /// What it is.
         sum: f64,

@@ -1,17 +1,21 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`VectorField`], any ordinary differential equation, and its derivatives [`VectorFieldVjp`];
-//! - [`Tableau`]: an explicit Runge-Kutta method as data ([`tableau::ALL`]), with the step and its transpose;
-//! - [`Step`] and [`StepVjp`]: what sweeps and checks are written against; [`RungeKutta`] makes one of any equation;
-//! - [`Exponential`]: methods that follow what relaxes by an exponential, with the step and its transpose;
-//! - [`Affine`]: the closed-form step with a hard reset, [`Decay`] and [`Cascade`]: the exact steps of synapses;
-//! - [`ResetStep`]: the step of any method with hard resets located inside it, for a [`FiringField`];
-//! - [`EventLog`] and [`EventCounts`]: what makes a program only piecewise smooth;
-//! - [`Parametric`]: parameters with names and domains, for optimisers;
-//! - [`Divergence`]: where a run stopped being finite;
-//! - [`Total`] and [`norm`]: sums that keep what plain ones lose; [`add_in_tree`]: sums in a fixed order; [`is_granted`]: whether there is memory.
+//! | you want | take |
+//! |---|---|
+//! | an equation of your own | [`VectorField`]; for gradients also [`VectorFieldVjp`] |
+//! | to solve it with fixed steps | [`RungeKutta`] with a method of [`tableau`], for instance [`tableau::RK4`], and a [`Cost`] |
+//! | its gradient | the crate `spikegrad-adjoint`, for anything that is a [`StepVjp`] |
+//! | a Runge-Kutta method of your own | [`Tableau`], a table; [`tableau::ALL`] has all that there are |
+//! | a step that is no Runge-Kutta method | [`Step`] and [`StepVjp`] |
+//! | variables that relax faster than a step | [`Exponential`], or [`Method`] for either kind |
+//! | resets located inside a step | [`ResetStep`] for a [`FiringField`]; [`Affine`] where the step has a closed form |
+//! | exact steps of synapses | [`Decay`], [`Cascade`] |
+//! | to know where the program is not smooth | [`EventLog`], [`EventCounts`] |
+//! | to know where a run became infinite | [`Divergence`] |
+//! | parameters with names and domains | [`Parametric`] |
+//! | sums that keep their digits, in a fixed order | [`Total`], [`norm`], [`add_in_tree`]; [`is_granted`] says whether there is memory |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 

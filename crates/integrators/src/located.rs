@@ -94,12 +94,12 @@ struct Flight<T, X> {
 
 /// Where a flight reaches the threshold.
 struct Crossing<T, X> {
-    /// As a fraction of the flight.
+    /// The time, as a fraction of the flight.
     theta: T,
     before: X,
 }
 
-/// From a moment to the next spike or to the end of the step.
+/// A flight goes from a moment to the next spike or to the end of the step.
 struct Leg<T, X> {
     /// `None` if the neuron is refractory to the end of the step.
     flight: Option<Flight<T, X>>,

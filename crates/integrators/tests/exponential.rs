@@ -23,7 +23,7 @@ fn channel<T: RealField + Copy>(p: &[T; 2], x: &[T; 3], slope: &mut [T; 3], rela
     ];
 }
 
-/// Its transposed products.
+/// The transposed products of the field.
 fn channel_vjp(
     p: &[f64; 2],
     x: &[f64; 3],

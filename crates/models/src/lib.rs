@@ -1,19 +1,21 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`Neuron`], which also names the numerical method that is right for it ([`Integration`]), and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
-//!   [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
-//!   [`for_each_neuron!`] runs a macro for every one of them;
-//! - [`AutoVjp`], which gives a model its derivatives by its equations alone;
-//! - [`Neuron::step`] and [`ExponentialSynapse::step`], for a simulator of your own;
-//! - [`LeakyIntegrator`], which never spikes and is read by its voltage; [`for_each_model!`] has this one, too;
-//! - [`AutoVjp`], the derivatives of any model by its equations; [`Real`], the scalar of these;
-//! - [`Gate`] with its [`GateShape`];
-//! - [`Kinetics`] of synapses: [`ExponentialSynapse`], [`AlphaSynapse`], [`DifferenceOfExponentials`]; and [`ShortTermPlasticity`]: [`Depression`],
-//!   [`TsodyksMarkram`]; and [`Receptor`]s: [`Conductance`], [`Nmda`]; [`for_each_kinetics!`], [`for_each_short_term!`] and
-//!   [`for_each_receptor!`] run a macro for every one of them;
-//! - [`math`]: the elementary functions that they share.
+//! | you want | take |
+//! |---|---|
+//! | a neuron model in your own simulator | [`Neuron::step`], which also takes the neuron through its spikes |
+//! | integrate-and-fire neurons | [`Lif`], [`RefractoryLif`], [`AdaptiveLif`], [`Nif`] (no leak), [`LeakyIntegrator`] (never spikes, is read by its voltage) |
+//! | neurons with an upstroke | [`Theta`], [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`] |
+//! | neurons with a full action potential | [`HodgkinHuxley`], [`MorrisLecar`], [`FitzHughNagumo`] |
+//! | a model of your own | [`Neuron`]; its derivatives come from [`AutoVjp`], or you write them as [`NeuronVjp`]; [`Real`] has the functions that equations may use |
+//! | the charge that a rising voltage releases | [`Gate`] with a [`GateShape`] |
+//! | how a synapse filters charge | [`Kinetics`]: [`ExponentialSynapse`], [`AlphaSynapse`], [`DifferenceOfExponentials`] |
+//! | depression and facilitation | [`ShortTermPlasticity`]: [`Depression`], [`TsodyksMarkram`] |
+//! | conductances in place of currents | [`Receptor`]: [`Conductance`], [`Nmda`] |
+//! | the numerical method that a model needs | [`Integration`], which each [`Neuron`] names; [`Reset`] and [`Locate`] say what a spike does and how it is found |
+//! | code for every model, as in a test | [`for_each_neuron!`], [`for_each_model!`], [`for_each_kinetics!`], [`for_each_short_term!`], [`for_each_receptor!`] |
+//! | sine, cosine and constants in any scalar | [`math`] |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 

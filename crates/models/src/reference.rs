@@ -4,9 +4,9 @@
 pub(crate) struct Orbit {
     /// Times at which the first variable rose through the level.
     pub(crate) crossings: Vec<f64>,
-    /// Its highest value.
+    /// The highest value of the orbit.
     pub(crate) peak: f64,
-    /// Its extremes in the last quarter.
+    /// The extremes of the orbit in its last quarter.
     pub(crate) extremes: [f64; 2],
 }
 

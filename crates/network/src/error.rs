@@ -111,7 +111,7 @@ pub enum Error {
     NonFinite {
         /// The argument.
         what: String,
-        /// Where.
+        /// The place.
         index: usize,
     },
     /// A run whose state or cost became infinite or not a number.
@@ -320,7 +320,7 @@ pub enum Error {
         group: Group,
         /// The group's name.
         name: String,
-        /// Which entry, column-major.
+        /// The index of the entry, column-major.
         index: usize,
         /// The value found there.
         value: f64,
@@ -334,7 +334,7 @@ pub enum Error {
         group: Group,
         /// The group's name.
         name: String,
-        /// Which entry, column-major.
+        /// The index of the entry, column-major.
         index: usize,
         /// The value found there.
         value: f64,
@@ -417,7 +417,7 @@ pub enum Error {
     NegativeConductance {
         /// The name of the weights.
         name: String,
-        /// Which entry, column-major.
+        /// The index of the entry, column-major.
         index: usize,
         /// The value found there.
         value: f64,
@@ -480,7 +480,7 @@ pub enum Error {
     /// A trial's event that no run can take.
     #[error("event {index} of the trial {why}")]
     Event {
-        /// Which event.
+        /// The index of the event.
         index: usize,
         /// What is wrong with the event, and what to change.
         why: String,
@@ -488,7 +488,7 @@ pub enum Error {
     /// A spike that no neuron can be asked for.
     #[error("target spike {index} of the trial {why}")]
     TargetSpike {
-        /// Which spike.
+        /// The index of the spike.
         index: usize,
         /// What is wrong with the spike, and what to change.
         why: String,

@@ -1,16 +1,24 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`Network`]: populations, projections, masks and [`Parameters`], in named [`Group`]s;
-//! - [`NetworkSpec`]: a network as data, in any format that `serde` writes; [`Models`]: the models that it may name;
-//! - [`Trial`] and [`Loss`]: what a network is run on and judged by, step by step or as a whole ([`RunLoss`]);
-//! - [`SplitStep`]: the gated split step with its sparse exact transpose, the default;
-//! - [`SplitStep::forward`]: a run without a loss, whose [`RunTape`] takes any program's derivatives back; [`NetworkState`]: a run that
-//!   another one goes on from; [`Stepper`]: closed loops;
-//! - [`Recording`]: the traces and spikes of a run, as many as its [`Probes`] ask for; [`WorkCounters`]: its work;
-//! - [`PlainStep`]: the plain field in charge coordinates under any Runge-Kutta method;
-//! - [`pontryagin()`]: the paper's adjoint equations, integrated backwards.
+//! | you want | take |
+//! |---|---|
+//! | to describe a network | [`Network::builder`] with [`Population`]s, [`Projection`]s and [`Readout`]s; as data, [`NetworkSpec`] |
+//! | to say which neurons are connected | [`Connector`], or [`Network::set_mask`] |
+//! | numbers to start with | [`Network::initialise`], [`Network::draw`] |
+//! | to read or set parameters | [`Parameters`], by name or by [`Group`] |
+//! | to choose what is trained | [`Network::freeze`], [`Network::unfreeze`] |
+//! | inputs and targets | [`Trial`]; spikes from outside are [`Event`]s |
+//! | a run with its gradient | [`SplitStep`]; `Sweep` of `spikegrad-adjoint` goes over its steps |
+//! | voltages, traces and spikes of a run | [`SplitRun::record`]; only some of them, [`Probes`] |
+//! | a loss of your own | [`Loss`], for each step; [`RunLoss`], for the run as a whole |
+//! | a loss of another program | [`SplitStep::forward`], whose [`RunTape`] takes derivatives by the outputs |
+//! | to go on from the end of a run | [`NetworkState`] |
+//! | a closed loop, sample by sample | [`Stepper`] |
+//! | models of your own in descriptions | [`Models`] |
+//! | an independent program to compare with | [`PlainStep`]; the paper's adjoint equations are [`pontryagin()`] |
+//! | to count work | [`WorkCounters`] |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 

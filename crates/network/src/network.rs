@@ -62,7 +62,7 @@ pub struct Network<T> {
     pub(crate) membrane: usize,
     pub(crate) latches: usize,
     pub(crate) inputs: usize,
-    /// Of all readouts.
+    /// The number of outputs of all readouts.
     pub(crate) outputs: usize,
     /// The most bytes that one of its large vectors takes.
     pub(crate) memory_limit: usize,

@@ -209,7 +209,7 @@ impl Node {
 pub struct Graph {
     /// The nodes.
     pub nodes: BTreeMap<String, Node>,
-    /// From where to where.
+    /// The edges, each from one node to another.
     pub edges: Vec<(String, String)>,
 }
 

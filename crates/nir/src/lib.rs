@@ -1,4 +1,13 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # To do X, take Y
+//!
+//! | you want | take |
+//! |---|---|
+//! | a network as a graph of NIR | [`export`], which also says what NIR cannot hold ([`Exported`]) |
+//! | a graph as a network | [`import`] |
+//! | a file | [`Graph::to_bytes`] and [`Graph::from_bytes`], the contents of a `.nir` file |
+//! | the nodes of a graph | [`Node`], with their [`Matrix`] |
 
 mod error;
 mod export;

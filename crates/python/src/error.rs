@@ -23,7 +23,7 @@ pub(crate) enum Error {
     /// One trial of several.
     #[error("trial {trial}: {source}")]
     Trial {
-        /// Which one, from 0.
+        /// The index, counted from 0.
         trial: usize,
         /// The words of the reader on the text.
         source: Box<Error>,
@@ -39,7 +39,7 @@ pub(crate) enum Error {
     /// An array that does not fit.
     #[error("{what}: {expected}, not {found}")]
     Array {
-        /// Which array.
+        /// The name of the array.
         what: &'static str,
         /// What it should be.
         expected: String,
@@ -59,7 +59,7 @@ pub(crate) enum Error {
     /// An argument that does not go together with another.
     #[error("{what}: {why}")]
     Argument {
-        /// Which one.
+        /// The name.
         what: String,
         /// What to change.
         why: String,

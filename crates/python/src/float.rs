@@ -19,9 +19,9 @@ impl Float for f64 {
 /// Something with numbers of either type.
 #[derive(Clone, Debug)]
 pub(crate) enum Either<S, D> {
-    /// Of `f32`.
+    /// A value of type `f32`.
     Single(S),
-    /// Of `f64`.
+    /// A value of type `f64`.
     Double(D),
 }
 

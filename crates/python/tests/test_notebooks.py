@@ -25,7 +25,7 @@ def test_a_notebook_runs(name, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", ["crates/python/README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["crates/python/README.md", "docs/how-to/python.md"])
 def test_a_page_runs(page, monkeypatch, tmp_path):
     root = FOLDER.parent.parent.parent
     # Files that a page writes do not stay, and those that it reads are found.

@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`plot`]: [`Plot`](plot::Plot), a grid of [`Panel`](plot::Panel)s in one SVG;
-//! - [`Page`]: headings, prose, tables, settings and plots in one HTML file; [`Section`], a part of one;
-//! - [`numbers`]: numbers as people read them;
-//! - [`markup`]: text that goes into XML and HTML.
+//! | you want | take |
+//! |---|---|
+//! | a plot | [`Plot`](plot::Plot), a grid of [`Panel`](plot::Panel)s; `render` gives SVG |
+//! | lines, dots, bars, spikes, matrices | the methods of [`Panel`](plot::Panel); a [`Style`](plot::Style) has colour and name |
+//! | a page with plots, tables and settings | [`Page`]; a part of one is a [`Section`] |
+//! | numbers as people read them | [`numbers`] |
+//! | text in HTML or XML | [`markup`] |
 
 mod error;
 pub mod markup;

@@ -36,7 +36,7 @@ pub enum Section {
     Banner {
         /// The colour of the box.
         tone: Tone,
-        /// Its first words, larger than the others.
+        /// The first words of the sentence, larger than the others.
         head: String,
         /// The other words.
         text: String,

@@ -123,7 +123,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Verdict, Error> {
         "Times are the least of several, of the exact gradient of whole trials, forwards and backwards; cases that are \
          compared are timed in turn. On one thread the processor's time counts, otherwise the clock's. A column is one column of <i>W</i> or <i>W</i><sub>f</sub>, visited when its neuron \
          stands in the active zone, once forwards and once backwards. How to read this page: \
-         <code>docs/performance.md</code>.",
+         <code>docs/reference/performance.md</code>.",
     );
     let quick = args.quick;
     growth(&mut report, quick)?;

@@ -163,6 +163,7 @@ fn reproduce(
     let seeds = seeds.collect::<Result<Vec<_>, _>>()?;
     let threads = pool::threads(args.threads);
     let pool = pool::pool(threads)?;
+    announce(args, &jobs, threads, out)?;
     let mut verdict = Verdict::Fine;
     let mut failures = Vec::new();
     for (job, seeds) in jobs.into_iter().zip(seeds) {
@@ -192,6 +193,25 @@ fn reproduce(
     }
     writeln!(out, "all reports: {}", args.out.join("index.html").display())?;
     if failures.is_empty() { Ok(verdict) } else { Err(Error::Failed { failures }) }
+}
+
+/// Says what is going to be done, how long it takes and where the results will be, before a minute has passed without a word.
+fn announce(args: &ReproduceArgs, jobs: &[Job], threads: usize, out: &mut impl Write) -> Result<(), Error> {
+    let names: Vec<String> = jobs.iter().map(Job::name).collect();
+    let how = if args.quick { " in short" } else { "" };
+    // What a single experiment takes depends on it; these two are what the README says.
+    let long = match (args.names.is_empty(), args.quick) {
+        (true, true) => ", about a minute on two cores",
+        (true, false) => ", about an hour on two cores; --quick does it in a minute, without a verdict",
+        (false, _) => "",
+    };
+    writeln!(out, "experiments{how}, on {threads} threads: {}{long}", names.join(", "))?;
+    writeln!(
+        out,
+        "results: {}, after each experiment; stopped by Ctrl-C, the same command goes on from what is done\n",
+        args.out.join("index.html").display()
+    )?;
+    Ok(())
 }
 
 /// Runs an experiment, or finds that it was done before.
@@ -283,7 +303,7 @@ mod tests {
         Ok(())
     }
 
-    /// Is stopped half-way, and goes on from there.
+    /// A fake that is stopped half-way, and goes on from there.
     fn in_two_halves(context: &Context, report: &mut Report) -> Result<(), Error> {
         let half = context.state.join("half");
         if !half.exists() {

@@ -13,7 +13,7 @@ pub enum Error {
     Io {
         /// What was attempted: "write", "create", ...
         action: &'static str,
-        /// On which path.
+        /// The path.
         path: PathBuf,
         /// The system's own reason.
         source: std::io::Error,
@@ -36,9 +36,9 @@ pub enum Error {
     Band {
         /// The figure.
         figure: String,
-        /// Its lower bound.
+        /// The lower bound of the band.
         low: f64,
-        /// Its upper bound.
+        /// The upper bound of the band.
         high: f64,
     },
     /// A name on the command line is not an experiment.

@@ -83,14 +83,17 @@ fn banner(page: &mut Page, entries: &[Entry]) {
     let (tone, head) = match () {
         () if entries.is_empty() => (Tone::Caution, "Nothing has been run yet"),
         () if missed + unreadable > 0 => (Tone::Bad, "\u{2717} Fail"),
-        () if unjudged > 0 => (Tone::Caution, "Not the claim"),
+        () if unjudged > 0 => (Tone::Caution, "Not judged"),
         () => (Tone::Good, "\u{2713} Pass"),
     };
     let mut parts = Vec::new();
     for (count, words) in [
         (passed, "met all bands"),
         (missed, "missed a band"),
-        (unjudged, "judged no band (quick run, or no bands)"),
+        (
+            unjudged,
+            "ran without a verdict: a quick run shows that the code works, and its figures are no results",
+        ),
         (unreadable, "could not be read"),
     ] {
         if count > 0 {
@@ -218,7 +221,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Report::new("synapse", "", 1, true).figure("f", 0.5, "", Some([0.0, 1.0])).write(dir.path()).unwrap();
         let page = index(dir.path());
-        assert!(page.contains("Not the claim") && !page.contains("\u{2713}"));
+        assert!(page.contains("Not judged") && !page.contains("\u{2713}"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum ArrayError {
     /// The system or the archive refused.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Not NumPy's format.
+    /// The file is not in NumPy's format.
     #[error("it has no header of the .npy format")]
     Header,
     /// Another type than the two that are read.
@@ -49,7 +49,7 @@ pub enum ArrayError {
     /// NaN or an infinity.
     #[error("its value at index {index} is {value}, not a finite number")]
     NonFinite {
-        /// Where, in C order.
+        /// The index of the number, in C order.
         index: usize,
         /// The value.
         value: f64,

@@ -114,13 +114,13 @@ pub enum ProblemError {
         name: String,
         /// The shape that the other arrays ask for.
         expected: Vec<usize>,
-        /// Its shape.
+        /// The shape of the array.
         found: Vec<usize>,
     },
     /// An initial voltage that is not on the circle.
     #[error("array `v0` has {value:?} at index {index}: initial voltages lie in [0, 1)")]
     Voltage {
-        /// Where, in C order.
+        /// The index of the number, in C order.
         index: usize,
         /// The value.
         value: f64,

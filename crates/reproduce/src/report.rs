@@ -34,7 +34,7 @@ pub struct Figure {
     pub name: String,
     /// How much; not a number, or infinite, is a missed band.
     pub value: f64,
-    /// In which unit; may be empty.
+    /// The unit; may be empty.
     pub unit: String,
     /// Between which bounds it must lie, both inclusive; none if it is only reported.
     pub band: Option<[f64; 2]>,
@@ -63,17 +63,17 @@ pub struct Report {
 pub struct Metrics {
     /// The experiment.
     pub name: String,
-    /// Its seed.
+    /// The seed of the run.
     pub seed: u64,
     /// The version of this package that ran it.
     pub version: String,
-    /// Its settings, in the order in which they were given.
+    /// The settings of the run, in the order in which they were given.
     pub settings: Map<String, Value>,
     /// Wall time.
     pub seconds: f64,
     /// Whether every band was met; null if none was judged.
     pub pass: Option<bool>,
-    /// Its figures.
+    /// The figures of the run.
     pub figures: Vec<Measured>,
 }
 
@@ -84,9 +84,9 @@ pub struct Measured {
     pub name: String,
     /// How much; null if it is not a finite number.
     pub value: Option<f64>,
-    /// In which unit.
+    /// The unit.
     pub unit: String,
-    /// Its bounds; an open end is the largest finite number.
+    /// The bounds of the band; an open end is the largest finite number.
     pub band: Option<[f64; 2]>,
     /// Whether it lies within; null if it is not judged.
     pub pass: Option<bool>,

@@ -1,5 +1,5 @@
 //! A neuron model of one's own without a derivative written by hand, proved and trained:
-//! `cargo run --release --example auto_neuron -p spikegrad`. The guide `docs/new-neuron.md` begins with it.
+//! `cargo run --release --example auto_neuron -p spikegrad`. The guide `docs/tutorials/new-neuron.md` begins with it.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 

@@ -1,5 +1,5 @@
 //! A network that learns nothing, and a report that says why: `cargo run --release --example health -p spikegrad`. The guide
-//! `docs/why-it-does-not-learn.md` walks through it.
+//! `docs/how-to/why-it-does-not-learn.md` walks through it.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
@@ -109,7 +109,7 @@ fn the_guide_has_the_words_of_the_report() -> Result<(), Failure> {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    let page = words(include_str!("../../../docs/why-it-does-not-learn.md"));
+    let page = words(include_str!("../../../docs/how-to/why-it-does-not-learn.md"));
     let said = examine()?;
     assert!(said.len() > 3);
     for finding in said {

@@ -1,5 +1,5 @@
 //! Integrators of one's own, with exact gradients: a Runge-Kutta method as a table, and a step that is no Runge-Kutta
-//! method: `cargo run --release --example new_integrator -p spikegrad`. The guide `docs/new-integrator.md` walks through
+//! method: `cargo run --release --example new_integrator -p spikegrad`. The guide `docs/how-to/new-integrator.md` walks through
 //! it.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]

@@ -1,5 +1,5 @@
 //! A neuron model of one's own, from its equation to a proved gradient and a small trained network:
-//! `cargo run --release --example new_neuron -p spikegrad`. The guide `docs/new-neuron.md` walks through it.
+//! `cargo run --release --example new_neuron -p spikegrad`. The guide `docs/tutorials/new-neuron.md` walks through it.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 

@@ -1,4 +1,4 @@
-//! Builds a network, computes the gradient of a cost and proves it: `cargo run --release --example quickstart -p spikegrad`.
+//! Builds a network, computes the gradient of a cost and checks it: `cargo run --release --example quickstart`.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
@@ -6,30 +6,22 @@
 use spikegrad::prelude::*;
 
 fn main() -> Result<(), Failure> {
-    // Ten theta neurons behind slow synapses; gates are open over the last 0.3 below threshold.
-    let mut network = Network::builder()
-        .population(Population::new("theta", Theta { tau_v: 25.0 }, 10, GateShape::RaisedCosine, 0.3))
-        .synapse("slow", 20.0)
-        .inputs(1)
-        .outputs(1)
-        .build()?;
-    network.parameters.input_mut().iter_mut().zip(1..).for_each(|(u, i)| *u = 0.0045 * f64::from(i));
-    network.parameters.weight_mut(0).fill(0.01);
-    network.parameters.readout_mut(0).fill(0.5);
+    let neurons = Population::new("hidden", Lif::default(), 20, GateShape::RaisedCosine, 0.3);
+    let mut network =
+        Network::builder().population(neurons).synapse("slow", 20.0).inputs(1).outputs(1).build()?;
+    network.initialise(&Initialisation::default(), &mut generator(1, Purpose::Initialisation, 0))?;
 
-    // 200 samples of 1 ms; an input pulse of 100 ms, and a readout that ought to outlast it.
-    let mut trial = Trial::silent(200, 1.0, 1);
-    trial.inputs[..100].fill(1.0);
-    trial.targets = vec![0.1; 200];
-    let loss = QuadraticLoss { lambda: 0.01 };
+    // 200 samples of 1 ms: a constant input, and a readout that is to be 0.1.
+    let trial = Trial { inputs: vec![1.0; 200], targets: vec![0.1; 200], ..Trial::silent(200, 1.0, 1) };
+    let loss = QuadraticLoss { lambda: 0.0 };
 
-    let scheme = SplitStep::new(&network, 0.5)?;
     let mut gradient = network.parameters.zeros_like();
+    let scheme = SplitStep::new(&network, 0.5)?; // steps of 0.5 ms
     let cost = Sweep::new().gradient(&scheme.run(&trial, &loss)?, gradient.values_mut())?;
     println!("cost {cost:.4}, norm of dC/dW {:.4}\n", gradient.norm(Group::Weight(0)));
 
     let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), 0.5);
-    println!("{}", assert_gradient(&mut objective)?);
+    println!("{}", assert_gradient(&mut objective)?); // against central differences
     Ok(())
 }
 // endregion

@@ -1,5 +1,5 @@
 //! A neuron model with fast conductances, from its relaxation to a proved gradient in steps that are too long for an explicit
-//! method: `cargo run --release --example stiff_neuron -p spikegrad`. The guide `docs/new-neuron.md` walks through it.
+//! method: `cargo run --release --example stiff_neuron -p spikegrad`. The guide `docs/tutorials/new-neuron.md` walks through it.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 

@@ -1,5 +1,5 @@
 //! A task of one's own and a small network trained on it: `cargo run --release --example train -p spikegrad`. The guide
-//! `docs/new-task.md` walks through it.
+//! `docs/how-to/new-task.md` walks through it.
 //!
 //! Twenty theta neurons with synapses of 20 ms learn to remember for 60 ms: the readout is to follow a leaky integral of the input.
 

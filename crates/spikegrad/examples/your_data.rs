@@ -1,5 +1,5 @@
 //! A network that tells nine speakers apart, trained on files: `cargo run --release --example your_data -p spikegrad`. The guide
-//! `docs/your-data.md` has it.
+//! `docs/tutorials/your-data.md` has it.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 

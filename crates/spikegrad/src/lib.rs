@@ -1,5 +1,27 @@
 #![doc = include_str!("../README.md")]
 //!
+//! # To do X, take Y
+//!
+//! `use spikegrad::prelude::*;` brings all of these in.
+//!
+//! | you want | take |
+//! |---|---|
+//! | a network | [`Network::builder`](network::Network::builder), [`Population`](network::Population), [`Projection`](network::Projection) |
+//! | numbers to start with | [`Network::initialise`](network::Network::initialise) |
+//! | inputs and targets | [`Trial`](network::Trial) |
+//! | a run | [`SplitStep`](network::SplitStep), then `run(&trial, &loss)` and `record()` |
+//! | the gradient of a run | [`Sweep::gradient`](adjoint::Sweep::gradient) |
+//! | to check it | [`assert_gradient`](adjoint::assert_gradient) of a [`NetworkObjective`](tasks::NetworkObjective) |
+//! | to train on random trials | [`Task`](tasks::Task), then [`train`](tasks::train()) with [`TrainingOptions`](tasks::TrainingOptions) |
+//! | to train on fixed data | [`DatasetTask`](tasks::DatasetTask); files are read by [`data::open`] |
+//! | a loop of your own | [`Optimiser`](training::Optimiser) |
+//! | to judge a network | [`evaluate`](tasks::evaluate()) |
+//! | to know why it does not learn | [`Health`](tasks::Health) |
+//! | to save and load it | [`save`](tasks::save), [`load`](tasks::load) |
+//! | a neuron model of your own | [`Neuron`](models::Neuron) behind [`AutoVjp`](models::AutoVjp) |
+//! | gradients of any differential equation | [`VectorFieldVjp`](integrators::VectorFieldVjp), [`RungeKutta`](integrators::RungeKutta) |
+//! | the loss of another program | [`SplitStep::forward`](network::SplitStep::forward) |
+//!
 //! # Layers, recurrence and skip connections
 //!
 //! A network is wired by the mask of each of its matrices. Layers are ranges of neurons, or populations; a block of the

@@ -169,7 +169,7 @@ impl<T: Scalar> Task<T> for DatasetTask<T> {
         if self.training.is_empty() { Err(Error::NoTrials { part: "training" }) } else { Ok(()) }
     }
 
-    /// Of all trials of all parts, which all have their influence on training.
+    /// The fingerprint of all trials of all parts: each of them influences the training.
     fn fingerprint(&self) -> u32 {
         // A trial that moves from one part to the next makes another task.
         let parts = [&self.training, &self.validation, &self.test].into_iter();

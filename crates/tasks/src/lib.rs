@@ -1,16 +1,25 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`Task`]: a seeded trial generator with a loss and a score; [`predictive_coding`];
-//! - losses of single samples: [`QuadraticLoss`], [`Activity`], [`VoltageFloor`]; of the run as a whole: [`CrossEntropy`] and
-//!   [`SquaredError`] of any [`Score`], [`VanRossum`], [`RateBand`]; and [`SumOfLosses`], [`Weighted`], [`Losses`] of any of them;
-//! - [`DatasetTask`], [`Presentation`], [`Reading`]: a task of the samples of a data set;
-//! - [`Batch`]: the gradient of a mini-batch, the same bits on any number of threads;
-//! - [`train`]: [`TrainingOptions`], [`Optimiser`], [`Schedule`], [`Clip`];
-//! - [`Finding`]: whether what was trained can be trusted; [`Health`]: why a network does not learn;
-//! - [`save`], [`load`], [`load_with`], [`load_into`], [`describe`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
-//! - [`NetworkObjective`]: a network for the gradient check.
+//! | you want | take |
+//! |---|---|
+//! | a task with random trials | [`Task`] |
+//! | a task of fixed data | [`DatasetTask`]; [`Presentation`] makes trials of samples, [`Reading`] is what is scored |
+//! | to train a network | [`train`] with [`TrainingOptions`] |
+//! | to judge it on trials that it has not seen | [`evaluate`] with a [`Purpose`] |
+//! | to know why it does not learn | [`Health`] |
+//! | to check its gradient | [`NetworkObjective`] with `assert_gradient` of `spikegrad-adjoint` |
+//! | to save and load networks | [`save`], [`load`]; [`load_into`] keeps what is not in the file, [`load_with`] knows models of your own, [`describe`] reads the description alone |
+//! | a training that survives an interruption | [`Checkpoint`] |
+//! | outputs that follow a target | [`QuadraticLoss`] |
+//! | classes | [`CrossEntropy`] of a [`Score`] |
+//! | values, counts, times of first spikes | [`SquaredError`] of a [`Score`] |
+//! | spike trains | [`VanRossum`] |
+//! | calm networks | [`RateBand`], [`Activity`], [`VoltageFloor`] |
+//! | several losses | [`SumOfLosses`], [`Losses`], [`Weighted`] |
+//! | the gradient of a mini-batch | [`Batch`] |
+//! | the tasks of the paper | [`predictive_coding`], [`delayed_xor`] |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 

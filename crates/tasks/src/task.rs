@@ -58,6 +58,7 @@ pub trait Task<T: Scalar>: Sync {
     /// The loss that training goes down.
     fn loss(&self) -> &dyn Loss<T>;
 
-    /// How well a trial went, in the task's own measure.
+    /// How well a trial went, in the task's own measure. Where a [`Validation`](crate::Validation) steers training, a larger score must be a
+    /// better one: minus an error, or 1 for a right answer and 0 for a wrong one.
     fn score(&self, trial: &Trial<T>, recording: &Recording<T>) -> f64;
 }

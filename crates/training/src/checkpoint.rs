@@ -34,9 +34,9 @@ pub struct Checkpoint {
 /// Fingerprints of what a training run began with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Origin {
-    /// Of its trials and their cost ([`Program::fingerprint`]).
+    /// The fingerprint of the program's trials and their cost ([`Program::fingerprint`]).
     pub(crate) task: u32,
-    /// Of its parameters.
+    /// The fingerprint of the program's parameters.
     pub(crate) start: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Clipping of each trial's gradient, group by group, at a running quantile of that group's norms (equation (43)).
 //!
-//! Gradient norms of spiking networks are heavy-tailed over trials: a few of them would own the average. The threshold
+//! Gradient norms of spiking networks are heavy-tailed over trials: without clipping, a few trials decide the mean. The threshold
 //! of a batch comes from earlier trials only and is updated after the batch, in trial order, so that it does not depend
 //! on how trials were spread over threads.
 
@@ -14,7 +14,7 @@ use crate::Error;
 /// Where a group's norms are clipped: at `factor` times their running `quantile`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Clip {
-    /// Which quantile, in (0, 1).
+    /// The quantile, in (0, 1).
     pub quantile: f64,
     /// What it is multiplied by.
     pub factor: f64,

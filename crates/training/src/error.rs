@@ -57,7 +57,7 @@ pub enum Error {
     NotPositive {
         /// The group's name.
         name: String,
-        /// Which entry of its group, column-major.
+        /// The index of the entry in its group, column-major.
         index: usize,
         /// The value of the parameter.
         value: f64,
@@ -90,7 +90,7 @@ pub enum Error {
         iteration: usize,
         /// The parameter, or what the optimiser remembers of its gradient.
         what: String,
-        /// Which entry of its group, column-major.
+        /// The index of the entry in its group, column-major.
         index: usize,
         /// What it would become.
         value: f64,
@@ -139,7 +139,7 @@ pub enum Error {
     /// A gradient, or a set of parameters, of another program.
     #[error("{what} has {found} entries, there are {expected} parameters: use one made for them")]
     Length {
-        /// Which argument.
+        /// The name of the argument.
         what: &'static str,
         /// Number of parameters.
         expected: usize,

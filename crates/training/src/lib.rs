@@ -1,13 +1,22 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # What is here
+//! # To do X, take Y
 //!
-//! - [`Program`] and its [`TrialGradient`]: what can be trained; [`train`] trains it by [`TrainingOptions`];
-//! - [`Optimiser`] with its [`UpdateRule`], [`LearningRate`], [`Pull`]; [`Schedule`], [`Clip`]; [`Lbfgs`] for small fits;
-//! - [`Lanes`]: the gradient of a batch, the same bits on any number of threads and in any number of parts; [`Reducer`] adds lanes up;
-//! - [`Validation`]: held-out trials that steer training; [`TrainingStage`], [`Purpose`], [`generator`]: which trial is asked for;
-//! - [`Observer`], [`progress_bar`]: who watches; [`Checkpoint`], [`history`]: what is kept; [`write_whole`]: any file, whole or not at all;
-//! - [`Finding`]: what makes a result worth little.
+//! | you want | take |
+//! |---|---|
+//! | to train something of your own | [`Program`], then [`train`] with [`TrainingOptions`] |
+//! | learning rates | [`LearningRate`], one for each group; [`Schedule`] lets them fall |
+//! | the rule of the step | [`UpdateRule`]: Adam, AdamW, Lion, gradient descent with momentum |
+//! | a loop of your own | [`Optimiser::step`] |
+//! | to tame single long gradients | [`Clip`] |
+//! | to hold parameters near their start | [`Pull`] |
+//! | held-out trials that steer training | [`Validation`] |
+//! | to watch, or to end a training | [`Observer`], [`progress_bar`] |
+//! | a training that survives an interruption | [`Checkpoint`]; [`history`] reads what was done; [`write_whole`] writes any file whole or not at all |
+//! | a small fit without noise | [`Lbfgs`] |
+//! | the gradient of a batch in parts | [`Lanes`], added up by [`Reducer`] |
+//! | random numbers that depend on seed, purpose and index alone | [`generator`] with a [`Purpose`]; [`TrainingStage`] says which trial is asked for |
+//! | to know what makes a result worth little | [`Finding`] |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 

@@ -10,7 +10,7 @@ use crate::{Finding, Validated};
 /// What an iteration did.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Iteration {
-    /// Which one, from 0.
+    /// The index of the iteration, counted from 0.
     pub iteration: usize,
     /// Mean cost of the batch before the step.
     pub cost: f64,

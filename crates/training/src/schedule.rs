@@ -10,7 +10,7 @@ use crate::Error;
 pub enum Schedule {
     /// Always 1.
     Constant,
-    /// From 1 down to `last` along half a cosine.
+    /// The factor falls from 1 to `last` along half a cosine.
     Cosine {
         /// The factor at the end, in [0, 1].
         last: f64,
@@ -22,7 +22,7 @@ pub enum Schedule {
         /// The factor at the end, in [0, 1].
         last: f64,
     },
-    /// From 1 down to `last`, geometrically.
+    /// The factor falls from 1 to `last` geometrically.
     Exponential {
         /// The factor at the end, in (0, 1].
         last: f64,

@@ -144,7 +144,7 @@ impl Course {
         }
     }
 
-    /// Before the last level: up, down, or on at the same one.
+    /// Decides before the last level whether training goes up, down, or on at the same level.
     fn climb<T: RealField + Copy>(
         &mut self,
         validation: &Validation,
@@ -166,7 +166,7 @@ impl Course {
         Next::GoOn
     }
 
-    /// At the last level.
+    /// Decides at the last level.
     fn keep_best<T: RealField + Copy>(
         &mut self,
         validation: &Validation,

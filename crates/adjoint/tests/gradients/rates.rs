@@ -122,7 +122,7 @@ impl Setting {
         RungeKutta::new(self.tableau, field, initial.to_vec(), h, self.steps, Tracking { h })
     }
 
-    /// Its gradient, to be checked.
+    /// The gradient that is checked.
     pub(crate) fn objective(self, parameters: Vec<f64>) -> impl Objective {
         let (weights, units) = (self.dim * self.dim, self.dim);
         StepObjective::new(parameters, move |p: &[f64]| self.problem(p))

@@ -29,15 +29,15 @@ pub(crate) struct Pathway<T: 'static> {
 /// How charges come to the traces and currents of a projection.
 #[derive(Clone, Debug)]
 pub(crate) enum Path<T: 'static> {
-    /// At once, by the columns of the neurons that released any, from all neurons to all.
+    /// Charges arrive at once, and the columns of the neurons that released any are visited; all neurons are connected with all.
     Sparse,
-    /// At once, by the columns of the neurons that released any, between some of the neurons.
+    /// The same between some of the neurons.
     Block(&'static dyn Columns<T>),
-    /// At once, by all columns.
+    /// Charges arrive at once, and all columns of the weights are visited.
     Dense,
-    /// At once, by columns that are lists of connections.
+    /// Charges arrive at once, and the columns are lists of connections.
     Connected(Arc<Connections>),
-    /// At once, through two factors of the weights.
+    /// Charges arrive at once, through two factors of the weights.
     LowRank(LowRank),
     /// Later.
     Delayed(Delays<T>),

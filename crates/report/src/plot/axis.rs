@@ -186,6 +186,21 @@ fn log_ticks(lo: f64, hi: f64, count: usize) -> Vec<Tick> {
     let (first, last) = (lo.log10().floor() as i32, hi.log10().ceil() as i32);
     let decades = (hi / lo).log10();
     let every = ((decades / count.max(1) as f64).ceil() as i32).max(1);
+    // Fewer than three numbers say nothing about a scale: a short range gets more of them, at last those of a linear axis.
+    let inside = |at: f64| at >= lo * (1.0 - 1e-9) && at <= hi * (1.0 + 1e-9);
+    let numbers = |mantissas: &[u32]| {
+        let at = |power: i32| mantissas.iter().map(move |&mantissa| f64::from(mantissa) * 10_f64.powi(power));
+        (first..=last).flat_map(at).filter(|&at| inside(at)).count()
+    };
+    if decades < 1.0
+        && numbers(&[1, 2, 5]) < 3
+        && (decades >= 0.5 || numbers(&[1, 2, 3, 4, 5, 6, 7, 8, 9]) < 3)
+    {
+        let (ticks, exponent) = linear_ticks(lo, hi, linear_step(lo, hi, count, false));
+        if exponent == 0 {
+            return ticks;
+        }
+    }
     let mut ticks = Vec::new();
     for power in first..=last {
         for mantissa in 1..=9_u32 {
@@ -250,6 +265,15 @@ mod tests {
         assert_eq!(labels(&log_ticks(1e-4, 1e4, 9)).first(), Some(&"10^{\u{2212}4}"));
         assert_eq!(labels(&log_ticks(1.0, 10.0, 5)), ["1", "2", "5", "10", "20", "50"]);
         assert!(labels(&log_ticks(1e-20, 1e10, 6)).len() <= 8);
+    }
+
+    #[test]
+    fn a_short_log_axis_has_three_numbers() {
+        for (lo, hi) in [(0.085, 0.25), (0.11, 0.19), (0.03, 0.2), (3.0, 70.0), (1.2, 1.4)] {
+            let ticks = log_ticks(lo, hi, 4);
+            let seen = ticks.iter().filter(|tick| tick.is_major() && tick.at >= lo && tick.at <= hi).count();
+            assert!(seen >= 3, "{lo} {hi}: {:?}", labels(&ticks));
+        }
     }
 
     #[test]

@@ -66,9 +66,9 @@ const SEQUENTIAL: [Colour; 9] = [
 /// How numbers become colours, in 101 levels so that equal cells share a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
-    /// From -1 to 1, white at 0.
+    /// Colours for values from -1 to 1, white at 0.
     Diverging,
-    /// From 0 to 1.
+    /// Colours for values from 0 to 1.
     Sequential,
 }
 

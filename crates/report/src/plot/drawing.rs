@@ -1,9 +1,11 @@
 //! How marks are drawn.
 
-use super::canvas::{Canvas, Point};
+use plotters_backend::text_anchor::{HPos, VPos};
+
+use super::canvas::{Canvas, Lettering, Point};
 use super::colour::{GREY, INK, RULE};
 use super::heat::draw_cells;
-use super::layout::{DASH, Frame, THIN, place};
+use super::layout::{DASH, Frame, SMALL, THIN, place};
 use super::marks::{Mark, zip};
 use super::path::{self, Rect};
 use super::raster::draw_raster;
@@ -76,10 +78,14 @@ pub(super) fn draw_mark(canvas: &Canvas<'_>, mark: &Mark, rect: &Rect, frame: &F
                 }
             }
         }
-        Mark::Horizontal(y) => {
+        Mark::Horizontal { y, name } => {
             let y = y_at(*y);
             if rect.contains((rect.left, y)) {
                 canvas.line(&[(rect.left, y), (rect.right, y)], RULE, 1.0, THIN)?;
+                if let Some(name) = name {
+                    let how = Lettering::new(SMALL - 1.0, HPos::Right, VPos::Bottom).colour(RULE);
+                    canvas.text(name, (rect.right - 1.0, y - 1.0), how)?;
+                }
             }
         }
         Mark::Vertical(x) => {

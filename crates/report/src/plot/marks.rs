@@ -14,7 +14,7 @@ pub(super) enum Mark {
     Raster { rows: Vec<Vec<f64>>, style: Style },
     Heat(Matrix),
     Straight { slope: f64, offset: f64, style: Style },
-    Horizontal(f64),
+    Horizontal { y: f64, name: Option<String> },
     Vertical(f64),
     Span([f64; 2]),
 }
@@ -29,7 +29,7 @@ impl Mark {
             Self::Bars { bars, .. } => bars.iter().any(|bar| bar[2].is_finite() && bar[2] != 0.0),
             Self::Raster { rows, .. } => rows.iter().any(|row| !row.is_empty()),
             Self::Heat(matrix) => matrix.columns() > 0,
-            Self::Straight { .. } | Self::Horizontal(_) | Self::Vertical(_) | Self::Span(_) => false,
+            Self::Straight { .. } | Self::Horizontal { .. } | Self::Vertical(_) | Self::Span(_) => false,
         }
     }
 
@@ -46,7 +46,7 @@ impl Mark {
         }
     }
 
-    /// Where it lies along x.
+    /// The x coordinates that the mark takes.
     pub(super) fn x_data(&self) -> Vec<f64> {
         match self {
             Self::Line { points, .. } | Self::Dots { points, .. } => points.iter().map(|p| p.0).collect(),
@@ -56,11 +56,11 @@ impl Mark {
             Self::Heat(matrix) => edges(matrix.columns()).to_vec(),
             Self::Vertical(x) => vec![*x],
             Self::Span(span) => span.to_vec(),
-            Self::Straight { .. } | Self::Horizontal(_) => Vec::new(),
+            Self::Straight { .. } | Self::Horizontal { .. } => Vec::new(),
         }
     }
 
-    /// Where it lies along y.
+    /// The y coordinates that the mark takes.
     pub(super) fn y_data(&self) -> Vec<f64> {
         match self {
             Self::Line { points, .. } | Self::Dots { points, .. } => points.iter().map(|p| p.1).collect(),
@@ -68,7 +68,7 @@ impl Mark {
             Self::Bars { bars, .. } => bars.iter().map(|bar| bar[2]).chain([0.0]).collect(),
             Self::Raster { rows, .. } => edges(rows.len()).to_vec(),
             Self::Heat(matrix) => edges(matrix.rows()).to_vec(),
-            Self::Horizontal(y) => vec![*y],
+            Self::Horizontal { y, .. } => vec![*y],
             Self::Straight { .. } | Self::Vertical(_) | Self::Span(_) => Vec::new(),
         }
     }

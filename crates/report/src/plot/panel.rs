@@ -343,7 +343,22 @@ impl Panel {
     /// Adds a thin horizontal line across the panel.
     #[must_use]
     pub fn hline(mut self, y: f64) -> Self {
-        self.marks.push(Mark::Horizontal(y));
+        self.marks.push(Mark::Horizontal { y, name: None });
+        self
+    }
+
+    /// Adds a thin horizontal line with its name above its right end.
+    ///
+    /// ```
+    /// use spikegrad_report::plot::{Panel, Plot};
+    ///
+    /// let svg = Plot::new(1).panel(Panel::new("Voltage").y_range(0.0, 1.1).named_hline(1.0, "threshold")).render()?;
+    /// assert!(svg.contains(">threshold<"));
+    /// # Ok::<(), spikegrad_report::Error>(())
+    /// ```
+    #[must_use]
+    pub fn named_hline(mut self, y: f64, name: impl Into<String>) -> Self {
+        self.marks.push(Mark::Horizontal { y, name: Some(name.into()) });
         self
     }
 

@@ -49,7 +49,7 @@ impl<'a> Svg<'a> {
         let (width, height) = (number(size.0 as i32), number(size.1 as i32));
         let _ = write!(
             out,
-            r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, 'Liberation Sans', sans-serif" stroke-linejoin="round">"#,
+            r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, 'Liberation Sans', sans-serif" stroke-linejoin="round" style="background:#fff">"#,
         );
         Self { out, size, open: None, pen: (0, 0), done: false }
     }

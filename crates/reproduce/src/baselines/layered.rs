@@ -132,7 +132,7 @@ impl Layered<f64> {
 }
 
 impl<T: Scalar> Layered<T> {
-    /// Where the groups lie.
+    /// The places of the groups among all parameters.
     fn ranges(&self) -> [Range<usize>; 4] {
         let u = self.units * self.inputs;
         let bias = u + self.units;

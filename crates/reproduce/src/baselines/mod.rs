@@ -25,9 +25,9 @@ pub(crate) const CLIP: Clip = Clip { quantile: 0.6, factor: 1.0 };
 /// A named group of parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    /// Its name.
+    /// The name of the group.
     pub(crate) name: &'static str,
-    /// Where it lies.
+    /// The place of the group among all parameters.
     pub(crate) range: Range<usize>,
 }
 

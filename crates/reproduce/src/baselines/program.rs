@@ -22,7 +22,7 @@ pub(crate) trait Passes<T: Scalar>: Sync {
     fn clear(&self, tape: &mut Self::Tape);
     /// Step `n`: turns the state, pushes to the tape, returns the cost.
     fn forward(&self, n: usize, x: &mut [T], tape: &mut Self::Tape) -> T;
-    /// Its transpose, as [`StepVjp::step_vjp`].
+    /// The transpose of the step, as [`StepVjp::step_vjp`].
     fn backward(
         &self,
         n: usize,

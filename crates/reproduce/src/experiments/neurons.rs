@@ -191,6 +191,37 @@ impl<N: NeuronVjp> Bench<N> {
         Ok(rates)
     }
 
+    /// The same from the mean interval between spikes: a count of spikes would make stairs of a curve.
+    fn frequencies(&self, currents: &[f64], duration: f64) -> Result<Vec<f64>, Error> {
+        let settle = 0.3 * duration;
+        let mut seen = vec![(0, 0.0, 0.0); currents.len()];
+        for spike in self.run(currents, duration)?.spikes.iter().filter(|spike| spike.time > settle) {
+            let (count, first, last) = &mut seen[spike.neuron];
+            if *count == 0 {
+                *first = spike.time;
+            }
+            (*count, *last) = (*count + spike.count, spike.time);
+        }
+        let frequency = |(count, first, last): (u64, f64, f64)| match count {
+            0 => 0.0,
+            // One spike in the time that it was looked for.
+            1 => 1e3 / (duration - settle),
+            more => (more - 1) as f64 * 1e3 / (last - first),
+        };
+        Ok(seen.into_iter().map(frequency).collect())
+    }
+
+    /// The units of voltage and current, `1` where a quantity has none.
+    fn units(&self) -> Result<(String, String), Error> {
+        let network = self.network(&[0.0])?;
+        let layout = network.parameters.layout();
+        let unit = |group: Group| {
+            layout.names().iter().find(|named| named.group == group).map(|named| named.unit.clone())
+        };
+        let unit = |group| unit(group).unwrap_or_else(|| "1".to_owned());
+        Ok((unit(Group::Initial), unit(Group::Bias)))
+    }
+
     fn rate(&self, current: f64) -> Result<f64, Error> {
         Ok(self.rates(&[current], 700.0)?[0])
     }
@@ -239,7 +270,7 @@ impl<N: NeuronVjp> Bench<N> {
         let count = if quick { 8 } else { 28 };
         let currents: Vec<f64> =
             (0..count).map(|k| self.current * (0.6 + 2.4 * f64::from(k) / f64::from(count - 1))).collect();
-        let rates = self.rates(&currents, if quick { 300.0 } else { 1000.0 })?;
+        let rates = self.frequencies(&currents, if quick { 300.0 } else { 2000.0 })?;
         Ok(Alone { recording, p_v, currents, rates })
     }
 
@@ -357,29 +388,36 @@ impl<N: NeuronVjp> Bench<N> {
         let time = |title: &str| Panel::new(title).x_label("time (ms)");
         let starts: Vec<f64> = (0..alone.p_v.len()).map(|n| n as f64 * self.h).collect();
         let iterations: Vec<f64> = (0..trained.costs.len()).map(|n| n as f64 + 1.0).collect();
-        let s: Vec<f64> = one.s[0].iter().map(|s| 1e3 * s).collect();
+        let (voltage, current) = self.units()?;
+        let (voltage, current) = (voltage.as_str(), current.as_str());
         let plot = Plot::new(3)
             .letters()
-            .size(900.0, 170.0)
-            .panel(time("Voltage").y_label("v").hline(self.gate.threshold).hline(self.gate.lower()).line(
-                &one.time,
-                &one.v,
-                Style::new(BLACK),
-            ))
-            .panel(time("Synapse").y_label("s (Hz)").line(&one.time, &s, Style::new(BLUE)))
-            .panel(time("Adjoint of the voltage").y_label("p_{v}").line(
-                &starts,
-                &alone.p_v,
-                Style::new(VERMILLION),
-            ))
-            .panel(Panel::new("Frequency").x_label("current").y_label("rate (Hz)").line(
+            .size(900.0, 190.0)
+            .panel(
+                time("Voltage")
+                    .y_label(in_unit("v", voltage))
+                    .named_hline(self.gate.threshold, "threshold")
+                    .named_hline(self.gate.lower(), "zone")
+                    .line(&one.time, &one.v, Style::new(BLACK)),
+            )
+            .panel(time("Synapse").y_label("s (1/ms)").line(&one.time, &one.s[0], Style::new(BLUE)))
+            .panel(
+                time("Adjoint of the voltage")
+                    .y_label(if voltage == "1" {
+                        "p_{v} (dimensionless)".to_owned()
+                    } else {
+                        format!("p_{{v}} (1/{voltage})")
+                    })
+                    .line(&starts, &alone.p_v, Style::new(VERMILLION)),
+            )
+            .panel(Panel::new("Frequency").x_label(in_unit("current", current)).y_label("rate (Hz)").line(
                 &alone.currents,
                 &alone.rates,
                 Style::new(GREEN),
             ))
             .panel(
                 time("Twenty of them")
-                    .y_label("o")
+                    .y_label("readout")
                     .line(&trained.last.time, &trained.first.output, Style::new(ORANGE).label("before"))
                     .line(&trained.last.time, &trained.last.output, Style::new(BLUE).label("after"))
                     .line(&trained.last.time, &trained.targets, Style::new(BLACK).dashed().label("target")),
@@ -392,10 +430,9 @@ impl<N: NeuronVjp> Bench<N> {
         report.plot(
             N::NAME,
             format!("{}.", N::NAME),
-            "One neuron with a constant current: its voltage (the lines are threshold and the lower end of the active \
-             zone), what its synapse makes of it, and what a little more voltage would add to the integral of the synapse. \
-             Below: frequency against current; the readout of twenty neurons before and after training, and the cost on \
-             the way.",
+            "A, one neuron with a constant current: its voltage; the active zone lies between the two lines. B, the trace that its synapse \
+             makes of it. C, the adjoint of the voltage: by how much the integral of the trace grows per unit of voltage that is added at \
+             this time. D, frequency against current. E, the readout of twenty neurons before and after training, and its target. F, the cost in training.",
             plot.render()?,
         );
         let seconds = trained.last.time.last().copied().unwrap_or(1.0) * 1e-3;
@@ -411,6 +448,11 @@ impl<N: NeuronVjp> Bench<N> {
             format!("{factor:.1}"),
         ])
     }
+}
+
+/// A quantity with its unit, as an axis names it.
+fn in_unit(quantity: &str, unit: &str) -> String {
+    if unit == "1" { format!("{quantity} (dimensionless)") } else { format!("{quantity} ({unit})") }
 }
 
 /// A slow signal to be reproduced from two clocks.

@@ -116,6 +116,9 @@ fn charge(s: &[f64], tau: f64, h: f64) -> f64 {
         .sum()
 }
 
+/// Ticks of the time in all panels: in a narrow one, two would be left.
+const TICKS: [(f64, &str); 3] = [(0.0, "0"), (50.0, "50"), (100.0, "100")];
+
 fn figure_one(report: &mut Report) -> Result<(), Error> {
     let Traces { time, v, s, charges } = traces(GateShape::Box)?;
     let mut largest: f64 = 0.0;
@@ -127,13 +130,17 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
     }
     let mut plot = Plot::new(DEPOLARISATIONS.len()).heights(&[1.0, 1.0]);
     for (j, (name, _, _)) in DEPOLARISATIONS.iter().enumerate() {
-        let panel = Panel::new(*name).hide_x().y_range(0.0, 1.1).hline(1.0).hline(1.0 - WIDTH);
-        let panel = if j == 0 { panel.y_label("v") } else { panel };
+        let panel = Panel::new(*name).hide_x().x_ticks(&TICKS).y_range(0.0, 1.15);
+        let panel = panel.named_hline(1.0, "threshold").named_hline(1.0 - WIDTH, "zone");
+        let panel = if j == 0 { panel.y_label("v (threshold 1)") } else { panel };
         plot = plot.panel(panel.line(&time, &v[j], Style::new(BLACK)));
     }
     for j in 0..DEPOLARISATIONS.len() {
-        let panel =
-            Panel::new("").x_label("time (ms)").y_range(0.0, 0.1).note(format!("charge {:.2}", charges[j]));
+        let panel = Panel::new("")
+            .x_label("time (ms)")
+            .x_ticks(&TICKS)
+            .y_range(0.0, 0.1)
+            .note(format!("charge {:.2}", charges[j]));
         let panel = if j == 0 { panel.y_label("s (1/ms)") } else { panel };
         plot = plot.panel(panel.line(&time, &s[j], Style::new(BLUE)));
     }
@@ -141,7 +148,7 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
         "depolarisations",
         "Charge follows the depolarisation.",
         format!(
-            "Membrane voltage (top; the lines are threshold and the lower end of the active zone) and synaptic current \
+            "Membrane voltage (top; the active zone lies between the two lines) and synaptic trace \
              (bottom) with a box gate. A full depolarisation is to deliver charge 1 however long it takes, a partial one its \
              part of the active zone, a sub-threshold one nothing: what the synapses received differs from that by at most \
              {largest:.0e}."
@@ -153,7 +160,7 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
 
 fn other_gates(report: &mut Report) -> Result<(), Error> {
     let mut rows = Vec::new();
-    let mut shapes = Panel::new("Gates").x_label("v").y_label("g(v)");
+    let mut shapes = Panel::new("Gates").x_label("v (threshold 1)").y_label("g(v) (1 per unit of v)");
     let mut slow = Panel::new("Synapse, slow full depolarisation").x_label("time (ms)").y_label("s (1/ms)");
     let mut errors = Vec::new();
     for (k, shape) in GateShape::ALL.into_iter().enumerate() {
@@ -277,10 +284,10 @@ fn charge_against_step(report: &mut Report) -> Result<(), Error> {
     report.figure("charge a spike, naive stepping at h = 1 ms", naive[5], "", None);
     report.figure("charge a spike, naive stepping at h = 2.5 ms", naive[6], "", None);
 
-    let mut gradient = Panel::new("Gradient of one neuron's activity")
+    let mut gradient = Panel::new("Gradient of one neuron")
         .log_x()
         .x_label("h (ms)")
-        .y_label("d/dI of \u{222b} s dt (ms)");
+        .y_label("\u{2202}/\u{2202}I of \u{222b} s dt (ms)");
     let fine = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
     let mut coarse = Vec::new();
     for (k, width) in [0.02, 0.1, 0.3].into_iter().enumerate() {
@@ -296,7 +303,7 @@ fn charge_against_step(report: &mut Report) -> Result<(), Error> {
         .y_label("charge")
         .line(&steps, &split, Style::new(BLUE).label("charge coordinates"))
         .line(&steps, &naive, Style::new(VERMILLION).dashed().label("naive"));
-    report.heading("What the step size does");
+    report.heading("What the integration step does");
     report.prose(
         "Stepping <code>g(v) dv/dt</code> as it stands lets the charge of a spike depend on where the steps happen to \
          fall; in charge coordinates it does not. The gradient is another matter: it is always that of the program that is \
@@ -407,6 +414,13 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     report.figure("gradient of W at h = 1 ms, charge coordinates: relative error", split[0], "", None);
     report.figure("gradient of W at h = 1 ms, naive stepping: relative error", naive[0], "", None);
     report.heading("What the discretisation does to a network's gradient");
+    report.prose(
+        "Two things must be told apart here. The gradient is exact for the <em>program</em> that is run, whatever its integration step: the \
+         gradient check confirms that to nine digits. The figures below compare it with the gradient of the <em>differential equation</em>, which \
+         a program of steps only approximates. A large error means that the step is too long for this network, and not that the gradient is wrong. \
+         At short steps, where both programs resolve the pulse, naive stepping can be the nearer one by chance of its own error of first order; it \
+         loses charge, and the gradient with it, where the step is long enough to be of use.",
+    );
     report.prose(format!(
         "A random network of {n} theta neurons over 200 ms. The truth is the plain field in charge coordinates under \
          RK4 with h = 0.02 ms, |dC/dW| = {length:.4}. From h = {} to {} ms the gradient's relative error goes from {:.3} to {:.3} \
@@ -425,14 +439,15 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     );
     report.plot(
         "gradient-error",
-        "Error of the gradient against the step size.",
-        "Both are exact gradients of the program that is run; they differ in how well the program stands for the equation.",
+        "Error of the gradient against the integration step.",
+        "The error is the distance from the gradient of the differential equation, relative to its norm. Both lines are exact gradients of the program \
+         that is run; they differ in how well the program stands for the equation.",
         Plot::new(1)
             .panel(
-                Panel::new("Gradient of W")
+                Panel::new("Gradient of W against that of the equation")
                     .log_x()
                     .log_y()
-                    .x_label("h (ms)")
+                    .x_label("integration step h (ms)")
                     .y_label("relative error")
                     .line(&steps, &split, Style::new(BLUE).label("charge coordinates"))
                     .line(&steps, &naive, Style::new(VERMILLION).dashed().label("naive")),

@@ -51,7 +51,7 @@ pub struct HealthOptions {
 }
 
 impl Default for HealthOptions {
-    /// As [`TrainingOptions`] by default: eight trials, half of the step, and 30 steps on four trials.
+    /// [`TrainingOptions`] by default, eight trials, half of the step, and 30 steps on four trials.
     fn default() -> Self {
         Self::of(TrainingOptions::default())
     }
@@ -133,7 +133,7 @@ pub struct CostHealth {
     pub guessing: Option<f64>,
     /// The mean cost of the held-out trials.
     pub held_out: Option<f64>,
-    /// The same with all readouts zero.
+    /// The cost of the held-out trials with all readouts zero.
     pub held_out_guessing: Option<f64>,
     /// The median part by which the cost of a trial changes without inputs.
     pub without_inputs: Option<f64>,

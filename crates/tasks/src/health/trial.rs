@@ -16,7 +16,7 @@ use spikegrad_training::of_trial;
 pub(super) struct Schemes<'n, T: 'static> {
     pub(super) given: SplitStep<'n, T>,
     pub(super) halved: Option<SplitStep<'n, T>>,
-    /// With all readouts zero, if there are readouts.
+    /// The network with all readouts zero, if there are readouts.
     pub(super) unread: Option<SplitStep<'n, T>>,
     pub(super) memory: Memory,
     /// Where the groups lie that are trained.

@@ -52,7 +52,7 @@ fn network() -> Network<f64> {
     builder.build().expect("a network")
 }
 
-/// With weights that make all of its neurons fire.
+/// The network with weights that make all of its neurons fire.
 fn driven() -> Network<f64> {
     let mut network = network();
     let parameters = &mut network.parameters;

@@ -24,7 +24,7 @@ pub(super) struct Filters(Vec<Filter>);
 /// A chunk in the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunk {
-    /// Its first entry.
+    /// The index of the chunk's first entry.
     pub(super) first: u64,
     address: u64,
     size: u64,

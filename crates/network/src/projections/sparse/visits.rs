@@ -7,7 +7,7 @@ use crate::Scalar;
 /// What a step released: the columns that are visited.
 #[derive(Clone, Copy)]
 pub(crate) struct Charges<'a, T> {
-    /// Which neurons, in ascending order.
+    /// The indices of the neurons, in ascending order.
     pub(crate) neurons: &'a [u32],
     /// The charge of each.
     pub(crate) charges: &'a [T],

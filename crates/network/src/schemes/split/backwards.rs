@@ -9,7 +9,7 @@ use crate::{Error, Loss, NetworkState, Sample, SampleBar, Scalar, memory};
 
 /// The derivatives of another program's loss by the outputs at the end of every sample.
 struct OutputBar<'a, T> {
-    /// From sample `first` on.
+    /// The derivatives from sample `first` on.
     values: &'a [T],
     first: usize,
     hold: usize,

@@ -35,13 +35,13 @@ pub struct KeptTape<T: 'static> {
 /// Derivatives of what some other program computes from the outputs of a run, by everything that the run was given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients<T> {
-    /// By the parameters; zero for what is frozen or masked.
+    /// The derivative by the parameters; zero for what is frozen or masked.
     pub parameters: Parameters<T>,
-    /// By the trial's inputs, `samples x inputs`.
+    /// The derivative by the trial's inputs, `samples x inputs`.
     pub inputs: Vec<T>,
-    /// By currents injected into each neuron, `samples x N`, whether the trial had any or not.
+    /// The derivative by currents injected into each neuron, `samples x N`, whether the trial had any or not.
     pub currents: Vec<T>,
-    /// By the charges of the trial's events.
+    /// The derivative by the charges of the trial's events.
     pub charges: Vec<T>,
     /// By the state of the earlier run that the trial went on from: the cotangent to hand back to that run; `None` after a fresh start.
     pub state: Option<NetworkState<T>>,

@@ -42,11 +42,11 @@ impl<T: Scalar> SplitStep<'_, T> {
 /// Where the gradient by what a trial gives lies, behind that by the parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenRanges {
-    /// By the inputs, `samples x inputs`.
+    /// The derivative by the inputs, `samples x inputs`.
     pub inputs: Range<usize>,
-    /// By currents injected into each neuron, `samples x N`, whether the trial has any or not.
+    /// The derivative by currents injected into each neuron, `samples x N`, whether the trial has any or not.
     pub currents: Range<usize>,
-    /// By the charges of the events.
+    /// The derivative by the charges of the events.
     pub charges: Range<usize>,
 }
 

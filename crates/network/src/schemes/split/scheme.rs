@@ -213,7 +213,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
     /// Takes the dense path: `J_k = W_k s_k` as a product at every step instead of column by column where charge was
     /// released. Networks with a time constant for each neuron always do, since their `J_k` does not decay as a whole;
     /// others gain from it only where most neurons stand in the active zone most of the time (see
-    /// `docs/performance.md`). Both paths give the same gradient to rounding.
+    /// `docs/reference/performance.md`). Both paths give the same gradient to rounding.
     /// Networks with a delay for each connection, with lists of connections or with weights of low rank have no dense path and keep
     /// the sparse one.
     #[must_use]

@@ -324,6 +324,7 @@ fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> 
             .collect();
         curve(trained.len() + k, other.name, other.batch, &costs, &found);
     }
+    let peaks = peaks(trained, compared);
     report.plot(
         "learning",
         "Learning.",
@@ -331,12 +332,34 @@ fn learning(report: &mut Report, trained: &[Trained], compared: &[Compared]) -> 
             "Left: cost of the batches, averaged over neighbouring ones. It may rise while answers get better, because delays and \
              the weight of what lies outside the responses grow with the level of difficulty. Middle: part of cues answered \
              rightly on validation trials of the level that training has reached. Right: that level, for the gated networks; at \
-             0.6 the delays have their full length. {}",
+             0.6 the delays have their full length. {peaks}{}",
             trained.iter().map(judged).collect::<Vec<_>>().join(" ")
         ),
         Plot::new(3).letters().panel(cost).panel(validation).panel(level).size(820.0, 210.0).render()?,
     );
     Ok(())
+}
+
+/// Says of curves that leave the scale of the others where they do so, and what it means.
+fn peaks(trained: &[Trained], compared: &[Compared]) -> String {
+    let curves = trained.iter().map(|one| (one.name, one.batch, one.cost.clone()));
+    let others = compared.iter().map(|other| {
+        (other.name, other.batch, other.history.iter().map(|done| done.cost).collect::<Vec<_>>())
+    });
+    // Silence costs well below 1.
+    let of = |(name, batch, costs): (&str, usize, Vec<f64>)| {
+        let finite = || costs.iter().enumerate().filter(|(_, cost)| cost.is_finite());
+        let (at, peak) = finite().max_by(|a, b| a.1.total_cmp(b.1))?;
+        let end = costs.iter().rev().find(|cost| cost.is_finite())?;
+        (*peak > 1e3).then(|| {
+            format!(
+                "The cost of `{name}` peaks at {peak:.0e} after {:.1} thousand trials and ends at {end:.2}. A squared \
+                 error of this size comes from trials in which activity grows without bound; their gradients are clipped. ",
+                (at * batch) as f64 * 1e-3
+            )
+        })
+    };
+    curves.chain(others).filter_map(of).collect()
 }
 
 /// Which network of a training is judged: that depends on how far it came.

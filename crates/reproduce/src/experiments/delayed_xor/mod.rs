@@ -76,9 +76,9 @@ impl Amounts {
 
 /// What networks are tested on.
 struct Test {
-    /// Its short name.
+    /// The short name of the test.
     key: &'static str,
-    /// Its name in figures.
+    /// The name of the test in figures.
     name: &'static str,
     /// Whether the cue's timing gives nothing away.
     controlled: f64,
@@ -118,9 +118,9 @@ impl Test {
 
 /// A network's scores on the tests, and by delay.
 struct Scored {
-    /// In the order of [`TESTS`].
+    /// The scores in the order of [`TESTS`].
     tests: Vec<Scores>,
-    /// By test and memory.
+    /// The scores by test and memory.
     memories: Vec<Vec<Scores>>,
 }
 

@@ -26,7 +26,7 @@ pub(super) const SECONDS: usize = 10;
 
 /// A recording.
 pub(super) struct Recording {
-    /// Its name.
+    /// The name of the recording.
     pub(super) name: &'static str,
     /// `samples x features`, each of mean 0 and standard deviation 1 over the seconds that models are fitted to.
     pub(super) features: Vec<f64>,

@@ -11,6 +11,7 @@ use spikegrad::tasks::predictive_coding::{LinearSystem, PredictiveCoding};
 use spikegrad::tasks::{Iteration, Purpose, Task, TrainingOptions, evaluate, generator, train};
 use spikegrad_report::plot::{BLACK, BLUE, GREEN, GREY, ORANGE, Panel, Plot, Style, VERMILLION, cycle};
 
+mod overview;
 pub(super) mod seeds;
 
 use super::Context;
@@ -354,6 +355,11 @@ fn greedy(
     Ok(((total(|s| s.0) / total(|s| s.1)).sqrt(), total(|s| s.2 as f64) / (NEURONS as f64 * seconds)))
 }
 
+/// The entries of a matrix over all neurons, without the diagonal.
+fn off_diagonal(m: &DMatrix<f64>) -> Vec<f64> {
+    (0..NEURONS * NEURONS).filter(|i| i % NEURONS != i / NEURONS).map(|i| m[i]).collect()
+}
+
 fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     let (task, network) = (&trained.task, &trained.network);
     let rng = &mut generator(trained.seed, Purpose::Test, 0);
@@ -378,6 +384,19 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
         );
     }
     let spikes = recording.spike_times();
+    let learned = network.parameters.weight(1).into_owned();
+    let theory = -(network.parameters.input() * network.parameters.readout(0));
+    overview::picture(
+        report,
+        &overview::Seen {
+            time,
+            output: &recording.output,
+            targets: &trial.targets,
+            spikes: &spikes,
+            theory: &off_diagonal(&theory),
+            learned: &off_diagonal(&learned),
+        },
+    )?;
     traces = traces.panel(Panel::new("Spikes").x_label("time (ms)").y_label("neuron").raster(&spikes, BLACK));
     report.plot(
         "readout",
@@ -455,9 +474,6 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
     let rows =
         |m: &DMatrix<f64>| -> Vec<Vec<f64>> { m.row_iter().map(|r| r.iter().copied().collect()).collect() };
     let limit = ideal.amax().max(w.amax());
-    let pairs = |m: &DMatrix<f64>| -> Vec<f64> {
-        (0..NEURONS * NEURONS).filter(|i| i % NEURONS != i / NEURONS).map(|i| m[i]).collect()
-    };
     let matrices = Plot::new(3)
         .letters()
         .panel(
@@ -478,7 +494,7 @@ fn pictures(report: &mut Report, trained: &Trained) -> Result<(), Error> {
             Panel::new("Entry by entry")
                 .x_label("\u{2212}U O")
                 .y_label("W_{f}")
-                .scatter(&pairs(&ideal), &pairs(&w), Style::new(BLUE).alpha(0.4))
+                .scatter(&off_diagonal(&ideal), &off_diagonal(&w), Style::new(BLUE).alpha(0.4))
                 .identity(),
         );
     report.plot(
