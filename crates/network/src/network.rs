@@ -426,6 +426,7 @@ impl<T: Scalar> Network<T> {
 
     /// This network over dual numbers with tangents zero: seed the parameters' tangents and run it for a forward
     /// sensitivity.
+    #[inline]
     pub fn to_dual(&self) -> Network<Dual64> {
         self.convert(|x| Dual64::from_re(x.to_subset_unchecked()))
     }

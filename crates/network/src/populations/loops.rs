@@ -4,14 +4,11 @@
 use std::any::TypeId;
 use std::fmt::Debug;
 
-use num_dual::Dual64;
 use spikegrad_integrators::{EventLog, Exponential, Method, Tableau, tableau};
 use spikegrad_models::{GateShape, Integration, Locate, Parameter, Reset};
 
 use super::block::{Block, BlockMut, Offsets};
 use super::released::{Active, Released};
-use crate::Scalar;
-use crate::scalar::ForEach;
 
 /// A crossing whose speed `|f(v_theta)| h` is below this part of the way from reset to threshold counts as grazing.
 pub(super) const GRAZING: f64 = 1e-3;
@@ -243,46 +240,3 @@ pub(crate) trait StepLoops<T>: SplitLoops<T> + EventLoops<T> {}
 
 /// All loops over a population for one scalar.
 pub(crate) trait PopulationLoops<T>: Facts + StepLoops<T> + PlainLoops<T> {}
-
-/// The loops of a model for each scalar.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ModelLoops {
-    pub(super) single: &'static dyn PopulationLoops<f32>,
-    pub(super) double: &'static dyn PopulationLoops<f64>,
-    pub(super) dual: &'static dyn PopulationLoops<Dual64>,
-    /// Loops of neurons with a conductance as a parameter; `None` for models without a voltage, and for models whose resets are
-    /// located on the dense output, which have it beside their parameters.
-    pub(super) open: Option<OpenModelLoops>,
-}
-
-/// The loops of neurons with a conductance as a parameter, for each scalar.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OpenModelLoops {
-    pub(super) single: &'static dyn StepLoops<f32>,
-    pub(super) double: &'static dyn StepLoops<f64>,
-    pub(super) dual: &'static dyn StepLoops<Dual64>,
-}
-
-struct ForOpen;
-
-impl ForEach for ForOpen {
-    type Of<T: 'static> = &'static dyn StepLoops<T>;
-}
-
-impl ModelLoops {
-    /// The loops for scalar `T`.
-    #[inline(always)]
-    pub(crate) fn of<T: Scalar>(self) -> &'static dyn PopulationLoops<T> {
-        T::choose::<Self>(self.single, self.double, self.dual)
-    }
-
-    /// The loops for scalar `T` of neurons with a conductance as a parameter.
-    pub(crate) fn open<T: Scalar>(self) -> Option<&'static dyn StepLoops<T>> {
-        let open = self.open?;
-        Some(T::choose::<ForOpen>(open.single, open.double, open.dual))
-    }
-}
-
-impl ForEach for ModelLoops {
-    type Of<T: 'static> = &'static dyn PopulationLoops<T>;
-}

@@ -16,10 +16,9 @@ mod smooth;
 mod step;
 
 pub(crate) use block::{Block, BlockMut, Offsets};
-pub(crate) use loops::{
-    Context, Flow, FlowBar, ModelLoops, ParameterBar, PopulationLoops, StepLoops, method_of,
-};
+pub(crate) use loops::{Context, Flow, FlowBar, ParameterBar, PopulationLoops, StepLoops, method_of};
 pub(crate) use population::variable_names;
 pub use population::{GateSpec, Population, PopulationSpec};
+pub(crate) use registry::ModelLoops;
 pub use registry::Models;
 pub(crate) use released::Released;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use spikegrad_models::{GateShape, NeuronVjp};
 
-use super::loops::{Facts, ModelLoops};
-use super::registry::loops_of;
+use super::loops::Facts;
+use super::registry::{ModelLoops, loops_of};
 use crate::Sign;
 use crate::once::{once, once_if_any};
 
@@ -128,8 +128,8 @@ impl Population {
         let (params, rest) = (params.as_ref(), rest.as_ref());
         let names = N::PARAMETERS.iter().map(|p| p.name.to_owned());
         let own = loops
-            .filter(|loops| loops.double.rest(params) != rest)
-            .map(|loops| variable_names(loops.double).into_iter().zip(rest.iter().copied()).collect());
+            .filter(|loops| loops.of::<f64>().rest(params) != rest)
+            .map(|loops| variable_names(loops.of::<f64>()).into_iter().zip(rest.iter().copied()).collect());
         Self {
             spec: PopulationSpec {
                 name: name.to_owned(),

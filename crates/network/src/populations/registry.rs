@@ -4,13 +4,100 @@
 use std::any::TypeId;
 use std::marker::PhantomData;
 
+use num_dual::Dual64;
 use spikegrad_models::{Neuron, NeuronVjp, for_each_model};
 
 use super::dense_output::is_on_dense_output;
-use super::loops::{ModelLoops, OpenModelLoops};
+use super::loops::{PopulationLoops, StepLoops};
 use super::model::Model;
 use super::open::{Open, takes_conductances};
-use crate::Error;
+use crate::scalar::ForEach;
+use crate::{Error, Scalar};
+
+/// The loops of a model for each scalar.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ModelLoops {
+    single: &'static dyn PopulationLoops<f32>,
+    double: &'static dyn PopulationLoops<f64>,
+    /// The loops for dual numbers; `None` for a known model, see [`known_dual`].
+    dual: Option<DualLoops>,
+    /// Loops of neurons with a conductance as a parameter; `None` for models without a voltage, and for models whose resets are
+    /// located on the dense output, which have it beside their parameters.
+    open: Option<OpenModelLoops>,
+}
+
+/// The loops of neurons with a conductance as a parameter, for each float.
+#[derive(Clone, Copy, Debug)]
+struct OpenModelLoops {
+    single: &'static dyn StepLoops<f32>,
+    double: &'static dyn StepLoops<f64>,
+}
+
+/// The loops of a model for dual numbers.
+#[derive(Clone, Copy, Debug)]
+struct DualLoops {
+    all: &'static dyn PopulationLoops<Dual64>,
+    open: Option<&'static dyn StepLoops<Dual64>>,
+}
+
+impl ModelLoops {
+    /// The loops for scalar `T`.
+    #[inline(always)]
+    pub(crate) fn of<T: Scalar>(self) -> &'static dyn PopulationLoops<T> {
+        T::choose(&self)
+    }
+
+    /// The loops for scalar `T` of neurons with a conductance as a parameter.
+    pub(crate) fn open<T: Scalar>(self) -> Option<&'static dyn StepLoops<T>> {
+        T::choose(&ForOpen(self))
+    }
+
+    #[inline]
+    fn for_dual(&self) -> DualLoops {
+        match self.dual {
+            Some(loops) => loops,
+            None => known_dual(self.double.id()),
+        }
+    }
+}
+
+impl ForEach for ModelLoops {
+    type Of<T: 'static> = &'static dyn PopulationLoops<T>;
+
+    #[inline(always)]
+    fn single(&self) -> &'static dyn PopulationLoops<f32> {
+        self.single
+    }
+
+    #[inline(always)]
+    fn double(&self) -> &'static dyn PopulationLoops<f64> {
+        self.double
+    }
+
+    #[inline]
+    fn dual(&self) -> &'static dyn PopulationLoops<Dual64> {
+        self.for_dual().all
+    }
+}
+
+struct ForOpen(ModelLoops);
+
+impl ForEach for ForOpen {
+    type Of<T: 'static> = Option<&'static dyn StepLoops<T>>;
+
+    fn single(&self) -> Option<&'static dyn StepLoops<f32>> {
+        Some(self.0.open?.single)
+    }
+
+    fn double(&self) -> Option<&'static dyn StepLoops<f64>> {
+        Some(self.0.open?.double)
+    }
+
+    #[inline]
+    fn dual(&self) -> Option<&'static dyn StepLoops<Dual64>> {
+        self.0.for_dual().open
+    }
+}
 
 /// The loops of a model; `None` for one that has the name of another.
 pub(super) fn loops_of<N: NeuronVjp>() -> Option<ModelLoops> {
@@ -22,20 +109,45 @@ const fn of<N: NeuronVjp>() -> ModelLoops {
     ModelLoops {
         single: &Model::<N>(PhantomData),
         double: &Model::<N>(PhantomData),
-        dual: &Model::<N>(PhantomData),
-        // Not compiled where it is never asked for.
+        // What a constant leaves out is not compiled.
+        dual: const { if is_known(N::NAME) { None } else { Some(dual_of::<N>()) } },
         open: const {
-            if takes_conductances::<N>() && !is_on_dense_output::<N>() {
+            if has_open_loops::<N>() {
                 Some(OpenModelLoops {
                     single: &Model::<Open<N>>(PhantomData),
                     double: &Model::<Open<N>>(PhantomData),
-                    dual: &Model::<Open<N>>(PhantomData),
                 })
             } else {
                 None
             }
         },
     }
+}
+
+const fn dual_of<N: NeuronVjp>() -> DualLoops {
+    DualLoops {
+        all: &Model::<N>(PhantomData),
+        open: const { if has_open_loops::<N>() { Some(&Model::<Open<N>>(PhantomData)) } else { None } },
+    }
+}
+
+const fn has_open_loops<N: Neuron>() -> bool {
+    takes_conductances::<N>() && !is_on_dense_output::<N>()
+}
+
+/// The loops of a known model for dual numbers.
+// Inlined, because it is compiled only where it is called: a fifth of this crate would be for dual numbers, which few programs use.
+#[inline]
+fn known_dual(model: TypeId) -> DualLoops {
+    macro_rules! compare {
+        ($module:ident, $neuron:ty) => {
+            if model == TypeId::of::<$neuron>() {
+                return dual_of::<$neuron>();
+            }
+        };
+    }
+    for_each_model!(compare);
+    unreachable!("a model that has no loops of its own is one of the list")
 }
 
 /// Whether a model of this name is one of `spikegrad-models`.

@@ -55,29 +55,49 @@ pub(crate) trait ReceptorLoops<T>: Debug + Send + Sync {
     fn open_vjp(&self, params: &[T], v: &[T], open_bar: &[T], v_bar: &mut [T], params_bar: &mut [T]);
 }
 
-struct ForLoops;
+impl ForEach for ReceptorModel {
+    type Of<T: 'static> = &'static dyn ReceptorLoops<T>;
 
-impl ForEach for ForLoops {
-    type Of<T: 'static> = &'static dyn ShortTermLoops<T>;
+    fn single(&self) -> &'static dyn ReceptorLoops<f32> {
+        self.single
+    }
+
+    fn double(&self) -> &'static dyn ReceptorLoops<f64> {
+        self.double
+    }
+
+    fn dual(&self) -> &'static dyn ReceptorLoops<Dual64> {
+        self.dual
+    }
 }
 
-struct ForReceptors;
+impl ForEach for ShortTermModel {
+    type Of<T: 'static> = &'static dyn ShortTermLoops<T>;
 
-impl ForEach for ForReceptors {
-    type Of<T: 'static> = &'static dyn ReceptorLoops<T>;
+    fn single(&self) -> &'static dyn ShortTermLoops<f32> {
+        self.single
+    }
+
+    fn double(&self) -> &'static dyn ShortTermLoops<f64> {
+        self.double
+    }
+
+    fn dual(&self) -> &'static dyn ShortTermLoops<Dual64> {
+        self.dual
+    }
 }
 
 impl ReceptorModel {
     /// The loops for a scalar.
     pub(crate) fn of<T: Scalar>(&self) -> &'static dyn ReceptorLoops<T> {
-        T::choose::<ForReceptors>(self.single, self.double, self.dual)
+        T::choose(self)
     }
 }
 
 impl ShortTermModel {
     /// The loops for a scalar.
     pub(crate) fn of<T: Scalar>(&self) -> &'static dyn ShortTermLoops<T> {
-        T::choose::<ForLoops>(self.single, self.double, self.dual)
+        T::choose(self)
     }
 }
 

@@ -11,6 +11,7 @@ mod visits;
 
 use std::sync::LazyLock;
 
+use num_dual::Dual64;
 pub(crate) use panels::{
     BLOCK, PanelBackward, PanelForward, PanelLoops, PanelOuter, panels_len, panels_of, piece_rows, stride_of,
     to_panels,
@@ -29,24 +30,49 @@ struct ColumnLoops;
 
 impl ForEach for ColumnLoops {
     type Of<T: 'static> = &'static dyn Columns<T>;
+
+    fn single(&self) -> &'static dyn Columns<f32> {
+        &*VECTORS
+    }
+
+    fn double(&self) -> &'static dyn Columns<f64> {
+        &*VECTORS
+    }
+
+    #[inline]
+    fn dual(&self) -> &'static dyn Columns<Dual64> {
+        &Plain
+    }
 }
 
 static VECTORS: LazyLock<Vectors> = LazyLock::new(|| Vectors(*ARCH));
 
 /// The loops over columns for a scalar.
 pub(crate) fn columns<T: Scalar>() -> &'static dyn Columns<T> {
-    T::choose::<ColumnLoops>(&*VECTORS, &*VECTORS, &Plain)
+    T::choose(&ColumnLoops)
 }
 
 struct PanelsOf;
 
 impl ForEach for PanelsOf {
     type Of<T: 'static> = Option<&'static dyn PanelLoops<T>>;
+
+    fn single(&self) -> Option<&'static dyn PanelLoops<f32>> {
+        Some(&*VECTORS)
+    }
+
+    fn double(&self) -> Option<&'static dyn PanelLoops<f64>> {
+        Some(&*VECTORS)
+    }
+
+    fn dual(&self) -> Option<&'static dyn PanelLoops<Dual64>> {
+        None
+    }
 }
 
 /// The loops over panels for a scalar; dual numbers have none.
 pub(crate) fn panels<T: Scalar>() -> Option<&'static dyn PanelLoops<T>> {
-    T::choose::<PanelsOf>(Some(&*VECTORS), Some(&*VECTORS), None)
+    T::choose(&PanelsOf)
 }
 
 #[cfg(test)]

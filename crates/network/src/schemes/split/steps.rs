@@ -440,10 +440,22 @@ struct StepLoops;
 // Statics, because a constant would be compiled where it is used.
 static SINGLE: &dyn Compiled<f32> = &StepLoops;
 static DOUBLE: &dyn Compiled<f64> = &StepLoops;
-static DUAL: &dyn Compiled<Dual64> = &StepLoops;
 
 impl ForEach for StepLoops {
     type Of<T: 'static> = &'static dyn Compiled<T>;
+
+    fn single(&self) -> &'static dyn Compiled<f32> {
+        SINGLE
+    }
+
+    fn double(&self) -> &'static dyn Compiled<f64> {
+        DOUBLE
+    }
+
+    #[inline]
+    fn dual(&self) -> &'static dyn Compiled<Dual64> {
+        &Self
+    }
 }
 
 impl<T: Scalar> Compiled<T> for StepLoops {
@@ -459,13 +471,13 @@ impl<T: Scalar> Compiled<T> for StepLoops {
 /// Takes some steps.
 #[inline(never)]
 pub(super) fn forward<T: Scalar>(step: Forward<'_, '_, T>) {
-    T::choose::<StepLoops>(SINGLE, DOUBLE, DUAL).forward(step);
+    T::choose(&StepLoops).forward(step);
 }
 
 /// Takes some steps back: the transpose of [`forward`].
 #[inline(never)]
 pub(super) fn backward<T: Scalar>(step: Backward<'_, '_, T>) {
-    T::choose::<StepLoops>(SINGLE, DOUBLE, DUAL).backward(step);
+    T::choose(&StepLoops).backward(step);
 }
 
 // A closure that only borrows reaches `dispatch` through a shim that is not inlined and so never sees the wide vectors;

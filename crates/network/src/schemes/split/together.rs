@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use num_dual::Dual64;
 use spikegrad_integrators::{EventCounts, Step, Total, first_non_finite};
 
 use super::lockstep::{Lockstep, LockstepGroup, LockstepTrial, Member};
@@ -38,7 +39,7 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
             member.left = group.spare.pop().unwrap_or_default();
             self.start(run, member);
         }
-        if let Some(loops) = T::choose::<GroupLoops>(Some(SINGLE), Some(DOUBLE), None) {
+        if let Some(loops) = T::choose(&GroupLoops) {
             loops.forward(self, &runs, group);
         }
         let LockstepGroup { members, log, .. } = &mut *group;
@@ -50,7 +51,7 @@ impl<T: Scalar> Lockstep<'_, '_, T> {
                 member.left.events = log.counts();
             }
         }
-        if let Some(loops) = T::choose::<GroupLoops>(Some(SINGLE), Some(DOUBLE), None) {
+        if let Some(loops) = T::choose(&GroupLoops) {
             loops.backward(self, &runs, group);
         }
         let left = runs.iter().zip(&mut group.members).map(|(run, member)| self.finish(run, member));
@@ -349,8 +350,20 @@ static SINGLE: &dyn Compiled<f32> = &GroupLoops;
 static DOUBLE: &dyn Compiled<f64> = &GroupLoops;
 
 impl ForEach for GroupLoops {
-    // Dual numbers have no vectors, and so no panels.
     type Of<T: 'static> = Option<&'static dyn Compiled<T>>;
+
+    fn single(&self) -> Option<&'static dyn Compiled<f32>> {
+        Some(SINGLE)
+    }
+
+    fn double(&self) -> Option<&'static dyn Compiled<f64>> {
+        Some(DOUBLE)
+    }
+
+    // Dual numbers have no vectors, and so no panels.
+    fn dual(&self) -> Option<&'static dyn Compiled<Dual64>> {
+        None
+    }
 }
 
 // Closures written out, because one that only borrows is not inlined into the code for wide vectors.
