@@ -2,7 +2,7 @@
 //!
 //! # What is here
 //!
-//! - [`Neuron`], which also names the numerical method that is right for it ([`Integration`]), and its derivatives [`NeuronVjp`]: [`Nif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
+//! - [`Neuron`], which also names the numerical method that is right for it ([`Integration`]), and its derivatives [`NeuronVjp`]: [`Nif`], [`RectifiedNif`], [`Theta`], [`Lif`], [`RefractoryLif`], [`AdaptiveLif`],
 //!   [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`], [`MorrisLecar`], [`FitzHughNagumo`], [`HodgkinHuxley`];
 //!   [`for_each_neuron!`] runs a macro for every one of them;
 //! - [`AutoVjp`], which gives a model its derivatives by its equations alone;
@@ -33,6 +33,7 @@ mod neuron;
 mod nif;
 mod qif;
 mod real;
+mod rectified_nif;
 #[cfg(test)]
 mod reference;
 mod refractory_lif;
@@ -55,6 +56,7 @@ pub use neuron::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Reset
 pub use nif::Nif;
 pub use qif::Qif;
 pub use real::Real;
+pub use rectified_nif::RectifiedNif;
 pub use refractory_lif::RefractoryLif;
 pub use synapses::{
     AlphaSynapse, Conductance, Depression, DifferenceOfExponentials, ExponentialSynapse, Kinetics, Nmda,
@@ -77,6 +79,7 @@ pub use theta::Theta;
 macro_rules! for_each_neuron {
     ($with:ident) => {
         $with!(nif, $crate::Nif);
+        $with!(rectified_nif, $crate::RectifiedNif);
         $with!(theta, $crate::Theta);
         $with!(lif, $crate::Lif);
         $with!(refractory_lif, $crate::RefractoryLif);
