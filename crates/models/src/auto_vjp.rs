@@ -285,7 +285,7 @@ impl<N: Neuron> NeuronVjp for AutoVjp<N> {
                 let (threshold, value) = match N::reset::<Dual<T>>(&seeds(params, 0, first)) {
                     Reset::To { threshold, value } => (threshold, value),
                     Reset::Latch { threshold } => (threshold, Dual::zero()),
-                    Reset::Periodic | Reset::Subtract | Reset::Never => return,
+                    Reset::Periodic | Reset::Subtract | Reset::Rectify | Reset::Never => return,
                 };
                 for k in 0..K {
                     let bar = pull(&[threshold, value], &[threshold_bar, value_bar], k);

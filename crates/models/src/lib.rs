@@ -5,7 +5,7 @@
 //! | you want | take |
 //! |---|---|
 //! | a neuron model in your own simulator | [`Neuron::step`], which also takes the neuron through its spikes |
-//! | integrate-and-fire neurons | [`Lif`], [`RefractoryLif`], [`AdaptiveLif`], [`Nif`] (no leak), [`LeakyIntegrator`] (never spikes, is read by its voltage) |
+//! | integrate-and-fire neurons | [`Lif`], [`RefractoryLif`], [`AdaptiveLif`], [`Nif`] (no leak), [`RectifiedNif`] (a rate unit or a spiking neuron, by the width of its gate), [`LeakyIntegrator`] (never spikes, is read by its voltage) |
 //! | neurons with an upstroke | [`Theta`], [`Qif`], [`Eif`], [`AdEx`], [`Izhikevich`] |
 //! | neurons with a full action potential | [`HodgkinHuxley`], [`MorrisLecar`], [`FitzHughNagumo`] |
 //! | a model of your own | [`Neuron`]; its derivatives come from [`AutoVjp`], or you write them as [`NeuronVjp`]; [`Real`] has the functions that equations may use |
@@ -35,6 +35,7 @@ mod neuron;
 mod nif;
 mod qif;
 mod real;
+mod rectified_nif;
 #[cfg(test)]
 mod reference;
 mod refractory_lif;
@@ -57,6 +58,7 @@ pub use neuron::{Array, Integration, Locate, Neuron, NeuronVjp, Parameter, Reset
 pub use nif::Nif;
 pub use qif::Qif;
 pub use real::Real;
+pub use rectified_nif::RectifiedNif;
 pub use refractory_lif::RefractoryLif;
 pub use synapses::{
     AlphaSynapse, Conductance, Depression, DifferenceOfExponentials, ExponentialSynapse, Kinetics, Nmda,
@@ -79,6 +81,7 @@ pub use theta::Theta;
 macro_rules! for_each_neuron {
     ($with:ident) => {
         $with!(nif, $crate::Nif);
+        $with!(rectified_nif, $crate::RectifiedNif);
         $with!(theta, $crate::Theta);
         $with!(lif, $crate::Lif);
         $with!(refractory_lif, $crate::RefractoryLif);

@@ -30,6 +30,9 @@ pub enum Reset<T> {
     /// At threshold 1 the voltage falls by 1; the flow does not depend on where it starts, so that it may be taken
     /// after the step. Below 0 there is no wrap.
     Subtract,
+    /// As [`Subtract`](Self::Subtract), with a floor: the voltage does not fall below 0, and a step releases charge only by as much as the
+    /// voltage before the floor has risen in it (equation (110)). What falls withdraws nothing.
+    Rectify,
     /// At `threshold` the voltage is set to `value`, at the very time of the crossing inside a step.
     To {
         /// Firing threshold `v_theta`.
@@ -55,7 +58,7 @@ impl<T: Real> Reset<T> {
     #[inline(always)]
     pub fn threshold(&self) -> T {
         match *self {
-            Self::Periodic | Self::Subtract => T::one(),
+            Self::Periodic | Self::Subtract | Self::Rectify => T::one(),
             Self::To { threshold, .. } | Self::Latch { threshold } => threshold,
             Self::Never => real(BEYOND),
         }
@@ -65,7 +68,7 @@ impl<T: Real> Reset<T> {
     #[inline]
     pub fn widest_zone(&self) -> Option<T> {
         match *self {
-            Self::Periodic | Self::Subtract => Some(T::one()),
+            Self::Periodic | Self::Subtract | Self::Rectify => Some(T::one()),
             Self::To { threshold, value } => Some(threshold - value),
             Self::Latch { .. } | Self::Never => None,
         }
@@ -223,7 +226,7 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
         let (mut after, v) = (Self::jump(params, before), before.as_ref()[0]);
         after.as_mut()[0] = match Self::reset(params) {
             Reset::To { value, .. } => value,
-            Reset::Periodic | Reset::Subtract => v - T::one(),
+            Reset::Periodic | Reset::Subtract | Reset::Rectify => v - T::one(),
             Reset::Latch { .. } | Reset::Never => v,
         };
         after
@@ -271,6 +274,10 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
             let whole = match reset {
                 Reset::Periodic => v.floor(),
                 Reset::Subtract => v.max(T::zero()).floor(),
+                Reset::Rectify => {
+                    *v = v.max(T::zero());
+                    v.floor()
+                }
                 _ => return u32::from(start < reset.threshold() && *v >= reset.threshold()),
             };
             *v -= whole;

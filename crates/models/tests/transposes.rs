@@ -66,7 +66,7 @@ fn check_reset_transpose<N: NeuronVjp + Default>(noise: &[f64]) -> Result<(), Te
     for (i, &bar) in params_bar.as_ref().iter().enumerate() {
         let p = N::Params::<Dual64>::from_fn(|j| Dual64::new(params.as_ref()[j], f64::from(i == j)));
         let oracle = match N::reset(&p) {
-            Reset::Periodic | Reset::Subtract | Reset::Never => 0.0,
+            Reset::Periodic | Reset::Subtract | Reset::Rectify | Reset::Never => 0.0,
             Reset::To { threshold, value } => threshold.eps * threshold_bar + value.eps * value_bar,
             Reset::Latch { threshold } => threshold.eps * threshold_bar,
         };
@@ -166,7 +166,9 @@ fn check_after_spike<N: Neuron + Default>() {
     let v = after.as_ref()[0];
     match reset {
         Reset::To { threshold, value } => assert!(v == value && v < threshold, "{}: {v}", N::NAME),
-        Reset::Periodic | Reset::Subtract => assert!((v - 0.01).abs() < 1e-15, "{}: {v}", N::NAME),
+        Reset::Periodic | Reset::Subtract | Reset::Rectify => {
+            assert!((v - 0.01).abs() < 1e-15, "{}: {v}", N::NAME)
+        }
         Reset::Latch { .. } | Reset::Never => assert_eq!(v, before.as_ref()[0], "{}", N::NAME),
     }
 }

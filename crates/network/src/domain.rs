@@ -120,7 +120,7 @@ impl<T: Scalar> Network<T> {
         let reset = place.loops.of::<T>().reset(&at, set);
         let index = place.offset + neuron;
         let (v, threshold) = (self.parameters.group(Group::Initial)[index], reset.threshold());
-        if !matches!(reset, Reset::Subtract | Reset::To { .. }) || v < threshold {
+        if !matches!(reset, Reset::Subtract | Reset::Rectify | Reset::To { .. }) || v < threshold {
             return None;
         }
         // The domain is open: half of the digits below its edge.

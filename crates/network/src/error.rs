@@ -269,6 +269,17 @@ pub enum Error {
         /// The population.
         population: String,
     },
+    /// A model that releases what rises only, in a scheme whose charge is a function of the voltage.
+    #[error(
+        "population `{population}` releases charge while its voltage rises and withdraws none when it falls, for which {scheme} has no \
+         equation: use SplitStep and the discrete adjoint"
+    )]
+    Rectified {
+        /// The population.
+        population: String,
+        /// The scheme.
+        scheme: &'static str,
+    },
     /// A model whose reset and whose `LOCATE` say different things.
     #[error(
         "the model of population `{population}` {}: set `LOCATE` to {}",

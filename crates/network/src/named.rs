@@ -105,7 +105,7 @@ impl<T: Scalar> Network<T> {
                 let from = named.range.start - self.parameters.layout().range(Group::Initial).start;
                 let of_voltage = self.places.iter().position(|place| place.offset == from);
                 match of_voltage.filter(|_| from < self.neurons).map(reset) {
-                    Some(Reset::Subtract | Reset::To { .. }) => Domain::BelowThreshold,
+                    Some(Reset::Subtract | Reset::Rectify | Reset::To { .. }) => Domain::BelowThreshold,
                     _ => Domain::Any,
                 }
             }

@@ -39,7 +39,7 @@ impl<T: Scalar> Network<T> {
                 let loops = place.loops.of::<T>();
                 let ends_here = place.offset < wire.post.end && wire.post.start < place.offset + place.size;
                 let reset = loops.reset(&self.context(place, T::one(), None), 0);
-                let wraps = matches!(reset, Reset::Periodic | Reset::Subtract);
+                let wraps = matches!(reset, Reset::Periodic | Reset::Subtract | Reset::Rectify);
                 if ends_here && (wraps || !loops.takes_conductances()) {
                     return Err(Error::NoVoltage {
                         projection: wire.name.clone(),

@@ -83,7 +83,9 @@ impl<T: Scalar> Network<T> {
             for i in 0..place.size {
                 let reset = place.loops.of::<T>().reset(&at, if place.per_neuron { i } else { 0 });
                 let v = x[place.offset + i];
-                if matches!(reset, Reset::Subtract | Reset::To { .. }) && !(v < reset.threshold()) {
+                if matches!(reset, Reset::Subtract | Reset::Rectify | Reset::To { .. })
+                    && !(v < reset.threshold())
+                {
                     return Err(Error::AboveThreshold {
                         neuron: place.offset + i,
                         v: v.to_subset_unchecked(),

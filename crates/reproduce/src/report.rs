@@ -55,6 +55,7 @@ pub struct Report {
     seconds: f64,
     settings: Map<String, Value>,
     figures: Vec<Figure>,
+    answer: Vec<String>,
     sections: Vec<Section>,
 }
 
@@ -114,6 +115,7 @@ impl Report {
             seconds: 0.0,
             settings: Map::from_iter([("quick".to_owned(), Value::Bool(quick))]),
             figures: Vec::new(),
+            answer: Vec::new(),
             sections: Vec::new(),
         }
     }
@@ -137,6 +139,12 @@ impl Report {
             .filter(|_| !self.quick)
             .map(|[low, high]| value.is_finite() && low <= value && value <= high);
         self.figures.push(Figure { name: name.into(), value, unit: unit.into(), band, pass });
+        self
+    }
+
+    /// Adds a paragraph to the answer, which stands above the figures: what they say, in words.
+    pub fn answer(&mut self, text: impl Into<String>) -> &mut Self {
+        self.answer.push(text.into());
         self
     }
 

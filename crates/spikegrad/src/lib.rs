@@ -109,7 +109,7 @@ pub mod prelude {
         AdEx, AdaptiveLif, AlphaSynapse, AutoVjp, Conductance, Depression, DifferenceOfExponentials, Eif,
         ExponentialSynapse, FitzHughNagumo, Gate, GateShape, HodgkinHuxley, Integration, Izhikevich,
         Kinetics, LeakyIntegrator, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Nmda, Parameter, Qif,
-        Real, Receptor, RefractoryLif, Reset, ShortTermPlasticity, Theta, TsodyksMarkram,
+        Real, Receptor, RectifiedNif, RefractoryLif, Reset, ShortTermPlasticity, Theta, TsodyksMarkram,
     };
     pub use spikegrad_network::{
         Connector, Draw, Event, Group, InitialState, Initialisation, Loss, Models, Network, NetworkSpec,

@@ -24,7 +24,7 @@ pub(super) fn total<T: Scalar>(gate: &Gate<T>, reset: &Reset<T>, v: T, latch: T)
 pub(super) fn turns<T: Scalar>(reset: &Reset<T>, v: T) -> T {
     match reset {
         Reset::Periodic => floor(v),
-        Reset::Subtract => floor(if v > T::zero() { v } else { T::zero() }),
+        Reset::Subtract | Reset::Rectify => floor(if v > T::zero() { v } else { T::zero() }),
         Reset::To { .. } | Reset::Latch { .. } | Reset::Never => T::zero(),
     }
 }
@@ -71,7 +71,7 @@ pub(super) fn add_charges<N: Neuron, T: Scalar, const G: usize>(
             },
         );
         match reset {
-            Reset::Periodic | Reset::Subtract => *charges = released,
+            Reset::Periodic | Reset::Subtract | Reset::Rectify => *charges = released,
             Reset::To { .. } => {
                 for (charge, moved) in charges.iter_mut().zip(released) {
                     *charge += moved;
@@ -80,7 +80,7 @@ pub(super) fn add_charges<N: Neuron, T: Scalar, const G: usize>(
             Reset::Latch { .. } | Reset::Never => {}
         }
         [*starts, *ends] = slopes;
-        if matches!(reset, Reset::Periodic | Reset::Subtract) {
+        if matches!(reset, Reset::Periodic | Reset::Subtract | Reset::Rectify) {
             for lane in 0..G {
                 after[neurons[lane] as usize - offset] = wrapped[lane];
             }

@@ -111,7 +111,7 @@ impl<N: NeuronVjp, T: Scalar> SplitLoops<T> for Model<N> {
             match reset {
                 Reset::Periodic => x.v[i] -= floor(x.v[i]),
                 Reset::Latch { .. } => x.latch[i] = gate.charge(x.v[i]),
-                Reset::Subtract | Reset::Never => {}
+                Reset::Subtract | Reset::Rectify | Reset::Never => {}
                 // No neuron starts refractory.
                 Reset::To { .. } => {
                     if let Some(wait) = x.latch.get_mut(i) {
@@ -166,6 +166,12 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
         if let Reset::Never = reset {
             return 0;
         }
+        if let Reset::Rectify = reset
+            && !(charge > T::zero())
+        {
+            // A fall is not a spike, however far it goes.
+            return 0;
+        }
         let spikes: f64 = if let Reset::Latch { .. } = reset {
             let full = |latch: T| f64::from(latch >= T::one());
             if charge > T::zero() { full(after.latch[i]) - full(before.latch[i]) } else { 0.0 }
@@ -202,7 +208,7 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
             }
             Reset::Latch { threshold } => (at.h * (threshold - start) / (end - start), T::zero()),
             Reset::Never => return,
-            Reset::Periodic | Reset::Subtract => {
+            Reset::Periodic | Reset::Subtract | Reset::Rectify => {
                 let turn = at.h / (end + real(count as f64) - start);
                 (turn * (T::one() - start), turn)
             }
@@ -238,7 +244,9 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
                 }
             }
             // A step that leaves the zone downwards has left it.
-            Reset::Periodic | Reset::Subtract => touched &= spikes > 0 || after.v[i] > gate.lower(),
+            Reset::Periodic | Reset::Subtract | Reset::Rectify => {
+                touched &= spikes > 0 || after.v[i] > gate.lower()
+            }
         }
         log.zone(offset + i, touched, spikes);
         spikes
@@ -266,6 +274,10 @@ impl<N: NeuronVjp, T: Scalar> EventLoops<T> for Model<N> {
                 }
                 // Whether the neuron is refractory at the end.
                 Reset::To { .. } => piece |= u64::from(latch_at(after.latch, i) > T::zero()) << 2,
+                // Whether the voltage rose, and whether it stands on the floor.
+                Reset::Rectify => {
+                    piece |= u64::from(charge > T::zero()) << 2 | u64::from(after.v[i] == T::zero()) << 3;
+                }
                 Reset::Periodic | Reset::Subtract | Reset::Never => {}
             }
             let spikes = self.log_crossing(at, before, after, current[i], (offset, i), charge, log);

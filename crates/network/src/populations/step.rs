@@ -81,6 +81,7 @@ fn forward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
     } else if !matches!(N::reset(&params(0)), Reset::Never) {
         // Few neurons are near threshold: they are found by comparing vectors.
         let periodic = matches!(N::reset(&params(0)), Reset::Periodic);
+        let rectified = matches!(N::reset(&params(0)), Reset::Rectify);
         released.look(
             offset,
             before_v,
@@ -88,9 +89,15 @@ fn forward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
             #[inline(always)]
             |i, old, new| {
                 let lower = lower(i);
-                (new > lower) | (old > lower) | (periodic & (new < T::zero()))
+                let near = (new > lower) | (old > lower) | (periodic & (new < T::zero()));
+                near & (!rectified | (new > old))
             },
         );
+        if rectified {
+            for v in &mut *v {
+                *v = if *v < T::zero() { T::zero() } else { *v };
+            }
+        }
     }
     add_charges::<N, T, G>(at, before_v, v, offset, first, released, params);
 }
@@ -126,6 +133,15 @@ fn backward_loop<N: NeuronVjp, T: Scalar, const G: usize>(
             let (gate, _) = gate_of::<N, T>(at, &params(i));
             if !(after_v[i] > gate.lower()) {
                 latch_bar[i] = T::zero();
+            }
+        }
+    }
+    // So is a voltage on the floor. One that fires and falls to 0 has released charge, and none on the floor has.
+    if matches!(N::reset(&params(0)), Reset::Rectify) {
+        let mut released = active.neurons.iter().map(|&neuron| neuron as usize - offset).peekable();
+        for i in 0..size {
+            if released.next_if_eq(&i).is_none() && after_v[i] == T::zero() {
+                v_bar[i] = T::zero();
             }
         }
     }

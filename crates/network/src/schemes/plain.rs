@@ -49,15 +49,20 @@ impl<'n, T: Scalar> PlainStep<'n, T> {
     /// The plain field with a step of `h` ms.
     ///
     /// # Errors
-    /// If `h` is not positive and finite, a parameter is out of its domain, a population has a reset inside the step, or a
-    /// projection has delays or weights of low rank.
+    /// If `h` is not positive and finite, a parameter is out of its domain, a population has a reset inside the step or releases
+    /// [only what rises](Reset::Rectify), or a projection has delays or weights of low rank.
     pub fn new(network: &'n Network<T>, h: f64, tableau: Tableau) -> Result<Self, Error> {
         let h = step_size(h)?;
         network.validate()?;
         network.check_goes_with(Feature::PlainField)?;
         for place in &network.places {
-            if let Reset::To { .. } = place.loops.of::<T>().reset(&network.context(place, h, None), 0) {
-                return Err(Error::HardReset { population: place.name.clone() });
+            let population = || place.name.clone();
+            match place.loops.of::<T>().reset(&network.context(place, h, None), 0) {
+                Reset::To { .. } => return Err(Error::HardReset { population: population() }),
+                Reset::Rectify => {
+                    return Err(Error::Rectified { population: population(), scheme: "the plain field" });
+                }
+                _ => {}
             }
         }
         Ok(Self { network, h, tableau })

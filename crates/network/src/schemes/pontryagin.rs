@@ -29,7 +29,7 @@ pub struct Pontryagin<T> {
 ///
 /// # Errors
 /// If the run does not stay finite or does not fit into memory, a population has hard resets without a closed form or a
-/// refractory time, a projection has delays or weights of low rank, or the loss sees the run as a whole.
+/// refractory time or releases [only what rises](Reset::Rectify), a projection has delays or weights of low rank, or the loss sees the run as a whole.
 pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Error> {
     let (network, h) = (run.network(), run.h());
     network.check_goes_with(Feature::ContinuousAdjoint)?;
@@ -41,7 +41,12 @@ pub fn pontryagin<T: Scalar>(run: &SplitRun<'_, T>) -> Result<Pontryagin<T>, Err
     let (membrane, layout) = (network.membrane, network.parameters.layout());
     let len = membrane + network.latches;
     for (place, at) in run.places() {
-        let hard = matches!(place.loops.of::<T>().reset(at, 0), Reset::To { .. });
+        let reset = place.loops.of::<T>().reset(at, 0);
+        if let Reset::Rectify = reset {
+            let population = place.name.clone();
+            return Err(Error::Rectified { population, scheme: "the continuous adjoint" });
+        }
+        let hard = matches!(reset, Reset::To { .. });
         if hard && (place.loops.of::<T>().locate() == Locate::DenseOutput || place.latches > 0) {
             return Err(Error::ContinuousReset { population: place.name.clone() });
         }

@@ -5,6 +5,7 @@
 mod kernels;
 pub(crate) mod layered;
 pub(crate) mod lif;
+pub(crate) mod limits;
 mod on_task;
 mod program;
 pub(crate) mod rate;

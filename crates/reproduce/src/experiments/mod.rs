@@ -3,13 +3,17 @@
 mod classify;
 mod clock;
 mod delayed_xor;
+mod dial;
 mod fashion_mnist;
+mod gradient_accumulation;
 mod grasshopper;
 mod japanese_vowels;
 mod naive;
 mod neurons;
 mod predictive_coding;
+mod rate_limit;
 mod seeds;
+mod statistics;
 mod synapse;
 mod ucr;
 mod yin_yang;
@@ -191,6 +195,26 @@ pub const EXPERIMENTS: &[Experiment] = &[
         claims: &[],
         settings: yin_yang::settings,
         run: yin_yang::run,
+    },
+    Experiment {
+        name: "rate-limit",
+        title: "Rate and spikes: what a rate network has to do with a spiking one",
+        on_request: false,
+        seeds: 3,
+        sets: &[],
+        claims: &[],
+        settings: rate_limit::settings,
+        run: rate_limit::run,
+    },
+    Experiment {
+        name: "gradient-accumulation",
+        title: "How gradients should be accumulated, with rates and with spikes",
+        on_request: false,
+        seeds: 3,
+        sets: &[],
+        claims: &[],
+        settings: gradient_accumulation::settings,
+        run: gradient_accumulation::run,
     },
     Experiment {
         name: "japanese-vowels",

@@ -29,6 +29,12 @@ pub(super) fn page(report: &Report) -> String {
         minutes(report.seconds),
     ]);
     banner(&mut page, report);
+    if !report.answer.is_empty() {
+        page.heading("The answer");
+        for text in &report.answer {
+            page.prose(text.clone());
+        }
+    }
     page.section(Section::Html(figures(report)));
     for section in &report.sections {
         page.section(section.clone());

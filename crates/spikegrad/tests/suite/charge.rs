@@ -76,7 +76,7 @@ impl<N: NeuronVjp + Default> Bench<N> {
         let (mut full, gate) = (false, self.gate);
         (0..recording.time.len())
             .map(|n| match N::reset(&params) {
-                Reset::Periodic | Reset::Subtract => wraps(n),
+                Reset::Periodic | Reset::Subtract | Reset::Rectify => wraps(n),
                 Reset::Never => 0,
                 Reset::To { .. } => fired[n * self.network.neurons() + i] as usize,
                 Reset::Latch { .. } => {
@@ -142,7 +142,8 @@ fn check_any_depolarisation<N: NeuronVjp + Default>(
     let mut trial = Trial::silent(60, (5.0 * h).max(0.5), n);
     trial.inputs.iter_mut().for_each(|i| *i = 4.0 * model.current * normal(rng));
     let (recording, fired) = bench.run(h, method, &trial);
-    let latched = matches!(N::reset(&bench.neuron.params()), Reset::Latch { .. });
+    let reset = N::reset(&bench.neuron.params());
+    let (latched, rectified) = (matches!(reset, Reset::Latch { .. }), matches!(reset, Reset::Rectify));
     let mut partial = 0;
     for i in 0..n {
         let v = bench.voltages(&recording, i);
@@ -160,6 +161,11 @@ fn check_any_depolarisation<N: NeuronVjp + Default>(
                     (done, held) = (done + held, 0.0);
                 }
                 expected
+            } else if rectified {
+                prop_assert!(q > -1e-12, "{}: a fall withdraws {q}", N::NAME);
+                partial += usize::from(q < 1e-12 && gate.charge(v[step]) > now);
+                done += (fired[step * n + i] as f64 + now - gate.charge(v[step])).max(0.0);
+                done
             } else {
                 partial += usize::from(q < 0.0 && now == 0.0);
                 resets += fired[step * n + i] as f64;

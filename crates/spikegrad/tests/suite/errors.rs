@@ -5,7 +5,7 @@ use spikegrad::adjoint::{Error as AdjointError, Sweep};
 use spikegrad::integrators::{Divergence, tableau};
 use spikegrad::models::{
     AdEx, AutoVjp, GateShape, Integration, Lif, Locate, MorrisLecar, Neuron, NeuronVjp, Nif, Parameter, Real,
-    Reset, Theta,
+    RectifiedNif, Reset, Theta,
 };
 use spikegrad::network::{
     Error, Group, InitialState, Loss, Network, NetworkBuilder, NoLoss, PlainStep, Population, Recording,
@@ -215,6 +215,13 @@ fn steps_that_cannot_be_taken() {
         Error::HardReset { .. },
         "population `cells` has a reset inside the step, which the plain field does not locate: use SplitStep"
     );
+    let rectified = builder(RectifiedNif, 0.3).build().expect("a network");
+    refused!(
+        PlainStep::new(&rectified, 1.0, tableau::RK4),
+        Error::Rectified { .. },
+        "population `cells` releases charge while its voltage rises and withdraws none when it falls, for which the plain field has no \
+         equation: use SplitStep and the discrete adjoint"
+    );
     refused!(
         SplitStep::new(&theta, 0.3).expect("a step").run(&trial(), &NoLoss),
         Error::Interval { .. },
@@ -405,6 +412,14 @@ fn continuous_adjoints_across_resets_that_they_cannot_cross() {
         Error::ContinuousReset { .. },
         "population `cells` has resets without a closed form or a refractory time, which the continuous adjoint does \
          not carry across: use the discrete adjoint"
+    );
+    let cells = builder(RectifiedNif, 0.3).build().expect("a network");
+    let step = SplitStep::new(&cells, 1.0).expect("a step");
+    refused!(
+        pontryagin(&step.run(&trial, &NoLoss).expect("a run")),
+        Error::Rectified { scheme: "the continuous adjoint", .. },
+        "population `cells` releases charge while its voltage rises and withdraws none when it falls, for which the continuous adjoint \
+         has no equation: use SplitStep and the discrete adjoint"
     );
 }
 
