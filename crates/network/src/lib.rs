@@ -10,7 +10,8 @@
 //!   another one goes on from; [`Stepper`]: closed loops;
 //! - [`Recording`]: the traces and spikes of a run, as many as its [`Probes`] ask for; [`WorkCounters`]: its work;
 //! - [`PlainStep`]: the plain field in charge coordinates under any Runge-Kutta method;
-//! - [`pontryagin()`]: the paper's adjoint equations, integrated backwards.
+//! - [`pontryagin()`]: the paper's adjoint equations, integrated backwards;
+//! - [`ApproximateAdjoint`]: the backward pass with one part replaced, as by rules that are called biologically plausible. No gradient.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
@@ -61,8 +62,9 @@ pub use readout::Readout;
 pub use run_loss::{Release, RunEnd, RunLoss};
 pub use scalar::Scalar;
 pub use schemes::{
-    Backwards, GivenRanges, Gradients, KeptTape, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep,
-    PlainTape, Pontryagin, Probes, Recording, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
+    ApproximateAdjoint, ApproximateWork, BackwardParts, Backwards, GateSlope, GivenRanges, Gradients,
+    KeptTape, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep, PlainTape, Pontryagin, Probes,
+    ReadoutPath, Recording, RecurrentPath, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
     WorkCounters, pontryagin,
 };
 pub use sign::Sign;

@@ -22,4 +22,4 @@ pub(crate) use loops::{
 pub(crate) use population::variable_names;
 pub use population::{GateSpec, Population, PopulationSpec};
 pub use registry::Models;
-pub(crate) use released::Released;
+pub(crate) use released::{Active, Released};
