@@ -8,9 +8,13 @@ mod grasshopper;
 mod japanese_vowels;
 mod naive;
 mod neurons;
+mod plausible_rules;
 mod predictive_coding;
 mod seeds;
+mod small_tasks;
+mod statistics;
 mod synapse;
+mod three_factors;
 mod ucr;
 mod yin_yang;
 
@@ -191,6 +195,26 @@ pub const EXPERIMENTS: &[Experiment] = &[
         claims: &[],
         settings: yin_yang::settings,
         run: yin_yang::run,
+    },
+    Experiment {
+        name: "three-factors",
+        title: "Three factors: the exact gradient beside spikes, and what plasticity would catch of it",
+        on_request: false,
+        seeds: 3,
+        sets: &[],
+        claims: &[],
+        settings: three_factors::settings,
+        run: three_factors::run,
+    },
+    Experiment {
+        name: "plausible-rules",
+        title: "Plausible rules: the exact adjoint with one part replaced",
+        on_request: false,
+        seeds: 3,
+        sets: &[],
+        claims: &[],
+        settings: plausible_rules::settings,
+        run: plausible_rules::run,
     },
     Experiment {
         name: "japanese-vowels",
