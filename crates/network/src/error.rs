@@ -324,6 +324,15 @@ pub enum Error {
         /// The scheme.
         scheme: &'static str,
     },
+    /// A network or a trial that the approximate backward pass does not take.
+    #[error(
+        "the approximate backward pass does not take {found}: give it one population of neurons whose voltages wrap or are reset by \
+         subtraction, plain projections from all neurons to all, and a trial with a fresh start"
+    )]
+    Approximate {
+        /// What the network, the trial or the loss has.
+        found: &'static str,
+    },
     /// A value on a connection that the mask says does not exist.
     #[error("{name} is masked at entry {index}, but its value is {value}: set it to zero")]
     Masked {

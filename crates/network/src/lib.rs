@@ -19,6 +19,7 @@
 //! | models of your own in descriptions | [`Models`] |
 //! | an independent program to compare with | [`PlainStep`]; the paper's adjoint equations are [`pontryagin()`] |
 //! | to count work | [`WorkCounters`] |
+//! | a backward pass with one part replaced, as by rules that are called biologically plausible: no gradient | [`ApproximateAdjoint`] |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 
@@ -69,8 +70,9 @@ pub use readout::Readout;
 pub use run_loss::{Release, RunEnd, RunLoss};
 pub use scalar::Scalar;
 pub use schemes::{
-    Backwards, GivenRanges, Gradients, KeptTape, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep,
-    PlainTape, Pontryagin, Probes, Recording, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
+    ApproximateAdjoint, ApproximateWork, BackwardParts, Backwards, GateSlope, GivenRanges, Gradients,
+    KeptTape, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep, PlainTape, Pontryagin, Probes,
+    ReadoutPath, Recording, RecurrentPath, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
     WorkCounters, pontryagin,
 };
 pub use sign::Sign;

@@ -21,4 +21,4 @@ pub(crate) use population::variable_names;
 pub use population::{GateSpec, Population, PopulationSpec};
 pub(crate) use registry::ModelLoops;
 pub use registry::Models;
-pub(crate) use released::Released;
+pub(crate) use released::{Active, Released};

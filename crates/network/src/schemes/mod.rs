@@ -12,7 +12,8 @@ pub use plain::{PlainRun, PlainStep, PlainTape};
 pub use pontryagin::{Pontryagin, pontryagin};
 pub use record::{Probes, Recording};
 pub use split::{
-    Backwards, GivenRanges, Gradients, KeptTape, Lockstep, LockstepGroup, LockstepTrial, RunTape, SplitRun,
+    ApproximateAdjoint, ApproximateWork, BackwardParts, Backwards, GateSlope, GivenRanges, Gradients,
+    KeptTape, Lockstep, LockstepGroup, LockstepTrial, ReadoutPath, RecurrentPath, RunTape, SplitRun,
     SplitStep, SplitTape, Stepper, Stimulus,
 };
 pub use work::WorkCounters;

@@ -420,9 +420,30 @@ impl<'a, T: Scalar> Run<'a, T> {
         x_bar: &mut [T],
         parameters_bar: &mut [T],
     ) -> bool {
+        let Some(square_bar) = self.loss_vjp(n, s, x, cost_bar, (read, output_bar), s_bar, x_bar) else {
+            return false;
+        };
+        self.read_vjp(s, (&*output_bar, square_bar), s_bar, parameters_bar);
+        true
+    }
+
+    /// The part of [`cost_vjp`](Self::cost_vjp) that is the loss's own: writes `output_bar`, adds to `s_bar` and `x_bar` and returns the
+    /// cotangent of `|s|^2`; nothing where the sample has no weight.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "the arguments are those of the equation")]
+    pub(crate) fn loss_vjp(
+        &self,
+        n: usize,
+        s: &[T],
+        x: &[T],
+        cost_bar: T,
+        (read, output_bar): (Read<'_, T>, &mut [T]),
+        s_bar: &mut [T],
+        x_bar: &mut [T],
+    ) -> Option<T> {
         let sample = self.sample(n, read, s, x);
         if sample.weight == T::zero() {
-            return false;
+            return None;
         }
         match output_bar {
             // To call the library for one would take longer.
@@ -432,8 +453,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         let mut square_bar = T::zero();
         let mut bar = SampleBar { output: output_bar, s: s_bar, square: &mut square_bar, x: x_bar };
         self.loss.vjp(&sample, self.grid.weight * cost_bar, &mut bar);
-        self.read_vjp(s, (&*output_bar, square_bar), s_bar, parameters_bar);
-        true
+        Some(square_bar)
     }
 
     /// The transpose of [`read`](Self::read), for cotangents of the outputs and of `|s|^2`.

@@ -6,5 +6,6 @@
     reason = "a failure in a helper fails the test that called it"
 )]
 
+mod approximate;
 mod network;
 mod work;

@@ -7,14 +7,18 @@ mod dial;
 mod fashion_mnist;
 mod gradient_accumulation;
 mod grasshopper;
+mod intervals;
 mod japanese_vowels;
 mod naive;
 mod neurons;
+mod plausible_rules;
 mod predictive_coding;
 mod rate_limit;
 mod seeds;
+mod small_tasks;
 mod statistics;
 mod synapse;
+mod three_factors;
 mod ucr;
 mod yin_yang;
 
@@ -199,6 +203,8 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "rate-limit",
         title: "Rate and spikes: what a rate network has to do with a spiking one",
+        name: "three-factors",
+        title: "Three factors: the exact gradient beside spikes, and what plasticity would catch of it",
         on_request: false,
         seeds: 3,
         sets: &[],
@@ -209,12 +215,20 @@ pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "gradient-accumulation",
         title: "How gradients should be accumulated, with rates and with spikes",
+        settings: three_factors::settings,
+        run: three_factors::run,
+    },
+    Experiment {
+        name: "plausible-rules",
+        title: "Plausible rules: the exact adjoint with one part replaced",
         on_request: false,
         seeds: 3,
         sets: &[],
         claims: &[],
         settings: gradient_accumulation::settings,
         run: gradient_accumulation::run,
+        settings: plausible_rules::settings,
+        run: plausible_rules::run,
     },
     Experiment {
         name: "japanese-vowels",

@@ -6,6 +6,7 @@
 //! neurons, forms the product anew at every step.
 
 mod accumulate;
+mod approximate;
 mod backwards;
 mod conductances;
 mod forward;
@@ -19,6 +20,9 @@ mod steps;
 mod tape;
 mod together;
 
+pub use approximate::{
+    ApproximateAdjoint, ApproximateWork, BackwardParts, GateSlope, ReadoutPath, RecurrentPath,
+};
 pub use backwards::Backwards;
 pub use forward::{Gradients, KeptTape, RunTape};
 pub use lockstep::{Lockstep, LockstepGroup, LockstepTrial};

@@ -1,0 +1,69 @@
+//! Means over seeds with their confidence intervals, medians, and the larger of two errors.
+
+/// Quantiles 0.975 of Student's distribution by degrees of freedom, from 1 on; the last one stands for more.
+const STUDENT: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+
+/// A mean and half the width of its 95 % confidence interval, which is not a number for less than two values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Mean {
+    pub(super) mean: f64,
+    pub(super) half: f64,
+}
+
+impl Mean {
+    /// Of all values; not a number if one of them is none.
+    pub(super) fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0);
+        let student = match values.len() {
+            0 | 1 => f64::NAN,
+            count => STUDENT[(count - 2).min(STUDENT.len() - 1)],
+        };
+        Self { mean, half: student * (variance / n).sqrt() }
+    }
+}
+
+/// As tables have it: the mean and the half-width in two digits of the latter's last place.
+impl std::fmt::Display for Mean {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.mean.is_finite() {
+            return f.write_str("no number");
+        }
+        if self.half.is_finite() {
+            write!(f, "{:.3} ± {:.3}", self.mean, self.half)
+        } else {
+            write!(f, "{:.3}", self.mean)
+        }
+    }
+}
+
+/// The larger of two errors; one that is no number is the largest.
+pub(super) fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a >= b { a } else { b }
+}
+
+/// The median; not a number for no values, values that are no number last.
+pub(super) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n => 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_student() {
+        let found = Mean::of(&[1.0, 2.0, 3.0]);
+        // 4.303 / sqrt(3), the standard deviation being 1.
+        assert!(found.mean == 2.0 && (found.half - 2.4843).abs() < 1e-4, "{found:?}");
+        assert!(Mean::of(&[1.0]).half.is_nan() && Mean::of(&[]).mean.is_nan());
+        assert_eq!(Mean::of(&[1.0, f64::NAN]).to_string(), "no number");
+        assert_eq!(Mean::of(&[0.5, 0.5]).to_string(), "0.500 ± 0.000");
+    }
+}
