@@ -5,7 +5,7 @@
 //! - [`Dataset`]: [`Inputs`] of [`Series`] or [`SpikeEvents`], with [`Targets`];
 //! - [`open`] and [`read`]: files of every [`Kind`], as [`ReadOptions`] say;
 //! - [`epoch_order`], [`split`], [`folds`]: seeded orders and parts;
-//! - [`Standardise`], [`pad`], [`Resampling`]: what is done to series before training;
+//! - [`Standardise`], [`StandardiseTargets`], [`pad`], [`Resampling`]: what is done to series before training;
 //! - [`encode`]: from series to currents and spikes;
 //! - [`metrics`]: of classes, values and spike trains;
 //! - [`yin_yang`]: a data set that is generated.
@@ -23,6 +23,7 @@ mod series;
 mod spikes;
 mod split;
 mod standardise;
+mod standardise_targets;
 mod yin_yang;
 
 pub use dataset::{Dataset, Input, Inputs, Sample, Target, Targets};
@@ -37,4 +38,5 @@ pub use series::Series;
 pub use spikes::SpikeEvents;
 pub use split::{Fold, folds, split};
 pub use standardise::Standardise;
+pub use standardise_targets::StandardiseTargets;
 pub use yin_yang::yin_yang;
