@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spikegrad::network::NetworkSpec;
+use spikegrad::tasks::{LossSettings, OptimiserKind};
 use spikegrad_data::ReadOptions;
 use spikegrad_data::encode::Encoder;
 
@@ -22,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) network: NetworkSpec,
     #[serde(default)]
     pub(crate) initialise: Initialise,
-    pub(crate) loss: Loss,
+    pub(crate) loss: LossSettings,
     pub(crate) training: Training,
 }
 
@@ -53,6 +54,10 @@ pub(crate) struct Data {
     /// Whether every channel is brought to mean 0 and standard deviation 1, as measured on the training part.
     #[serde(default = "yes")]
     pub(crate) standardise: bool,
+    /// Whether every output of target values or series is brought to mean 0 and standard deviation 1, as measured on the training part.
+    /// What is judged and written has the unit of the file.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub(crate) standardise_targets: bool,
     /// How the file is read, where that is not as usual.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub(crate) read: ReadOptions,
@@ -91,69 +96,6 @@ impl Default for Initialise {
     }
 }
 
-/// What training makes small.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Loss {
-    pub(crate) kind: LossKind,
-    /// What a class, or a value, is read from.
-    #[serde(default)]
-    pub(crate) score: ScoreKind,
-    /// The population whose neurons are the classes or spike trains, where these are no outputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) population: Option<String>,
-    /// The part of a label's probability that is spread over all classes.
-    #[serde(default)]
-    pub(crate) label_smoothing: f64,
-    /// The weight of the mean square of the traces that are read.
-    #[serde(default)]
-    pub(crate) activity: f64,
-    /// The time constant of the distance of spike trains, or the unit of the times to first spikes, ms.
-    #[serde(default = "ten")]
-    pub(crate) time_constant: f64,
-    /// The weight of a penalty on rates outside a band, and the band in Hz.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) rates: Option<RateBand>,
-}
-
-/// A band of rates.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RateBand {
-    pub(crate) weight: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-}
-
-/// The kinds of losses.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum LossKind {
-    /// For classes.
-    CrossEntropy,
-    /// For a series or values.
-    SquaredError,
-    /// For spike trains.
-    VanRossum,
-}
-
-/// What a score is read from.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ScoreKind {
-    /// The mean of each output over time.
-    #[default]
-    Mean,
-    /// Each output at the end.
-    Last,
-    /// The largest value of each output.
-    Maximum,
-    /// The spikes of each neuron of a population.
-    Counts,
-    /// The time to the first spike of each neuron of a population.
-    FirstSpike,
-}
-
 /// How the network is trained.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -182,23 +124,11 @@ pub(crate) struct Training {
     pub(crate) short_crossings: f64,
 }
 
-/// The optimisers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum OptimiserKind {
-    /// Adam.
-    #[default]
-    Adam,
-    /// Adam with weight decay.
-    AdamW,
-    /// Steps by the sign of a momentum.
-    Lion,
-    /// Gradient descent with a momentum of 0.9.
-    Sgd,
-}
-
 fn is_usual(read: &ReadOptions) -> bool {
     *read == ReadOptions::default()
+}
+fn is_not(set: &bool) -> bool {
+    !set
 }
 fn one() -> u64 {
     1
@@ -208,9 +138,6 @@ fn part() -> f64 {
 }
 fn yes() -> bool {
     true
-}
-fn ten() -> f64 {
-    10.0
 }
 fn tenth() -> f64 {
     0.1

@@ -10,6 +10,7 @@
 //! - [`train`]: [`TrainingOptions`], [`Optimiser`], [`Schedule`], [`Clip`];
 //! - [`Finding`]: whether what was trained can be trusted; [`Health`]: why a network does not learn;
 //! - [`save`], [`load`], [`load_with`], [`load_into`], [`describe`] and [`Checkpoint`]: networks and training kept in files; [`write_whole`]: any file, whole or not at all;
+//! - [`LossSettings`], [`OptimiserKind`], [`learning_rates`]: losses, optimisers and learning rates by name;
 //! - [`NetworkObjective`]: a network for the gradient check.
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
@@ -31,6 +32,7 @@ mod origin;
 pub mod predictive_coding;
 mod presentation;
 mod safetensors;
+mod settings;
 mod task;
 mod train;
 
@@ -47,6 +49,7 @@ pub use losses::{
 pub use objective::{NetworkObjective, Scheme};
 pub use options::{JUDGED_CROSSINGS, TrainingOptions};
 pub use presentation::Presentation;
+pub use settings::{LossKind, LossSettings, OptimiserKind, RateSettings, ScoreKind, learning_rates};
 pub use spikegrad_training::{
     BatchResult, Checkpoint, CheckpointError, Clip, Course, DEFAULT_LANES, Finding, GRAZING_SPIKES,
     Iteration, LearningRate, NEGATIVE_CONDUCTANCES, Next, Observer, Optimiser, Pull, Purpose,
