@@ -216,7 +216,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         name: "japanese-vowels-choice",
         title: "Japanese vowels: how the recipe was chosen",
         on_request: true,
-        seeds: 1,
+        seeds: 3,
         sets: &[],
         claims: &[],
         settings: japanese_vowels::choice::settings,

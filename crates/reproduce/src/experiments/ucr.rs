@@ -5,7 +5,8 @@ use spikegrad::prelude::*;
 
 use super::Context;
 use super::classify::{
-    self, Contender, Front, LogisticRegression, Recipe, dynamic_time_warping, euclidean, features, nearest,
+    self, Augment, Contender, Front, LogisticRegression, Recipe, dynamic_time_warping, euclidean, features,
+    nearest,
 };
 use crate::Error;
 use crate::report::Report;
@@ -35,6 +36,7 @@ fn recipe(context: &Context) -> Recipe {
         tau_out: 20.0,
         front: Front { points: Some(250), taps: 20, apart: 2, ..Front::NOTHING },
         standardise: true,
+        augment: Augment::NOTHING,
         interval: 1.0,
         h: 1.0,
         start: Initialisation { rate: 30.0, spread: 0.3, gain: 0.1, input: 1.0, readout: 0.3, h: 1.0 },
@@ -43,6 +45,7 @@ fn recipe(context: &Context) -> Recipe {
         rate: 0.1,
         last: 0.0,
         pull: 0.0,
+        decay: 0.0,
         average: 5.0,
         epochs: if context.quick { QUICK_EPOCHS } else { 60.0 },
         batch: 10,
