@@ -69,7 +69,7 @@ impl Prepared {
         let loss = settings.loss.loss::<f32>(&network, series)?;
         let first_neuron = population(&settings.loss, &network).map_or(0, |neurons| neurons.start);
         let presentation = Presentation {
-            interval: interval(&settings, &data)?,
+            interval: interval(&settings, &data, parts[0].as_ref())?,
             after: settings.data.after,
             warm_up: settings.data.warm_up,
             first_neuron,
@@ -202,8 +202,8 @@ impl Prepared {
         if !self.constant.is_empty() {
             let _ = writeln!(
                 text,
-                "note:     channels {:?} have one value throughout and tell the network nothing",
-                self.constant
+                "note:     channels {} have one value throughout and tell the network nothing",
+                self.constant.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             );
         }
         if let Some(scaled) = &self.scaled {
@@ -314,16 +314,19 @@ fn data(
     Ok(open(file, &options)?)
 }
 
-/// The time between two samples.
-fn interval(settings: &Settings, data: &Dataset) -> Result<f64, Error> {
-    data.interval()
-        .or_else(|| matches!(data.inputs(), Inputs::Spikes(_)).then_some(settings.training.h))
-        .ok_or_else(|| {
-            Error::together(
-                "data.interval",
-                "the file does not say how far apart its time points are: set the interval in ms",
-            )
-        })
+/// The time between two samples of a trial. Series that became spikes have their times; only target series still need time points.
+fn interval(settings: &Settings, data: &Dataset, shown: Option<&Dataset>) -> Result<f64, Error> {
+    let spikes = matches!(shown.unwrap_or(data).inputs(), Inputs::Spikes(_));
+    let timed = matches!(data.targets(), Targets::Series(_));
+    if spikes && (!timed || data.interval().is_none()) {
+        return Ok(settings.training.h);
+    }
+    data.interval().ok_or_else(|| {
+        Error::together(
+            "data.interval",
+            "the file does not say how far apart its time points are: set the interval in ms",
+        )
+    })
 }
 
 /// The parts for training, validation and test.

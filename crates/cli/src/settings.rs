@@ -10,7 +10,7 @@ use spikegrad::tasks::{LossSettings, OptimiserKind};
 use spikegrad_data::ReadOptions;
 use spikegrad_data::encode::Encoder;
 
-use crate::Error;
+use crate::{Error, mistake};
 
 /// Everything that a training is made of.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -157,18 +157,18 @@ impl Settings {
     pub(crate) fn read(path: &Path, set: &[String]) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
         let mut settings: Self = if set.is_empty() {
-            toml::from_str(&text).map_err(|e| mistake(path, &text, &e))?
+            toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?
         } else {
-            let mut table: toml::Table = toml::from_str(&text).map_err(|e| mistake(path, &text, &e))?;
+            let mut table: toml::Table =
+                toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
             // Mistakes of the file are told by its lines, before anything is set.
-            toml::from_str::<Self>(&text).map_err(|e| mistake(path, &text, &e))?;
+            toml::from_str::<Self>(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
             for pair in set {
                 put(&mut table, pair)?;
             }
-            table.try_into().map_err(|e: toml::de::Error| Error::Set {
-                given: set.join(" "),
-                why: with_nearest(e.message()),
-            })?
+            table
+                .try_into()
+                .map_err(|e: toml::de::Error| Error::Set { given: set.join(" "), why: mistake::in_set(&e) })?
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         // Whole paths: the settings that are kept beside a network are read from another folder.
@@ -325,35 +325,4 @@ fn names(key: &str) -> Vec<String> {
     all.push(name);
     all.retain(|name| !name.is_empty());
     all
-}
-
-/// The error of a mistake in a file of settings: its line, and the known name that comes nearest.
-fn mistake(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-    let shown = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default().trim().to_owned();
-    Error::Settings {
-        path: path.to_owned(),
-        line: line.unwrap_or(1),
-        shown,
-        why: with_nearest(error.message()),
-    }
-}
-
-/// A message about an unknown name, with the nearest known one.
-fn with_nearest(message: &str) -> String {
-    let message = message.trim();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.contains("unknown field") || message.contains("unknown variant");
-    let Some(name) = quoted.next().filter(|_| unknown) else { return message.to_owned() };
-    let known: Vec<&str> = quoted.collect();
-    let nearest = known.iter().max_by(|a, b| {
-        let near = |known: &str| strsim::jaro_winkler(known, name);
-        near(a).total_cmp(&near(b))
-    });
-    match nearest {
-        Some(nearest) if strsim::jaro_winkler(nearest, name) > 0.7 => {
-            format!("`{name}` is not known here: did you mean `{nearest}`? Known are {}", known.join(", "))
-        }
-        _ => format!("`{name}` is not known here; known are {}", known.join(", ")),
-    }
 }

@@ -233,6 +233,16 @@ pub const EXPERIMENTS: &[Experiment] = &[
         run: ucr::run,
     },
     Experiment {
+        name: "ucr-choice",
+        title: "Time series of the UCR and UEA archives: how the recipe was chosen",
+        on_request: true,
+        seeds: 3,
+        sets: ucr::SETS,
+        claims: &[],
+        settings: ucr::choice_settings,
+        run: ucr::choose,
+    },
+    Experiment {
         name: "fashion-mnist",
         title: "Fashion-MNIST: pieces of clothing told apart",
         on_request: true,

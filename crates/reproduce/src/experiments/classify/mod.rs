@@ -5,6 +5,7 @@
 //! network's answer.
 
 mod augment;
+mod choice;
 mod front;
 mod page;
 mod simple;
@@ -21,6 +22,7 @@ use crate::report::Report;
 use crate::{Error, file};
 
 pub(super) use augment::Augment;
+pub(super) use choice::choose;
 pub(super) use front::Front;
 pub(super) use page::{Contender, comparison, figures, pictures};
 pub(super) use simple::{LogisticRegression, dynamic_time_warping, euclidean, features, nearest};

@@ -9,10 +9,10 @@ use spikegrad::data::{Dataset, Fold};
 use spikegrad::prelude::*;
 
 use super::{Recipe, chosen, data};
+use crate::Error;
 use crate::experiments::Context;
-use crate::experiments::classify::{Augment, Front};
+use crate::experiments::classify::{Augment, Front, choose};
 use crate::report::Report;
-use crate::{Error, file};
 
 /// Folds.
 const FOLDS: usize = 5;
@@ -60,6 +60,21 @@ pub(in crate::experiments) fn settings(context: &Context, report: &mut Report) {
     report.setting("seeds", context.seeds.clone());
 }
 
+/// Compares the candidates.
+pub(in crate::experiments) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
+    let [training, _] = data()?;
+    let quick = |(name, recipe): (&'static str, Recipe)| {
+        let epochs = if context.quick { super::QUICK_EPOCHS } else { recipe.epochs };
+        (name, Recipe { epochs, ..recipe })
+    };
+    let candidates: Vec<_> = candidates().into_iter().map(quick).collect();
+    report.prose(
+        "The utterances of each speaker are cut into five parts that follow each other. Every candidate is trained on four of them and asked \
+         about the last one, five times over and with each seed. The 370 utterances that judge the recipe have no part in this.",
+    );
+    choose(context, report, &training, folds(&training), &candidates)
+}
+
 /// Fifths of each class that follow each other.
 fn folds(data: &Dataset) -> Vec<Fold> {
     let labels = data.labels().unwrap_or_default();
@@ -75,65 +90,4 @@ fn folds(data: &Dataset) -> Vec<Fold> {
         Fold { training, test }
     };
     (0..FOLDS).map(fold).collect()
-}
-
-/// Compares the candidates.
-pub(in crate::experiments) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
-    let [training, _] = data()?;
-    let mut folds = folds(&training);
-    if context.quick {
-        folds.truncate(2);
-    }
-    let path = context.state.join("found.json");
-    // By candidate, seed and fold: how many utterances were given to the right speaker, and the sum of their cross-entropies.
-    let mut found: Vec<(usize, f64)> = file::read_json(&path).unwrap_or_default();
-    let tested: usize = folds.iter().map(|fold| fold.test.len()).sum();
-    let runs = context.seeds.len() * folds.len();
-    let mut rows = Vec::new();
-    for (number, (name, recipe)) in candidates().into_iter().enumerate() {
-        let recipe = if context.quick { Recipe { epochs: super::QUICK_EPOCHS, ..recipe } } else { recipe };
-        for run in 0..runs {
-            if found.len() > number * runs + run {
-                continue;
-            }
-            let (seed, fold) = (context.seeds[run / folds.len()], run % folds.len());
-            let Fold { training: on, test } = &folds[fold];
-            let part = |samples: &[usize]| training.subset(samples).map_err(Error::experiment);
-            let key = format!("candidate {number}, seed {seed}, fold {fold}");
-            let trained = recipe.train(context, &key, [&part(on)?, &part(test)?], seed)?;
-            let judged = &trained.judged;
-            found.push((judged.accuracy().correct(), judged.cross_entropy * test.len() as f64));
-            let text = serde_json::to_string(&found)
-                .map_err(|source| Error::Json { name: "the results of the folds".to_owned(), source })?;
-            file::write(&path, &text)?;
-        }
-        let asked = (tested * context.seeds.len()) as f64;
-        let mine = &found[number * runs..(number + 1) * runs];
-        let accuracy = 100.0 * mine.iter().map(|one| one.0 as f64).sum::<f64>() / asked;
-        let cross_entropy = mine.iter().map(|one| one.1).sum::<f64>() / asked;
-        report.figure(format!("{name}: accuracy in cross-validation"), accuracy, "%", None).figure(
-            format!("{name}: cross-entropy in cross-validation"),
-            cross_entropy,
-            "",
-            None,
-        );
-        rows.push((name, accuracy, cross_entropy));
-    }
-    let best = rows.iter().map(|row| row.1).fold(0.0, f64::max);
-    let used = rows.first().map_or(0.0, |row| row.1);
-    report.figure("best candidate above the one that is used", best - used, "%", Some([0.0, 0.0]));
-    report.prose(
-        "The utterances of each speaker are cut into five parts that follow each other. Every candidate is trained on four of them and asked \
-         about the last one, five times over and with each seed. The recipe of the experiment has the most right answers. The 370 \
-         utterances that judge it have no part in this.",
-    );
-    let row = |(name, accuracy, cross_entropy): (&str, f64, f64)| {
-        vec![name.to_owned(), format!("{accuracy:.2}"), format!("{cross_entropy:.4}")]
-    };
-    report.table(
-        "Cross-validation: accuracy in per cent, and mean cross-entropy of the held-out utterances.",
-        &["recipe", "accuracy", "cross-entropy"],
-        rows.into_iter().map(row).collect(),
-    );
-    Ok(())
 }
