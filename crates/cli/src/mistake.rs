@@ -38,38 +38,47 @@ fn key_at(text: &str, at: usize) -> Option<String> {
             header = name.to_owned();
         }
     }
-    // Of `between = { pre = 1 }` the inner key counts, if the place is behind it.
     let line = text.get(start..end)?;
     if line.trim_start().starts_with('[') {
         return (!header.is_empty()).then_some(header);
     }
-    let before = &text[start..at.max(start)];
-    let keys = before.split('=').map(|part| part.rsplit(['{', ',']).next().unwrap_or(part).trim());
-    let mut keys: Vec<&str> = keys.filter(|key| is_key(key)).collect();
-    if !before.contains('=') {
-        keys = line.split('=').next().map(str::trim).filter(|key| is_key(key)).into_iter().collect();
-    } else {
-        // What stands behind the last `=` is the value, or the key that the place begins with.
-        let last = before.rsplit('=').next().unwrap_or_default();
-        if !last.contains(['{', ',']) {
-            keys.truncate(before.matches('=').count());
-        } else if let Some(name) = line.get(at - start..).and_then(|rest| rest.split('=').next()) {
-            if is_key(name.trim()) {
-                keys.push(name.trim());
+    let inner = keys_at(line, at - start);
+    match (header.is_empty(), inner.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(inner),
+        (false, true) => Some(header),
+        (false, false) => Some(format!("{header}.{inner}")),
+    }
+}
+
+/// The dotted key of a place in a line: of `between = { pre = 1 }`, `between.pre` at the 1.
+fn keys_at(line: &str, at: usize) -> String {
+    // The key of each open brace so far, and the text since the last sign.
+    let (mut keys, mut token, mut quoted) = (vec![String::new()], String::new(), false);
+    for c in line.get(..at).unwrap_or(line).chars() {
+        quoted ^= c == '"';
+        match c {
+            '=' if !quoted => keys.last_mut().into_iter().for_each(|key| *key = token.trim().to_owned()),
+            '{' if !quoted => keys.push(String::new()),
+            ',' if !quoted => keys.last_mut().into_iter().for_each(String::clear),
+            '}' if !quoted => _ = keys.pop(),
+            c => {
+                token.push(c);
+                continue;
             }
         }
+        token.clear();
     }
-    let nested = if before.contains('{') {
-        keys.join(".")
-    } else {
-        keys.last().copied().unwrap_or_default().to_owned()
-    };
-    match (header.is_empty(), nested.is_empty()) {
-        (true, true) => None,
-        (true, false) => Some(nested),
-        (false, true) => Some(header),
-        (false, false) => Some(format!("{header}.{nested}")),
+    // A place at a key, and not behind its sign.
+    if let Some(last) = keys.last_mut().filter(|key| key.is_empty()) {
+        let rest = token + line.get(at..).unwrap_or_default();
+        let name = rest.split('=').next().unwrap_or_default().trim();
+        if rest.contains('=') && is_key(name) {
+            *last = name.to_owned();
+        }
     }
+    keys.retain(|key| !key.is_empty());
+    keys.join(".")
 }
 
 /// Whether a text may be a key.

@@ -33,7 +33,7 @@ fn chosen() -> Recipe {
         tau_out: 20.0,
         front: Front { points: Some(20), clock: 5, height: 6.0, ..Front::NOTHING },
         standardise: true,
-        augment: Augment::NOTHING,
+        augment: Augment { copies: 10, noise: 0.5, shift: 0.3 },
         interval: 5.0,
         h: 1.0,
         start: Initialisation { rate: 30.0, spread: 0.3, gain: 0.1, input: 1.0, readout: 0.3, h: 1.0 },
