@@ -16,6 +16,24 @@ pub(crate) fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> Error
     Error::Settings { path: path.to_owned(), line, shown, why: in_words(error.message(), key.as_deref()) }
 }
 
+/// The error of a table, or a key outside of all tables, that is none of the known ones. The reader would miss the one that is meant first.
+pub(crate) fn unknown_table(path: &Path, text: &str, table: &toml::Table, known: &[&str]) -> Option<Error> {
+    let name = table.keys().find(|name| !known.contains(&name.as_str()))?;
+    let begins = |line: &str| {
+        let line = line.trim_start_matches('[').trim_start_matches('"');
+        line.strip_prefix(name.as_str())
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let at = text.lines().position(|line| begins(line.trim())).unwrap_or_default();
+    let quoted: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+    Some(Error::Settings {
+        path: path.to_owned(),
+        line: at + 1,
+        shown: text.lines().nth(at).unwrap_or_default().trim().to_owned(),
+        why: unknown(&format!("unknown field `{name}`, expected one of {}", quoted.join(", ")), None),
+    })
+}
+
 /// What is said about a mistake in what was set on the command line.
 pub(crate) fn in_set(error: &toml::de::Error) -> String {
     let told = error.to_string();

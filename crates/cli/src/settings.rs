@@ -27,6 +27,9 @@ pub(crate) struct Settings {
     pub(crate) training: Training,
 }
 
+/// The keys of [`Settings`].
+const TABLES: [&str; 6] = ["seed", "data", "network", "initialise", "loss", "training"];
+
 /// Where the samples come from, and how they reach the network.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -156,20 +159,21 @@ impl Settings {
     /// If the file cannot be read, is no TOML, or says something that is not known: with line, key and the nearest known key.
     pub(crate) fn read(path: &Path, set: &[String]) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        let mut settings: Self = if set.is_empty() {
-            toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?
-        } else {
-            let mut table: toml::Table =
-                toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
-            // Mistakes of the file are told by its lines, before anything is set.
-            toml::from_str::<Self>(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
+        if let Some(error) = mistake::unknown_table(path, &text, &table, &TABLES) {
+            return Err(error);
+        }
+        // Mistakes of the file are told by its lines, before anything is set.
+        let mut settings: Self = toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
+        if !set.is_empty() {
             for pair in set {
                 put(&mut table, pair)?;
             }
-            table
-                .try_into()
-                .map_err(|e: toml::de::Error| Error::Set { given: set.join(" "), why: mistake::in_set(&e) })?
-        };
+            settings = table.try_into().map_err(|e: toml::de::Error| Error::Set {
+                given: set.join(" "),
+                why: mistake::in_set(&e),
+            })?;
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         // Whole paths: the settings that are kept beside a network are read from another folder.
         let whole =

@@ -61,7 +61,7 @@ const MISTAKES: [Mistake; 38] = [
         &["`network.projections.0.between`", "a table"],
     ),
     ("width = 0.5", "width = \"half\"", &["network.populations.0.gate", "a number"]),
-    ("parameters = {", "parameters = 3 #", &["`network.populations.0.parameters`", "a table of keys"]),
+    ("parameters = {", "parameters = 3 #", &["`network.populations.0.parameters`", "numbers by name"]),
     // Names.
     ("[training]", "[trianing]", &["`trianing` is not known here", "did you mean `training`"]),
     ("epochs = ", "epoch = ", &["`epoch` is not known here", "did you mean `epochs`"]),
