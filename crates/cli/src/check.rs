@@ -40,8 +40,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut whole: Option<GradientReport> = None;
     for index in 0..args.trials.min(trials.len()) {
         let trial = prepared.trial(args.part, index)?.map(f64::from);
-        let loss = prepared.loss::<f64>()?;
-        let mut objective = NetworkObjective::new(network.to_f64(), &trial, &loss, Scheme::default(), h);
+        let network = network.to_f64();
+        let loss = prepared.loss(&network)?;
+        let mut objective = NetworkObjective::new(network, &trial, &loss, Scheme::default(), h);
         let report = check().run(&mut objective)?;
         match &mut whole {
             Some(whole) => whole.merge(report),

@@ -1,14 +1,18 @@
 //! `spikegrad eval`: how good a trained network is on data that it was not trained on.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::Serialize;
 use spikegrad::prelude::*;
 use spikegrad::tasks::Reading;
-use spikegrad_data::metrics::{ConfusionMatrix, r_squared};
+use spikegrad_data::metrics::{ConfusionMatrix, coincidence_factor, r_squared};
 
 use crate::prepare::Prepared;
 use crate::{Error, Part, Source};
+
+/// Two spikes coincide within this part of the time constant of the loss.
+const COINCIDES: f64 = 0.5;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -78,6 +82,16 @@ pub(crate) enum Quality {
         targets: Vec<Vec<f64>>,
         outputs: Vec<Vec<f64>>,
     },
+    /// Spike trains of the neurons of a population.
+    Trains {
+        /// Two spikes coincide within this time, ms.
+        window: f64,
+        /// The coincidence factor of each train over all trials; none where it has no spikes, or so many that all coincide.
+        coincidence: Vec<Option<f64>>,
+        /// Rates of each train in Hz: of the targets, and of the network.
+        wanted_rates: Vec<f64>,
+        rates: Vec<f64>,
+    },
     Cost {},
 }
 
@@ -88,6 +102,51 @@ struct Look {
     weights: Vec<f64>,
     cost: f64,
     rate: f64,
+    /// Target spikes and spikes of each train where the loss looks, ms.
+    trains: Vec<[Vec<f64>; 2]>,
+    /// How long the loss looks, and the length of the trial, ms.
+    looked: f64,
+    length: f64,
+}
+
+/// The target spikes and spikes of each train at samples that have a weight, ms.
+fn trains(neurons: Range<usize>, trial: &Trial<f32>, recording: &Recording<f32>) -> Vec<[Vec<f64>; 2]> {
+    let counts = |time: f64| {
+        // A spike at the very end is one of the last sample.
+        let sample = ((time / trial.interval) as usize).min(trial.samples.saturating_sub(1));
+        trial.weights.get(sample).is_none_or(|&weight| weight > 0.0)
+    };
+    let of = |spikes: &[Spike], neuron: usize| {
+        let mine = spikes.iter().filter(|spike| spike.neuron == neuron && counts(spike.time));
+        let each = mine.flat_map(|spike| (0..spike.count).map(|_| spike.time));
+        each.collect::<Vec<f64>>()
+    };
+    neurons.map(|neuron| [of(&trial.target_spikes, neuron), of(&recording.spikes, neuron)]).collect()
+}
+
+/// How well the spikes of all trials fit.
+fn judge_trains(found: &[Look], window: f64) -> Quality {
+    let count = found.first().map_or(0, |found| found.trains.len());
+    let looked: f64 = found.iter().map(|found| found.looked).sum();
+    // One trial after the other, far enough apart that no spike coincides with one of another trial.
+    let all = |train: usize, which: usize| -> Vec<f64> {
+        let mut start = 0.0;
+        let mut times = Vec::new();
+        for found in found {
+            times.extend(found.trains[train][which].iter().map(|time| start + time));
+            start += found.length + 3.0 * window;
+        }
+        times
+    };
+    let rate = |times: &[f64]| 1000.0 * times.len() as f64 / looked.max(f64::MIN_POSITIVE);
+    let (mut coincidence, mut wanted_rates, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    for train in 0..count {
+        let (wanted, said) = (all(train, 0), all(train, 1));
+        coincidence.push(coincidence_factor(&wanted, &said, window, looked).ok());
+        wanted_rates.push(rate(&wanted));
+        rates.push(rate(&said));
+    }
+    Quality::Trains { window, coincidence, wanted_rates, rates }
 }
 
 fn wide(values: &[f32]) -> Vec<f64> {
@@ -101,7 +160,14 @@ pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> 
     if trials.is_empty() {
         return Err(Error::NoTrial { index: 0, part: part.name(), count: 0 });
     }
+    let population = prepared.trains();
     let look = |trial: &Trial<f32>, recording: &Recording<f32>| Look {
+        trains: population.clone().map_or_else(Vec::new, |neurons| trains(neurons, trial, recording)),
+        looked: match trial.weights.iter().filter(|&&weight| weight > 0.0).count() {
+            0 => trial.duration(),
+            samples => samples as f64 * trial.interval,
+        },
+        length: trial.duration(),
         read: task.reading().read(trial, recording),
         wanted: if *task.reading() == Reading::Series { wide(&trial.targets) } else { wide(&trial.label) },
         weights: wide(&trial.weights),
@@ -133,8 +199,8 @@ pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> 
                 for (k, (x, y)) in found.read.iter().zip(&found.wanted).enumerate() {
                     let counts = found.weights.get(k / outputs).is_none_or(|&weight| weight > 0.0);
                     if *task.reading() != Reading::Series || counts {
-                        read[k % outputs].push(*x);
-                        targets[k % outputs].push(*y);
+                        read[k % outputs].push(prepared.in_unit(k % outputs, *x));
+                        targets[k % outputs].push(prepared.in_unit(k % outputs, *y));
                     }
                 }
             }
@@ -143,6 +209,9 @@ pub(crate) fn judge(prepared: &Prepared, network: &Network<f32>, part: Part) -> 
             let count = targets.iter().map(Vec::len).sum::<usize>().max(1);
             let mean_squared_error = squares.sum::<f64>() / count as f64;
             Quality::Values { r_squared, mean_squared_error, targets, outputs: read }
+        }
+        Reading::Cost if population.is_some() => {
+            judge_trains(&found, COINCIDES * prepared.settings.loss.time_constant)
         }
         Reading::Cost => Quality::Cost {},
     };
@@ -173,6 +242,18 @@ impl fmt::Display for Judged {
                         Some(r_squared) => write!(f, "\noutput {output}: R^2 {r_squared:.4}")?,
                         None => write!(f, "\noutput {output}: all targets are equal, there is no R^2")?,
                     }
+                }
+                Ok(())
+            }
+            Quality::Trains { window, coincidence, wanted_rates, rates } => {
+                write!(f, "\nspikes that coincide within {window} ms, beyond chance (1: all of them)")?;
+                for (train, factor) in coincidence.iter().enumerate() {
+                    let factor = factor.map_or_else(|| "none to tell".to_owned(), |x| format!("{x:.3}"));
+                    write!(
+                        f,
+                        "\ntrain {train}: {factor}; {:.1} Hz, the target has {:.1} Hz",
+                        rates[train], wanted_rates[train]
+                    )?;
                 }
                 Ok(())
             }

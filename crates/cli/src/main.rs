@@ -23,6 +23,7 @@ mod error;
 mod eval;
 mod inspect;
 mod kept;
+mod mistake;
 mod models;
 mod narrow;
 mod new;

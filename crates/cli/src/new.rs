@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use spikegrad::prelude::*;
 use spikegrad::tasks::write_whole;
-use spikegrad_data::{Dataset, Inputs, ReadOptions, Series, Targets, open};
+use spikegrad_data::encode::{Current, Encoder, Latency, LevelCrossing, Rate};
+use spikegrad_data::{Dataset, Inputs, ReadOptions, Series, Standardise, Targets, open};
 
 use crate::Error;
 use crate::settings::Initialise;
@@ -27,12 +29,64 @@ pub(crate) struct Args {
     /// The labels of IDX images of the test
     #[arg(long, value_name = "FILE")]
     test_labels: Option<PathBuf>,
+    /// Turn series into spikes (rate, latency, level-crossing) or scale them (current) [default: channels are currents]
+    #[arg(long, value_enum, value_name = "KIND")]
+    encoder: Option<EncoderKind>,
     /// Number of hidden neurons
     #[arg(long, value_name = "N", default_value_t = 128)]
     neurons: usize,
     /// Overwrite NAME.toml
     #[arg(long)]
     force: bool,
+}
+
+/// The encoders.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EncoderKind {
+    /// Currents, scaled
+    Current,
+    /// Poisson spikes, more for larger values
+    Rate,
+    /// One spike a channel, earlier for larger values; for series of one time point
+    Latency,
+    /// A spike for each level that a value crosses
+    LevelCrossing,
+}
+
+impl EncoderKind {
+    /// The encoder for channels of mean 0 and deviation 1.
+    fn encoder(self) -> Encoder {
+        let (low, high) = (-2.0, 2.0);
+        match self {
+            Self::Current => Encoder::Current(Current::default()),
+            Self::Rate => Encoder::Rate(Rate { low, high, ..Rate::default() }),
+            Self::Latency => Encoder::Latency(Latency {
+                low,
+                high,
+                earliest: 0.0,
+                latest: 40.0,
+                duration: 60.0,
+                silent_below: None,
+            }),
+            Self::LevelCrossing => Encoder::LevelCrossing(LevelCrossing { delta: 0.5 }),
+        }
+    }
+
+    /// What its numbers mean.
+    fn explained(self) -> &'static str {
+        match self {
+            Self::Current => "Currents: values times `gain`, plus `offset`.",
+            Self::Rate => {
+                "Poisson spikes: `rate_low` spikes a second at the value `low`, `rate_high` at the value `high`."
+            }
+            Self::Latency => {
+                "One spike a channel: at `earliest` ms for the value `high`, at `latest` for `low`, in a trial of `duration` ms."
+            }
+            Self::LevelCrossing => {
+                "A spike for each level, `delta` apart, that a value crosses: upwards in one channel, downwards in another."
+            }
+        }
+    }
 }
 
 /// The longest step that settings begin with, ms.
@@ -65,7 +119,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         open(test, &ReadOptions { labels: args.test_labels.clone(), ..ReadOptions::default() })?;
     }
     say!("{data}");
-    let text = settings(args, &path, &data)?;
+    let (encoder, shown) = encoded(args, &data)?;
+    let text = settings(args, &path, &data, encoder.as_ref(), &shown)?;
     write_whole(&path, &[text.as_bytes()])?;
     say!("\n{} written; look at it, then\n  spikegrad train {}", path.display(), path.display());
     Ok(())
@@ -93,6 +148,10 @@ fn interval(data: &Dataset) -> Option<(f64, &'static str)> {
     let longest = all.iter().map(Series::time_points).max().unwrap_or(1) as f64;
     let chosen = round(DURATION / longest).max(1.0);
     match data.interval() {
+        // Target spikes have times of their own, which an interval that is made up would miss.
+        Some(interval) if matches!(data.targets(), Targets::Spikes(_)) => {
+            Some((interval, "as the file says"))
+        }
         Some(interval) if (SHORTEST..=LONGEST).contains(&(interval * longest)) => {
             Some((interval, "as the file says"))
         }
@@ -120,11 +179,32 @@ fn quoted(path: &Path) -> String {
     toml::Value::String(path.display().to_string()).to_string()
 }
 
-fn settings(args: &Args, path: &Path, data: &Dataset) -> Result<String, Error> {
+/// The encoder that is asked for, and the data as the network is shown them.
+fn encoded(args: &Args, data: &Dataset) -> Result<(Option<Encoder>, Dataset), Error> {
+    let Some(kind) = args.encoder else { return Ok((None, data.clone())) };
+    let encoder = kind.encoder();
+    let all: Vec<usize> = (0..data.len()).collect();
+    let refused = |why: spikegrad_data::Error| Error::together("--encoder", why.to_string());
+    let scaled = Standardise::fit(data, &all).and_then(|fitted| fitted.apply(data)).map_err(refused)?;
+    let scaled = match interval(data) {
+        Some((interval, _)) => scaled.with_interval(interval)?,
+        None => scaled,
+    };
+    let shown = encoder.apply(&scaled).map_err(refused)?;
+    Ok((Some(encoder), shown))
+}
+
+fn settings(
+    args: &Args,
+    path: &Path,
+    data: &Dataset,
+    encoder: Option<&Encoder>,
+    shown: &Dataset,
+) -> Result<String, Error> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let spikes = matches!(data.inputs(), Inputs::Spikes(_));
+    let spikes = matches!(shown.inputs(), Inputs::Spikes(_));
     let trains = matches!(data.targets(), Targets::Spikes(_));
-    let (channels, outputs) = (data.channels(), data.outputs());
+    let (channels, outputs) = (shown.channels(), data.outputs());
     // The step divides the interval.
     let h = interval(data).map_or(LONGEST_STEP, |(interval, _)| interval / (interval / LONGEST_STEP).ceil());
 
@@ -205,6 +285,19 @@ fn settings(args: &Args, path: &Path, data: &Dataset) -> Result<String, Error> {
             "# Time between two time points, ms; {why}. The step `h` must divide it.\ninterval = {interval}"
         );
         text += "# Every channel is brought to mean 0 and deviation 1, as measured on the training part.\nstandardise = true\n";
+        match encoder.zip(args.encoder) {
+            Some((encoder, kind)) => {
+                let encoder = toml::Value::try_from(encoder)
+                    .map_err(|e| Error::together("--encoder", e.to_string()))?;
+                let _ = writeln!(text, "# {}\nencoder = {encoder}", kind.explained());
+            }
+            None => {
+                text += "# Channels are currents. For spikes, write the settings with `--encoder rate`, `latency` or `level-crossing`.\n";
+            }
+        }
+    }
+    if matches!(data.targets(), Targets::Values(_) | Targets::Series(_)) {
+        text += "# Targets are learned with mean 0 and deviation 1; what is judged and drawn has their own unit.\nstandardise_targets = true\n";
     }
     text += "# Shares of the samples that steer the training and that judge its result.\nvalidation = 0.15\n";
     if args.test.is_none() {

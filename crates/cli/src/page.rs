@@ -1,5 +1,6 @@
 //! The page of a training: one file with everything that there is to see.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +49,9 @@ pub(crate) fn write(
     let tone = match &judged.quality {
         Quality::Classes { interval, guess, .. } if interval.0 <= *guess => Tone::Bad,
         Quality::Values { r_squared, .. } if r_squared.iter().flatten().any(|&r| r <= 0.0) => Tone::Bad,
+        Quality::Trains { coincidence, .. } if coincidence.iter().all(|x| x.is_none_or(|x| x <= 0.0)) => {
+            Tone::Bad
+        }
         _ if findings.is_empty() => Tone::Good,
         _ => Tone::Caution,
     };
@@ -98,6 +102,22 @@ fn headline(judged: &Judged) -> (String, String) {
             let known: Vec<f64> = r_squared.iter().copied().flatten().collect();
             let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
             (format!("R^2 {mean:.3}"), format!("Mean squared error {mean_squared_error:.4}. {rate}"))
+        }
+        Quality::Trains { window, coincidence, .. } => {
+            let known: Vec<f64> = coincidence.iter().copied().flatten().collect();
+            let mean = known.iter().sum::<f64>() / known.len() as f64;
+            match known.is_empty() {
+                true => ("No spikes to compare".to_owned(), rate),
+                false => (
+                    format!("Coincidence factor {mean:.3}"),
+                    format!(
+                        "Spikes within {window} ms of the target's, beyond chance; 1 is all of them. {} of {} trains have one. Cost {:.4}. {rate}",
+                        known.len(),
+                        coincidence.len(),
+                        judged.cost
+                    ),
+                ),
+            }
         }
         Quality::Cost {} => (format!("Cost {:.4}", judged.cost), rate),
     }
@@ -177,6 +197,18 @@ fn quality(page: &mut Page, judged: &Judged, prepared: &Prepared) -> Result<(), 
                 plot.render()?,
             );
         }
+        Quality::Trains { window, coincidence, wanted_rates, rates } => {
+            let row = |(train, factor): (usize, &Option<f64>)| {
+                let factor = factor.map_or_else(String::new, |x| format!("{x:.3}"));
+                let rate = |x: f64| format!("{x:.1}");
+                vec![train.to_string(), factor, rate(wanted_rates[train]), rate(rates[train])]
+            };
+            page.heading("Spike trains").table(
+                format!("Test trials: the coincidence factor within {window} ms, and rates in Hz."),
+                &["train", "coincidence factor", "rate of the target", "rate of the network"],
+                coincidence.iter().enumerate().map(row).collect(),
+            );
+        }
         Quality::Cost {} => {}
     }
     Ok(())
@@ -197,6 +229,9 @@ fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Res
         let column = |values: &[f32], width: usize, k: usize| -> Vec<f64> {
             values.iter().skip(k).step_by(width).map(|&x| f64::from(x)).collect()
         };
+        let in_unit = |output: usize, values: Vec<f64>| -> Vec<f64> {
+            values.into_iter().map(|x| prepared.in_unit(output, x)).collect()
+        };
         let raster = Panel::new("spikes")
             .y_label("neuron")
             .x_range(0.0, trial.duration())
@@ -211,6 +246,9 @@ fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Res
             voltages = voltages.line(time, &column(&recording.v, n, neuron), style);
         }
         let mut plot = Plot::new(1).panel(raster).panel(voltages);
+        if let Some(neurons) = prepared.trains() {
+            plot = plot.panel(compared(neurons, trial, &recording));
+        }
         if outputs > 0 {
             let mut read =
                 Panel::new("outputs").x_label("time (ms)").y_label("output").x_range(0.0, trial.duration());
@@ -223,13 +261,14 @@ fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Res
                     names.and_then(|names| names.get(k).cloned()).unwrap_or_else(|| format!("output {k}"));
                 read = read.line(
                     time,
-                    &column(&recording.output, outputs, k),
+                    &in_unit(k, column(&recording.output, outputs, k)),
                     Style::new(cycle(k)).label(label),
                 );
                 if !trial.targets.is_empty() {
                     let sample = |m: usize| (m as f64 + 1.0) * trial.interval;
                     let at: Vec<f64> = (0..trial.samples).map(sample).collect();
-                    read = read.line(&at, &column(&trial.targets, outputs, k), Style::new(GREY).dashed());
+                    let target = in_unit(k, column(&trial.targets, outputs, k));
+                    read = read.line(&at, &target, Style::new(GREY).dashed());
                 }
             }
             plot = plot.panel(read);
@@ -244,6 +283,21 @@ fn activity(page: &mut Page, prepared: &Prepared, network: &Network<f32>) -> Res
         );
     }
     Ok(())
+}
+
+/// The spikes of the first trains, each below the target's.
+fn compared(neurons: Range<usize>, trial: &Trial<f32>, recording: &Recording<f32>) -> Panel {
+    let times = |spikes: &[Spike], neuron: usize| -> Vec<f64> {
+        spikes.iter().filter(|spike| spike.neuron == neuron).map(|spike| spike.time).collect()
+    };
+    let shown = neurons.clone().take(OUTPUTS);
+    let rows: Vec<Vec<f64>> = shown
+        .flat_map(|neuron| [times(&trial.target_spikes, neuron), times(&recording.spikes, neuron)])
+        .collect();
+    let names: Vec<String> =
+        (0..rows.len() / 2).flat_map(|k| [format!("target {k}"), format!("network {k}")]).collect();
+    let ticks: Vec<(f64, &str)> = names.iter().enumerate().map(|(k, name)| (k as f64, &name[..])).collect();
+    Panel::new("spike trains").x_range(0.0, trial.duration()).y_ticks(&ticks).raster(&rows, BLACK)
 }
 
 /// The weights of every projection, input and readout.

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use spikegrad::network::Scalar;
 use spikegrad::prelude::*;
 use spikegrad::tasks::{
-    self, Activity, DatasetTask, Losses, Presentation, RateBand, Reading, SquaredError, VanRossum,
+    self, DatasetTask, LossKind, LossSettings, Losses, Presentation, Reading, learning_rates,
 };
 use spikegrad::training;
-use spikegrad_data::{Dataset, Inputs, Standardise, Targets, open, split};
+use spikegrad_data::{Dataset, Inputs, Standardise, StandardiseTargets, Targets, open, split};
 
-use crate::settings::{Loss as LossSettings, LossKind, OptimiserKind, ScoreKind, Settings};
+use crate::settings::Settings;
 use crate::{Error, Part, Source};
+
+/// Outputs whose means are listed.
+const LISTED: usize = 6;
 
 /// The data for training, validation and test, and which samples of the file they are.
 type Parts = [Option<Dataset>; 3];
@@ -33,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) options: TrainingOptions,
     /// Channels that have one value in the whole training part.
     pub(crate) constant: Vec<usize>,
+    /// How targets were brought to mean 0 and deviation 1.
+    scaled: Option<StandardiseTargets>,
     /// Which samples of the file each part has.
     samples: Samples,
 }
@@ -52,17 +57,19 @@ impl Prepared {
         settings.check()?;
         let (mut parts, samples) = parts(&settings, &data)?;
         let constant = standardise(&settings, &mut parts)?;
+        let scaled = standardise_targets(&settings, &mut parts)?;
         if let Some(encoder) = &settings.data.encoder {
             for part in parts.iter_mut().flatten() {
                 *part = encoder.apply(part)?;
             }
         }
         let network = network(&settings, parts[0].as_ref().unwrap_or(&data))?;
+        check_population(&settings.loss, &data, &network)?;
         let series = matches!(data.targets(), Targets::Series(_));
-        let loss = loss::<f32>(&settings.loss, series, &network)?;
+        let loss = settings.loss.loss::<f32>(&network, series)?;
         let first_neuron = population(&settings.loss, &network).map_or(0, |neurons| neurons.start);
         let presentation = Presentation {
-            interval: interval(&settings, &data)?,
+            interval: interval(&settings, &data, parts[0].as_ref())?,
             after: settings.data.after,
             warm_up: settings.data.warm_up,
             first_neuron,
@@ -72,7 +79,7 @@ impl Prepared {
             None => Ok(Vec::new()),
         };
         let [training, validation, test] = [trials(&parts[0])?, trials(&parts[1])?, trials(&parts[2])?];
-        let reading = reading(&settings.loss, &network, &data)?;
+        let reading = settings.loss.reading(&network, series)?;
         let task = DatasetTask::new(training, validation, test, loss, reading, settings.seed);
         let mut prepared = Self {
             options: TrainingOptions::default(),
@@ -83,6 +90,7 @@ impl Prepared {
             task,
             network,
             constant,
+            scaled,
             samples,
         };
         prepared.options = prepared.training_options()?;
@@ -138,9 +146,20 @@ impl Prepared {
         trials.get(index).ok_or(Error::NoTrial { index, part: part.name(), count: trials.len() })
     }
 
-    /// The loss in another float type.
-    pub(crate) fn loss<T: Scalar>(&self) -> Result<Losses<T>, Error> {
-        loss(&self.settings.loss, *self.task.reading() == Reading::Series, &self.network)
+    /// The loss for a network in another float type.
+    pub(crate) fn loss<T: Scalar>(&self, network: &Network<T>) -> Result<Losses<T>, Error> {
+        Ok(self.settings.loss.loss(network, *self.task.reading() == Reading::Series)?)
+    }
+
+    /// A number of an output, or of its target, in the unit of the file.
+    pub(crate) fn in_unit(&self, output: usize, x: f64) -> f64 {
+        self.scaled.as_ref().map_or(x, |scaled| scaled.restore(output, x))
+    }
+
+    /// The population whose spikes are the answer, where the loss compares spike trains.
+    pub(crate) fn trains(&self) -> Option<Range<usize>> {
+        let is_trains = self.settings.loss.kind == LossKind::VanRossum;
+        is_trains.then(|| population(&self.settings.loss, &self.network)).flatten()
     }
 
     /// The command that does something else with the same settings.
@@ -183,8 +202,19 @@ impl Prepared {
         if !self.constant.is_empty() {
             let _ = writeln!(
                 text,
-                "note:     channels {:?} have one value throughout and tell the network nothing",
-                self.constant
+                "note:     channels {} have one value throughout and tell the network nothing",
+                self.constant.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            );
+        }
+        if let Some(scaled) = &self.scaled {
+            let each = scaled.mean().iter().zip(scaled.deviation());
+            let each: Vec<String> =
+                each.take(LISTED).map(|(mean, deviation)| format!("{mean:.4} and {deviation:.4}")).collect();
+            let more = if scaled.mean().len() > LISTED { ", ..." } else { "" };
+            let _ = writeln!(
+                text,
+                "targets:  learned as numbers of mean 0 and deviation 1; their means and deviations are {}{more}",
+                each.join(", ")
             );
         }
         if let Some(note) = self.far_targets() {
@@ -224,14 +254,14 @@ impl Prepared {
         let mean = all().sum::<f64>() / n;
         let deviation = (all().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
         let far = n > 0.0 && (mean.abs() > 3.0 * deviation.max(1.0) || !(0.03..=30.0).contains(&deviation));
-        far.then(|| format!("the targets have mean {mean:.3} and deviation {deviation:.3}; scale them to about 0 and 1, or they are learned slowly"))
+        far.then(|| format!("the targets have mean {mean:.3} and deviation {deviation:.3}; set data.standardise_targets = true, or they are learned slowly"))
     }
 
     fn training_options(&mut self) -> Result<TrainingOptions, Error> {
         let training = &self.settings.training;
         let iterations = self.task.iterations(training.epochs, training.batch);
         let epoch = self.task.iterations(1.0, training.batch);
-        let rates = rates(&self.settings, &mut self.network)?;
+        let rates = learning_rates(&mut self.network, &training.rates)?;
         let unclipped = (0..self.network.readouts().count()).map(Group::Readout).collect();
         let trials = self.task.part(Purpose::Validation).len();
         let patience = training.patience.unwrap_or(usize::MAX);
@@ -241,12 +271,7 @@ impl Prepared {
             iterations,
             batch: training.batch,
             seed: self.settings.seed,
-            rule: match training.optimiser {
-                OptimiserKind::Adam => UpdateRule::ADAM,
-                OptimiserKind::AdamW => UpdateRule::ADAM_W,
-                OptimiserKind::Lion => UpdateRule::LION,
-                OptimiserKind::Sgd => UpdateRule::Sgd { momentum: 0.9 },
-            },
+            rule: training.optimiser.rule(),
             rates,
             schedule: Schedule::Cosine { last: training.last_rate },
             clip: (training.clip < 1.0).then_some(Clip { quantile: training.clip, factor: 1.0 }),
@@ -284,19 +309,24 @@ fn data(
     options.interval = settings.data.interval.or(options.interval);
     options.labels = labels.map(Path::to_owned).or(options.labels);
     options.classes = like.and_then(Dataset::class_names).map(<[String]>::to_vec).or(options.classes);
+    let trains = |data: &&Dataset| matches!(data.targets(), Targets::Spikes(_));
+    options.outputs = like.filter(trains).map(Dataset::outputs).or(options.outputs);
     Ok(open(file, &options)?)
 }
 
-/// The time between two samples.
-fn interval(settings: &Settings, data: &Dataset) -> Result<f64, Error> {
-    data.interval()
-        .or_else(|| matches!(data.inputs(), Inputs::Spikes(_)).then_some(settings.training.h))
-        .ok_or_else(|| {
-            Error::together(
-                "data.interval",
-                "the file does not say how far apart its time points are: set the interval in ms",
-            )
-        })
+/// The time between two samples of a trial. Series that became spikes have their times; only target series still need time points.
+fn interval(settings: &Settings, data: &Dataset, shown: Option<&Dataset>) -> Result<f64, Error> {
+    let spikes = matches!(shown.unwrap_or(data).inputs(), Inputs::Spikes(_));
+    let timed = matches!(data.targets(), Targets::Series(_));
+    if spikes && (!timed || data.interval().is_none()) {
+        return Ok(settings.training.h);
+    }
+    data.interval().ok_or_else(|| {
+        Error::together(
+            "data.interval",
+            "the file does not say how far apart its time points are: set the interval in ms",
+        )
+    })
 }
 
 /// The parts for training, validation and test.
@@ -356,6 +386,34 @@ fn standardise(settings: &Settings, parts: &mut Parts) -> Result<Vec<usize>, Err
     Ok(fitted.constant_channels())
 }
 
+/// Brings the targets of all parts to mean 0 and deviation 1, as measured on the training part.
+fn standardise_targets(settings: &Settings, parts: &mut Parts) -> Result<Option<StandardiseTargets>, Error> {
+    let Some(training) = parts[0].as_ref().filter(|_| settings.data.standardise_targets) else {
+        return Ok(None);
+    };
+    let all: Vec<usize> = (0..training.len()).collect();
+    let fitted = StandardiseTargets::fit(training, &all)
+        .map_err(|why| Error::together("data.standardise_targets", why.to_string()))?;
+    for part in parts.iter_mut().flatten() {
+        *part = fitted.apply(part)?;
+    }
+    Ok(Some(fitted))
+}
+
+/// Refuses a population that has not a neuron for each class or spike train.
+fn check_population(loss: &LossSettings, data: &Dataset, network: &Network<f32>) -> Result<(), Error> {
+    let Some(neurons) = population(loss, network) else { return Ok(()) };
+    let (found, expected) = (neurons.len(), data.outputs());
+    let name = loss.population.as_deref().unwrap_or_default();
+    let things = if matches!(data.targets(), Targets::Spikes(_)) { "target spike trains" } else { "outputs" };
+    if found == expected {
+        return Ok(());
+    }
+    let why =
+        format!("`{name}` has {found} neurons, the data {expected} {things}: set its size to {expected}");
+    Err(Error::together("loss.population", why))
+}
+
 /// Refuses a loss that the data have no targets for.
 fn check_targets(loss: &LossSettings, data: &Dataset) -> Result<(), Error> {
     let (found, fits) = match data.targets() {
@@ -411,91 +469,4 @@ fn network(settings: &Settings, data: &Dataset) -> Result<Network<f32>, Error> {
 fn population(loss: &LossSettings, network: &Network<f32>) -> Option<Range<usize>> {
     let name = loss.population.as_ref()?;
     network.populations().find(|(known, _)| known == name).map(|(_, range)| range)
-}
-
-/// The neurons that are classes or spike trains, which there must be.
-fn neurons(loss: &LossSettings, network: &Network<f32>) -> Result<Range<usize>, Error> {
-    population(loss, network).ok_or_else(|| {
-        let known: Vec<&str> = network.populations().map(|(name, _)| name).collect();
-        Error::together(
-            "loss.population",
-            format!("name the population whose spikes are looked at, one of {}", known.join(", ")),
-        )
-    })
-}
-
-fn score(loss: &LossSettings, network: &Network<f32>) -> Result<Score, Error> {
-    Ok(match loss.score {
-        ScoreKind::Mean => Score::Mean,
-        ScoreKind::Last => Score::Last,
-        ScoreKind::Maximum => Score::Maximum,
-        ScoreKind::Counts => Score::Counts(neurons(loss, network)?),
-        ScoreKind::FirstSpike => {
-            Score::FirstSpike { neurons: neurons(loss, network)?, scale: loss.time_constant }
-        }
-    })
-}
-
-/// The loss, in any float type.
-fn loss<T: Scalar>(loss: &LossSettings, series: bool, network: &Network<f32>) -> Result<Losses<T>, Error> {
-    let of = score(loss, network)?;
-    let mut all: Vec<(T, Box<dyn Loss<T> + Send>)> = Vec::new();
-    all.push((
-        T::one(),
-        match loss.kind {
-            LossKind::CrossEntropy => Box::new(CrossEntropy { of, smoothing: loss.label_smoothing }),
-            LossKind::SquaredError if series => Box::new(QuadraticLoss { lambda: T::zero() }),
-            LossKind::SquaredError => Box::new(SquaredError { of }),
-            LossKind::VanRossum => {
-                Box::new(VanRossum { neurons: neurons(loss, network)?, tau: loss.time_constant })
-            }
-        },
-    ));
-    if loss.activity > 0.0 {
-        all.push((T::one(), Box::new(Activity { weight: T::from_subset(&loss.activity) })));
-    }
-    if let Some(band) = loss.rates {
-        let spiking = 0..network.neurons();
-        all.push((
-            T::from_subset(&band.weight),
-            Box::new(RateBand { neurons: spiking, low: band.low, high: band.high }),
-        ));
-    }
-    Ok(Losses(all))
-}
-
-fn reading(loss: &LossSettings, network: &Network<f32>, data: &Dataset) -> Result<Reading, Error> {
-    Ok(match data.targets() {
-        Targets::Classes { .. } => Reading::Class(score(loss, network)?),
-        Targets::Values(_) => Reading::Values(score(loss, network)?),
-        Targets::Series(_) => Reading::Series,
-        Targets::Spikes(_) | Targets::None => Reading::Cost,
-    })
-}
-
-/// The learning rates. What has one is trained, whatever was frozen; what has none is not.
-fn rates(settings: &Settings, network: &mut Network<f32>) -> Result<Vec<LearningRate<Group>>, Error> {
-    let mut rates: Vec<(LearningRate<Group>, &str)> = Vec::new();
-    for (name, &rate) in &settings.training.rates {
-        let key = format!("training.rates.\"{name}\"");
-        let layout = network.parameters.layout();
-        let group = match layout.entries().iter().find(|entry| entry.name == *name) {
-            Some(entry) => entry.group,
-            None => layout.find(name).map_err(|why| Error::together(&key, why.to_string()))?.group,
-        };
-        match rates.iter().find(|(known, _)| known.group == group) {
-            // Tonic currents and initial states of all populations are one group.
-            Some((known, other)) if known.rate != rate => {
-                let why =
-                    format!("`{name}` and `{other}` are trained together: give both the same learning rate");
-                return Err(Error::together(&key, why));
-            }
-            Some(_) => {}
-            None => rates.push((LearningRate { group, rate }, name)),
-        }
-    }
-    for (rate, _) in &rates {
-        network.unfreeze(rate.group)?;
-    }
-    Ok(rates.into_iter().map(|(rate, _)| rate).collect())
 }

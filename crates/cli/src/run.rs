@@ -33,8 +33,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let prepared = Prepared::new(&args.source)?;
     let network = prepared.trained_or_fresh()?;
     let trial = prepared.trial(args.part, args.trial)?;
-    let recording =
+    let mut recording =
         SplitStep::new(&network, prepared.options.h)?.run(trial, prepared.task.loss())?.record()?;
+    let outputs = network.outputs().max(1);
+    for (k, output) in recording.output.iter_mut().enumerate() {
+        *output = prepared.in_unit(k % outputs, f64::from(*output)) as f32;
+    }
     if kind == "npz" {
         arrays::write(&args.to, recorded(&network, trial, &recording))?;
     } else {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spikegrad::network::NetworkSpec;
+use spikegrad::tasks::{LossSettings, OptimiserKind};
 use spikegrad_data::ReadOptions;
 use spikegrad_data::encode::Encoder;
 
-use crate::Error;
+use crate::{Error, mistake};
 
 /// Everything that a training is made of.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -22,9 +23,12 @@ pub(crate) struct Settings {
     pub(crate) network: NetworkSpec,
     #[serde(default)]
     pub(crate) initialise: Initialise,
-    pub(crate) loss: Loss,
+    pub(crate) loss: LossSettings,
     pub(crate) training: Training,
 }
+
+/// The keys of [`Settings`].
+const TABLES: [&str; 6] = ["seed", "data", "network", "initialise", "loss", "training"];
 
 /// Where the samples come from, and how they reach the network.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -53,6 +57,10 @@ pub(crate) struct Data {
     /// Whether every channel is brought to mean 0 and standard deviation 1, as measured on the training part.
     #[serde(default = "yes")]
     pub(crate) standardise: bool,
+    /// Whether every output of target values or series is brought to mean 0 and standard deviation 1, as measured on the training part.
+    /// What is judged and written has the unit of the file.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub(crate) standardise_targets: bool,
     /// How the file is read, where that is not as usual.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub(crate) read: ReadOptions,
@@ -91,69 +99,6 @@ impl Default for Initialise {
     }
 }
 
-/// What training makes small.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Loss {
-    pub(crate) kind: LossKind,
-    /// What a class, or a value, is read from.
-    #[serde(default)]
-    pub(crate) score: ScoreKind,
-    /// The population whose neurons are the classes or spike trains, where these are no outputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) population: Option<String>,
-    /// The part of a label's probability that is spread over all classes.
-    #[serde(default)]
-    pub(crate) label_smoothing: f64,
-    /// The weight of the mean square of the traces that are read.
-    #[serde(default)]
-    pub(crate) activity: f64,
-    /// The time constant of the distance of spike trains, or the unit of the times to first spikes, ms.
-    #[serde(default = "ten")]
-    pub(crate) time_constant: f64,
-    /// The weight of a penalty on rates outside a band, and the band in Hz.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) rates: Option<RateBand>,
-}
-
-/// A band of rates.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RateBand {
-    pub(crate) weight: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-}
-
-/// The kinds of losses.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum LossKind {
-    /// The loss for classes.
-    CrossEntropy,
-    /// The loss for a series or for values.
-    SquaredError,
-    /// The loss for spike trains.
-    VanRossum,
-}
-
-/// What a score is read from.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ScoreKind {
-    /// The mean of each output over time.
-    #[default]
-    Mean,
-    /// Each output at the end.
-    Last,
-    /// The largest value of each output.
-    Maximum,
-    /// The spikes of each neuron of a population.
-    Counts,
-    /// The time to the first spike of each neuron of a population.
-    FirstSpike,
-}
-
 /// How the network is trained.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -182,23 +127,11 @@ pub(crate) struct Training {
     pub(crate) short_crossings: f64,
 }
 
-/// The optimisers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum OptimiserKind {
-    /// Adam.
-    #[default]
-    Adam,
-    /// Adam with weight decay.
-    AdamW,
-    /// Steps by the sign of a momentum.
-    Lion,
-    /// Gradient descent with a momentum of 0.9.
-    Sgd,
-}
-
 fn is_usual(read: &ReadOptions) -> bool {
     *read == ReadOptions::default()
+}
+fn is_not(set: &bool) -> bool {
+    !set
 }
 fn one() -> u64 {
     1
@@ -208,9 +141,6 @@ fn part() -> f64 {
 }
 fn yes() -> bool {
     true
-}
-fn ten() -> f64 {
-    10.0
 }
 fn tenth() -> f64 {
     0.1
@@ -229,20 +159,21 @@ impl Settings {
     /// If the file cannot be read, is no TOML, or says something that is not known: with line, key and the nearest known key.
     pub(crate) fn read(path: &Path, set: &[String]) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        let mut settings: Self = if set.is_empty() {
-            toml::from_str(&text).map_err(|e| mistake(path, &text, &e))?
-        } else {
-            let mut table: toml::Table = toml::from_str(&text).map_err(|e| mistake(path, &text, &e))?;
-            // Mistakes of the file are told by its lines, before anything is set.
-            toml::from_str::<Self>(&text).map_err(|e| mistake(path, &text, &e))?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
+        if let Some(error) = mistake::unknown_table(path, &text, &table, &TABLES) {
+            return Err(error);
+        }
+        // Mistakes of the file are told by its lines, before anything is set.
+        let mut settings: Self = toml::from_str(&text).map_err(|e| mistake::in_file(path, &text, &e))?;
+        if !set.is_empty() {
             for pair in set {
                 put(&mut table, pair)?;
             }
-            table.try_into().map_err(|e: toml::de::Error| Error::Set {
+            settings = table.try_into().map_err(|e: toml::de::Error| Error::Set {
                 given: set.join(" "),
-                why: with_nearest(e.message()),
-            })?
-        };
+                why: mistake::in_set(&e),
+            })?;
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         // Whole paths: the settings that are kept beside a network are read from another folder.
         let whole =
@@ -398,35 +329,4 @@ fn names(key: &str) -> Vec<String> {
     all.push(name);
     all.retain(|name| !name.is_empty());
     all
-}
-
-/// The error of a mistake in a file of settings: its line, and the known name that comes nearest.
-fn mistake(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-    let shown = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default().trim().to_owned();
-    Error::Settings {
-        path: path.to_owned(),
-        line: line.unwrap_or(1),
-        shown,
-        why: with_nearest(error.message()),
-    }
-}
-
-/// A message about an unknown name, with the nearest known one.
-fn with_nearest(message: &str) -> String {
-    let message = message.trim();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.contains("unknown field") || message.contains("unknown variant");
-    let Some(name) = quoted.next().filter(|_| unknown) else { return message.to_owned() };
-    let known: Vec<&str> = quoted.collect();
-    let nearest = known.iter().max_by(|a, b| {
-        let near = |known: &str| strsim::jaro_winkler(known, name);
-        near(a).total_cmp(&near(b))
-    });
-    match nearest {
-        Some(nearest) if strsim::jaro_winkler(nearest, name) > 0.7 => {
-            format!("`{name}` is not known here: did you mean `{nearest}`? Known are {}", known.join(", "))
-        }
-        _ => format!("`{name}` is not known here; known are {}", known.join(", ")),
-    }
 }

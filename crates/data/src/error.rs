@@ -272,6 +272,11 @@ impl Error {
         Self::Text { line, column: column.map(str::to_owned), found: cut, expected: expected.into() }
     }
 
+    /// Refuses another number of things than there should be.
+    pub(crate) fn same_count(what: &'static str, expected: usize, found: usize) -> Result<(), Self> {
+        if found == expected { Ok(()) } else { Err(Self::Count { what, expected, found }) }
+    }
+
     /// Refuses the value of an option unless it is within its domain.
     pub(crate) fn unless(
         valid: bool,

@@ -9,7 +9,7 @@
 //! | a data set of your own numbers | [`Dataset::new`] with [`Inputs`] of [`Series`] or [`SpikeEvents`], and [`Targets`] |
 //! | parts for training, validation and test | [`split`]; for cross-validation, [`folds`] |
 //! | the order of an epoch | [`epoch_order`] |
-//! | channels of equal size | [`Standardise`] |
+//! | channels of equal size; targets of equal size | [`Standardise`]; [`StandardiseTargets`] |
 //! | series of equal length | [`pad`], [`Resampling`] |
 //! | currents or spikes of series | [`encode`] |
 //! | accuracy, errors, distances of spike trains | [`metrics`] |
@@ -28,6 +28,7 @@ mod series;
 mod spikes;
 mod split;
 mod standardise;
+mod standardise_targets;
 mod yin_yang;
 
 pub use dataset::{Dataset, Input, Inputs, Sample, Target, Targets};
@@ -42,4 +43,5 @@ pub use series::Series;
 pub use spikes::SpikeEvents;
 pub use split::{Fold, folds, split};
 pub use standardise::Standardise;
+pub use standardise_targets::StandardiseTargets;
 pub use yin_yang::yin_yang;

@@ -172,6 +172,120 @@ fn hdf5_spikes() {
     }
 }
 
+/// Numbers of 64 bits.
+fn doubles(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+/// The times and outputs of the target spikes of a sample.
+fn target(data: &Dataset, sample: usize) -> (Vec<f64>, Vec<u32>, f64) {
+    let Some(Target::Spikes(events)) = data.sample(sample).map(|sample| sample.target) else {
+        panic!("no target spikes")
+    };
+    (events.times().to_vec(), events.units().to_vec(), events.duration())
+}
+
+/// Series of 3 and 2 time points that are 10 ms apart, and three target spikes in any order.
+fn series_with_target_spikes(change: &[(&'static str, Vec<u8>)]) -> Vec<u8> {
+    let mut arrays = vec![
+        ("x", npy("|u1", "(2, 3)", &[0; 6])),
+        ("lengths", npy("|u1", "(2,)", &[3, 2])),
+        ("interval", npy("<f8", "()", &doubles(&[0.01]))),
+        ("target_times", npy("<f8", "(3,)", &doubles(&[0.02, 0.0125, 0.005]))),
+        ("target_units", npy("|u1", "(3,)", &[0, 1, 0])),
+        ("target_trial", npy("|u1", "(3,)", &[1, 0, 0])),
+    ];
+    for (name, array) in change {
+        arrays.retain(|(known, _)| known != name);
+        if !array.is_empty() {
+            arrays.push((name, array.clone()));
+        }
+    }
+    npz(&arrays)
+}
+
+#[test]
+fn target_spikes_beside_series() {
+    let usual = ReadOptions::default();
+    let data = read(&series_with_target_spikes(&[]), Kind::Npz, &usual).unwrap();
+    assert_eq!(data.outputs(), 2);
+    assert_eq!(target(&data, 0), (vec![5.0, 12.5], vec![0, 1], 30.0));
+    assert_eq!(target(&data, 1), (vec![20.0], vec![0], 20.0));
+    let more = ReadOptions { outputs: Some(5), ..ReadOptions::default() };
+    assert_eq!(read(&series_with_target_spikes(&[]), Kind::Npz, &more).unwrap().outputs(), 5);
+    // The interval of the options comes before that of the file.
+    let twice = ReadOptions { interval: Some(20.0), ..ReadOptions::default() };
+    assert_eq!(target(&read(&series_with_target_spikes(&[]), Kind::Npz, &twice).unwrap(), 0).2, 60.0);
+}
+
+#[test]
+fn wrong_target_spikes_are_named() {
+    let message = |change: &[(&'static str, Vec<u8>)]| {
+        let file = series_with_target_spikes(change);
+        read(&file, Kind::Npz, &ReadOptions::default()).unwrap_err().to_string()
+    };
+    let late = npy("<f8", "(3,)", &doubles(&[0.0201, 0.0, 0.0]));
+    assert_eq!(
+        message(&[("target_times", late)]),
+        "sample 1: target: spike 0 in channel 0 is at 20.1 ms, expected a time from 0 to the duration of 20 ms"
+    );
+    let nan = npy("<f8", "(3,)", &doubles(&[0.0, 0.0, f64::NAN]));
+    assert!(message(&[("target_times", nan)]).starts_with("sample 0: target: channel 0, time point 1: NaN"));
+    let found = message(&[("target_trial", npy("|i1", "(3,)", &[1, 2, 0]))]);
+    assert!(
+        found.contains("`target_trial` is 2 at spike 1, expected a sample of the 2 that there are"),
+        "{found}"
+    );
+    let found = message(&[("target_units", npy("|i1", "(3,)", &[0, 255, 0]))]);
+    assert!(found.starts_with("sample 0: target: array `target_units` is -1 at spike 0"), "{found}");
+    let found = message(&[("target_units", npy("|u1", "(2,)", &[0, 1]))]);
+    assert!(found.contains("`target_units`") && found.contains("3 entries, one for each time"), "{found}");
+    let found = message(&[("target_trial", Vec::new())]);
+    assert!(found.starts_with("there is no array `target_trial`; the file has interval"), "{found}");
+    let found = message(&[("interval", Vec::new())]);
+    assert_eq!(found, "the interval between time points is not known: give it as `interval`, in ms");
+    let found = message(&[("y", npy("|u1", "(2,)", &[0, 1]))]);
+    assert!(found.contains("target spike trains (`target_times`) and other targets"), "{found}");
+}
+
+#[test]
+fn target_spikes_beside_spike_events() {
+    let arrays = |trial: &[u8]| {
+        npz(&[
+            ("times", npy("<f8", "(2,)", &doubles(&[0.25, 0.5]))),
+            ("units", npy("|u1", "(2,)", &[4, 0])),
+            ("trial", npy("|u1", "(2,)", &[0, 1])),
+            ("duration", npy("<f8", "(3,)", &doubles(&[1.0, 2.0, 3.0]))),
+            ("target_times", npy("<f8", "(2,)", &doubles(&[2.5, 0.75]))),
+            ("target_units", npy("|u1", "(2,)", &[2, 1])),
+            ("target_trial", npy("|u1", "(2,)", trial)),
+        ])
+    };
+    // Durations say that there is a third sample, although it has no spike.
+    let data = read(&arrays(&[2, 0]), Kind::SpikesNpz, &ReadOptions::default()).unwrap();
+    assert_eq!((data.len(), data.channels(), data.outputs()), (3, 5, 3));
+    assert_eq!(target(&data, 0), (vec![750.0], vec![1], 1000.0));
+    assert_eq!(target(&data, 1), (Vec::new(), Vec::new(), 2000.0));
+    assert_eq!(target(&data, 2), (vec![2500.0], vec![2], 3000.0));
+    let late = read(&arrays(&[1, 0]), Kind::SpikesNpz, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(late.starts_with("sample 1: target: spike 0 in channel 2 is at 2500 ms"), "{late}");
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn hdf5_target_spikes() {
+    let data = open_default("spike_targets.h5");
+    assert_eq!((data.len(), data.channels(), data.outputs()), (2, 4, 2));
+    let (times, units, duration) = target(&data, 0);
+    assert!(
+        (times[0] - 15.0).abs() < 1e-5 && (times[1] - 40.0).abs() < 1e-5 && (duration - 50.0).abs() < 1e-5
+    );
+    assert_eq!((units, target(&data, 1).0.len()), (vec![1, 0], 0));
+    let few = ReadOptions { outputs: Some(1), ..ReadOptions::default() };
+    let error = open(fixture("spike_targets.h5"), &few).unwrap_err().to_string();
+    assert!(error.contains("sample 0: target: spike 0 is in channel 1, but there are 1 channels"), "{error}");
+}
+
 #[test]
 fn tables_in_long_form() {
     // Rows of samples are mixed; the times are in seconds.

@@ -176,6 +176,77 @@ fn npz_with_valid_checksums() {
     result.expect("no panic, and no huge memory");
 }
 
+/// An array of the .npy format, of bytes or of numbers of 64 bits.
+fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+/// Target spikes beside series, or beside spike events: one array after the other is damaged, and the archive around it is valid.
+fn target_spikes(kind: Kind, inputs: &[(&'static str, Vec<u8>)]) {
+    let times: Vec<u8> = [0.5_f64, 0.25, 1.5].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let targets = [
+        ("target_times.npy", npy("<f8", "(3,)", &times)),
+        ("target_units.npy", npy("|i1", "(3,)", &[1, 0, 3])),
+        ("target_trial.npy", npy("|i1", "(3,)", &[0, 0, 1])),
+    ];
+    let good = [inputs, &targets].concat();
+    let archive = |arrays: &[(&'static str, Vec<u8>)]| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let stored =
+            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        for (name, array) in arrays {
+            zip.start_file(*name, stored).expect("a file");
+            zip.write_all(array).expect("written");
+        }
+        zip.finish().expect("an archive").into_inner()
+    };
+    let options = ReadOptions::default();
+    assert_eq!(read(&archive(&good), kind, &options).expect("good").outputs(), 4);
+    let valid = std::cell::Cell::new(0);
+    let mut runner = TestRunner::new(Config { cases: FILES, failure_persistence: None, ..Config::default() });
+    let damages = (any::<Index>(), proptest::collection::vec(damage(), 1..4));
+    let result = runner.run(&damages, |(which, damages)| {
+        let mut arrays = good.clone();
+        let which = inputs.len() + which.index(targets.len());
+        damages.iter().for_each(|damage| damage.apply(&mut arrays[which].1));
+        let archive = archive(&arrays);
+        let mut found = None;
+        let memory = allocation_counter::measure(|| found = Some(read(&archive, kind, &options)));
+        prop_assert!(memory.bytes_max < 8 << 20, "{} bytes of memory", memory.bytes_max);
+        match found.expect("it was read") {
+            Ok(data) => {
+                valid.set(valid.get() + 1);
+                prop_assert!(data.outputs() > 0 && data.samples().count() == data.len());
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+        Ok(())
+    });
+    result.expect("no panic, and no huge memory");
+    assert!((1..FILES).contains(&valid.get()), "{} of {FILES} were valid", valid.get());
+}
+
+#[test]
+fn target_spikes_beside_series() {
+    let interval: Vec<u8> = 1.0_f64.to_le_bytes().to_vec();
+    let inputs =
+        [("x.npy", npy("|u1", "(2, 3)", &[1, 2, 3, 4, 5, 6])), ("interval.npy", npy("<f8", "()", &interval))];
+    target_spikes(Kind::Npz, &inputs);
+}
+
+#[test]
+fn target_spikes_beside_spike_events() {
+    let numbers = |values: &[f64]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let inputs = [
+        ("times.npy", npy("<f8", "(2,)", &numbers(&[0.5, 1.0]))),
+        ("units.npy", npy("|u1", "(2,)", &[0, 2])),
+        ("trial.npy", npy("|u1", "(2,)", &[0, 1])),
+        ("duration.npy", npy("<f8", "(2,)", &numbers(&[2.0, 3.0]))),
+    ];
+    target_spikes(Kind::SpikesNpz, &inputs);
+}
+
 #[test]
 fn csv() {
     let text = "trial,time,label,v,w\n0,0.0,a,1.5,2\n0,0.1,a,3,\n1,0,b,\"5\",?\n1,0.1,b,6,7e3\n";
@@ -212,4 +283,10 @@ fn hdf5() {
 #[test]
 fn hdf5_chunked() {
     check(Kind::Hdf5, fixture!("shd_chunked.h5"), true);
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn hdf5_target_spikes() {
+    check(Kind::Hdf5, fixture!("spike_targets.h5"), false);
 }

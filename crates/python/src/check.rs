@@ -2,11 +2,10 @@
 
 use spikegrad::adjoint::{GradientCheck, GradientReport, Limits};
 use spikegrad::network::{Network, Trial};
-use spikegrad::tasks::{Finding, Health, HealthOptions, NetworkObjective, Scheme};
+use spikegrad::tasks::{Finding, Health, HealthOptions, LossSettings, NetworkObjective, Scheme};
 
 use crate::error::Error;
 use crate::float::Float;
-use crate::losses::LossSpec;
 use crate::training::Options;
 
 /// How a gradient is checked.
@@ -25,7 +24,7 @@ fn json<V: serde::Serialize>(value: &V) -> Result<String, Error> {
 pub(crate) fn check<T: Float>(
     network: &Network<T>,
     trials: &[Trial<T>],
-    loss: &LossSpec,
+    loss: &LossSettings,
     settings: &Settings,
 ) -> Result<(bool, String, String), Error> {
     let double = network.to_f64();
@@ -59,7 +58,7 @@ pub(crate) fn health<T: Float>(
     network: &Network<T>,
     trials: &[Trial<T>],
     held_out: &[Trial<T>],
-    loss: &LossSpec,
+    loss: &LossSettings,
     options: &Options,
 ) -> Result<(String, Vec<String>, String), Error> {
     let series = trials.first().is_some_and(|trial| !trial.targets.is_empty());

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use spikegrad::models::GateShape;
 use spikegrad::network::{Domain, Initialisation, Network, NetworkSpec, SplitStep};
-use spikegrad::tasks::{Batch, load, save};
+use spikegrad::tasks::{Batch, LossSettings, load, save};
 use spikegrad_nir::{Graph, export, import};
 
 use crate::arrays::{Array1, array, numbers, shaped};
@@ -15,7 +15,7 @@ use crate::changes::{Change, Freeze, Initialise, Mask, Project, Train, group};
 use crate::check;
 use crate::error::Error;
 use crate::float::{Either, Float, both, either};
-use crate::losses::LossSpec;
+use crate::losses;
 use crate::pool::compute;
 use crate::recordings;
 use crate::tapes::{Runs, Tape};
@@ -116,7 +116,7 @@ fn gradient<'py, T: Float>(
     py: Python<'py>,
     network: &Arc<Network<T>>,
     trials: &[spikegrad::network::Trial<T>],
-    (h, loss): (f64, &LossSpec),
+    (h, loss): (f64, &LossSettings),
     batch: &mut Batch<T>,
 ) -> PyResult<BatchGradient<'py>> {
     let series = trials.first().is_some_and(|trial| !trial.targets.is_empty());
@@ -363,7 +363,7 @@ impl Core {
         loss: Option<&str>,
         probes: &str,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let loss = loss.map(LossSpec::read).transpose()?;
+        let loss = loss.map(losses::read).transpose()?;
         both!(self.now(), &trials.trials, (network, trials) => {
             recordings::run(py, &network, trials, h, loss.as_ref(), probes)
         })
@@ -377,7 +377,7 @@ impl Core {
         h: f64,
         loss: &str,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let loss = LossSpec::read(loss)?;
+        let loss = losses::read(loss)?;
         both!(self.now(), &trials.trials, (network, trials) => {
             recordings::read(py, &network, trials, h, &loss)
         })
@@ -410,7 +410,7 @@ impl Core {
         h: f64,
         loss: &str,
     ) -> PyResult<(f64, Bound<'py, PyAny>, Vec<(Option<f64>, Option<String>)>)> {
-        let loss = LossSpec::read(loss)?;
+        let loss = losses::read(loss)?;
         // Another thread that computes a gradient now gets a workspace of its own.
         let before = self.workspace.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (result, workspace) = match (self.now(), &trials.trials) {
@@ -455,7 +455,7 @@ impl Core {
         discarded: f64,
         seed: u64,
     ) -> PyResult<(bool, String, String)> {
-        let loss = LossSpec::read(loss)?;
+        let loss = losses::read(loss)?;
         both!(self.now(), &trials.trials, (network, trials) => {
             let checked = check::Settings { h, directions, discarded, seed };
             Ok(compute(py, || check::check(&network, trials, &loss, &checked))??)
@@ -471,7 +471,7 @@ impl Core {
         loss: &str,
         options: &str,
     ) -> PyResult<(String, Vec<String>, String)> {
-        let (loss, options) = (LossSpec::read(loss)?, training::Options::read(options)?);
+        let (loss, options) = (losses::read(loss)?, training::Options::read(options)?);
         match (self.now(), &trials.trials, held_out.map(|trials| &trials.trials)) {
             (Either::Single(network), Either::Single(trials), None) => {
                 Ok(compute(py, || check::health(&network, trials, &[], &loss, &options))??)
@@ -504,7 +504,7 @@ impl Core {
         options: &str,
         watch: Option<Py<PyAny>>,
     ) -> PyResult<String> {
-        let (loss, options) = (LossSpec::read(loss)?, training::Options::read(options)?);
+        let (loss, options) = (losses::read(loss)?, training::Options::read(options)?);
         let validation = validation.map(|trials| &trials.trials);
         let (trained, history) = match (self.now(), &trials.trials, validation) {
             (Either::Single(network), Either::Single(trials), None) => {

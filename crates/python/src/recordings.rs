@@ -5,11 +5,11 @@ use pyo3::types::PyDict;
 use rayon::prelude::*;
 use serde::Deserialize;
 use spikegrad::network::{Network, NoLoss, Probes, Recording, SplitStep, Trial};
+use spikegrad::tasks::LossSettings;
 
 use crate::arrays::shaped;
 use crate::error::Error;
 use crate::float::{Either, Float};
-use crate::losses::LossSpec;
 use crate::pool::compute;
 use crate::trials::State;
 
@@ -64,7 +64,7 @@ pub(crate) fn run<'py, T: Held>(
     network: &Network<T>,
     trials: &[Trial<T>],
     h: f64,
-    loss: Option<&LossSpec>,
+    loss: Option<&LossSettings>,
     wanted: &str,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let refused = |error: serde_json::Error| Error::Text { what: "the probes", why: error.to_string() };
@@ -91,7 +91,7 @@ pub(crate) fn read<'py, T: Held>(
     network: &Network<T>,
     trials: &[Trial<T>],
     h: f64,
-    loss: &LossSpec,
+    loss: &LossSettings,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let reading = loss.reading(network, is_series(trials))?;
     let probes = Probes::default().outputs().spikes(0..network.neurons());

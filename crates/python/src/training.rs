@@ -11,13 +11,12 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use spikegrad::network::{Group, Network, Trial};
 use spikegrad::tasks::{
-    Checkpoint, Clip, DatasetTask, Iteration, LearningRate, Observer, Schedule, TrainingOptions, UpdateRule,
-    Validation, train as train_task,
+    Checkpoint, Clip, DatasetTask, Iteration, LossSettings, Observer, OptimiserKind, Schedule,
+    TrainingOptions, Validation, learning_rates, train as train_task,
 };
 
 use crate::error::Error;
 use crate::float::Float;
-use crate::losses::LossSpec;
 use crate::pool::pool;
 
 /// How often the thread that waits looks whether somebody has pressed Ctrl-C.
@@ -44,44 +43,10 @@ pub(crate) struct Options {
     checkpoint: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum OptimiserKind {
-    Adam,
-    AdamW,
-    Lion,
-    Sgd,
-}
-
 impl Options {
     pub(crate) fn read(text: &str) -> Result<Self, Error> {
         serde_json::from_str(text)
             .map_err(|error| Error::Text { what: "the options of the training", why: error.to_string() })
-    }
-
-    /// The learning rates. What has one is trained, whatever was frozen.
-    fn rates<T: Float>(&self, network: &mut Network<T>) -> Result<Vec<LearningRate<Group>>, Error> {
-        let mut rates: Vec<(LearningRate<Group>, &str)> = Vec::new();
-        for (name, &rate) in &self.rates {
-            let layout = network.parameters.layout();
-            let group = match layout.entries().iter().find(|entry| entry.name == *name) {
-                Some(entry) => entry.group,
-                None => layout.find(name)?.group,
-            };
-            match rates.iter().find(|(known, _)| known.group == group) {
-                Some((known, other)) if known.rate != rate => {
-                    let why =
-                        format!("it is trained together with `{other}`: give both the same learning rate");
-                    return Err(Error::argument(format!("the learning rate of `{name}`"), why));
-                }
-                Some(_) => {}
-                None => rates.push((LearningRate { group, rate }, name)),
-            }
-        }
-        for (rate, _) in &rates {
-            network.unfreeze(rate.group)?;
-        }
-        Ok(rates.into_iter().map(|(rate, _)| rate).collect())
     }
 
     /// The options, for so many trials and held-out ones.
@@ -104,7 +69,7 @@ impl Options {
         let batch = self.batch.max(1) as f64;
         let epoch = ((trials as f64 / batch).ceil() as usize).max(1);
         let iterations = ((self.epochs * trials as f64 / batch).ceil() as usize).max(1);
-        let rates = self.rates(network)?;
+        let rates = learning_rates(network, &self.rates)?;
         let patience = self.patience.unwrap_or(usize::MAX);
         let every = epoch.min(iterations);
         Ok(TrainingOptions {
@@ -112,12 +77,7 @@ impl Options {
             iterations,
             batch: self.batch,
             seed: self.seed,
-            rule: match self.optimiser {
-                OptimiserKind::Adam => UpdateRule::ADAM,
-                OptimiserKind::AdamW => UpdateRule::ADAM_W,
-                OptimiserKind::Lion => UpdateRule::LION,
-                OptimiserKind::Sgd => UpdateRule::Sgd { momentum: 0.9 },
-            },
+            rule: self.optimiser.rule(),
             rates,
             schedule: Schedule::Cosine { last: self.last_rate },
             clip: (self.clip < 1.0).then_some(Clip { quantile: self.clip, factor: 1.0 }),
@@ -169,7 +129,7 @@ pub(crate) fn train<T: Float>(
     py: Python<'_>,
     network: &Network<T>,
     (trials, validation): (&[Trial<T>], &[Trial<T>]),
-    loss: &LossSpec,
+    loss: &LossSettings,
     options: &Options,
     watch: Option<&Py<PyAny>>,
 ) -> PyResult<(Arc<Network<T>>, PyResult<String>)> {

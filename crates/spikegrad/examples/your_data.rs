@@ -23,7 +23,8 @@ fn task() -> Result<DatasetTask<f32>, Failure> {
 // endregion
 
 // region: train
-fn main() -> Result<(), Failure> {
+/// Trains a network and returns the share of test utterances that are given to the right speaker.
+fn learn(iterations: usize) -> Result<f64, Failure> {
     let task = task()?;
     let mut network = Network::builder()
         .population(Population::new("hidden", Lif::default(), 128, GateShape::RaisedCosine, 0.5))
@@ -33,38 +34,42 @@ fn main() -> Result<(), Failure> {
         .build()?;
     network.initialise(&Initialisation::default(), &mut generator(1, Purpose::Initialisation, 0))?;
     let mut network = network.to_f32();
-    let rate = |group, rate| LearningRate { group, rate };
+    let lr = [(Group::Weight(0), 1e-3), (Group::Input, 1e-3), (Group::Bias, 1e-3), (Group::Readout(0), 0.1)];
     let options = TrainingOptions {
         h: 0.5,
-        iterations: 300,
-        rates: vec![
-            rate(Group::Weight(0), 1e-3),
-            rate(Group::Input, 1e-3),
-            rate(Group::Bias, 1e-3),
-            rate(Group::Readout(0), 0.1),
-        ],
+        iterations,
+        rates: lr.map(|(group, rate)| LearningRate { group, rate }).to_vec(),
         validation: Some(Validation::keep_best(10, 40, 100)),
         ..TrainingOptions::default()
     };
     train(&mut network, &task, &options, &mut progress_bar(options.iterations))?;
     let right = evaluate(&network, &task, &options, Purpose::Test, 370, |trial, run| task.score(trial, run))?;
-    println!(
-        "{:.1} % of 370 test utterances are given to the right speaker",
-        right.iter().sum::<f64>() / 3.7
-    );
-    Ok(())
+    Ok(right.iter().sum::<f64>() / 370.0)
 }
 // endregion
 
+fn main() -> Result<(), Failure> {
+    println!("{:.1} % of 370 test utterances are given to the right speaker", 100.0 * learn(300)?);
+    Ok(())
+}
+
 #[test]
-fn the_data_are_there() -> Result<(), Failure> {
+fn a_short_training_is_better_than_a_guess() -> Result<(), Failure> {
     let task = task()?;
     let parts =
         [Purpose::Training, Purpose::Validation, Purpose::Test].map(|purpose| task.part(purpose).len());
     assert_eq!((parts[0] + parts[1], parts[2]), (270, 370));
-    assert_eq!(
-        (task.part(Purpose::Test)[0].label.len(), task.part(Purpose::Test)[0].inputs.len() % 12),
-        (9, 0)
-    );
+    // Nine speakers: a guess is right in 11 % of the utterances, and always the most frequent speaker in 24 %.
+    let right = learn(20)?;
+    assert!(right > 0.4, "{right}");
     Ok(())
+}
+
+#[test]
+fn forty_lines_are_enough() {
+    let text = include_str!("your_data.rs");
+    let program = text.split("#[test]").next().unwrap_or_default();
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
+    let lines = program.lines().map(str::trim).filter(is_code).count();
+    assert!((20..=40).contains(&lines), "{lines} lines");
 }

@@ -37,6 +37,20 @@ pub enum Error {
         /// Time points of the target.
         found: usize,
     },
+    /// A loss of spikes that does not say whose.
+    #[error("loss.population: name the population whose spikes are looked at, one of {known}")]
+    NoPopulation {
+        /// The populations of the network.
+        known: String,
+    },
+    /// A learning rate of nothing, or of something that has another one.
+    #[error("the learning rate of `{name}`: {why}")]
+    LearningRate {
+        /// The name that has the learning rate.
+        name: String,
+        /// The reason, and the change to make.
+        why: String,
+    },
     /// Steps that do not resolve the active zone.
     #[error(
         "{:.0} % of {crossings} crossings of the active zone in the first batch take fewer than {RESOLVED_STEPS} steps of \

@@ -18,6 +18,7 @@
 //! | spike trains | [`VanRossum`] |
 //! | calm networks | [`RateBand`], [`Activity`], [`VoltageFloor`] |
 //! | several losses | [`SumOfLosses`], [`Losses`], [`Weighted`] |
+//! | losses, optimisers and learning rates by name | [`LossSettings`], [`OptimiserKind`], [`learning_rates`] |
 //! | the gradient of a mini-batch | [`Batch`] |
 //! | the tasks of the paper | [`predictive_coding`], [`delayed_xor`] |
 //!
@@ -40,6 +41,7 @@ mod origin;
 pub mod predictive_coding;
 mod presentation;
 mod safetensors;
+mod settings;
 mod task;
 mod train;
 
@@ -56,6 +58,7 @@ pub use losses::{
 pub use objective::{NetworkObjective, Scheme};
 pub use options::{JUDGED_CROSSINGS, TrainingOptions};
 pub use presentation::Presentation;
+pub use settings::{LossKind, LossSettings, OptimiserKind, RateSettings, ScoreKind, learning_rates};
 pub use spikegrad_training::{
     BatchResult, Checkpoint, CheckpointError, Clip, Course, DEFAULT_LANES, Finding, GRAZING_SPIKES,
     Iteration, LearningRate, NEGATIVE_CONDUCTANCES, Next, Observer, Optimiser, Pull, Purpose,

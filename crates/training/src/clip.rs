@@ -20,6 +20,12 @@ pub struct Clip {
     pub factor: f64,
 }
 
+impl std::fmt::Display for Clip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "at {} times the {} quantile", self.factor, self.quantile)
+    }
+}
+
 impl Clip {
     /// Whether quantile and factor are in their domains.
     ///

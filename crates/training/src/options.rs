@@ -107,18 +107,56 @@ impl<G: fmt::Debug + fmt::Display> TrainingOptions<G> {
         } = self;
         let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
         let pulls: Vec<_> = pulls.iter().map(|p| format!("{} {}", p.group, p.part)).collect();
+        let unclipped: Vec<_> = unclipped.iter().map(ToString::to_string).collect();
         vec![
             format!("batch = {batch}"),
             format!("seed = {seed}"),
-            format!("rule = {rule:?}"),
+            format!("rule = {rule}"),
             format!("rates = {}", rates.join(", ")),
             format!("pulls = {}", pulls.join(", ")),
-            format!("schedule = {schedule:?}"),
+            format!("schedule = {schedule}"),
             format!("average = {average}"),
-            format!("clip = {clip:?}"),
-            format!("unclipped = {unclipped:?}"),
+            format!("clip = {}", or_none(clip.as_ref())),
+            format!("unclipped = {}", unclipped.join(", ")),
             format!("lanes = {lanes}"),
-            format!("validation = {validation:?}"),
+            format!("validation = {}", or_none(validation.as_ref())),
         ]
+    }
+}
+
+/// What there is in words.
+fn or_none(what: Option<&impl fmt::Display>) -> String {
+    what.map_or_else(|| "none".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_stay_the_same_is_told_in_words() {
+        let options = TrainingOptions {
+            rule: UpdateRule::Sgd { momentum: 0.9 },
+            rates: vec![LearningRate { group: "weights", rate: 0.5 }],
+            schedule: Schedule::HeldCosine { hold: 0.25, last: 0.1 },
+            clip: Some(Clip { quantile: 0.9, factor: 2.0 }),
+            unclipped: vec!["readout", "bias"],
+            validation: Some(Validation::keep_best(10, 40, usize::MAX)),
+            ..TrainingOptions::default()
+        };
+        let text = options.identity().join("\n");
+        for line in [
+            "rule = gradient descent, momentum 0.9",
+            "rates = weights 0.5",
+            "schedule = held at 1 for 0.25 of the training, then half a cosine down to 0.1",
+            "clip = at 2 times the 0.9 quantile",
+            "unclipped = readout, bias",
+            "validation = 40 trials every 10 iterations",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        let none = TrainingOptions { clip: None, validation: None, ..options };
+        assert!(none.identity().contains(&"clip = none".to_owned()));
+        assert!(!text.contains(['{', '[']) && !text.contains("Some"), "{text}");
     }
 }

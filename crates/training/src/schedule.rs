@@ -29,6 +29,19 @@ pub enum Schedule {
     },
 }
 
+impl std::fmt::Display for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Cosine { last } => write!(f, "half a cosine down to {last}"),
+            Self::HeldCosine { hold, last } => {
+                write!(f, "held at 1 for {hold} of the training, then half a cosine down to {last}")
+            }
+            Self::Exponential { last } => write!(f, "geometrically down to {last}"),
+        }
+    }
+}
+
 impl Schedule {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let expected = "the last factor must lie in [0, 1]";

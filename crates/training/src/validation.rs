@@ -30,6 +30,24 @@ pub struct Validation {
     pub patience: usize,
 }
 
+impl std::fmt::Display for Validation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { every, trials, rise_at, fall_below, go_back, rise, slow, patience } = self;
+        write!(f, "{trials} trials every {every} iterations")?;
+        if *rise_at > f64::NEG_INFINITY {
+            write!(f, ", the level rises by {rise} at a score of {rise_at} and falls below {fall_below}")?;
+            write!(f, ", learning rates fall to {slow} of themselves")?;
+        }
+        if let Some(by) = go_back {
+            write!(f, ", parameters go back where the score falls by {by}")?;
+        }
+        match *patience {
+            usize::MAX => Ok(()),
+            patience => write!(f, ", the end after {patience} validations without a better one"),
+        }
+    }
+}
+
 impl Validation {
     /// A validation after every so many iterations that keeps the best network, for a task without levels of difficulty.
     pub fn keep_best(every: usize, trials: usize, patience: usize) -> Self {

@@ -6,6 +6,7 @@ mod bytes;
 mod csv_folder;
 mod csv_long;
 mod file;
+mod flat_spikes;
 #[cfg(feature = "hdf5")]
 mod hdf5;
 mod idx;
@@ -18,6 +19,7 @@ mod options;
 mod shd;
 mod spike_lists;
 mod table;
+mod target_trains;
 mod ts;
 
 use std::path::{Path, PathBuf};

@@ -3,12 +3,14 @@
 //! - `x`: samples x time points x channels, or samples x time points of one channel; any type of number, either order.
 //! - `y`, if it is there: the targets. One dimension of whole numbers or text is classes, one or two of floating-point numbers are
 //!   values, three are series.
+//! - `target_times`, `target_units` and `target_trial`, if they are there: target spike trains in place of `y`.
 //! - `lengths`, if it is there: how many time points of each sample are real. The others are left out, of the targets too if these have as many.
 //! - `interval`, if it is there: one number, in the unit of time of the options.
 //! - `classes`, if it is there: the names of the classes.
 
 use super::archive::Archive;
 use super::options::ReadOptions;
+use super::target_trains;
 use crate::{Dataset, Error, Inputs, Series};
 
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Dataset, Error> {
@@ -52,9 +54,20 @@ pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Dataset, Error
     drop(values);
     let classes = options.classes.as_deref();
     let targets = archive.targets(&names.y, classes, &names.classes, (points, &lengths))?;
+    let interval = match (options.interval, archive.optional(&names.interval)?) {
+        (Some(interval), _) => Some(interval),
+        (None, Some(array)) => Some(array.scalar()? * options.time_unit.ms()),
+        (None, None) => None,
+    };
+    // Times of target spikes say nothing unless it is known when a time point is.
+    let durations = || {
+        let interval = interval.ok_or(Error::NoInterval)?;
+        Ok(lengths.iter().map(|&length| length as f64 * interval).collect())
+    };
+    let targets = target_trains::read(&mut archive, options, durations, targets)?;
     let data = Dataset::new(Inputs::Series(series), targets)?;
-    match archive.optional(&names.interval)? {
-        Some(array) => data.with_interval(array.scalar()? * options.time_unit.ms()),
+    match interval {
+        Some(interval) => data.with_interval(interval),
         None => Ok(data),
     }
 }

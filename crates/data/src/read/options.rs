@@ -159,6 +159,12 @@ pub struct ArrayNames {
     pub labels: String,
     /// Durations of spike events, one number or one for each sample.
     pub duration: String,
+    /// Times of target spikes.
+    pub target_times: String,
+    /// Outputs of target spikes.
+    pub target_units: String,
+    /// Samples of target spikes.
+    pub target_trial: String,
 }
 
 impl Default for ArrayNames {
@@ -168,7 +174,23 @@ impl Default for ArrayNames {
             ["x", "y", "lengths", "interval", "classes"].map(str::to_owned);
         let [times, units, trial, labels, duration] =
             ["times", "units", "trial", "labels", "duration"].map(str::to_owned);
-        Self { x, y, lengths, interval, classes, times, units, trial, labels, duration }
+        let [target_times, target_units, target_trial] =
+            ["target_times", "target_units", "target_trial"].map(str::to_owned);
+        Self {
+            x,
+            y,
+            lengths,
+            interval,
+            classes,
+            times,
+            units,
+            trial,
+            labels,
+            duration,
+            target_times,
+            target_units,
+            target_trial,
+        }
     }
 }
 
@@ -229,6 +251,8 @@ pub struct ReadOptions {
     pub interval: Option<f64>,
     /// Number of channels of spike events. Without it, the last channel is the largest one that has a spike in the file.
     pub channels: Option<usize>,
+    /// Number of target spike trains. Without it, the last one is the largest one that has a spike in the file.
+    pub outputs: Option<usize>,
     /// Duration of spike events, ms, instead of that of the file. Without either, all samples last until the last spike of the file.
     pub duration: Option<f64>,
     /// Names of arrays in `.npz` files.

@@ -4,7 +4,7 @@ use spikegrad::data::{Dataset, Pixels, ReadOptions, open};
 use spikegrad::prelude::*;
 
 use super::Context;
-use super::classify::{self, Contender, Front, Recipe};
+use super::classify::{self, Augment, Contender, Front, Recipe};
 use crate::Error;
 use crate::report::Report;
 
@@ -31,6 +31,7 @@ fn recipe(context: &Context) -> Recipe {
         tau_out: 10.0,
         front: Front::NOTHING,
         standardise: false,
+        augment: Augment::NOTHING,
         interval: 20.0,
         h: 0.5,
         start: Initialisation { rate: 20.0, spread: 0.3, gain: 0.1, input: 3.0, readout: 0.3, h: 0.5 },
@@ -39,6 +40,7 @@ fn recipe(context: &Context) -> Recipe {
         rate: 0.05,
         last: 0.0,
         pull: 0.0,
+        decay: 0.0,
         average: 0.5,
         epochs: if context.quick { QUICK_EPOCHS } else { 10.0 },
         batch: 64,

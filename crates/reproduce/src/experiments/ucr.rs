@@ -1,11 +1,12 @@
 //! The experiment `ucr`: data sets of the UCR and UEA archives of time series, by one recipe for all of them.
 
-use spikegrad::data::{Dataset, ReadOptions, open};
+use spikegrad::data::{Dataset, ReadOptions, folds, open};
 use spikegrad::prelude::*;
 
 use super::Context;
 use super::classify::{
-    self, Contender, Front, LogisticRegression, Recipe, dynamic_time_warping, euclidean, features, nearest,
+    self, Augment, Contender, Front, LogisticRegression, Recipe, dynamic_time_warping, euclidean, features,
+    nearest,
 };
 use crate::Error;
 use crate::report::Report;
@@ -35,6 +36,7 @@ fn recipe(context: &Context) -> Recipe {
         tau_out: 20.0,
         front: Front { points: Some(250), taps: 20, apart: 2, ..Front::NOTHING },
         standardise: true,
+        augment: Augment::NOTHING,
         interval: 1.0,
         h: 1.0,
         start: Initialisation { rate: 30.0, spread: 0.3, gain: 0.1, input: 1.0, readout: 0.3, h: 1.0 },
@@ -43,10 +45,53 @@ fn recipe(context: &Context) -> Recipe {
         rate: 0.1,
         last: 0.0,
         pull: 0.0,
+        decay: 0.0,
         average: 5.0,
         epochs: if context.quick { QUICK_EPOCHS } else { 60.0 },
         batch: 10,
     }
+}
+
+/// Folds of the choice, and the seed that they are drawn with.
+const FOLDS: usize = 5;
+const FOLD_SEED: u64 = 1;
+
+/// The recipes that are compared, the first one being the one that is used.
+fn candidates(context: &Context) -> Vec<(&'static str, Recipe)> {
+    let used = || recipe(context);
+    let front = |front: Front| Recipe { front, ..used() };
+    let augment = |copies, noise, shift| Recipe { augment: Augment { copies, noise, shift }, ..used() };
+    let clock = |clock, height| front(Front { clock, height, ..used().front });
+    vec![
+        ("the recipe that is used", used()),
+        ("five parts that the network is told apart", clock(5, 3.0)),
+        ("ten parts that the network is told apart", clock(10, 3.0)),
+        ("noise of 0.3", augment(10, 0.3, 0.0)),
+        (
+            "ten parts, noise of 0.3",
+            Recipe { augment: Augment { copies: 10, noise: 0.3, shift: 0.0 }, ..clock(10, 3.0) },
+        ),
+        ("windows half as long", front(Front { taps: 10, ..used().front })),
+        ("windows twice as long", front(Front { taps: 40, ..used().front })),
+    ]
+}
+
+/// What stays the same over the choice.
+pub(super) fn choice_settings(context: &Context, report: &mut Report) {
+    settings(context, report);
+    let names: Vec<&str> = candidates(context).iter().map(|(name, _)| *name).collect();
+    report.setting("candidates", names).setting("folds, and their seed", vec![FOLDS as u64, FOLD_SEED]);
+}
+
+/// Compares the candidates on one data set.
+pub(super) fn choose(context: &Context, report: &mut Report) -> Result<(), Error> {
+    let [training, _] = data(context)?;
+    let folds = folds(&training, FOLDS, FOLD_SEED).map_err(Error::experiment)?;
+    report.prose(
+        "Every candidate is trained on four fifths of the training part of the archive and asked about the last fifth, five times over and \
+         with each seed. The test part has no part in this.",
+    );
+    classify::choose(context, report, &training, folds, &candidates(context))
 }
 
 /// The two parts of the data set, `NAME_TRAIN.ts` and `NAME_TEST.ts` in the directory or in `NAME` below it.

@@ -5,7 +5,7 @@ use spikegrad::prelude::*;
 use spikegrad_report::plot::{Colour, Panel, Plot, Style, cycle};
 
 use super::Context;
-use super::classify::{self, Contender, Front, LogisticRegression, Recipe, features};
+use super::classify::{self, Augment, Contender, Front, LogisticRegression, Recipe, features};
 use crate::Error;
 use crate::report::Report;
 
@@ -34,6 +34,7 @@ fn recipe(context: &Context) -> Recipe {
         tau_out: 10.0,
         front: Front::NOTHING,
         standardise: true,
+        augment: Augment::NOTHING,
         interval: 30.0,
         h: 0.25,
         start: Initialisation { rate: 20.0, spread: 0.5, gain: 0.1, input: 3.0, readout: 0.3, h: 0.25 },
@@ -42,6 +43,7 @@ fn recipe(context: &Context) -> Recipe {
         rate: 0.15,
         last: 0.0,
         pull: 0.0,
+        decay: 0.0,
         average: 1.0,
         epochs: if context.quick { QUICK.2 } else { 30.0 },
         batch: 50,

@@ -90,6 +90,23 @@ impl<T: RealField + Copy> Step<'_, T> {
     }
 }
 
+impl std::fmt::Display for UpdateRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Adam { beta_1, beta_2, epsilon } => {
+                write!(f, "Adam, moments {beta_1} and {beta_2}, epsilon {epsilon:e}")
+            }
+            Self::AdamW { beta_1, beta_2, epsilon, decay } => {
+                write!(f, "AdamW, moments {beta_1} and {beta_2}, epsilon {epsilon:e}, decay {decay}")
+            }
+            Self::Lion { beta_1, beta_2, decay } => {
+                write!(f, "Lion, moments {beta_1} and {beta_2}, decay {decay}")
+            }
+            Self::Sgd { momentum } => write!(f, "gradient descent, momentum {momentum}"),
+        }
+    }
+}
+
 impl UpdateRule {
     /// Adam with its authors' constants.
     pub const ADAM: Self = Self::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 };

@@ -4,6 +4,8 @@
 //! Spikes of the hidden layer move leaky integrators, one for each class. The class whose integrator has the largest score is the
 //! network's answer.
 
+mod augment;
+mod choice;
 mod front;
 mod page;
 mod simple;
@@ -19,6 +21,8 @@ use crate::baselines::layered::{Layered, LayeredConstants, LayeredStart, OnDatas
 use crate::report::Report;
 use crate::{Error, file};
 
+pub(super) use augment::Augment;
+pub(super) use choice::choose;
 pub(super) use front::Front;
 pub(super) use page::{Contender, comparison, figures, pictures};
 pub(super) use simple::{LogisticRegression, dynamic_time_warping, euclidean, features, nearest};
@@ -54,6 +58,8 @@ pub(super) struct Recipe {
     pub(super) front: Front,
     /// Whether every channel is brought to mean 0 and standard deviation 1, as measured on the training part.
     pub(super) standardise: bool,
+    /// Copies with noise that are added to the training part.
+    pub(super) augment: Augment,
     /// For how long each time point is presented, ms.
     pub(super) interval: f64,
     /// The step, ms.
@@ -70,9 +76,11 @@ pub(super) struct Recipe {
     pub(super) last: f64,
     /// What part of the way back to its initial values every group goes in each iteration: weight decay towards the start.
     pub(super) pull: f64,
+    /// The part of every weight that a step with a learning rate of 1 takes away (AdamW); 0 for plain Adam.
+    pub(super) decay: f64,
     /// The network that is judged has its parameters averaged over about so many epochs; 0 for no average.
     pub(super) average: f64,
-    /// How often training goes through the training part.
+    /// How often training goes through the training part; copies count as the series that they are copies of.
     pub(super) epochs: f64,
     /// Trials of a batch.
     pub(super) batch: usize,
@@ -91,9 +99,10 @@ fn read_from(score: &Score) -> &'static str {
 impl Recipe {
     /// Writes everything down.
     pub(super) fn settings(&self, report: &mut Report) {
-        let Self { neurons, tau_v, gate, recurrent, tau, tau_out, front, standardise, interval, h, .. } =
-            self;
-        let Self { start, score, smoothing, rate, last, pull, average, epochs, batch, .. } = self;
+        let Self {
+            neurons, tau_v, gate, recurrent, tau, tau_out, front, standardise, augment, interval, ..
+        } = self;
+        let Self { h, start, score, smoothing, rate, last, pull, decay, average, epochs, batch, .. } = self;
         let points = front.points.map_or_else(|| "as in the data".to_owned(), |points| points.to_string());
         report
             .setting("hidden neurons, LIF", *neurons)
@@ -107,6 +116,10 @@ impl Recipe {
                 vec![front.clock as f64, front.height],
             )
             .setting("channels standardised", *standardise)
+            .setting(
+                "copies of a series in training, their noise and shift",
+                vec![augment.copies as f64, augment.noise, augment.shift],
+            )
             .setting("a time point, h (ms)", vec![*interval, *h])
             .setting(
                 "start",
@@ -118,6 +131,7 @@ impl Recipe {
             .setting("classes are read from", format!("{} of the integrators", read_from(score)))
             .setting("label smoothing", *smoothing)
             .setting("optimiser", "Adam")
+            .setting("weight decay, relative to the learning rate", *decay)
             .setting("learning rates, relative to the root mean square at the start", *rate)
             .setting("learning rates at the end, relative to those at the start", *last)
             .setting("pull towards the start, a step", *pull)
@@ -129,7 +143,7 @@ impl Recipe {
 
     /// The task of these parts, brought into the form in which they are presented.
     fn task(&self, parts: [&Dataset; 2], seed: u64) -> Result<DatasetTask<f32>, Error> {
-        let [training, test] = self.presented(parts)?;
+        let [training, test] = self.presented(parts, seed)?;
         let presentation =
             Presentation { interval: self.interval, after: 0.0, warm_up: 0.0, first_neuron: 0 };
         let trials = |part: &Dataset| presentation.trials::<f32>(part).map_err(Error::experiment);
@@ -139,15 +153,17 @@ impl Recipe {
     }
 
     /// The parts as the network sees them.
-    fn presented(&self, [training, test]: [&Dataset; 2]) -> Result<[Dataset; 2], Error> {
+    fn presented(&self, [training, test]: [&Dataset; 2], seed: u64) -> Result<[Dataset; 2], Error> {
         let front = |part: &Dataset| self.front.apply(part).map_err(Error::experiment);
+        let training_front =
+            |part: &Dataset| front(&*self.augment.apply(part, seed).map_err(Error::experiment)?);
         if !self.standardise || !matches!(training.inputs(), Inputs::Series(_)) {
-            return Ok([front(training)?, front(test)?]);
+            return Ok([training_front(training)?, front(test)?]);
         }
         let all: Vec<usize> = (0..training.len()).collect();
         let fitted = Standardise::fit(training, &all).map_err(Error::experiment)?;
-        let apply = |part: &Dataset| front(&fitted.apply(part).map_err(Error::experiment)?);
-        Ok([apply(training)?, apply(test)?])
+        let apply = |part: &Dataset| fitted.apply(part).map_err(Error::experiment);
+        Ok([training_front(&apply(training)?)?, front(&apply(test)?)?])
     }
 
     /// The network before training.
@@ -192,9 +208,10 @@ impl Recipe {
         };
         TrainingOptions {
             h: self.h,
-            iterations: task.iterations(self.epochs, self.batch),
+            iterations: self.iterations(task, self.epochs),
             batch: self.batch,
             seed,
+            rule: self.rule(),
             rates: trained().map(rate).filter(|rate| rate.rate > 0.0).collect(),
             pulls: match self.pull > 0.0 {
                 true => trained().map(|group| Pull { group, part: self.pull }).collect(),
@@ -207,9 +224,24 @@ impl Recipe {
         }
     }
 
+    /// What turns gradients into steps.
+    fn rule(&self) -> UpdateRule {
+        match (self.decay, UpdateRule::ADAM_W) {
+            (decay, UpdateRule::AdamW { beta_1, beta_2, epsilon, .. }) if decay > 0.0 => {
+                UpdateRule::AdamW { beta_1, beta_2, epsilon, decay }
+            }
+            _ => UpdateRule::ADAM,
+        }
+    }
+
+    /// The iterations of so many epochs of the series without their copies.
+    fn iterations(&self, task: &DatasetTask<f32>, epochs: f64) -> usize {
+        task.iterations(epochs / self.augment.copies.max(1) as f64, self.batch)
+    }
+
     /// Iterations that parameters are averaged over.
     fn averaged(&self, task: &DatasetTask<f32>) -> usize {
-        let epoch = task.iterations(1.0, self.batch) as f64;
+        let epoch = self.iterations(task, 1.0) as f64;
         ((self.average * epoch) as usize).max(1)
     }
 
@@ -254,9 +286,10 @@ impl Recipe {
         // Tonic currents of the hidden layer and of the classes are one group in the gated network.
         let rates = [u, bias, o, (offsets, bias.1)];
         let options = spikegrad::training::TrainingOptions {
-            iterations: task.iterations(self.epochs, self.batch),
+            iterations: self.iterations(&task, self.epochs),
             batch: self.batch,
             seed,
+            rule: self.rule(),
             rates: rates.map(|(group, size)| LearningRate { group, rate: self.rate * size }).to_vec(),
             schedule: Schedule::Cosine { last: self.last },
             average: self.averaged(&task),
@@ -326,6 +359,8 @@ pub(super) struct Judged {
     pub(super) confusion: ConfusionMatrix,
     /// The class that each trial was taken for.
     pub(super) said: Vec<usize>,
+    /// Mean cross-entropy of the trials, without label smoothing.
+    pub(super) cross_entropy: f64,
     /// Mean rate of the hidden neurons, Hz.
     pub(super) rate: f64,
     /// The same trials with gates so narrow that nothing but whole spikes is sent, without any further training.
@@ -342,23 +377,23 @@ impl Judged {
     ) -> Result<Self, Error> {
         let mut hard = network.clone();
         hard.parameters.group_mut(Group::GateWidth(0)).fill(HARD);
-        let hard = Self::with(&hard, task, options, data)?.0.accuracy();
-        let (confusion, said, rate) = Self::with(network, task, options, data)?;
-        Ok(Self { confusion, said, rate, hard })
+        let hard = Self::with(&hard, task, options, data)?.accuracy();
+        Ok(Self { hard, ..Self::with(network, task, options, data)? })
     }
 
-    /// What one network makes of the trials: the confusion, the classes and the rate.
+    /// What one network makes of the trials, with its gates as they are.
     fn with(
         network: &Network<f32>,
         task: &DatasetTask<f32>,
         options: &TrainingOptions,
         data: &Dataset,
-    ) -> Result<(ConfusionMatrix, Vec<usize>, f64), Error> {
+    ) -> Result<Self, Error> {
         let hidden = network.populations().next().map_or(0, |(_, range)| range.len());
         let look = |trial: &Trial<f32>, recording: &Recording<f32>| {
-            let class = Reading::class_of(&task.reading().read(trial, recording));
+            let scores = task.reading().read(trial, recording);
             let spikes: u64 = recording.spikes.iter().map(|spike| spike.count).sum();
-            (class.unwrap_or_default(), spikes as f64 / trial.duration())
+            let class = Reading::class_of(&scores).unwrap_or_default();
+            (class, surprise(&scores, &trial.label), spikes as f64 / trial.duration())
         };
         let trials = task.part(Purpose::Test).len();
         let found =
@@ -366,14 +401,25 @@ impl Judged {
         let said: Vec<usize> = found.iter().map(|found| found.0).collect();
         let names = data.class_names().unwrap_or_default();
         let confusion = ConfusionMatrix::new(data.labels().unwrap_or_default(), &said, names);
-        let rate = 1e3 * found.iter().map(|found| found.1).sum::<f64>() / (trials * hidden).max(1) as f64;
-        Ok((confusion.map_err(Error::experiment)?, said, rate))
+        let confusion = confusion.map_err(Error::experiment)?;
+        let rate = 1e3 * found.iter().map(|found| found.2).sum::<f64>() / (trials * hidden).max(1) as f64;
+        let cross_entropy = mean(found.iter().map(|found| found.1));
+        let hard = confusion.accuracy();
+        Ok(Self { confusion, said, cross_entropy, rate, hard })
     }
 
     /// The share of trials whose class is found.
     pub(super) fn accuracy(&self) -> Accuracy {
         self.confusion.accuracy()
     }
+}
+
+/// The cross-entropy of scores with the class of a label.
+fn surprise(scores: &[f64], label: &[f32]) -> f64 {
+    let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = scores.iter().map(|z| (z - largest).exp()).sum();
+    let right = label.iter().position(|&p| p == 1.0).and_then(|class| scores.get(class));
+    right.map_or(f64::NAN, |right| largest + sum.ln() - right)
 }
 
 /// The mean of some numbers.

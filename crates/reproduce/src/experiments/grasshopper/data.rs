@@ -2,6 +2,8 @@
 
 use std::io::Cursor;
 
+use nalgebra::{DMatrix, DVector};
+
 use crate::Error;
 use crate::npy::Array;
 
@@ -32,6 +34,12 @@ pub(super) struct Recording {
     pub(super) features: Vec<f64>,
     /// Number of features.
     pub(super) width: usize,
+    /// The features along the principal axes of the fitted seconds: neighbouring lags say nearly the same, and a gradient would see little
+    /// but their sum. Every axis is scaled halfway to a standard deviation of 1.
+    pub(super) rotated: Vec<f64>,
+    /// What turns weights of the features into weights of the rotated ones, and back.
+    into_rotated: DMatrix<f64>,
+    out_of_rotated: DMatrix<f64>,
     /// Spike times, ms.
     pub(super) spikes: Vec<f64>,
 }
@@ -59,7 +67,23 @@ impl Recording {
         let amplitude: Vec<f64> =
             stimulus.chunks_exact(every).map(|part| part.iter().sum::<f64>() / every as f64).collect();
         let (features, width) = features(&amplitude);
-        Ok(Self { name, features, width, spikes: spikes.iter().map(|time| 1e3 * time).collect() })
+        let (into_rotated, out_of_rotated) = axes(&features, width);
+        let samples = features.len() / width;
+        // One sample behind the other, as the features are.
+        let rotated = out_of_rotated.tr_mul(&DMatrix::from_column_slice(width, samples, &features));
+        let rotated = rotated.as_slice().to_vec();
+        let spikes = spikes.iter().map(|time| 1e3 * time).collect();
+        Ok(Self { name, features, width, rotated, into_rotated, out_of_rotated, spikes })
+    }
+
+    /// Weights of the rotated features that make the same sum as these of the features.
+    pub(super) fn rotate(&self, weights: &[f64]) -> Vec<f64> {
+        (&self.into_rotated * DVector::from_column_slice(weights)).as_slice().to_vec()
+    }
+
+    /// Weights of the features that make the same sum as these of the rotated ones.
+    pub(super) fn rotate_back(&self, weights: &[f64]) -> Vec<f64> {
+        (&self.out_of_rotated * DVector::from_column_slice(weights)).as_slice().to_vec()
     }
 
     /// The features of one sample.
@@ -123,6 +147,24 @@ fn features(amplitude: &[f64]) -> (Vec<f64>, usize) {
     (all, width)
 }
 
+/// The matrices that turn weights of the features into those of the rotated ones, and back.
+fn axes(features: &[f64], width: usize) -> (DMatrix<f64>, DMatrix<f64>) {
+    // Variances below this part of that of a feature are taken to be noise.
+    const FLOOR: f64 = 0.003;
+    let mut covariance = DMatrix::zeros(width, width);
+    let count = (fitted_seconds().count() * SECOND) as f64;
+    for second in fitted_seconds() {
+        let part = &features[second * SECOND * width..(second + 1) * SECOND * width];
+        let part = DMatrix::from_column_slice(width, SECOND, part);
+        covariance += &part * part.transpose() / count;
+    }
+    let axes = covariance.symmetric_eigen();
+    let scales = axes.eigenvalues.map(|variance| (variance.max(0.0) + FLOOR).powf(-0.25));
+    let out = &axes.eigenvectors * DMatrix::from_diagonal(&scales);
+    let into = DMatrix::from_diagonal(&scales.map(|scale| 1.0 / scale)) * axes.eigenvectors.transpose();
+    (into, out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +180,20 @@ mod tests {
             let mean = fitted_seconds().map(|s| one.at(s * SECOND)[0]).sum::<f64>() / 7.0;
             assert!(mean.abs() < 3.0 && one.features.iter().all(|x| x.is_finite()));
         }
+    }
+
+    #[test]
+    fn rotated_features_make_the_same_sums() {
+        let [one, _] = Recording::all().unwrap();
+        let weights: Vec<f64> = (0..one.width).map(|k| (1.3 * k as f64).sin()).collect();
+        let rotated = one.rotate(&weights);
+        let sum = |x: &[f64], w: &[f64]| x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>();
+        for sample in [0, 777, 39_999] {
+            let there = sum(&one.rotated[sample * one.width..(sample + 1) * one.width], &rotated);
+            assert!((there - sum(one.at(sample), &weights)).abs() < 1e-8);
+        }
+        let back = one.rotate_back(&rotated);
+        assert!(back.iter().zip(&weights).all(|(x, y)| (x - y).abs() < 1e-8));
     }
 
     #[test]

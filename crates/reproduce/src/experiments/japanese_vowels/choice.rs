@@ -1,38 +1,40 @@
 //! How the recipe of `japanese-vowels` was chosen: cross-validation within the 270 utterances of the training part. The test part is not
 //! looked at.
+//!
+//! The utterances of a speaker lie in the file one after another, and those that are near to each other are alike: logistic regression
+//! on the means of five segments knows 98.9 % of random fifths and 96.3 % of fifths that follow each other. The utterances of
+//! the test part are others altogether, so a fold is a fifth that follows itself.
 
-use spikegrad::data::{Fold, folds};
+use spikegrad::data::{Dataset, Fold};
 use spikegrad::prelude::*;
 
 use super::{Recipe, chosen, data};
+use crate::Error;
 use crate::experiments::Context;
-use crate::experiments::classify::Front;
+use crate::experiments::classify::{Augment, Front, choose};
 use crate::report::Report;
-use crate::{Error, file};
 
-/// Folds, and the seed that they are drawn with.
+/// Folds.
 const FOLDS: usize = 5;
-const FOLD_SEED: u64 = 1;
 
 /// The recipes that are compared, the first one being the one that is used. Each differs from it in what its name says.
 fn candidates() -> Vec<(&'static str, Recipe)> {
     let used = chosen;
     let front = |front: Front| Recipe { front, ..used() };
+    let augment = |copies, noise, shift| Recipe { augment: Augment { copies, noise, shift }, ..used() };
     vec![
         ("the recipe that is used", used()),
-        ("a weak clock", front(Front { height: 1.0, ..used().front })),
-        ("no clock", front(Front { clock: 0, ..used().front })),
-        (
-            "five points of the past at once in place of the clock, read at the end",
-            Recipe {
-                front: Front { clock: 0, taps: 5, apart: 4, ..used().front },
-                score: Score::Last,
-                ..used()
-            },
-        ),
+        ("no copies", augment(1, 0.0, 0.0)),
+        ("shifts of 0.15 alone", augment(10, 0.0, 0.15)),
+        ("shifts of 0.5, noise of 0.5", augment(10, 0.5, 0.5)),
+        ("256 neurons", Recipe { neurons: 256, ..used() }),
+        ("120 epochs", Recipe { epochs: 120.0, ..used() }),
         ("learning rates half as large", Recipe { rate: 0.5 * used().rate, ..used() }),
+        ("no clock", front(Front { clock: 0, ..used().front })),
+        ("read at the end", Recipe { score: Score::Last, ..used() }),
+        ("weight decay", Recipe { decay: 0.05, ..used() }),
         ("a pull towards the start", Recipe { pull: 0.001, ..used() }),
-        ("recurrent weights", Recipe { recurrent: true, ..used() }),
+        ("an average over 20 epochs", Recipe { average: 20.0, ..used() }),
     ]
 }
 
@@ -40,52 +42,38 @@ fn candidates() -> Vec<(&'static str, Recipe)> {
 pub(in crate::experiments) fn settings(context: &Context, report: &mut Report) {
     chosen().settings(report);
     let names: Vec<&str> = candidates().iter().map(|(name, _)| *name).collect();
-    report.setting("candidates", names).setting("folds, and their seed", vec![FOLDS as u64, FOLD_SEED]);
+    report.setting("candidates", names).setting("folds", FOLDS as u64);
     report.setting("seeds", context.seeds.clone());
 }
 
 /// Compares the candidates.
 pub(in crate::experiments) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     let [training, _] = data()?;
-    let mut folds = folds(&training, FOLDS, FOLD_SEED).map_err(Error::experiment)?;
-    if context.quick {
-        folds.truncate(2);
-    }
-    let path = context.state.join("right.json");
-    // By candidate, seed and fold: how many utterances were given to the right speaker.
-    let mut right: Vec<usize> = file::read_json(&path).unwrap_or_default();
-    let tested: usize = folds.iter().map(|fold| fold.test.len()).sum();
-    let runs = context.seeds.len() * folds.len();
-    let mut rows = Vec::new();
-    for (number, (name, recipe)) in candidates().into_iter().enumerate() {
-        let recipe = if context.quick { Recipe { epochs: super::QUICK_EPOCHS, ..recipe } } else { recipe };
-        for run in 0..runs {
-            if right.len() > number * runs + run {
-                continue;
-            }
-            let (seed, fold) = (context.seeds[run / folds.len()], run % folds.len());
-            let Fold { training: on, test } = &folds[fold];
-            let part = |samples: &[usize]| training.subset(samples).map_err(Error::experiment);
-            let key = format!("candidate {number}, seed {seed}, fold {fold}");
-            let trained = recipe.train(context, &key, [&part(on)?, &part(test)?], seed)?;
-            right.push(trained.judged.accuracy().correct());
-            let text = serde_json::to_string(&right)
-                .map_err(|source| Error::Json { name: "the results of the folds".to_owned(), source })?;
-            file::write(&path, &text)?;
-        }
-        let all: usize = right[number * runs..(number + 1) * runs].iter().sum();
-        let accuracy = 100.0 * all as f64 / (tested * context.seeds.len()) as f64;
-        report.figure(format!("{name}: accuracy in cross-validation"), accuracy, "%", None);
-        rows.push((name, accuracy));
-    }
-    let best = rows.iter().map(|row| row.1).fold(0.0, f64::max);
-    let used = rows.first().map_or(0.0, |row| row.1);
-    report.figure("best candidate above the one that is used", best - used, "%", Some([0.0, 0.0]));
+    let quick = |(name, recipe): (&'static str, Recipe)| {
+        let epochs = if context.quick { super::QUICK_EPOCHS } else { recipe.epochs };
+        (name, Recipe { epochs, ..recipe })
+    };
+    let candidates: Vec<_> = candidates().into_iter().map(quick).collect();
     report.prose(
-        "Every candidate is trained on four fifths of the 270 utterances and asked about the last fifth, five times over and with each seed. \
-         The recipe of the experiment is among those with the most right answers. The 370 utterances that judge it have no part in this.",
+        "The utterances of each speaker are cut into five parts that follow each other. Every candidate is trained on four of them and asked \
+         about the last one, five times over and with each seed. The 370 utterances that judge the recipe have no part in this.",
     );
-    let rows = rows.into_iter().map(|(name, accuracy)| vec![name.to_owned(), format!("{accuracy:.2}")]);
-    report.table("Accuracy in cross-validation, per cent.", &["recipe", "accuracy"], rows.collect());
-    Ok(())
+    choose(context, report, &training, folds(&training), &candidates)
+}
+
+/// Fifths of each class that follow each other.
+fn folds(data: &Dataset) -> Vec<Fold> {
+    let labels = data.labels().unwrap_or_default();
+    let mut seen = vec![0; data.outputs()];
+    let mut place = Vec::with_capacity(labels.len());
+    for &label in labels {
+        place.push(seen[label]);
+        seen[label] += 1;
+    }
+    let fold_of = |sample: usize| place[sample] * FOLDS / seen[labels[sample]];
+    let fold = |k: usize| {
+        let (test, training) = (0..labels.len()).partition(|&sample| fold_of(sample) == k);
+        Fold { training, test }
+    };
+    (0..FOLDS).map(fold).collect()
 }

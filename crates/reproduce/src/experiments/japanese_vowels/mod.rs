@@ -7,7 +7,9 @@ use spikegrad::data::{Dataset, Kind, ReadOptions, read};
 use spikegrad::prelude::*;
 
 use super::Context;
-use super::classify::{self, Contender, Front, LogisticRegression, Recipe, SURROGATE, features, mean};
+use super::classify::{
+    self, Augment, Contender, Front, LogisticRegression, Recipe, SURROGATE, features, mean,
+};
 use crate::Error;
 use crate::report::Report;
 
@@ -31,6 +33,7 @@ fn chosen() -> Recipe {
         tau_out: 20.0,
         front: Front { points: Some(20), clock: 5, height: 6.0, ..Front::NOTHING },
         standardise: true,
+        augment: Augment { copies: 10, noise: 0.5, shift: 0.3 },
         interval: 5.0,
         h: 1.0,
         start: Initialisation { rate: 30.0, spread: 0.3, gain: 0.1, input: 1.0, readout: 0.3, h: 1.0 },
@@ -39,6 +42,7 @@ fn chosen() -> Recipe {
         rate: 0.1,
         last: 0.0,
         pull: 0.0,
+        decay: 0.0,
         average: 5.0,
         epochs: 60.0,
         batch: 18,
