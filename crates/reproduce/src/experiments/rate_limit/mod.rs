@@ -24,7 +24,7 @@ const WIDTH: f64 = 0.2;
 /// Steps that a crossing of the zone takes at least, where spikes are made smaller.
 const RESOLVED: f64 = 3.0;
 /// Tonic current over the largest input current, where all currents are to be positive.
-const ROOM: f64 = 1.3;
+const ROOM: f64 = 1.6;
 
 /// How much is done.
 struct Amounts {

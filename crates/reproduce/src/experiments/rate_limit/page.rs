@@ -254,7 +254,7 @@ impl Claims {
         let fifth = format!(
             "<b>Conversion: from rate to spikes {}, from spikes to rate {}.</b> The trained rate network has a normalised error of {own:.3} and, run \
              as '{}', {there:.3}; the network trained with spikes has {own_spiking:.3} and, run as a rate network, {back:.3}. A gradient \
-             takes {slow:.2} ms as a rate network and {fast:.2} ms at width 0.1, on one thread of this machine.",
+             takes {slow:.2} ms of CPU time as a rate network and {fast:.2} ms at width 0.1.",
             word(there, own),
             word(back, own_spiking),
             run_in.get(2).map_or("", String::as_str)
