@@ -18,6 +18,8 @@ const FIRST_ORDER: [f64; 2] = [0.8, 1.2];
 const SMALL: f64 = 0.05;
 /// A sweep, of all seeds.
 type Of = fn(&OfSeed) -> &[(f64, Beside)];
+/// A figure of a point of a sweep.
+type Value = fn(&Beside) -> f64;
 
 const TRAINED_WIDTHS: Of = |seed| &seed.widths[1];
 const START_WIDTHS: Of = |seed| &seed.widths[0];
@@ -126,7 +128,7 @@ impl Claims {
             all.first().map_or(Vec::new(), |seed| of(seed).iter().map(|(x, _)| *x).collect::<Vec<_>>())
         };
         for (index, width) in list(TRAINED_WIDTHS).into_iter().enumerate() {
-            let figures: [(&str, &str, fn(&Beside) -> f64); 6] = [
+            let figures: [(&str, &str, Value); 6] = [
                 ("output", "", |b| b.output),
                 ("cost", "", |b| b.cost),
                 ("gradient by W_f", "", |b| b.gradient[0]),
@@ -306,7 +308,7 @@ fn widths(report: &mut Report, all: &[OfSeed]) -> Result<(), Error> {
             .y_label("over the rate network's norm")
             .log_x()
             .log_y();
-        let series: [(&str, fn(&Beside) -> f64); 4] = [
+        let series: [(&str, Value); 4] = [
             ("output", |b| b.output),
             ("gradient by W_{f}, bias", |b| b.bias[0]),
             ("gradient by W_{f}, scatter", |b| b.scatter[0]),
@@ -353,7 +355,7 @@ fn small_spikes(report: &mut Report, all: &[OfSeed]) -> Result<(), Error> {
     let mut plot = Plot::new(2).letters();
     for (of, name) in [(POSITIVE, "positive currents"), (MIXED, "currents of both signs")] {
         let mut panel = Panel::new(name).x_label("k").y_label("over the rate network's norm").log_x().log_y();
-        let series: [(&str, fn(&Beside) -> f64); 3] = [
+        let series: [(&str, Value); 3] = [
             ("output", |b| b.output),
             ("gradient by W_{f}", |b| b.gradient[0]),
             ("its mean over phases", |b| b.bias[0]),
