@@ -191,11 +191,13 @@ impl Claims {
         let (output, bias, scatter) = (of(|b| b.output), of(|b| b.bias[0]), of(|b| b.scatter[0]));
         let second = format!(
             "<b>Outputs {} when the gate narrows, single gradients {}.</b> With the weights of a trained rate network and a gate of {width} \
-             the output is {:.0} % away. The gradient by the recurrent weights scatters over initial phases by {scatter:.2} times the norm \
-             of the rate network's gradient; its mean over phases is {bias:.2} times that norm away, which is {}.",
+             the output is {:.0} % away. The gradient by the recurrent weights scatters over initial phases by {} times the norm \
+             of the rate network's gradient; its mean over phases is {} times that norm away, which is {}.",
             if output < 0.3 { "stay near" } else { "move far" },
             if scatter > SMALL { "do not" } else { "stay near, too" },
             100.0 * output,
+            sized(scatter),
+            sized(bias),
             if bias < 0.5 * scatter {
                 "less than half of the scatter: noise first, bias second"
             } else {
@@ -265,9 +267,20 @@ impl Claims {
     }
 }
 
+/// A number that may be very large.
+fn sized(x: f64) -> String {
+    if x < 1000.0 { format!("{x:.2}") } else { format!("{x:.1e}") }
+}
+
 /// A number with its interval over seeds.
 fn with_interval((mean, half): (f64, f64)) -> String {
-    if half.is_finite() { format!("{mean:.3} ± {half:.3}") } else { format!("{mean:.3}") }
+    if half.is_finite() && mean < 1000.0 {
+        format!("{mean:.3} ± {half:.3}")
+    } else if mean < 1000.0 {
+        format!("{mean:.3}")
+    } else {
+        sized(mean)
+    }
 }
 
 fn widths(report: &mut Report, all: &[OfSeed]) -> Result<(), Error> {
@@ -349,7 +362,7 @@ fn lines(
 
 fn small_spikes(report: &mut Report, all: &[OfSeed]) -> Result<(), Error> {
     report.heading("Small spikes").prose(
-        "Threshold and charge divided by k, at one width of the gate. A step moves no voltage by more than a third of the zone. On the \
+        "Threshold and charge divided by k, at one width of the gate. A crossing of the zone takes at least twelve steps: with three the scatter falls with the root of k only. On the \
          left all currents are positive, by a large tonic current; on the right are the weights of the trained rate network.",
     );
     let mut plot = Plot::new(2).letters();
