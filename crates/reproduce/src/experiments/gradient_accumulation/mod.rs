@@ -1,8 +1,10 @@
 //! The experiment `gradient-accumulation`: how gradients of single trials differ between a rate network and spiking ones, what that
 //! predicts for the batch, and what training shows.
 
+mod answer;
 mod courses;
 mod page;
+mod results;
 mod stages;
 mod within;
 
@@ -18,7 +20,7 @@ use super::dial::{Cell, network, options, task};
 use crate::report::Report;
 use crate::{Error, file};
 use courses::{BATCHES, Course, FACTORS, Plan, held_out};
-use page::Results;
+use results::Results;
 use stages::{Amounts, Stage, key, look};
 use within::{Trained, Way};
 
@@ -50,10 +52,10 @@ struct Work {
 const FULL: Work = Work {
     iterations: 300,
     look: Amounts { trials: 2000, duration: DURATION, resampled: 100, grown: 48, longest: 400.0 },
-    trials: 4096,
+    trials: 2048,
     held_out: 24,
     timed: 512,
-    cut: 2048,
+    cut: 1024,
 };
 
 const QUICK: Work = Work {

@@ -187,7 +187,7 @@ fn exponent(task: &PredictiveCoding, network: &Network<f64>, trial: &Trial<f64>)
     let end = |by: f64| -> Result<Vec<f64>, Error> {
         let mut changed = trial.clone();
         let start = trial.initial.as_ref().map_or_else(Vec::new, |initial| initial.x.clone());
-        let moved = |i: usize| by * if i % 2 == 0 { 1.0 } else { -1.0 };
+        let moved = |i: usize| by * if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         let x = start.iter().enumerate().map(|(i, v)| v + moved(i)).collect();
         let s = (0..network.projections().len() * NEURONS).map(|i| 1e-3 + moved(i / 2)).collect();
         changed.initial = Some(InitialState { x, s });

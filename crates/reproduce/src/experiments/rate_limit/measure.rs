@@ -1,10 +1,10 @@
 //! What is measured of the limit of high rates: a network at every width of the gate and with ever smaller spikes, beside the rate
 //! network with the same weights.
 
-use std::time::Instant;
-
+use cpu_time::ThreadTime;
+use spikegrad::adjoint::Sweep;
 use spikegrad::integrators::EventCounts;
-use spikegrad::network::{Group, Loss, Network, Trial};
+use spikegrad::network::{Group, Loss, Network, SplitStep, Trial};
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
 use spikegrad::tasks::{Purpose, QuadraticLoss, Task};
 
@@ -16,7 +16,7 @@ use crate::experiments::dial::{
 };
 use crate::experiments::statistics::{Sample, distance, norm, square};
 
-/// Steps of the central differences, as a part of the norm of the parameters of a group.
+/// Steps of the central differences, as a part of the norm of the parameters of a group or of 1, whichever is more.
 const DIFFERENCE: f64 = 1e-6;
 
 /// How far the dial at 1 is from the rate network that is written down beside it.
@@ -87,7 +87,7 @@ pub(super) fn equality(
             let cost = |sign: f64| {
                 let mut moved = limit.clone();
                 let values = moved.group_mut(group);
-                let e = DIFFERENCE * norm(values).max(1e-3);
+                let e = DIFFERENCE * norm(values).max(1.0);
                 values.iter_mut().zip(&bar).for_each(|(v, b)| *v += sign * e * b / norm(&bar));
                 (moved.run(trial, LAMBDA).cost, e)
             };
@@ -115,7 +115,7 @@ pub(super) struct Beside {
     pub(super) rate: f64,
     /// Share of crossings of the zone in fewer than three steps.
     pub(super) short: f64,
-    /// Time of one gradient on one thread, ms.
+    /// CPU time of one gradient, ms.
     pub(super) ms: f64,
 }
 
@@ -191,7 +191,8 @@ impl Signals<'_> {
             let signals = reference.answers.len();
             gradient[g] = mean(all, signals).sqrt();
             bias[g] = mean(of_mean, signals).max(0.0).sqrt();
-            scatter[g] = mean(around, signals).sqrt();
+            // The width of the cycle has none, but for rounding, which may be negative.
+            scatter[g] = mean(around, signals).max(0.0).sqrt();
         }
         let events: EventCounts = answers.iter().map(|answer| answer.events).sum();
         let seconds: f64 = self.trials.iter().map(|trial| trial.duration() * 1e-3).sum();
@@ -208,18 +209,20 @@ impl Signals<'_> {
     }
 }
 
-/// Time of one gradient on one thread, ms: the least mean of some rounds, since other programs only add to it.
+/// CPU time of one gradient, ms: the least mean of some rounds, since other programs only add to it.
 pub(super) fn time(
     network: &Network<f64>,
     h: f64,
     loss: &dyn Loss<f64>,
     given: &[Trial<f64>],
 ) -> Result<f64, Error> {
-    let mut least = f64::INFINITY;
+    let scheme = SplitStep::new(network, h).map_err(Error::experiment)?;
+    let (mut sweep, mut bar, mut least) = (Sweep::new(), network.parameters.zeros_like(), f64::INFINITY);
     for _ in 0..3 {
-        let start = Instant::now();
+        let start = ThreadTime::now();
         for trial in given {
-            gradients(network, h, loss, std::slice::from_ref(trial), false)?;
+            let run = scheme.run(trial, loss).map_err(Error::experiment)?;
+            sweep.gradient(&run, bar.values_mut()).map_err(Error::experiment)?;
         }
         least = least.min(start.elapsed().as_secs_f64() * 1e3 / given.len() as f64);
     }

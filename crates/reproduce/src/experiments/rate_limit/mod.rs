@@ -22,9 +22,9 @@ const PARTS: f64 = 4.0;
 /// Width of the gate where spikes are made smaller.
 const WIDTH: f64 = 0.2;
 /// Steps that a crossing of the zone takes at least, where spikes are made smaller.
-const RESOLVED: f64 = 3.0;
+const RESOLVED: f64 = 12.0;
 /// Tonic current over the largest input current, where all currents are to be positive.
-const ROOM: f64 = 1.3;
+const ROOM: f64 = 1.6;
 
 /// How much is done.
 struct Amounts {
@@ -47,8 +47,8 @@ const FULL: Amounts = Amounts {
     small: (4, 12),
     durations: [20.0, 50.0],
     widths: &[1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02],
-    positive: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
-    mixed: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
+    positive: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
+    mixed: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
     paper: &[1.0, 4.0, 16.0, 64.0, 256.0],
     held_out: 10,
 };
@@ -194,7 +194,7 @@ fn measure_seed(
     })
 }
 
-/// A step that divides the sample and in which a current moves the voltage by a third of the zone at most.
+/// A step that divides the sample and in which a current crosses the zone in [`RESOLVED`] steps at least.
 fn resolved_step(current: f64) -> f64 {
     STEP / (STEP * RESOLVED * current / WIDTH).ceil().max(PARTS)
 }

@@ -18,6 +18,8 @@ const FIRST_ORDER: [f64; 2] = [0.8, 1.2];
 const SMALL: f64 = 0.05;
 /// A sweep, of all seeds.
 type Of = fn(&OfSeed) -> &[(f64, Beside)];
+/// A figure of a point of a sweep.
+type Value = fn(&Beside) -> f64;
 
 const TRAINED_WIDTHS: Of = |seed| &seed.widths[1];
 const START_WIDTHS: Of = |seed| &seed.widths[0];
@@ -126,7 +128,7 @@ impl Claims {
             all.first().map_or(Vec::new(), |seed| of(seed).iter().map(|(x, _)| *x).collect::<Vec<_>>())
         };
         for (index, width) in list(TRAINED_WIDTHS).into_iter().enumerate() {
-            let figures: [(&str, &str, fn(&Beside) -> f64); 6] = [
+            let figures: [(&str, &str, Value); 6] = [
                 ("output", "", |b| b.output),
                 ("cost", "", |b| b.cost),
                 ("gradient by W_f", "", |b| b.gradient[0]),
@@ -189,11 +191,13 @@ impl Claims {
         let (output, bias, scatter) = (of(|b| b.output), of(|b| b.bias[0]), of(|b| b.scatter[0]));
         let second = format!(
             "<b>Outputs {} when the gate narrows, single gradients {}.</b> With the weights of a trained rate network and a gate of {width} \
-             the output is {:.0} % away. The gradient by the recurrent weights scatters over initial phases by {scatter:.2} times the norm \
-             of the rate network's gradient; its mean over phases is {bias:.2} times that norm away, which is {}.",
+             the output is {:.0} % away. The gradient by the recurrent weights scatters over initial phases by {} times the norm \
+             of the rate network's gradient; its mean over phases is {} times that norm away, which is {}.",
             if output < 0.3 { "stay near" } else { "move far" },
             if scatter > SMALL { "do not" } else { "stay near, too" },
             100.0 * output,
+            sized(scatter),
+            sized(bias),
             if bias < 0.5 * scatter {
                 "less than half of the scatter: noise first, bias second"
             } else {
@@ -254,7 +258,7 @@ impl Claims {
         let fifth = format!(
             "<b>Conversion: from rate to spikes {}, from spikes to rate {}.</b> The trained rate network has a normalised error of {own:.3} and, run \
              as '{}', {there:.3}; the network trained with spikes has {own_spiking:.3} and, run as a rate network, {back:.3}. A gradient \
-             takes {slow:.2} ms as a rate network and {fast:.2} ms at width 0.1, on one thread of this machine.",
+             takes {slow:.2} ms of CPU time as a rate network and {fast:.2} ms at width 0.1.",
             word(there, own),
             word(back, own_spiking),
             run_in.get(2).map_or("", String::as_str)
@@ -263,9 +267,20 @@ impl Claims {
     }
 }
 
+/// A number that may be very large.
+fn sized(x: f64) -> String {
+    if x < 1000.0 { format!("{x:.2}") } else { format!("{x:.1e}") }
+}
+
 /// A number with its interval over seeds.
 fn with_interval((mean, half): (f64, f64)) -> String {
-    if half.is_finite() { format!("{mean:.3} ± {half:.3}") } else { format!("{mean:.3}") }
+    if half.is_finite() && mean < 1000.0 {
+        format!("{mean:.3} ± {half:.3}")
+    } else if mean < 1000.0 {
+        format!("{mean:.3}")
+    } else {
+        sized(mean)
+    }
 }
 
 fn widths(report: &mut Report, all: &[OfSeed]) -> Result<(), Error> {
@@ -306,7 +321,7 @@ fn widths(report: &mut Report, all: &[OfSeed]) -> Result<(), Error> {
             .y_label("over the rate network's norm")
             .log_x()
             .log_y();
-        let series: [(&str, fn(&Beside) -> f64); 4] = [
+        let series: [(&str, Value); 4] = [
             ("output", |b| b.output),
             ("gradient by W_{f}, bias", |b| b.bias[0]),
             ("gradient by W_{f}, scatter", |b| b.scatter[0]),
@@ -347,13 +362,13 @@ fn lines(
 
 fn small_spikes(report: &mut Report, all: &[OfSeed]) -> Result<(), Error> {
     report.heading("Small spikes").prose(
-        "Threshold and charge divided by k, at one width of the gate. A step moves no voltage by more than a third of the zone. On the \
+        "Threshold and charge divided by k, at one width of the gate. A crossing of the zone takes at least twelve steps: with three the scatter falls with the root of k only. On the \
          left all currents are positive, by a large tonic current; on the right are the weights of the trained rate network.",
     );
     let mut plot = Plot::new(2).letters();
     for (of, name) in [(POSITIVE, "positive currents"), (MIXED, "currents of both signs")] {
         let mut panel = Panel::new(name).x_label("k").y_label("over the rate network's norm").log_x().log_y();
-        let series: [(&str, fn(&Beside) -> f64); 3] = [
+        let series: [(&str, Value); 3] = [
             ("output", |b| b.output),
             ("gradient by W_{f}", |b| b.gradient[0]),
             ("its mean over phases", |b| b.bias[0]),
