@@ -30,7 +30,7 @@ macro_rules! literally {
 }
 
 macro_rules! vectors {
-    ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident, $reduce:ident, $partial_load:ident) => {
+    ($scalar:ty, $vectors:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $mul:ident, $reduce:ident, $partial_load:ident, $partial_store:ident) => {
         const _: () = {
             impl pulp::WithSimd for ColumnsForward<'_, $scalar> {
                 type Output = ();
@@ -177,57 +177,71 @@ macro_rules! vectors {
                     return;
                 }
                 let n = y.len();
-                let (y, y_rest) = S::$as_mut_simd(y);
-                let (s, s_rest) = S::$as_mut_simd(s);
-                let vectors = y.len();
-                let s = &mut s[..if DECAYS { vectors } else { 0 }];
-                let mut xs = [&[] as &[S::$vectors]; C];
                 let (keep_all, mut splats) = (simd.$splat(keep), [simd.$splat(0.0); C]);
                 for c in 0..C {
-                    xs[c] = &S::$as_simd(&w[columns[c] as usize * n..][..n]).0[..vectors];
                     splats[c] = simd.$splat(gains[c]);
                 }
-                for i in 0..vectors {
+                // The ends of vectors that are not whole, as whole vectors that begin earlier: they are worked out before the others change
+                // what both have, and stored after them, so that a length costs hardly more than the next longer whole one.
+                let is_whole = n % S::$lanes == 0;
+                let from = if is_whole { n } else { n.saturating_sub(S::$lanes) };
+                let [mut y_end, mut s_end] = [simd.$splat(0.0); 2];
+                if !is_whole {
+                    y_end = end_of(simd, &y[from..]);
                     if DECAYS {
-                        s[i] = simd.$mul(s[i], keep_all);
+                        (y_end, s_end) =
+                            (simd.$mul(y_end, keep_all), simd.$mul(end_of(simd, &s[from..n]), keep_all));
                     }
-                    let mut sum = if DECAYS { simd.$mul(y[i], keep_all) } else { y[i] };
                     for c in 0..C {
-                        sum = simd.$add(sum, simd.$mul(splats[c], xs[c][i]));
+                        let x = end_of(simd, &w[columns[c] as usize * n..][from..n]);
+                        y_end = simd.$add(y_end, simd.$mul(splats[c], x));
                     }
-                    y[i] = sum;
                 }
-                if !y_rest.is_empty() {
-                    add_rest(
-                        w,
-                        n,
-                        if DECAYS { Some(keep) } else { None },
-                        (&columns, &gains),
-                        s_rest,
-                        y_rest,
-                    );
+                {
+                    let y = S::$as_mut_simd(y).0;
+                    let s = S::$as_mut_simd(s).0;
+                    let vectors = y.len();
+                    let s = &mut s[..if DECAYS { vectors } else { 0 }];
+                    let mut xs = [&[] as &[S::$vectors]; C];
+                    for c in 0..C {
+                        xs[c] = &S::$as_simd(&w[columns[c] as usize * n..][..n]).0[..vectors];
+                    }
+                    for i in 0..vectors {
+                        if DECAYS {
+                            s[i] = simd.$mul(s[i], keep_all);
+                        }
+                        let mut sum = if DECAYS { simd.$mul(y[i], keep_all) } else { y[i] };
+                        for c in 0..C {
+                            sum = simd.$add(sum, simd.$mul(splats[c], xs[c][i]));
+                        }
+                        y[i] = sum;
+                    }
+                }
+                if !is_whole {
+                    put_end(simd, &mut y[from..], y_end);
+                    if DECAYS {
+                        put_end(simd, &mut s[from..n], s_end);
+                    }
                 }
             }
 
-            /// [`add`] for the ends of columns of length `n` that fill no vector.
-            #[inline(never)]
-            fn add_rest(
-                w: &[$scalar],
-                n: usize,
-                keep: Option<$scalar>,
-                (columns, gains): (&[u32], &[$scalar]),
-                s: &mut [$scalar],
-                y: &mut [$scalar],
-            ) {
-                if let Some(keep) = keep {
-                    s.iter_mut().for_each(|s| *s *= keep);
-                    y.iter_mut().for_each(|y| *y *= keep);
+            /// A vector that `x` is the whole of, or the start of.
+            #[inline(always)]
+            fn end_of<S: pulp::Simd>(simd: S, x: &[$scalar]) -> S::$vectors {
+                let (whole, part) = S::$as_simd(x);
+                match whole.first() {
+                    Some(&whole) => whole,
+                    None => simd.$partial_load(part),
                 }
-                for (&column, &gain) in columns.iter().zip(gains) {
-                    let rest = &w[(column as usize + 1) * n - y.len()..][..y.len()];
-                    for (y, &x) in y.iter_mut().zip(rest) {
-                        *y += gain * x;
-                    }
+            }
+
+            /// Stores a vector, or as much of it as there is room for.
+            #[inline(always)]
+            fn put_end<S: pulp::Simd>(simd: S, to: &mut [$scalar], end: S::$vectors) {
+                let (whole, part) = S::$as_mut_simd(to);
+                match whole.first_mut() {
+                    Some(to) => *to = end,
+                    None => simd.$partial_store(part, end),
                 }
             }
 
@@ -372,6 +386,17 @@ macro_rules! vectors {
                 }
                 let blocks = ys[0].len();
                 let whole = blocks * LANES;
+                // What is left of vectors, each as a block of lanes that is zero behind its end; and the last whole block that there is,
+                // for what is written: it begins earlier, and is worked out before the others change what both have.
+                let mut ends = [[simd.$splat(0.0); K]; C];
+                let mut lasts = ends;
+                let last = n.saturating_sub(LANES);
+                if REST {
+                    for c in 0..C {
+                        ends[c] = block_at::<S, K>(simd, &sides[c].j_bar[whole..n], n - whole);
+                        lasts[c] = block_at::<S, K>(simd, &sides[c].j_bar[last..n], LANES);
+                    }
+                }
                 let mut gain_bar = [0.0; C];
                 for ((&neuron, &charge), charge_bar) in neurons.iter().zip(charges).zip(charge_bar) {
                     let first = neuron as usize * n;
@@ -383,18 +408,38 @@ macro_rules! vectors {
                     let mut sums = [[simd.$splat(0.0); K]; C];
                     // The products of the columns with `J_bar`, and in the same pass what is added to those of the gradient.
                     if WRITES {
-                        let bars = w_bar.each_mut().map(
+                        let mut bars = w_bar.each_mut().map(
                             #[inline(always)]
-                            |w_bar| &mut w_bar[first..][..n].as_chunks_mut::<LANES>().0[..blocks],
+                            |w_bar| &mut w_bar[first..][..n],
                         );
-                        for block in 0..blocks {
+                        let mut new = lasts;
+                        if REST {
                             for c in 0..C {
-                                let (x, y) = (S::$as_simd(&xs[c][block]).0, S::$as_simd(&ys[c][block]).0);
-                                let bar = S::$as_mut_simd(&mut bars[c][block]).0;
+                                let old = block_at::<S, K>(simd, &bars[c][last..], LANES);
                                 for k in 0..K {
-                                    sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], y[k]));
-                                    bar[k] = simd.$add(bar[k], simd.$mul(splats[c], y[k]));
+                                    new[c][k] = simd.$add(old[k], simd.$mul(splats[c], lasts[c][k]));
                                 }
+                            }
+                        }
+                        {
+                            let bars = bars.each_mut().map(
+                                #[inline(always)]
+                                |bar| &mut bar.as_chunks_mut::<LANES>().0[..blocks],
+                            );
+                            for block in 0..blocks {
+                                for c in 0..C {
+                                    let (x, y) = (S::$as_simd(&xs[c][block]).0, S::$as_simd(&ys[c][block]).0);
+                                    let bar = S::$as_mut_simd(&mut bars[c][block]).0;
+                                    for k in 0..K {
+                                        sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], y[k]));
+                                        bar[k] = simd.$add(bar[k], simd.$mul(splats[c], y[k]));
+                                    }
+                                }
+                            }
+                        }
+                        if REST {
+                            for c in 0..C {
+                                put_block::<S, K>(simd, &mut bars[c][last..], &new[c]);
                             }
                         }
                     } else {
@@ -411,12 +456,11 @@ macro_rules! vectors {
                     for c in 0..C {
                         let side = &sides[c];
                         if REST {
-                            let mut lanes = [0.0; LANES];
-                            S::$as_mut_simd(&mut lanes).0.copy_from_slice(&sums[c]);
-                            let (x, y) = (&side.w[first..][whole..n], &side.j_bar[whole..]);
-                            let bar = if WRITES { &mut w_bar[c][first..][whole..n] } else { &mut [] };
-                            visit_rest(x, y, &mut lanes, side.gain * charge, bar);
-                            sums[c].copy_from_slice(&S::$as_simd(&lanes).0[..K]);
+                            // Weights behind the end of the column are multiplied by zero.
+                            let x = block_at::<S, K>(simd, &side.w[first + whole..], n - whole);
+                            for k in 0..K {
+                                sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], ends[c][k]));
+                            }
                         }
                         let worth = side.s_bar[neuron as usize] + sum::<S, K>(simd, sums[c]);
                         total += side.gain * worth;
@@ -427,20 +471,44 @@ macro_rules! vectors {
                 gain_bar
             }
 
-            /// What is left of a column. It stands apart, because a loop that seldom runs makes the others slow.
-            #[inline(never)]
-            fn visit_rest(
+            /// A block of lanes from the start of `x`; the first `count` of them, and zeros, where `x` is shorter.
+            #[inline(always)]
+            fn block_at<S: pulp::Simd, const K: usize>(
+                simd: S,
                 x: &[$scalar],
-                y: &[$scalar],
-                lanes: &mut [$scalar; LANES],
-                factor: $scalar,
-                bar: &mut [$scalar],
-            ) {
-                for ((x, y), lane) in x.iter().zip(y).zip(lanes) {
-                    *lane += x * y;
+                count: usize,
+            ) -> [S::$vectors; K] {
+                if let Some(block) = x.first_chunk::<LANES>() {
+                    let block = S::$as_simd(block).0;
+                    return std::array::from_fn(
+                        #[inline(always)]
+                        |k| block[k],
+                    );
                 }
-                for (bar, y) in bar.iter_mut().zip(y) {
-                    *bar += factor * y;
+                let mut block = [simd.$splat(0.0); K];
+                for (vector, x) in block.iter_mut().zip(x[..count.min(x.len())].chunks(S::$lanes)) {
+                    *vector = simd.$partial_load(x);
+                }
+                block
+            }
+
+            /// Writes a block of lanes, or as much of it as there is room for.
+            #[inline(always)]
+            fn put_block<S: pulp::Simd, const K: usize>(
+                simd: S,
+                to: &mut [$scalar],
+                block: &[S::$vectors; K],
+            ) {
+                // Not by way of an array, which would be copied by a call of the library in either case.
+                if let Some(to) = to.first_chunk_mut::<LANES>() {
+                    let to = S::$as_mut_simd(to).0;
+                    for k in 0..K {
+                        to[k] = block[k];
+                    }
+                } else {
+                    for (to, &vector) in to.chunks_mut(S::$lanes).zip(block) {
+                        simd.$partial_store(to, vector);
+                    }
                 }
             }
 
@@ -501,7 +569,8 @@ vectors!(
     add_f32s,
     mul_f32s,
     reduce_sum_f32s,
-    partial_load_f32s
+    partial_load_f32s,
+    partial_store_f32s
 );
 
 vectors!(
@@ -514,5 +583,6 @@ vectors!(
     add_f64s,
     mul_f64s,
     reduce_sum_f64s,
-    partial_load_f64s
+    partial_load_f64s,
+    partial_store_f64s
 );
