@@ -13,7 +13,7 @@ use spikegrad::adjoint::{BoxError, CheckedGroup, Error, GradientCheck, GradientR
 use spikegrad::integrators::{EventLog, Exponential, Step, StepVjp, Tableau, tableau};
 use spikegrad::models::math::real;
 use spikegrad::models::{
-    AdEx, AutoVjp, FitzHughNagumo, GateShape, HodgkinHuxley, Integration, Lif, Locate, Neuron, NeuronVjp,
+    AdEx, AutoVjp, FitzHughNagumo, GateShape, Integration, Lif, Locate, MorrisLecar, Neuron, NeuronVjp,
     Parameter, Real, RefractoryLif, Reset, Theta, for_each_neuron,
 };
 use spikegrad::network::{Group, InitialState, PlainStep, SplitRun, SplitStep, SplitTape};
@@ -299,7 +299,7 @@ fn a_model_without_derivatives_has_the_gradient_of_those_by_hand() {
     check::<RefractoryLif>();
     check::<AdEx>();
     check::<FitzHughNagumo>();
-    check::<HodgkinHuxley>();
+    check::<MorrisLecar>();
 }
 
 /// Alone and beside neurons that do not relax.
