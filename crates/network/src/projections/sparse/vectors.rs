@@ -393,8 +393,8 @@ macro_rules! vectors {
                 let last = n.saturating_sub(LANES);
                 if REST {
                     for c in 0..C {
-                        ends[c] = block_at::<S, K>(&sides[c].j_bar[whole..n], n - whole);
-                        lasts[c] = block_at::<S, K>(&sides[c].j_bar[last..n], LANES);
+                        ends[c] = block_at::<S, K>(simd, &sides[c].j_bar[whole..n], n - whole);
+                        lasts[c] = block_at::<S, K>(simd, &sides[c].j_bar[last..n], LANES);
                     }
                 }
                 let mut gain_bar = [0.0; C];
@@ -415,7 +415,7 @@ macro_rules! vectors {
                         let mut new = lasts;
                         if REST {
                             for c in 0..C {
-                                let old = block_at::<S, K>(&bars[c][last..], LANES);
+                                let old = block_at::<S, K>(simd, &bars[c][last..], LANES);
                                 for k in 0..K {
                                     new[c][k] = simd.$add(old[k], simd.$mul(splats[c], lasts[c][k]));
                                 }
@@ -439,7 +439,7 @@ macro_rules! vectors {
                         }
                         if REST {
                             for c in 0..C {
-                                put_block::<S, K>(&mut bars[c][last..], &new[c]);
+                                put_block::<S, K>(simd, &mut bars[c][last..], &new[c]);
                             }
                         }
                     } else {
@@ -457,7 +457,7 @@ macro_rules! vectors {
                         let side = &sides[c];
                         if REST {
                             // Weights behind the end of the column are multiplied by zero.
-                            let x = block_at::<S, K>(&side.w[first + whole..], n - whole);
+                            let x = block_at::<S, K>(simd, &side.w[first + whole..], n - whole);
                             for k in 0..K {
                                 sums[c][k] = simd.$add(sums[c][k], simd.$mul(x[k], ends[c][k]));
                             }
@@ -473,30 +473,42 @@ macro_rules! vectors {
 
             /// A block of lanes from the start of `x`; the first `count` of them, and zeros, where `x` is shorter.
             #[inline(always)]
-            fn block_at<S: pulp::Simd, const K: usize>(x: &[$scalar], count: usize) -> [S::$vectors; K] {
-                let mut lanes = [0.0; LANES];
-                let block = match x.first_chunk::<LANES>() {
-                    Some(block) => block,
-                    None => {
-                        let count = count.min(x.len());
-                        lanes[..count].copy_from_slice(&x[..count]);
-                        &lanes
-                    }
-                };
-                std::array::from_fn(
-                    #[inline(always)]
-                    |k| S::$as_simd(block).0[k],
-                )
+            fn block_at<S: pulp::Simd, const K: usize>(
+                simd: S,
+                x: &[$scalar],
+                count: usize,
+            ) -> [S::$vectors; K] {
+                if let Some(block) = x.first_chunk::<LANES>() {
+                    let block = S::$as_simd(block).0;
+                    return std::array::from_fn(
+                        #[inline(always)]
+                        |k| block[k],
+                    );
+                }
+                let mut block = [simd.$splat(0.0); K];
+                for (vector, x) in block.iter_mut().zip(x[..count.min(x.len())].chunks(S::$lanes)) {
+                    *vector = simd.$partial_load(x);
+                }
+                block
             }
 
             /// Writes a block of lanes, or as much of it as there is room for.
             #[inline(always)]
-            fn put_block<S: pulp::Simd, const K: usize>(to: &mut [$scalar], block: &[S::$vectors; K]) {
-                let mut lanes = [0.0; LANES];
-                S::$as_mut_simd(&mut lanes).0.copy_from_slice(block);
-                match to.first_chunk_mut::<LANES>() {
-                    Some(to) => *to = lanes,
-                    None => to.copy_from_slice(&lanes[..to.len()]),
+            fn put_block<S: pulp::Simd, const K: usize>(
+                simd: S,
+                to: &mut [$scalar],
+                block: &[S::$vectors; K],
+            ) {
+                // Not by way of an array, which would be copied by a call of the library in either case.
+                if let Some(to) = to.first_chunk_mut::<LANES>() {
+                    let to = S::$as_mut_simd(to).0;
+                    for k in 0..K {
+                        to[k] = block[k];
+                    }
+                } else {
+                    for (to, &vector) in to.chunks_mut(S::$lanes).zip(block) {
+                        simd.$partial_store(to, vector);
+                    }
                 }
             }
 
