@@ -13,8 +13,6 @@ use crate::Error;
 const GATE: (GateShape, f64) = (GateShape::RaisedCosine, 0.3);
 /// Neurons of the auto-encoder.
 const NEURONS: usize = 30;
-/// Length of its first and last training trials, ms.
-const DURATION: (f64, f64) = (60.0, 100.0);
 /// Trials of a batch of either task.
 const BATCH: [usize; 2] = [10, 24];
 /// Factor on the learning rates of the recipe for episodes, whose training has eighteen times as many iterations.

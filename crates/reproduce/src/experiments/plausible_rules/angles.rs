@@ -5,8 +5,8 @@ use spikegrad::adjoint::Sweep;
 use spikegrad::network::{ApproximateWork, BackwardParts, Group, Network, SplitStep, Trial};
 use spikegrad::tasks::{Purpose, TrainingStage, generator};
 
-use super::super::small_tasks::SmallTask;
 use super::super::intervals::{median, worse};
+use super::super::small_tasks::SmallTask;
 use super::super::statistics::cosine;
 use super::program::direction_of;
 use crate::Error;

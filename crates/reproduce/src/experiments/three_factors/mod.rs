@@ -7,22 +7,30 @@ mod page;
 mod spikes;
 mod stdp;
 
+use std::ops::ControlFlow;
+
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use spikegrad::network::{Group, Network};
 use spikegrad::tasks::{Iteration, Observer, Purpose, TrainingOptions, TrainingStage, generator, train};
 
 use super::Context;
-use super::small_tasks::SmallTask;
 use super::intervals::{median, worse};
-use crate::Error;
+use super::small_tasks::SmallTask;
 use crate::report::Report;
+use crate::{Error, file};
 use factors::Factors;
 use spikes::{Near, Window};
 use stdp::{Caught, caught};
 
-/// What networks are told apart by: weights before training, and after.
-const NETWORKS: [&str; 2] = ["untrained", "trained"];
+/// What networks are told apart by: weights before training, after a fifth of its iterations, and after all.
+const NETWORKS: [&str; 3] = ["untrained", "early in training", "trained"];
+/// Their places.
+const UNTRAINED: usize = 0;
+const EARLY: usize = 1;
+const TRAINED: usize = 2;
+/// The share of iterations after which it is early: the gradients of trials still agree, which they do not at a minimum.
+const SHARE: f64 = 0.2;
 
 /// How much is done.
 struct Amounts {
@@ -39,7 +47,7 @@ impl Amounts {
         if context.quick {
             return Self { share: 0.02, batch: Some(8), trials: 8 };
         }
-        Self { share: 1.0, batch: None, trials: 64 }
+        Self { share: 1.0, batch: None, trials: 160 }
     }
 
     fn iterations(&self, small: &SmallTask) -> usize {
@@ -63,7 +71,7 @@ struct Look {
 /// What was found on a task: by seed, then by [`NETWORKS`].
 struct Found {
     small: SmallTask,
-    looks: Vec<[Look; 2]>,
+    looks: Vec<[Look; NETWORKS.len()]>,
     /// Scores on held-out trials after training.
     scores: Vec<f64>,
 }
@@ -104,10 +112,23 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
                 checkpoint: Some(context.checkpoint(&format!("{}-{seed}", small.key), 50)),
                 ..options
             };
-            train(&mut network, small.task(), &options, &mut Watch(&bar)).map_err(Error::experiment)?;
+            // A training that is gone on with has passed the iteration before: what it left is kept.
+            let path = context.state.join(format!("{}-{seed}.early.json", small.key));
+            let after = ((SHARE * options.iterations as f64).round() as usize).max(1);
+            let mut watch = Watch { bar: &bar, after, path: &path, failed: None };
+            train(&mut network, small.task(), &options, &mut watch).map_err(Error::experiment)?;
+            if let Some(error) = watch.failed {
+                return Err(error);
+            }
+            let mut early = start.clone();
+            let kept: Option<Vec<f64>> = file::read_json(&path);
+            let kept = kept.filter(|kept| kept.len() == early.parameters.values().len());
+            let kept = kept.ok_or(Error::Missing { what: "the network early in training" })?;
+            early.parameters.values_mut().copy_from_slice(&kept);
             scores.push(small.judge(&network, Purpose::Test, seed, amounts.trials)?);
             let control = control(&start, &network, seed);
-            looks.push([look(&small, &control, seed, &amounts)?, look(&small, &network, seed, &amounts)?]);
+            let look = |network| look(&small, network, seed, &amounts);
+            looks.push([look(&control)?, look(&early)?, look(&network)?]);
         }
         bar.finish_and_clear();
         found.push(Found { small, looks, scores });
@@ -185,13 +206,27 @@ fn difference(sum: &[f64], gradient: &[f64], exists: &[bool]) -> f64 {
     if most == 0.0 { 0.0 } else { most / largest }
 }
 
-/// A bar that several trainings share.
-struct Watch<'a>(&'a indicatif::ProgressBar);
+/// Moves a bar that several trainings share, and keeps the parameters early in training.
+struct Watch<'a> {
+    bar: &'a indicatif::ProgressBar,
+    after: usize,
+    path: &'a std::path::Path,
+    failed: Option<Error>,
+}
 
 impl Observer<Network<f64>> for Watch<'_> {
-    fn iteration(&mut self, done: &Iteration, _: &Network<f64>) -> std::ops::ControlFlow<()> {
-        self.0.inc(1);
-        self.0.set_message(format!("cost {:.2e}", done.cost));
-        std::ops::ControlFlow::Continue(())
+    fn iteration(&mut self, done: &Iteration, network: &Network<f64>) -> ControlFlow<()> {
+        self.bar.inc(1);
+        if done.iteration + 1 == self.after {
+            let values = serde_json::to_string(network.parameters.values());
+            let kept = values
+                .map_err(|source| Error::Json { name: "three-factors".to_owned(), source })
+                .and_then(|text| file::write(self.path, &text));
+            if let Err(error) = kept {
+                self.failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
     }
 }

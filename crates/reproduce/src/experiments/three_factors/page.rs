@@ -5,21 +5,22 @@ use spikegrad_report::plot::{BLUE, GREY, ORANGE, Panel, Plot, Style, VERMILLION,
 use super::super::intervals::{Mean, worse};
 use super::spikes::{NEAR, Window};
 use super::stdp::{EDGES, RULES};
-use super::{Found, Look, NETWORKS};
+use super::{EARLY, Found, Look, NETWORKS, TRAINED, UNTRAINED};
 use crate::Error;
 use crate::report::Report;
 
 /// The largest difference between the sum of the three factors' products and the engine's gradient.
 const EXACT: [f64; 2] = [0.0, 1e-10];
-/// Which of [`NEAR`] the answer speaks of: 5 ms.
-const SPOKEN: usize = 2;
+/// Which of [`NEAR`] the answer speaks of: 2 ms and 10 ms.
+const CLOSE: usize = 1;
+const FAR: usize = 3;
 /// Pairs that a bin of a window must have to be drawn.
 const PAIRS: f64 = 50.0;
 /// How far from the spike the window is averaged for the answer, ms.
 const SIDE: f64 = 20.0;
 
 impl Found {
-    /// A figure of all seeds, in the networks before or after training.
+    /// A figure of all seeds, in the networks of one time of training.
     fn of(&self, network: usize, figure: impl Fn(&Look) -> f64) -> Vec<f64> {
         self.looks.iter().map(|both| figure(&both[network])).collect()
     }
@@ -37,7 +38,7 @@ impl Found {
 
     /// The mean changes before and after the presynaptic spike, by the sign of the error: post before pre, and pre before post.
     fn sides(&self, sign: usize) -> [Mean; 2] {
-        let side = |from: f64, to: f64| self.mean(1, |look| look.window.mean(sign, from, to));
+        let side = |from: f64, to: f64| self.mean(TRAINED, |look| look.window.mean(sign, from, to));
         [side(-SIDE, 0.0), side(0.0, SIDE)]
     }
 }
@@ -48,20 +49,24 @@ fn answer(found: &[Found]) -> Vec<String> {
 
 /// Where the gradient lies.
 fn near_in_words(found: &Found) -> String {
-    let share = |part: usize| found.mean(1, |look| look.near.shares()[SPOKEN][part]);
-    let (size, signed, time) = (share(0), share(1), share(2));
-    let words = match size.mean / time.mean {
-        ratio if ratio >= 1.25 => "The gradient is concentrated near postsynaptic spikes",
-        ratio if ratio <= 0.8 => "The gradient avoids postsynaptic spikes",
-        _ => "The gradient does not keep to postsynaptic spikes",
+    let share = |at: usize, part: usize| found.mean(TRAINED, |look| look.near.shares()[at][part]);
+    let word = |at: usize| match share(at, 0).mean / share(at, 2).mean {
+        ratio if ratio >= 1.25 => "more",
+        ratio if ratio <= 0.8 => "less",
+        _ => "about as much",
     };
-    format!(
-        "<b>{}, {}.</b> {words}: {size} of its size, and {signed} of the gradient in its own direction, lies within {} ms of a spike of the \
-         postsynaptic neuron, which is {time} of the time.",
-        capital(found.small.name),
-        found.weights(),
-        NEAR[SPOKEN],
-    )
+    let figures = |at: usize| {
+        format!(
+            "{} of the size of the gradient lies within {} ms of a spike of the postsynaptic neuron, {} than time would have it ({})",
+            share(at, 0),
+            NEAR[at],
+            word(at),
+            share(at, 2)
+        )
+    };
+    let close = figures(CLOSE).replace("about as much than time would have it", "about as much as time has");
+    let far = figures(FAR).replace("about as much than time would have it", "about as much as time has");
+    format!("<b>{}, {}.</b> {}; {far}.", capital(found.small.name), found.weights(), capital(&close))
 }
 
 /// What shape the change has.
@@ -88,28 +93,43 @@ fn window_in_words(found: &Found) -> String {
     )
 }
 
-/// What rules catch.
+/// What rules catch, early in training and after it.
 fn caught_in_words(found: &Found) -> String {
-    let rule = |k: usize| found.mean(1, |look| look.caught.cosines[k]);
+    let rule = |network: usize, k: usize| found.mean(network, |look| look.caught.cosines[k]);
+    // The best of the rules of pairs, early in training.
     let pairs = 0..RULES.len() - 1;
-    let best = pairs.max_by(|&a, &b| rule(a).mean.total_cmp(&rule(b).mean)).unwrap_or_default();
-    let beyond_chance =
-        |k: usize| found.looks.iter().all(|both| both[1].caught.cosines[k] > both[1].caught.shuffled[k][1]);
-    let words = match rule(best).mean {
+    let best = pairs.max_by(|&a, &b| rule(EARLY, a).mean.total_cmp(&rule(EARLY, b).mean)).unwrap_or_default();
+    let beyond_chance = |network: usize| {
+        found
+            .looks
+            .iter()
+            .all(|all| all[network].caught.cosines[best] > all[network].caught.shuffled[best][1])
+    };
+    let words = match rule(EARLY, best).mean {
         cosine if cosine >= 0.7 => "catches most",
         cosine if cosine >= 0.4 => "catches a part",
         cosine if cosine >= 0.15 => "catches little",
         _ => "catches next to nothing",
     };
-    let chance = if beyond_chance(best) { "above" } else { "not above" };
+    let chance = |network: usize| if beyond_chance(network) { "above" } else { "not above" };
+    let halves = |network: usize| found.mean(network, |look| look.caught.halves);
+    let limit = match halves(TRAINED).mean {
+        cosine if cosine < 0.5 => "there the mean gradient is mostly noise, of which no rule can catch much",
+        _ => "there, too, the gradient is the same for both halves",
+    };
     format!(
-        "The best rule of pairs of spikes with a third factor ({}) {words} of the gradient: its cosine is {}, {chance} all shuffled controls in \
-         every seed; the classical window with a reward has {}. The gradients of both halves of the trials have {}, an untrained network {}.",
+        "Early in training, the best rule of pairs of spikes with a third factor ({}) {words} of the gradient: its cosine is {}, {} all \
+         shuffled controls in every seed, where the gradients of both halves of the trials have {}; the classical window with a reward has {}. After \
+         training the best rule has {}, {} the controls, and the halves have {}: {limit}. In the untrained network the rule has {}.",
         RULES[best],
-        rule(best),
-        rule(0),
-        found.mean(1, |look| look.caught.halves),
-        found.mean(0, |look| look.caught.cosines[best]),
+        rule(EARLY, best),
+        chance(EARLY),
+        halves(EARLY),
+        rule(EARLY, 0),
+        rule(TRAINED, best),
+        chance(TRAINED),
+        halves(TRAINED),
+        rule(UNTRAINED, best),
     )
 }
 
@@ -127,7 +147,7 @@ pub(super) fn write(report: &mut Report, found: &[Found]) -> Result<(), Error> {
     report.heading("The three factors").prose(
         "The exact gradient of a recurrent weight is a sum over steps of the presynaptic trace <i>s<sub>j</sub></i>, the sensitivity \
          <i>d<sub>I</sub>f</i> of the postsynaptic neuron to a current, and the error <i>p<sub>v</sub></i> that the adjoint brings back to it. The \
-         first two are known at the synapse. The sensitivity of an integrator is one; that of a theta neuron is 1 - cos 2&#960;v, nothing at \
+         first two are known at the synapse. The sensitivity of an integrator is one; that of a theta neuron is 1 - cos 2\u{3c0}v, nothing at \
          a spike and largest half-way between two. Each trial counts as in training: clipped at the median norm.",
     );
     figures(report, found);
@@ -157,8 +177,8 @@ fn figures(report: &mut Report, found: &[Found]) {
             report.figure(format!("{name}: {}, seed + {k}", one.small.score), *value, "", Some(score));
         }
         for (network, which) in NETWORKS.into_iter().enumerate() {
-            let near = |part: usize| one.mean(network, |look| look.near.shares()[SPOKEN][part]).mean;
-            let within = format!("{name}, {which}: within {} ms of a postsynaptic spike", NEAR[SPOKEN]);
+            let near = |part: usize| one.mean(network, |look| look.near.shares()[FAR][part]).mean;
+            let within = format!("{name}, {which}: within {} ms of a postsynaptic spike", NEAR[FAR]);
             report
                 .figure(format!("{within}, share of the gradient's size"), near(0), "", None)
                 .figure(format!("{within}, share of the gradient"), near(1), "", None)
@@ -174,14 +194,14 @@ fn figures(report: &mut Report, found: &[Found]) {
                 report.figure(format!("{name}, {which}: cosine, {rule}"), cosine, "", None);
             }
         }
-        let charge = one.mean(1, |look| look.window.by_spikes()).mean;
+        let charge = one.mean(TRAINED, |look| look.window.by_spikes()).mean;
         report.figure(format!("{name}, trained: share of charge that belongs to a spike"), charge, "", None);
     }
 }
 
 /// Shares near spikes.
 fn shares(report: &mut Report, found: &Found) -> Result<(), Error> {
-    let mut plot = Plot::new(2).letters();
+    let mut plot = Plot::new(3).letters();
     for (network, which) in NETWORKS.into_iter().enumerate() {
         let mut panel = Panel::new(capital(which))
             .x_label("within so many ms of a postsynaptic spike")
@@ -210,7 +230,9 @@ fn shares(report: &mut Report, found: &Found) -> Result<(), Error> {
     let rows = NEAR.iter().enumerate().map(|(k, near)| {
         let share =
             |network: usize, part: usize| found.mean(network, |look| look.near.shares()[k][part]).to_string();
-        vec![near.to_string(), share(1, 0), share(1, 1), share(1, 2), share(0, 0), share(0, 1), share(0, 2)]
+        let row =
+            [TRAINED, UNTRAINED].into_iter().flat_map(|network| (0..3).map(move |part| share(network, part)));
+        std::iter::once(near.to_string()).chain(row).collect()
     });
     report.table(
         "The same in numbers, with 95 % confidence intervals over seeds.",
@@ -230,7 +252,7 @@ fn shares(report: &mut Report, found: &Found) -> Result<(), Error> {
 
 /// Windows of pairs.
 fn windows(report: &mut Report, found: &Found) -> Result<(), Error> {
-    let mut plot = Plot::new(2).letters();
+    let mut plot = Plot::new(3).letters();
     for (network, which) in NETWORKS.into_iter().enumerate() {
         let mut all = Window::new();
         found.looks.iter().for_each(|both| all.merge(&both[network].window));
@@ -265,7 +287,7 @@ fn windows(report: &mut Report, found: &Found) -> Result<(), Error> {
              postsynaptic neuron, over all pairs of all seeds; bands are two standard errors over pairs, which are not independent. A neuron is \
              told to fire more where a unit of its charge, at its spike, would lower the squared error by way of the readout. {} of the charge \
              of the trained networks belongs to a spike; the rest is of voltages that enter the zone and leave it.",
-            found.mean(1, |look| look.window.by_spikes()),
+            found.mean(TRAINED, |look| look.window.by_spikes()),
         ),
         plot.size(1000.0, 320.0).render()?,
     );
@@ -274,28 +296,27 @@ fn windows(report: &mut Report, found: &Found) -> Result<(), Error> {
 
 /// What rules of plasticity catch.
 fn rules(report: &mut Report, found: &Found) -> Result<(), Error> {
+    let cosines = |network: usize, k: usize| found.mean(network, |look| look.caught.cosines[k]).to_string();
     let rows = RULES.iter().enumerate().map(|(k, rule)| {
-        let of = |network: usize| found.mean(network, |look| look.caught.cosines[k]).to_string();
-        let shuffled = |part: usize| found.of(1, |look| look.caught.shuffled[k][part]);
-        let most = shuffled(1).into_iter().fold(0.0, f64::max);
-        vec![(*rule).to_owned(), of(1), Mean::of(&shuffled(0)).to_string(), format!("{most:.3}"), of(0)]
+        let shuffled = found.of(EARLY, |look| look.caught.shuffled[k][1]).into_iter().fold(0.0, f64::max);
+        let mut row = vec![(*rule).to_owned()];
+        row.extend([UNTRAINED, EARLY, TRAINED].map(|network| cosines(network, k)));
+        row.push(found.mean(EARLY, |look| look.caught.shuffled[k][0]).to_string());
+        row.push(format!("{shuffled:.3}"));
+        row
     });
-    let halves = |network: usize| found.mean(network, |look| look.caught.halves).to_string();
     let mut rows: Vec<Vec<String>> = rows.collect();
-    rows.push(vec![
-        "the gradient of the other trials".into(),
-        halves(1),
-        String::new(),
-        String::new(),
-        halves(0),
-    ]);
-    let trials = found.of(1, |look| look.trials as f64).into_iter().fold(f64::INFINITY, f64::min);
+    let mut last = vec!["the gradient of the other trials".to_owned()];
+    last.extend([UNTRAINED, EARLY, TRAINED].map(|at| found.mean(at, |look| look.caught.halves).to_string()));
+    last.extend([String::new(), String::new()]);
+    rows.push(last);
+    let trials = found.of(TRAINED, |look| look.trials as f64).into_iter().fold(f64::INFINITY, f64::min);
     report.table(
         format!(
             "Cosine of the change by each rule with the step against the exact gradient of half of at least {trials} trials, with 95 % confidence \
              intervals over seeds; windows are fitted on the other half. Shuffled: rewards among trials, errors among neurons, 10 times."
         ),
-        &["rule", "trained", "shuffled, mean", "shuffled, largest size", "untrained"],
+        &["rule", NETWORKS[UNTRAINED], NETWORKS[EARLY], NETWORKS[TRAINED], "early, shuffled: mean", "largest size"],
         rows,
     );
     let middles: Vec<f64> = EDGES.windows(2).map(|pair| 0.5 * (pair[0] + pair[1])).collect();
@@ -308,7 +329,7 @@ fn rules(report: &mut Report, found: &Found) -> Result<(), Error> {
             .hline(0.0)
             .vline(0.0);
         for (k, both) in found.looks.iter().enumerate() {
-            let window = &both[1].caught.windows[which];
+            let window = &both[EARLY].caught.windows[which];
             let largest = window.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
             let scaled: Vec<f64> = window.iter().map(|x| x / largest).collect();
             panel = panel.line(
@@ -322,7 +343,7 @@ fn rules(report: &mut Report, found: &Found) -> Result<(), Error> {
     report.plot(
         &format!("{}-fitted", found.small.key),
         "Windows that fit the gradient best.",
-        "The windows of the two fitted rules in the trained networks, one line a seed. Where they differ between seeds, no window is that of the \
+        "The windows of the two fitted rules early in training, one line a seed. Where they differ between seeds, no window is that of the \
          gradient.",
         plot.size(1000.0, 300.0).render()?,
     );
