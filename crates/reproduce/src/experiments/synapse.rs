@@ -130,7 +130,7 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
     }
     let mut plot = Plot::new(DEPOLARISATIONS.len()).heights(&[1.0, 1.0]);
     for (j, (name, _, _)) in DEPOLARISATIONS.iter().enumerate() {
-        let panel = Panel::new(*name).hide_x().x_ticks(&TICKS).y_range(0.0, 1.15);
+        let panel = Panel::new(*name).hide_x().x_range(0.0, 100.0).x_ticks(&TICKS).y_range(0.0, 1.15);
         let panel = panel.named_hline(1.0, "threshold").named_hline(1.0 - WIDTH, "zone");
         let panel = if j == 0 { panel.y_label("v (threshold 1)") } else { panel };
         plot = plot.panel(panel.line(&time, &v[j], Style::new(BLACK)));
@@ -138,6 +138,7 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
     for j in 0..DEPOLARISATIONS.len() {
         let panel = Panel::new("")
             .x_label("time (ms)")
+            .x_range(0.0, 100.0)
             .x_ticks(&TICKS)
             .y_range(0.0, 0.1)
             .note(format!("charge {:.2}", charges[j]));
