@@ -140,7 +140,7 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
             .x_label("time (ms)")
             .x_range(0.0, 100.0)
             .x_ticks(&TICKS)
-            .y_range(0.0, 0.1)
+            .y_range(0.0, 0.12)
             .note(format!("charge {:.2}", charges[j]));
         let panel = if j == 0 { panel.y_label("s (1/ms)") } else { panel };
         plot = plot.panel(panel.line(&time, &s[j], Style::new(BLUE)));
