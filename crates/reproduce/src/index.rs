@@ -142,7 +142,7 @@ fn section(out: &mut String, entry: &Entry) {
     }
     let _ = write!(
         out,
-        "<div class=\"scroll\"><table>\n<thead><tr><th>figure</th><th class=\"number\">value</th><th>unit</th>\
+        "<div class=\"scroll\"><table>\n<thead><tr><th>measure</th><th class=\"number\">value</th><th>unit</th>\
          <th>band</th><th>verdict</th></tr></thead>\n<tbody>\n"
     );
     for figure in &metrics.figures {

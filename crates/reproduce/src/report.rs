@@ -331,7 +331,7 @@ impl Metrics {
                 ]
             })
             .collect();
-        let header = ["figure", "value", "band", ""].map(str::to_owned);
+        let header = ["measure", "value", "band", ""].map(str::to_owned);
         let all: Vec<&[String; 4]> = std::iter::once(&header).chain(&rows).collect();
         let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths = [width(0), width(1), width(2)];
@@ -487,7 +487,7 @@ mod tests {
             assert!(page.contains("Some <b>prose</b> &amp; &lt;script&gt;alert(1)&lt;/script&gt;"));
             assert!(page.contains("y<sub>1</sub>") && page.contains("&lt;a&gt;"));
             assert!(!page.contains("<script") && !page.contains("http://fonts"));
-            assert_eq!(page.contains("not the claim"), quick);
+            assert_eq!(page.contains("Quick run: not judged"), quick);
         }
     }
 

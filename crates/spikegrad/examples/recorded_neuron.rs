@@ -122,7 +122,7 @@ fn fitted(iterations: usize) -> Result<[f64; 2], Failure> {
         batch: all, // every iteration sees all trials
         rates,
         schedule: Schedule::Cosine { last: 0.05 },
-        clip: Some(Clip { quantile: 0.5, factor: 1.0 }),
+        clip: None, // the batch is always the same: no trial decides it by chance
         ..TrainingOptions::default()
     };
     let history = train(&mut network, &task, &options, &mut progress_bar(iterations))?;
@@ -139,12 +139,12 @@ fn fitted(iterations: usize) -> Result<[f64; 2], Failure> {
 }
 
 fn main() -> Result<(), Failure> {
-    fitted(200).map(|_| ())
+    fitted(150).map(|_| ())
 }
 
 #[test]
 fn a_fit_brings_the_spikes_nearer() -> Result<(), Failure> {
-    let [first, last] = fitted(10)?;
+    let [first, last] = fitted(20)?;
     assert!(last < 0.97 * first, "{first} {last}");
     Ok(())
 }

@@ -130,7 +130,7 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
     }
     let mut plot = Plot::new(DEPOLARISATIONS.len()).heights(&[1.0, 1.0]);
     for (j, (name, _, _)) in DEPOLARISATIONS.iter().enumerate() {
-        let panel = Panel::new(*name).hide_x().x_ticks(&TICKS).y_range(0.0, 1.15);
+        let panel = Panel::new(*name).hide_x().x_range(0.0, 100.0).x_ticks(&TICKS).y_range(0.0, 1.15);
         let panel = panel.named_hline(1.0, "threshold").named_hline(1.0 - WIDTH, "zone");
         let panel = if j == 0 { panel.y_label("v (threshold 1)") } else { panel };
         plot = plot.panel(panel.line(&time, &v[j], Style::new(BLACK)));
@@ -138,8 +138,9 @@ fn figure_one(report: &mut Report) -> Result<(), Error> {
     for j in 0..DEPOLARISATIONS.len() {
         let panel = Panel::new("")
             .x_label("time (ms)")
+            .x_range(0.0, 100.0)
             .x_ticks(&TICKS)
-            .y_range(0.0, 0.1)
+            .y_range(0.0, 0.12)
             .note(format!("charge {:.2}", charges[j]));
         let panel = if j == 0 { panel.y_label("s (1/ms)") } else { panel };
         plot = plot.panel(panel.line(&time, &s[j], Style::new(BLUE)));
@@ -417,10 +418,18 @@ fn gradient_against_step(context: &Context, report: &mut Report) -> Result<(), E
     report.prose(
         "Two things must be told apart here. The gradient is exact for the <em>program</em> that is run, whatever its integration step: the \
          gradient check confirms that to nine digits. The figures below compare it with the gradient of the <em>differential equation</em>, which \
-         a program of steps only approximates. A large error means that the step is too long for this network, and not that the gradient is wrong. \
-         At short steps, where both programs resolve the pulse, naive stepping can be the nearer one by chance of its own error of first order; it \
-         loses charge, and the gradient with it, where the step is long enough to be of use.",
+         a program of steps only approximates. A large error means that the step is too long for this network, and not that the gradient is wrong.",
     );
+    let nearer: Vec<String> =
+        (0..steps.len()).filter(|&k| naive[k] < split[k]).map(|k| format!("{}", steps[k])).collect();
+    if !nearer.is_empty() {
+        report.prose(format!(
+            "At h = {} ms naive stepping is the nearer one here: such a step resolves the pulse, and both programs have an error of first \
+             order, whose size is a matter of the network. The point is the longer steps, at which naive stepping loses charge and its \
+             gradient with it.",
+            nearer.join(", ")
+        ));
+    }
     report.prose(format!(
         "A random network of {n} theta neurons over 200 ms. The truth is the plain field in charge coordinates under \
          RK4 with h = 0.02 ms, |dC/dW| = {length:.4}. From h = {} to {} ms the gradient's relative error goes from {:.3} to {:.3} \

@@ -56,8 +56,8 @@ fn banner(page: &mut Page, report: &Report) {
     match report.pass() {
         _ if report.quick => page.banner(
             Tone::Caution,
-            "Quick run: not the claim",
-            "The same code on much less work. No band is judged; run without <code>--quick</code> to test the claim.",
+            "Quick run: not judged",
+            "The same code did much less work, to show that it runs. Its numbers are no results: run without <code>--quick</code> for those.",
         ),
         Some(true) => {
             page.banner(Tone::Good, "\u{2713} Pass", format!("{judged} of {judged} {} met.", plural(judged)))
@@ -77,7 +77,7 @@ fn figures(report: &Report) -> String {
         return out;
     }
     out.push_str(
-        "<section>\n<h2>Figures</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>figure</th>\
+        "<section>\n<h2>What was measured</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>measure</th>\
          <th class=\"number\">value</th><th>unit</th><th>band</th><th>verdict</th></tr></thead>\n<tbody>\n",
     );
     for figure in &report.figures {
