@@ -310,9 +310,7 @@ fn check_targets(targets: &Targets, len: usize) -> Result<(), Error> {
         Targets::Series(all) => all.len(),
         Targets::Spikes(all) => all.len(),
     };
-    if count != len {
-        return Err(Error::Count { what: "targets", expected: len, found: count });
-    }
+    Error::same_count("targets", len, count)?;
     match targets {
         Targets::None => Ok(()),
         Targets::Classes { labels, names } => {

@@ -120,7 +120,7 @@ fn gradient<'py, T: Float>(
     batch: &mut Batch<T>,
 ) -> PyResult<BatchGradient<'py>> {
     let series = trials.first().is_some_and(|trial| !trial.targets.is_empty());
-    let loss = loss.loss(network, series)?;
+    let loss = loss.loss(network, series).map_err(Error::from)?;
     let (result, gradient) = compute(py, || -> Result<_, Error> {
         let scheme = SplitStep::new(network, h)?;
         let mut gradient = network.parameters.zeros_like();

@@ -69,7 +69,8 @@ pub(crate) fn run<'py, T: Held>(
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let refused = |error: serde_json::Error| Error::Text { what: "the probes", why: error.to_string() };
     let wanted: Wanted = serde_json::from_str(wanted).map_err(refused)?;
-    let loss = loss.map(|loss| loss.loss::<T>(network, is_series(trials))).transpose()?;
+    let loss =
+        loss.map(|loss| loss.loss::<T>(network, is_series(trials))).transpose().map_err(Error::from)?;
     let probes = wanted.probes();
     let recordings = compute(py, || -> Result<_, Error> {
         let scheme = SplitStep::new(network, h)?;
@@ -93,7 +94,7 @@ pub(crate) fn read<'py, T: Held>(
     h: f64,
     loss: &LossSettings,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let reading = loss.reading(network, is_series(trials))?;
+    let reading = loss.reading(network, is_series(trials)).map_err(Error::from)?;
     let probes = Probes::default().outputs().spikes(0..network.neurons());
     let scores = compute(py, || -> Result<_, Error> {
         let scheme = SplitStep::new(network, h)?;

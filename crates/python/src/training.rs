@@ -135,7 +135,10 @@ pub(crate) fn train<T: Float>(
 ) -> PyResult<(Arc<Network<T>>, PyResult<String>)> {
     let mut network = network.clone();
     let series = trials.first().is_some_and(|trial| !trial.targets.is_empty());
-    let (losses, reading) = (loss.loss::<T>(&network, series)?, loss.reading(&network, series)?);
+    let (losses, reading) = (
+        loss.loss::<T>(&network, series).map_err(Error::from)?,
+        loss.reading(&network, series).map_err(Error::from)?,
+    );
     let training = options.training(&mut network, trials.len(), validation.len())?;
     let task =
         DatasetTask::new(trials.to_vec(), validation.to_vec(), Vec::new(), losses, reading, options.seed);
