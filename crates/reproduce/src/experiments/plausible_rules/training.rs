@@ -49,6 +49,9 @@ pub(super) struct Plan<'a> {
     pub(super) bar: &'a ProgressBar,
 }
 
+/// A network, the cost of every batch of its training, and snapshots of its parameters.
+type Run = (Network<f64>, Vec<f64>, Vec<Vec<f64>>);
+
 impl Plan<'_> {
     /// Tries each factor on the learning rates on a network and trials of their own, and chooses the one with the best validation.
     pub(super) fn tune(&self, rule: &Rule, seed: u64) -> Result<Tuned, Error> {
@@ -113,14 +116,7 @@ impl Plan<'_> {
     }
 
     /// Trains, or goes on where an earlier run was interrupted: the network, the cost of every batch, and the snapshots.
-    fn run(
-        &self,
-        rule: &Rule,
-        seed: u64,
-        factor: f64,
-        iterations: usize,
-        key: &str,
-    ) -> Result<(Network<f64>, Vec<f64>, Vec<Vec<f64>>), Error> {
+    fn run(&self, rule: &Rule, seed: u64, factor: f64, iterations: usize, key: &str) -> Result<Run, Error> {
         let mut network = self.small.network(seed)?;
         let parts = rule.parts(&network, seed);
         let mut snapshots = vec![network.parameters.values().to_vec()];
