@@ -239,7 +239,7 @@ pub(super) mod tests {
         let scheme = SplitStep::new(&network, small.h()).unwrap();
         let output = scheme.run(&trial, small.task().loss()).unwrap().record().unwrap().output;
         let (neuron, step, h, tau) = (4, 300, small.h(), 10.0);
-        let a = (-h / tau as f64).exp();
+        let a = (-h / tau).exp();
         let cost = |charge: f64| -> f64 {
             (0..trial.samples)
                 .map(|m| {
