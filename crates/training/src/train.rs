@@ -252,6 +252,10 @@ impl<'o, T: RealField + Copy, P: Program<T>> Trainer<'o, T, P> {
                 trained: &trained.collect::<Vec<_>>(),
             })?;
         }
+        if let Some(validation) = validation.filter(|_| iteration == 0 && level >= 1.0) {
+            let (start, _) = self.validate(program, validation.trials, level)?;
+            self.course.start(start, program.values());
+        }
         let factor = options.schedule.factor(iteration, options.iterations) * self.course.factor(validation);
         self.optimiser.step(program, &self.gradient, factor)?;
         // Whatever the next iteration would refuse, this one does, while there is a way back.

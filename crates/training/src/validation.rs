@@ -49,7 +49,7 @@ impl std::fmt::Display for Validation {
 }
 
 impl Validation {
-    /// A validation after every so many iterations that keeps the best network, for a task without levels of difficulty.
+    /// A validation at the start and after every so many iterations that keeps the best network, for a task without levels of difficulty.
     pub fn keep_best(every: usize, trials: usize, patience: usize) -> Self {
         let never = f64::NEG_INFINITY;
         Self {
@@ -145,6 +145,14 @@ impl Course {
     /// The factor on all learning rates at this level.
     pub fn factor(&self, validation: Option<&Validation>) -> f64 {
         validation.map_or(1.0, |v| v.slow.powf(self.level(validation)))
+    }
+
+    /// Takes note of a validation of what training starts from, at the last level. It competes with what training finds, so that a training
+    /// that only makes things worse returns what it was given.
+    pub fn start<T: RealField + Copy>(&mut self, found: Validated, parameters: &[T]) {
+        if found.beats(&NONE) {
+            self.best = Some((found, values(parameters)));
+        }
     }
 
     /// Takes note of a validation of the network with these parameters, which become earlier ones where the score fell too

@@ -192,6 +192,21 @@ fn a_program_goes_on_from_its_checkpoint_to_the_same_bits() {
     }
 }
 
+#[test]
+fn a_training_that_only_makes_things_worse_returns_its_start() {
+    let near = Springs { parameters: [1.0, 2.0, 3.0, 5.0], ..springs() };
+    let with = |rate, validation| {
+        let mut trained = near.clone();
+        let rates = vec![LearningRate { group: "rest", rate }];
+        let options = TrainingOptions { rates, validation, iterations: 8, ..options() };
+        train(&mut trained, &options, &mut ()).expect("training");
+        bits(&trained)
+    };
+    let keep_best = || Some(Validation::keep_best(4, 40, 90));
+    assert_ne!(with(1e3, None), bits(&near));
+    assert_eq!(with(1e3, keep_best()), bits(&near));
+}
+
 /// Keeps the sums of lanes as they come, and adds them up as another machine would.
 struct Elsewhere;
 
