@@ -81,7 +81,6 @@ pub use theta::Theta;
 macro_rules! for_each_neuron {
     ($with:ident) => {
         $with!(nif, $crate::Nif);
-        $with!(rectified_nif, $crate::RectifiedNif);
         $with!(theta, $crate::Theta);
         $with!(lif, $crate::Lif);
         $with!(refractory_lif, $crate::RefractoryLif);
@@ -93,6 +92,8 @@ macro_rules! for_each_neuron {
         $with!(morris_lecar, $crate::MorrisLecar);
         $with!(fitzhugh_nagumo, $crate::FitzHughNagumo);
         $with!(hodgkin_huxley, $crate::HodgkinHuxley);
+        // Behind the others, because tests deal cases by place.
+        $with!(rectified_nif, $crate::RectifiedNif);
     };
 }
 

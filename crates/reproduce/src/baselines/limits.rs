@@ -53,6 +53,14 @@ struct Step {
     after: DVector<f64>,
 }
 
+impl LimitRun {
+    /// Whether the same units have a positive current in every step, so that no kink lies between two runs.
+    pub(crate) fn is_on_the_piece_of(&self, other: &Self) -> bool {
+        let is_open = |step: &Step| step.current.map(|current| current > 0.0);
+        self.steps.iter().zip(&other.steps).all(|(a, b)| is_open(a) == is_open(b))
+    }
+}
+
 impl LimitNetwork {
     /// The limit of a network with a step of one sample.
     pub(crate) fn of(network: &Network<f64>, unit: Unit) -> Self {

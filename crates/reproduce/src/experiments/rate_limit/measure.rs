@@ -16,8 +16,9 @@ use crate::experiments::dial::{
 };
 use crate::experiments::statistics::{Sample, distance, norm, square};
 
-/// Steps of the central differences, as a part of the norm of the parameters of a group or of 1, whichever is more.
-const DIFFERENCE: f64 = 1e-6;
+/// Steps of the central differences, as a part of the norm of the parameters of a group or of 1, whichever is more: the first between
+/// whose ends no unit opens or closes, since a gradient says nothing of what lies beyond a kink.
+const DIFFERENCES: [f64; 5] = [1e-6, 1e-7, 1e-8, 1e-9, 1e-10];
 
 /// How far the dial at 1 is from the rate network that is written down beside it.
 #[derive(Clone, Copy, Debug)]
@@ -84,15 +85,21 @@ pub(super) fn equality(
                 (0..NEURONS).for_each(|i| bar[i * (NEURONS + 1)] = 0.0);
             }
             found.gradient = found.gradient.max(distance(&answer.gradient[range], &bar) / norm(&bar));
-            let cost = |sign: f64| {
+            let moved = |by: f64| {
                 let mut moved = limit.clone();
                 let values = moved.group_mut(group);
-                let e = DIFFERENCE * norm(values).max(1.0);
-                values.iter_mut().zip(&bar).for_each(|(v, b)| *v += sign * e * b / norm(&bar));
-                (moved.run(trial, LAMBDA).cost, e)
+                values.iter_mut().zip(&bar).for_each(|(v, b)| *v += by * b / norm(&bar));
+                moved.run(trial, LAMBDA)
             };
-            let ((high, e), (low, _)) = (cost(1.0), cost(-1.0));
-            found.differences = found.differences.max(((high - low) / (2.0 * e) / norm(&bar) - 1.0).abs());
+            let size = norm(limit.clone().group_mut(group)).max(1.0);
+            let slope = DIFFERENCES.iter().find_map(|part| {
+                let e = part * size;
+                let (high, low) = (moved(e), moved(-e));
+                high.is_on_the_piece_of(&low).then(|| (high.cost - low.cost) / (2.0 * e))
+            });
+            // Where there is a kink at any step nothing is known, which no band lets pass.
+            let error = slope.map_or(f64::INFINITY, |slope| (slope / norm(&bar) - 1.0).abs());
+            found.differences = found.differences.max(error);
         }
     }
     Ok(found)
