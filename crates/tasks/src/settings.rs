@@ -24,7 +24,7 @@ use crate::{Error, Reading};
 /// let settings = LossSettings { label_smoothing: 0.1, ..LossSettings::of(LossKind::CrossEntropy) };
 /// assert_eq!(settings.reading(&network, false)?, Reading::Class(Score::Mean));
 /// let spikes = LossSettings::of(LossKind::VanRossum);
-/// assert!(spikes.loss(&network, false).unwrap_err().to_string().contains("one of cells"));
+/// assert!(spikes.loss(&network, false).is_err_and(|error| error.to_string().contains("one of cells")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
