@@ -88,7 +88,9 @@ def test_a_network_of_ones_own_and_held_out_cases():
     network = make("float32")
     classifier = SpikingClassifier(network=network, epochs=3, interval=5.0, validation_fraction=0.25, random_state=0).fit(X, y)
     assert any(done["validation"] for done in classifier.history_)
-    assert not np.array_equal(classifier.network_["slow.weight"], network["slow.weight"])
+    # Held-out cases may find nothing better than the start, which is then what comes back; without them the last parameters do.
+    trained = SpikingClassifier(network=network, epochs=3, interval=5.0, random_state=0).fit(X, y)
+    assert not np.array_equal(trained.network_["slow.weight"], network["slow.weight"])
     with pytest.raises(ValueError, match="the network has 2 inputs"):
         SpikingClassifier(network=network).fit(X[:, :1], y)
     with pytest.raises(ValueError, match="validation_fraction"):
