@@ -34,7 +34,7 @@ pub(crate) fn unknown_table(path: &Path, text: &str, table: &toml::Table, known:
     })
 }
 
-/// What is said about a mistake in what was set on the command line.
+/// The message about a mistake in a setting of the command line.
 pub(crate) fn in_set(error: &toml::de::Error) -> String {
     let told = error.to_string();
     // Without a text, the reader names the key on a line of its own.
@@ -183,7 +183,7 @@ fn thing(found: &str) -> String {
     }
 }
 
-/// What is expected, in words.
+/// The expected kind of value, in words.
 fn kind(expected: &str) -> String {
     let known = [
         ("f64", "a number"),

@@ -58,7 +58,7 @@ pub(crate) struct Data {
     #[serde(default = "yes")]
     pub(crate) standardise: bool,
     /// Whether every output of target values or series is brought to mean 0 and standard deviation 1, as measured on the training part.
-    /// What is judged and written has the unit of the file.
+    /// Metrics and outputs keep the unit of the file.
     #[serde(default, skip_serializing_if = "is_not")]
     pub(crate) standardise_targets: bool,
     /// How the file is read, where that is not as usual.

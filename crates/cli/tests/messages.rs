@@ -88,10 +88,10 @@ const MISTAKES: [Mistake; 38] = [
         "warm_up = 0.0\nread = { missing = { valeu = 1.0 } }",
         &["`valeu`", "did you mean `value`"],
     ),
-    // What is missing or there twice.
+    // Keys that are missing or there twice.
     ("batch = ", "# batch = ", &["`training`", "`batch` is missing"]),
     ("seed = 1", "seed = 1\nseed = 2", &["twice"]),
-    // What is no TOML.
+    // Text that is no TOML.
     ("h = 0.5", "h = half", &["quote"]),
     ("[loss]", "[loss", &["]"]),
 ];
@@ -129,7 +129,7 @@ fn mistakes_are_told_in_words() {
         for part in expected {
             assert!(text.contains(part), "{to}: no {part} in\n{text}");
         }
-        // What is missing is told at its table, and what is there twice or begins a new line at the second line.
+        // A missing key is told at its table; a key that is there twice or begins a new line, at the second line.
         let told = (line.saturating_sub(if to.starts_with('#') { 20 } else { 0 })..=line + 1)
             .any(|line| message.contains(&format!("line {line}:")));
         assert!(told, "line {line}\n{text}");

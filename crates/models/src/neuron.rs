@@ -64,6 +64,19 @@ impl<T: Real> Reset<T> {
         }
     }
 
+    /// Whether the voltage falls by 1 for every whole cycle after the step, whose flow does not depend on where it starts.
+    #[inline(always)]
+    pub const fn wraps(&self) -> bool {
+        matches!(self, Self::Periodic | Self::Subtract | Self::Rectify)
+    }
+
+    /// Whether a voltage has to begin below threshold: above it a neuron with such a reset cannot be. On a circle every voltage is a phase,
+    /// and a neuron with a latch may begin anywhere.
+    #[inline]
+    pub const fn starts_below_threshold(&self) -> bool {
+        matches!(self, Self::Subtract | Self::Rectify | Self::To { .. })
+    }
+
     /// The widest zone that a gate may have, where the reset limits it: from the reset voltage to threshold.
     #[inline]
     pub fn widest_zone(&self) -> Option<T> {

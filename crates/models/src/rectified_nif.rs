@@ -4,6 +4,7 @@
 //! Source: this project. It is not the neuron of Huh & Sejnowski (2018), which has no floor and withdraws charge.
 
 use crate::neuron::{Integration, Neuron, NeuronVjp, Parameter, Reset};
+use crate::nif::Nif;
 use crate::real::Real;
 
 /// Rectified non-leaky integrate-and-fire: `dv/dt = I` not below 0, `v -> v - 1` at threshold 1, and a fall of the voltage releases
@@ -25,10 +26,9 @@ pub struct RectifiedNif;
 
 impl Neuron for RectifiedNif {
     const NAME: &'static str = "rectified NIF";
-    const PARAMETERS: &'static [Parameter] = &[];
-    // Exact, since f does not depend on the voltage.
-    const METHOD: Integration = Integration::Euler;
-    const HAS_VOLTAGE: bool = false;
+    const PARAMETERS: &'static [Parameter] = Nif::PARAMETERS;
+    const METHOD: Integration = Nif::METHOD;
+    const HAS_VOLTAGE: bool = Nif::HAS_VOLTAGE;
     type State<T: Real> = [T; 1];
     type Params<T: Real> = [T; 0];
 
@@ -41,8 +41,8 @@ impl Neuron for RectifiedNif {
     }
 
     #[inline(always)]
-    fn rhs<T: Real>(_: &[T; 0], _: &[T; 1], current: T) -> [T; 1] {
-        [current]
+    fn rhs<T: Real>(params: &[T; 0], x: &[T; 1], current: T) -> [T; 1] {
+        Nif::rhs(params, x, current)
     }
 
     #[inline(always)]
@@ -51,14 +51,21 @@ impl Neuron for RectifiedNif {
     }
 
     fn rest(&self) -> [f64; 1] {
-        [0.0]
+        Nif.rest()
     }
 }
 
 impl NeuronVjp for RectifiedNif {
     #[inline(always)]
-    fn rhs_vjp<T: Real>(_: &[T; 0], _: &[T; 1], _: T, [f_bar]: &[T; 1], _: &mut [T; 1], _: &mut [T; 0]) -> T {
-        *f_bar
+    fn rhs_vjp<T: Real>(
+        params: &[T; 0],
+        x: &[T; 1],
+        current: T,
+        f_bar: &[T; 1],
+        x_bar: &mut [T; 1],
+        params_bar: &mut [T; 0],
+    ) -> T {
+        Nif::rhs_vjp(params, x, current, f_bar, x_bar, params_bar)
     }
 
     #[inline(always)]

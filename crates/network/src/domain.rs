@@ -4,8 +4,6 @@
 
 use std::ops::Range;
 
-use spikegrad_models::Reset;
-
 use crate::projections::Delayed;
 use crate::{Group, Network, Scalar};
 
@@ -120,7 +118,7 @@ impl<T: Scalar> Network<T> {
         let reset = place.loops.of::<T>().reset(&at, set);
         let index = place.offset + neuron;
         let (v, threshold) = (self.parameters.group(Group::Initial)[index], reset.threshold());
-        if !matches!(reset, Reset::Subtract | Reset::Rectify | Reset::To { .. }) || v < threshold {
+        if !reset.starts_below_threshold() || v < threshold {
             return None;
         }
         // The domain is open: half of the digits below its edge.

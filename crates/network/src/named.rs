@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use spikegrad_models::Reset;
-
 use crate::parameters::Named;
 use crate::{Error, Group, Network, Scalar};
 
@@ -105,7 +103,7 @@ impl<T: Scalar> Network<T> {
                 let from = named.range.start - self.parameters.layout().range(Group::Initial).start;
                 let of_voltage = self.places.iter().position(|place| place.offset == from);
                 match of_voltage.filter(|_| from < self.neurons).map(reset) {
-                    Some(Reset::Subtract | Reset::Rectify | Reset::To { .. }) => Domain::BelowThreshold,
+                    Some(reset) if reset.starts_below_threshold() => Domain::BelowThreshold,
                     _ => Domain::Any,
                 }
             }

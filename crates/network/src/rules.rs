@@ -1,7 +1,5 @@
 //! Whether what a network's projections have goes together, and goes with what is asked of the network.
 
-use spikegrad_models::Reset;
-
 use crate::projections::{Delayed, Wire};
 use crate::{Error, Feature, Group, Network, Scalar};
 
@@ -39,8 +37,7 @@ impl<T: Scalar> Network<T> {
                 let loops = place.loops.of::<T>();
                 let ends_here = place.offset < wire.post.end && wire.post.start < place.offset + place.size;
                 let reset = loops.reset(&self.context(place, T::one(), None), 0);
-                let wraps = matches!(reset, Reset::Periodic | Reset::Subtract | Reset::Rectify);
-                if ends_here && (wraps || !loops.takes_conductances()) {
+                if ends_here && (reset.wraps() || !loops.takes_conductances()) {
                     return Err(Error::NoVoltage {
                         projection: wire.name.clone(),
                         population: place.name.clone(),

@@ -1,7 +1,6 @@
 //! Whether the parameters of a network are in their domain.
 
 use spikegrad_integrators::first_non_finite;
-use spikegrad_models::Reset;
 
 use crate::{Error, Group, Network, Scalar};
 
@@ -83,9 +82,7 @@ impl<T: Scalar> Network<T> {
             for i in 0..place.size {
                 let reset = place.loops.of::<T>().reset(&at, if place.per_neuron { i } else { 0 });
                 let v = x[place.offset + i];
-                if matches!(reset, Reset::Subtract | Reset::Rectify | Reset::To { .. })
-                    && !(v < reset.threshold())
-                {
+                if reset.starts_below_threshold() && !(v < reset.threshold()) {
                     return Err(Error::AboveThreshold {
                         neuron: place.offset + i,
                         v: v.to_subset_unchecked(),

@@ -80,7 +80,7 @@ pub(super) fn add_charges<N: Neuron, T: Scalar, const G: usize>(
             Reset::Latch { .. } | Reset::Never => {}
         }
         [*starts, *ends] = slopes;
-        if matches!(reset, Reset::Periodic | Reset::Subtract | Reset::Rectify) {
+        if reset.wraps() {
             for lane in 0..G {
                 after[neurons[lane] as usize - offset] = wrapped[lane];
             }

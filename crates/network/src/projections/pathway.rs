@@ -31,7 +31,7 @@ pub(crate) struct Pathway<T: 'static> {
 pub(crate) enum Path<T: 'static> {
     /// Charges arrive at once, and the columns of the neurons that released any are visited; all neurons are connected with all.
     Sparse,
-    /// The same between some of the neurons.
+    /// Charges arrive at once, and only the columns of neurons that release some are visited, between some of the neurons.
     Block(&'static dyn Columns<T>),
     /// Charges arrive at once, and all columns of the weights are visited.
     Dense,

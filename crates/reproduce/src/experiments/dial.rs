@@ -63,7 +63,7 @@ pub(super) fn network(task: &PredictiveCoding, cell: Cell, seed: u64) -> Result<
     with_cell(task, &start, cell)
 }
 
-/// The same weights with other neurons.
+/// A network with the weights of another one and other neurons.
 pub(super) fn with_cell(
     task: &PredictiveCoding,
     network: &Network<f64>,

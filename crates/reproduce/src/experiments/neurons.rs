@@ -233,8 +233,7 @@ impl<N: NeuronVjp> Bench<N> {
             Err(NetworkError::Diverged(_)) => return Ok(f64::INFINITY),
             recorded => recorded.map_err(Error::experiment)?.v,
         };
-        let circle =
-            matches!(N::reset(&self.neuron.params()), Reset::Periodic | Reset::Subtract | Reset::Rectify);
+        let circle = N::reset(&self.neuron.params()).wraps();
         let rise = |pair: &[f64]| {
             let rise = pair[1] - pair[0];
             if circle && rise < 0.0 { rise + 1.0 } else { rise }

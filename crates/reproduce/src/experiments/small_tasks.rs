@@ -24,6 +24,12 @@ const DELAYS: std::ops::Range<f64> = 15.0..40.0;
 /// Weight of the time outside the response windows: a small one keeps networks from staying silent.
 const OUTSIDE: f64 = 0.3;
 
+/// Text with a capital, as a heading begins.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// A task with its network and recipe.
 pub(super) struct SmallTask {
     /// What it is called.

@@ -124,7 +124,7 @@ impl Model {
             mixed_units: action_potential || N::LOCATE == Locate::DenseOutput,
             ranges: Vec::new(),
             plain: !matches!(reset, Reset::To { .. } | Reset::Rectify),
-            has_voltage: !matches!(reset, Reset::Periodic | Reset::Subtract | Reset::Rectify),
+            has_voltage: !reset.wraps(),
             relaxes: N::RELAXES,
             states: Vec::new(),
         };
@@ -141,7 +141,7 @@ impl Model {
             values.fold(f64::MIN_POSITIVE, f64::max)
         };
         model.ranges = (0..rest.as_ref().len()).map(range).collect();
-        if matches!(reset, Reset::Subtract | Reset::Rectify | Reset::To { .. }) {
+        if reset.starts_below_threshold() {
             // So that thresholds can be varied without one of these lying above.
             let rest = rest.as_ref();
             for (x, rest) in model.states.iter_mut().flat_map(|x| x.iter_mut().zip(rest)) {

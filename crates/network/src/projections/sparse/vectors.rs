@@ -386,8 +386,8 @@ macro_rules! vectors {
                 }
                 let blocks = ys[0].len();
                 let whole = blocks * LANES;
-                // What is left of vectors, each as a block of lanes that is zero behind its end; and the last whole block that there is,
-                // for what is written: it begins earlier, and is worked out before the others change what both have.
+                // The ends of `J_bar` behind whole blocks, as blocks that are zero behind the end, for the products; and its last whole
+                // blocks, for the gradient: they begin earlier, and are worked out before the others change what both have.
                 let mut ends = [[simd.$splat(0.0); K]; C];
                 let mut lasts = ends;
                 let last = n.saturating_sub(LANES);

@@ -55,7 +55,7 @@ pub enum GateSlope {
     },
 }
 
-/// Of what a backward pass is made. The default has all parts of the exact adjoint.
+/// The parts that a backward pass is made of. The default has all parts of the exact adjoint.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct BackwardParts<T> {
     /// From outputs to traces.

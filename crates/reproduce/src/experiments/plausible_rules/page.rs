@@ -5,6 +5,7 @@ use spikegrad_report::plot::{BLACK, GREY, Panel, Plot, Style, cycle};
 
 use super::super::intervals::{Mean, worse};
 use super::super::small_tasks::SmallTask;
+use super::super::small_tasks::capital;
 use super::{Found, SNAPSHOTS};
 use crate::Error;
 use crate::report::Report;
@@ -135,16 +136,10 @@ fn rank_correlation(x: &[f64], y: &[f64]) -> f64 {
     super::super::statistics::cosine(&centred(ranks(x)), &centred(ranks(y)))
 }
 
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// Writes all.
 pub(super) fn write(report: &mut Report, found: &[Found]) -> Result<(), Error> {
-    report.heading("Answer");
     for sentence in answer(found) {
-        report.prose(sentence);
+        report.answer(sentence);
     }
     report.heading("The rules").prose(
         "Every rule has the forward pass of the exact gradient, and the last step of the way back: presynaptic charge times the error \

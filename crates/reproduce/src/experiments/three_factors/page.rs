@@ -3,6 +3,7 @@
 use spikegrad_report::plot::{BLUE, GREY, ORANGE, Panel, Plot, Style, VERMILLION, cycle};
 
 use super::super::intervals::{Mean, worse};
+use super::super::small_tasks::capital;
 use super::spikes::{NEAR, Window};
 use super::stdp::{EDGES, RULES};
 use super::{EARLY, Found, Look, NETWORKS, TRAINED, UNTRAINED};
@@ -133,16 +134,10 @@ fn caught_in_words(found: &Found) -> String {
     )
 }
 
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// Writes all.
 pub(super) fn write(report: &mut Report, found: &[Found]) -> Result<(), Error> {
-    report.heading("Answer");
     for sentence in answer(found) {
-        report.prose(sentence);
+        report.answer(sentence);
     }
     report.heading("The three factors").prose(
         "The exact gradient of a recurrent weight is a sum over steps of the presynaptic trace <i>s<sub>j</sub></i>, the sensitivity \
