@@ -174,7 +174,7 @@ pub(crate) fn region(source: &str, name: &str) -> Option<String> {
 /// A link of a page to a place in the project.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Its line.
+    /// The line of the link, counted from 1.
     pub(crate) line: usize,
     /// The file relative to the page; empty for the page itself.
     pub(crate) path: String,

@@ -72,7 +72,7 @@ impl EncoderKind {
         }
     }
 
-    /// What its numbers mean.
+    /// The meaning of the encoder's numbers, as a comment in the settings.
     fn explained(self) -> &'static str {
         match self {
             Self::Current => "Currents: values times `gain`, plus `offset`.",

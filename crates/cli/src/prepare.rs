@@ -241,6 +241,10 @@ impl Prepared {
 
     /// What there is to say of targets that are far from the outputs of a network before training, which are of the size 1 about 0.
     fn far_targets(&self) -> Option<String> {
+        // Constant targets stay constant when they are standardised: there is nothing more to set.
+        if self.scaled.is_some() {
+            return None;
+        }
         let trials = self.task.part(Purpose::Training);
         let all = || {
             let of = |trial: &Trial<f32>| match self.task.reading() {

@@ -25,7 +25,7 @@ pub(crate) enum Error {
     Trial {
         /// The index, counted from 0.
         trial: usize,
-        /// The words of the reader on the text.
+        /// The error of this trial.
         source: Box<Error>,
     },
     /// Text that describes no network, no loss or no training.
@@ -59,7 +59,7 @@ pub(crate) enum Error {
     /// An argument that does not go together with another.
     #[error("{what}: {why}")]
     Argument {
-        /// The name.
+        /// The name of the argument.
         what: String,
         /// What to change.
         why: String,

@@ -303,7 +303,7 @@ impl<T: RealField + Copy, L: Send> Lane<T, L> {
             let cost = match cost {
                 Err(error) => Err(of_trial(error)?),
                 Ok(cost) if !cost.is_finite() => {
-                    let why = "the cost of a trial is not finite: a program returns the error of a trial that diverged";
+                    let why = "the cost of a trial is not finite, and its program reported no error: let `TrialGradient::gradient` return one for a trial that diverged";
                     return Err(Error::program(why).into());
                 }
                 cost => cost,

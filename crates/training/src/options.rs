@@ -134,6 +134,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn validations_that_train_otherwise_are_told_apart() {
+        let keep_best = Validation::keep_best(10, 40, usize::MAX);
+        let others = [
+            Validation { slow: 0.5, ..keep_best },
+            Validation { go_back: Some(0.1), ..keep_best },
+            Validation { every: 11, ..keep_best },
+            Validation { trials: 41, ..keep_best },
+            Validation { patience: 9, ..keep_best },
+            Validation { rise_at: 0.9, ..keep_best },
+        ];
+        let identity = |validation| {
+            TrainingOptions::<&str> { validation: Some(validation), ..TrainingOptions::default() }.identity()
+        };
+        for other in others {
+            assert_ne!(identity(other), identity(keep_best), "{other:?}");
+        }
+    }
+
+    #[test]
     fn what_must_stay_the_same_is_told_in_words() {
         let options = TrainingOptions {
             rule: UpdateRule::Sgd { momentum: 0.9 },

@@ -173,7 +173,7 @@ pub trait Program<T: RealField + Copy>: Parametric<T> + Sync {
     /// Whether a file may keep the program with its parameters; by default whether it can be run with them.
     ///
     /// # Errors
-    /// The parameter that is wrong.
+    /// If a parameter has a value that a file may not keep.
     fn check_kept(&self) -> Result<(), BoxError> {
         self.check_values()
     }

@@ -36,6 +36,9 @@ impl std::fmt::Display for Validation {
         write!(f, "{trials} trials every {every} iterations")?;
         if *rise_at > f64::NEG_INFINITY {
             write!(f, ", the level rises by {rise} at a score of {rise_at} and falls below {fall_below}")?;
+        }
+        // Without levels the last one holds from the start, and with it the factor on learning rates.
+        if *slow != 1.0 {
             write!(f, ", learning rates fall to {slow} of themselves")?;
         }
         if let Some(by) = go_back {

@@ -11,7 +11,7 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// Of all values; not a number if one of them is none.
+    /// The mean of all values; not a number if one of them is none.
     pub(super) fn of(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -24,7 +24,7 @@ impl Mean {
     }
 }
 
-/// As tables have it: the mean and the half-width in two digits of the latter's last place.
+/// The mean and the half-width with three decimals.
 impl std::fmt::Display for Mean {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if !self.mean.is_finite() {

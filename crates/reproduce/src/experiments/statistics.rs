@@ -43,16 +43,6 @@ pub(super) fn quantile(values: &[f64], q: f64) -> f64 {
     sorted[low] + at.fract() * (sorted[(low + 1).min(last)] - sorted[low])
 }
 
-/// Mean and half-width of the 95 % confidence interval of a mean by Student's t, of 2 to 10 values; of one value there is no interval.
-pub(super) fn interval(values: &[f64]) -> (f64, f64) {
-    const T: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-    let n = values.len();
-    let mean = values.iter().sum::<f64>() / n as f64;
-    let Some(t) = n.checked_sub(2).map(|at| T[at.min(T.len() - 1)]) else { return (mean, f64::NAN) };
-    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
-    (mean, t * (variance / n as f64).sqrt())
-}
-
 /// The slope of `ln y` by `ln x`, by least squares.
 pub(super) fn order(points: &[(f64, f64)]) -> f64 {
     let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
@@ -288,9 +278,6 @@ mod tests {
         let points: Vec<(f64, f64)> = (0..5).map(|k| (2.0_f64.powi(k), 3.0 * 2.0_f64.powi(-k))).collect();
         assert!((order(&points) + 1.0).abs() < 1e-12);
         assert!((slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]) - 2.0).abs() < 1e-12);
-        let (mean, half) = interval(&[1.0, 2.0, 3.0]);
-        assert!((mean - 2.0).abs() < 1e-15 && (half - 4.303 / 3.0_f64.sqrt()).abs() < 1e-12);
-        assert!(interval(&[1.0]).1.is_nan());
     }
 
     #[test]

@@ -58,11 +58,11 @@ pub enum GateSlope {
 /// The parts that a backward pass is made of. The default has all parts of the exact adjoint.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct BackwardParts<T> {
-    /// From outputs to traces.
+    /// The path from outputs to traces.
     pub readout: ReadoutPath<T>,
-    /// From currents to charges.
+    /// The path from currents to charges.
     pub recurrent: RecurrentPath<T>,
-    /// From charges to voltages.
+    /// The slope from charges to voltages.
     pub slope: GateSlope,
 }
 

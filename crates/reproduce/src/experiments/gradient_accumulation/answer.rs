@@ -103,7 +103,9 @@ pub(super) fn sentences(results: &Results, worths: &[Vec<Worth>]) -> Vec<String>
             let (said, found) = (predicted(results, cell).mean, shown(worths).mean);
             let ratio = said / found;
             let edge = worths.iter().filter(|worth| worth.at_edge).count();
-            let reason = if (1.0 / FACTOR..=FACTOR).contains(&ratio) {
+            let reason = if !ratio.is_finite() {
+                "there is nothing to compare".to_owned()
+            } else if (1.0 / FACTOR..=FACTOR).contains(&ratio) {
                 "within a factor of 3".to_owned()
             } else if 2 * edge > worths.len() {
                 "not within a factor of 3: the largest batch that got there was fastest at the largest learning rate of the grid, so the number \
@@ -125,8 +127,8 @@ pub(super) fn sentences(results: &Results, worths: &[Vec<Worth>]) -> Vec<String>
     let (rate_gain, spike_gain) = (gain(&results.courses[0].1), gain(spiking));
     let bias = |cell: usize| results.group(cell, last, 0, |g| g.by_quantile[0].bias).mean;
     let fourth = format!(
-        "<b>Clipping each trial at the median of norms {} with spikes and {} with rates.</b> The best cost without clipping is {spike_gain:.2} \
-         times that with it for {spiking_name}, and {rate_gain:.2} times for the rate network. At the end of training such clipping shortens \
+        "<b>Clipping each trial at twice the median of norms {} with spikes and {} with rates.</b> The best cost without clipping is {spike_gain:.2} \
+         times that with it for {spiking_name}, and {rate_gain:.2} times for the rate network. At the end of training clipping at the median itself shortens \
          or turns the mean gradient by W<sub>f</sub> by {:.0} % ({spiking_name}) and {:.0} % (rate) of its norm, and leaves {:.0} % and {:.0} % of \
          the variance.",
         helps(spike_gain),

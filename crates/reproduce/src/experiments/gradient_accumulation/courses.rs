@@ -104,7 +104,7 @@ impl Plan<'_> {
     }
 }
 
-/// Looks at held-out trials whenever the number of trials has doubled, and at every eighth of the whole.
+/// Looks at held-out trials whenever the number of trials has doubled, and at every sixteenth of the whole.
 struct Watch<'a> {
     plan: &'a Plan<'a>,
     batch: usize,
@@ -116,8 +116,8 @@ impl Observer<Network<f64>> for Watch<'_> {
     fn iteration(&mut self, done: &Iteration, network: &Network<f64>) -> ControlFlow<()> {
         let trials = (done.iteration + 1) * self.batch;
         if trials >= self.next {
-            let eighth = (self.plan.trials / 16).max(1);
-            self.next = (2 * trials).min((trials / eighth + 1) * eighth);
+            let part = (self.plan.trials / 16).max(1);
+            self.next = (2 * trials).min((trials / part + 1) * part);
             self.costs.push((trials, cost(network, self.plan.task, self.plan.held_out)));
         }
         ControlFlow::Continue(())
@@ -131,7 +131,7 @@ pub(super) struct Worth {
     pub(super) target: f64,
     /// The fewest trials of every batch; infinite where the cost was not reached.
     pub(super) trials: Vec<f64>,
-    /// The batch beyond which a larger one no longer pays: where `trials(B) = trials(1) (1 + B / B_c)` fits best.
+    /// The batch beyond which a larger one no longer pays: where `trials(B) = trials(0) (1 + B / B_c)` fits best.
     pub(super) useful: f64,
     /// Whether the largest learning rate was the best for the largest batch that got there: the grid then ends before the return does.
     pub(super) at_edge: bool,

@@ -40,7 +40,7 @@ fn figures(report: &mut Report, results: &Results, worths: &[Vec<Worth>]) {
         .map(|group| group.bootstrap.0)
         .collect();
     report.figure(
-        "bootstrap bias of |mean|^2 over tr(Sigma)/n, median of all groups, stages and networks",
+        "bootstrap bias of |mean|^2 over tr(Sigma)/n, median of groups with a tail exponent above 2",
         quantile(&ratios, 0.5),
         "",
         Some(BOOTSTRAP),
@@ -225,7 +225,7 @@ fn batches(report: &mut Report, results: &Results, worths: &[Vec<Worth>]) -> Res
     report.heading("Training with batches of every size").prose(format!(
         "Every network is trained on {} trials, with Adam at a constant learning rate, for each batch with {} learning rates and with and \
          without clipping; the same grid for rates and spikes. A batch is worth what the best of its settings makes of it. The useful batch is \
-         the B<sub>c</sub> of trials(B) = trials(1) (1 + B / B<sub>c</sub>), fitted to the trials to a cost a quarter of the way, in \
+         the B<sub>c</sub> of trials(B) = trials(0) (1 + B / B<sub>c</sub>), fitted to the trials to a cost a quarter of the way, in \
          logarithms, from the best end to the start.",
         results.budget,
         FACTORS.len()

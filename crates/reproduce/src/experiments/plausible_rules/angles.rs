@@ -17,7 +17,7 @@ type Directions = Vec<Vec<f64>>;
 /// The cosines of one rule with the exact gradient, by group in the order of [`SmallTask::groups`].
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Angles {
-    /// Of the means over the trials, each trial clipped at the median norm, as in training.
+    /// The cosines of the means over the trials, each trial clipped at the median norm.
     pub(super) of_means: Vec<f64>,
     /// The median over single trials.
     pub(super) of_trials: Vec<f64>,
@@ -118,6 +118,10 @@ pub(super) fn compare(
         let directions = approximate(small, network, parts, &these)?;
         let kept: Vec<bool> =
             gradients.iter().zip(&directions).map(|(a, b)| !a.is_empty() && !b.is_empty()).collect();
+        if number == 0 && !kept.contains(&true) {
+            // Where every trial was lost nothing was compared.
+            error = f64::NAN;
+        }
         let (mut of_means, mut of_trials) = (Vec::new(), Vec::new());
         for &(group, _) in small.groups {
             let (true_ones, rule_s) =

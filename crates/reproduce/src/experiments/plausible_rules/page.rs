@@ -110,7 +110,11 @@ fn angle_and_learning(found: &[Found]) -> String {
         (one.small.name, rank_correlation(&cosines, &ways))
     });
     let each: Vec<(&str, f64)> = each.collect();
-    let words = match each.iter().map(|(_, r)| *r).fold(f64::INFINITY, f64::min) {
+    let words = match each
+        .iter()
+        .map(|(_, r)| *r)
+        .fold(f64::INFINITY, |least, r| if r.is_nan() || r < least { r } else { least })
+    {
         least if least >= 0.7 => "A small angle to the exact gradient goes with learning in both tasks",
         least if least >= 0.3 => "A small angle to the exact gradient goes with learning, more or less",
         _ => "A small angle to the exact gradient does not tell in both tasks which rule learns",
@@ -342,7 +346,7 @@ fn cosines(report: &mut Report, found: &Found) -> Result<(), Error> {
         &format!("{}-cosines", small.key),
         format!("Cosine with the exact gradient: {}.", small.name),
         "By group of parameters, at the start, on the way and at the end of training by the exact gradient; means over seeds. Directions are \
-         means over trials that no network was trained on, each clipped at the median norm as in training. The dashed line is the exact \
+         means over trials that no network was trained on, each clipped at the median norm. The dashed line is the exact \
          gradient of as many other trials: what the choice of trials alone does.",
         plot.size(1000.0, 300.0).render()?,
     );

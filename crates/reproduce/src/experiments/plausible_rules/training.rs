@@ -122,7 +122,8 @@ impl Plan<'_> {
         let mut snapshots = vec![network.parameters.values().to_vec()];
         let options = self.small.options(iterations, seed, factor);
         let path = |at: usize| self.context.state.join(format!("{key}.{at}.json"));
-        let at: Vec<usize> = SNAPSHOTS[1..].iter().map(|part| (part * iterations as f64) as usize).collect();
+        let at: Vec<usize> =
+            SNAPSHOTS[1..].iter().map(|part| ((part * iterations as f64) as usize).max(1)).collect();
         let mut keep = Keep { bar: self.bar, at: &at, path: &path, failed: None };
         let mut program = ApproximatelyTrained {
             network: &mut network,
@@ -137,9 +138,8 @@ impl Plan<'_> {
         }
         let history = done.map_err(Error::experiment)?;
         for &at in &at {
-            if let Some(values) = file::read_json::<Vec<f64>>(&path(at)) {
-                snapshots.push(values);
-            }
+            let values = file::read_json::<Vec<f64>>(&path(at));
+            snapshots.push(values.ok_or(Error::Missing { what: "a snapshot of the training of a rule" })?);
         }
         Ok((network, history.iter().map(|done| done.cost).collect(), snapshots))
     }

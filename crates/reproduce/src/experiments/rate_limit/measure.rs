@@ -14,6 +14,7 @@ use crate::experiments::dial::{
     Answer, Cell, GROUPS, LAMBDA, NEURONS, by_large_spikes, gradients, outputs, ranges, trials, with_cell,
     with_small_spikes,
 };
+use crate::experiments::intervals::worse;
 use crate::experiments::statistics::{Sample, distance, norm, square};
 
 /// Steps of the central differences, as a part of the norm of the parameters of a group or of 1, whichever is more: the first between
@@ -72,19 +73,26 @@ pub(super) fn equality(
         let run = limit.run(trial, LAMBDA);
         let size = run.output.iter().fold(0.0_f64, |most, o| most.max(o.abs()));
         for (a, b) in output.iter().zip(&run.output) {
-            found.output = found.output.max((a - b).abs() / size);
+            found.output = worse(found.output, (a - b).abs() / size);
         }
         found.currents = [found.currents[0].min(run.currents[1]), found.currents[1].max(run.currents[0])];
-        let Some((_, bars)) = limit.gradient(trial, LAMBDA) else { continue };
+        let Some((_, bars)) = limit.gradient(trial, LAMBDA) else {
+            // What was not compared agrees with nothing.
+            found.gradient = f64::INFINITY;
+            continue;
+        };
         let of_groups: Vec<_> = limit.groups().into_iter().zip(bars).collect();
         for ((group, _), range) in GROUPS.into_iter().zip(ranges(&network)) {
-            let Some((_, bar)) = of_groups.iter().find(|(other, _)| *other == group) else { continue };
+            let Some((_, bar)) = of_groups.iter().find(|(other, _)| *other == group) else {
+                found.gradient = f64::INFINITY;
+                continue;
+            };
             // Autapses do not exist, and have no gradient in the network.
             let mut bar = bar.clone();
             if let Group::Weight(_) = group {
                 (0..NEURONS).for_each(|i| bar[i * (NEURONS + 1)] = 0.0);
             }
-            found.gradient = found.gradient.max(distance(&answer.gradient[range], &bar) / norm(&bar));
+            found.gradient = worse(found.gradient, distance(&answer.gradient[range], &bar) / norm(&bar));
             let moved = |by: f64| {
                 let mut moved = limit.clone();
                 let values = moved.group_mut(group);
@@ -99,7 +107,7 @@ pub(super) fn equality(
             });
             // Where there is a kink at any step nothing is known, which no band lets pass.
             let error = slope.map_or(f64::INFINITY, |slope| (slope / norm(&bar) - 1.0).abs());
-            found.differences = found.differences.max(error);
+            found.differences = worse(found.differences, error);
         }
     }
     Ok(found)

@@ -5,7 +5,8 @@ use spikegrad_report::plot::{BLACK, Panel, Plot, Style, cycle};
 use super::measure::{Beside, OfSeed};
 use crate::Error;
 use crate::experiments::dial::GROUPS;
-use crate::experiments::statistics::{interval, order};
+use crate::experiments::intervals::{Mean, worse};
+use crate::experiments::statistics::order;
 use crate::report::Report;
 
 /// The most that the dial at 1 may differ from the rate network.
@@ -46,7 +47,8 @@ pub(super) fn write(
 
 /// A mean over seeds with its interval.
 fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    interval(&values.collect::<Vec<_>>())
+    let Mean { mean, half } = Mean::of(&values.collect::<Vec<_>>());
+    (mean, half)
 }
 
 /// A point of a sweep, as the mean over seeds.
@@ -60,7 +62,7 @@ fn at_value(all: &[OfSeed], of: Of, x: f64, value: impl Fn(&Beside) -> f64) -> f
     index.map_or(f64::NAN, |index| at(all, of, index, value).0)
 }
 
-/// The order of convergence of each seed in 1 / k, over the larger half of the points.
+/// The order of convergence of each seed in 1 / k, over the larger two thirds of the points.
 fn orders(all: &[OfSeed], of: Of, value: impl Fn(&Beside) -> f64) -> Vec<f64> {
     all.iter()
         .map(|seed| {
@@ -82,7 +84,7 @@ struct Claims {
 impl Claims {
     fn new(all: &[OfSeed]) -> Self {
         let most = |value: fn(&super::measure::Equality) -> f64| {
-            all.iter().flat_map(|seed| &seed.equality).map(value).fold(0.0, f64::max)
+            all.iter().flat_map(|seed| &seed.equality).map(value).fold(0.0, worse)
         };
         Self {
             output: most(|e| e.output),
@@ -178,10 +180,15 @@ impl Claims {
         let first = format!(
             "<b>A spiking neuron {} a rate unit.</b> With a floor, rises alone releasing charge and a gate as wide as the cycle, outputs \
              differ from those of threshold-linear units by {:.1e} of the largest and gradients by {:.1e} of their norm, for currents of \
-             both signs, before and after training. So a rate network and a spiking one are two settings of one number, the gate's width.",
+             both signs, before and after training.{}",
             if is_equal { "can be" } else { "was not found to be" },
             self.output,
-            self.gradient
+            self.gradient,
+            if is_equal {
+                " So a rate network and a spiking one are two settings of one number, the gate's width."
+            } else {
+                ""
+            }
         );
         let last = |of: Of| all.first().map_or(0, |seed| of(seed).len().saturating_sub(1));
         let narrow = last(TRAINED_WIDTHS);
@@ -212,16 +219,17 @@ impl Claims {
         let of_mixed = |value: fn(&Beside) -> f64| at(all, MIXED, end, value).0;
         let (left, mixed_output) = (of_mixed(|b| b.gradient[0]), of_mixed(|b| b.output));
         let third = format!(
-            "<b>Small spikes are a rate in the output; in the gradient {}.</b> With threshold and charge divided by k and positive currents, \
+            "<b>Small spikes {} a rate in the output; in the gradient {}.</b> With threshold and charge divided by k and positive currents, \
              outputs converge with order {outputs:.2} in 1/k and gradients with order {gradients:.2}: {}. With currents of both signs the \
              output is {:.1} % away at k = {most_k}, and the gradient of one trial still {left:.2} times its norm, {}",
-            if left > SMALL { "only where no current changes its sign" } else { "as well" },
+            if is_first(outputs) { "are" } else { "are not shown to be" },
+            if left <= SMALL { "as well" } else { "not where currents change their sign" },
             if is_first(outputs) && is_first(gradients) { "order 1 in both" } else { "not order 1 in both" },
             100.0 * mixed_output,
-            if left > SMALL {
-                "because the phase at which a rise ends decides whether the gate is open there, however small the spikes are."
-            } else {
+            if left <= SMALL {
                 "which is small."
+            } else {
+                "because the phase at which a rise ends decides whether the gate is open there, however small the spikes are."
             }
         );
         let paper: Vec<_> = all.iter().filter_map(|seed| seed.paper.last()).collect();
@@ -230,8 +238,7 @@ impl Claims {
         let k = paper.first().map_or(f64::NAN, |p| p.k);
         let fourth = format!(
             "<b>The paper's own neuron {} the threshold-linear network as its limit.</b> It has no floor and withdraws charge: at k = {k} its \
-             output is {:.1} % away from threshold-linear units and {:.1} % from running maxima of the integrated current. 'The high \
-             firing-rate limit' without a word on the floor hides this.",
+             output is {:.1} % away from threshold-linear units and {:.1} % from running maxima of the integrated current.{}",
             if linear < SMALL {
                 "has"
             } else if maximum < linear {
@@ -240,7 +247,12 @@ impl Claims {
                 "is not shown to have"
             },
             100.0 * linear,
-            100.0 * maximum
+            100.0 * maximum,
+            if maximum < linear {
+                " 'The high firing-rate limit' without a word on the floor hides this."
+            } else {
+                ""
+            }
         );
         let error = |row: usize, column: usize| mean(all.iter().map(|seed| seed.conversion[row][column])).0;
         let (own, there, back, own_spiking) = (error(0, 0), error(0, 2), error(2, 0), error(2, 2));
@@ -251,8 +263,10 @@ impl Claims {
                 "loses nothing to speak of"
             } else if converted < 2.0 * own {
                 "loses some"
+            } else if converted >= 2.0 * own {
+                "at least doubles the error"
             } else {
-                "loses most of its accuracy"
+                "has no error to compare"
             }
         };
         let fifth = format!(

@@ -164,7 +164,7 @@ fn look(small: &SmallTask, network: &Network<f64>, seed: u64, amounts: &Amounts)
         Some(mask) => mask.to_vec(),
         None => vec![true; n * n],
     };
-    // Each trial counts as in training: it is clipped at the median norm.
+    // Each trial is clipped at the median norm.
     let norms: Vec<f64> =
         all.iter().map(|one| one.gradient.iter().map(|x| x * x).sum::<f64>().sqrt()).collect();
     let most = median(&norms);
@@ -189,7 +189,8 @@ fn look(small: &SmallTask, network: &Network<f64>, seed: u64, amounts: &Amounts)
     let seconds: f64 = all.iter().map(|one| one.steps as f64 * h * 1e-3).sum();
     let spikes: usize = all.iter().flat_map(|one| &one.spikes).map(Vec::len).sum();
     Ok(Look {
-        error,
+        // Where every trial was lost nothing was compared.
+        error: if all.is_empty() { f64::NAN } else { error },
         near,
         window,
         caught: caught(&all, &weights, &exists, seed),

@@ -99,7 +99,8 @@ fn caught_in_words(found: &Found) -> String {
     let rule = |network: usize, k: usize| found.mean(network, |look| look.caught.cosines[k]);
     // The best of the rules of pairs, early in training.
     let pairs = 0..RULES.len() - 1;
-    let best = pairs.max_by(|&a, &b| rule(EARLY, a).mean.total_cmp(&rule(EARLY, b).mean)).unwrap_or_default();
+    let known = pairs.filter(|&k| rule(EARLY, k).mean.is_finite());
+    let best = known.max_by(|&a, &b| rule(EARLY, a).mean.total_cmp(&rule(EARLY, b).mean)).unwrap_or_default();
     let beyond_chance = |network: usize| {
         found
             .looks
@@ -115,8 +116,10 @@ fn caught_in_words(found: &Found) -> String {
     let chance = |network: usize| if beyond_chance(network) { "above" } else { "not above" };
     let halves = |network: usize| found.mean(network, |look| look.caught.halves);
     let limit = match halves(TRAINED).mean {
+        cosine if cosine >= 0.8 => "there, too, the gradient is much the same for both halves",
+        cosine if cosine >= 0.5 => "there the halves agree in part",
         cosine if cosine < 0.5 => "there the mean gradient is mostly noise, of which no rule can catch much",
-        _ => "there, too, the gradient is the same for both halves",
+        _ => "there the halves have no cosine",
     };
     format!(
         "Early in training, the best rule of pairs of spikes with a third factor ({}) {words} of the gradient: its cosine is {}, {} all \
@@ -143,7 +146,7 @@ pub(super) fn write(report: &mut Report, found: &[Found]) -> Result<(), Error> {
         "The exact gradient of a recurrent weight is a sum over steps of the presynaptic trace <i>s<sub>j</sub></i>, the sensitivity \
          <i>d<sub>I</sub>f</i> of the postsynaptic neuron to a current, and the error <i>p<sub>v</sub></i> that the adjoint brings back to it. The \
          first two are known at the synapse. The sensitivity of an integrator is one; that of a theta neuron is 1 - cos 2\u{3c0}v, nothing at \
-         a spike and largest half-way between two. Each trial counts as in training: clipped at the median norm.",
+         a spike and largest half-way between two. Each trial is clipped at the median norm.",
     );
     figures(report, found);
     for one in found {
