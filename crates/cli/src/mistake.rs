@@ -115,7 +115,11 @@ fn in_words(message: &str, key: Option<&str>) -> String {
     };
     if let Some(name) = quoted(first, "missing field `") {
         // The place of what is missing is the table in which it should be.
-        return of_key(format!("`{name}` is missing in it; add `{name} = ...`"));
+        return match key {
+            Some(key) => format!("`{key}`: `{name}` is missing in it; add `{name} = ...`"),
+            // What settings cannot do without at the top are tables.
+            None => format!("`{name}` is missing; add a table `[{name}]`"),
+        };
     }
     if first.starts_with("unknown field") || first.starts_with("unknown variant") {
         return unknown(first, key);

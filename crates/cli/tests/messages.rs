@@ -134,6 +134,13 @@ fn mistakes_are_told_in_words() {
             .any(|line| message.contains(&format!("line {line}:")));
         assert!(told, "line {line}\n{text}");
     }
+    // A table that is missing.
+    let start = good.find("\n[loss]").expect("a table") + 1;
+    let end = good[start..].find("\n[").map_or(good.len(), |at| start + at + 1);
+    write(&format!("{}{}", &good[..start], &good[end..]));
+    let (code, text) = said("inspect bad.toml");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("`loss` is missing; add a table `[loss]`"), "{text}");
     if std::env::var_os("SPIKEGRAD_SHOW").is_some() {
         assert!(fs::write(Path::new("messages.txt"), all).is_ok());
     }
