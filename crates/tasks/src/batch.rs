@@ -2,13 +2,22 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use aligned_vec::AVec;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
-use spikegrad_integrators::{EventCounts, EventLog, norm};
-use spikegrad_network::{Group, Loss, Parameters, Scalar, SplitStep, SplitTape, Trial};
-use spikegrad_training::{BatchResult, DEFAULT_LANES, Lanes, TrialGradient, WholeBatch};
+use spikegrad_integrators::{EventCounts, EventLog, Step, is_granted, norm};
+use spikegrad_network::{Group, Loss, Parameters, Scalar, SideBySide, SideTape, SplitStep, SplitTape, Trial};
+use spikegrad_training::{
+    BatchResult, Counted, DEFAULT_LANES, Lanes, TrialGradient, WholeBatch, gradient_of,
+};
 
 use crate::Error;
 use crate::lockstep::{Together, norm_by_columns};
+
+/// Fewer trials than these are faster one by one than side by side.
+const LEAST_SIDE_BY_SIDE: usize = 10;
+
+/// Bytes of a tape beyond which trials do not lie side by side.
+const MOST_BYTES: f64 = (1_u64 << 28) as f64;
 
 /// The workspace of a batch's gradient: after the first batch nothing is allocated in the loops over steps.
 #[derive(Debug)]
@@ -17,6 +26,7 @@ pub struct Batch<T> {
     count: usize,
     memory: Memory,
     together: Mutex<Together<T>>,
+    side_by_side: bool,
 }
 
 impl<T: Scalar> Default for Batch<T> {
@@ -30,7 +40,8 @@ impl<T: Scalar> Batch<T> {
     /// The result depends on the number of lanes (in its last bits) and on nothing else.
     pub fn with_lanes(lanes: usize) -> Self {
         let (count, memory) = (lanes.max(1), Memory::Stored);
-        Self { lanes: Lanes::new(count, memory), count, memory, together: Mutex::default() }
+        let together = Mutex::default();
+        Self { lanes: Lanes::new(count, memory), count, memory, together, side_by_side: true }
     }
 
     /// How much each lane keeps of the trial that it works on; [`Memory::Stored`] unless said otherwise. The result does not
@@ -49,6 +60,14 @@ impl<T: Scalar> Batch<T> {
     #[must_use]
     pub fn lockstep(self, together: Option<bool>) -> Self {
         self.together.lock().unwrap_or_else(PoisonError::into_inner).lockstep = together;
+        self
+    }
+
+    /// Whether trials lie side by side, where the network lets them ([`SplitStep::side_by_side`]), as they do unless said otherwise: that is faster.
+    /// The result has the same bits.
+    #[must_use]
+    pub fn side_by_side(mut self, side_by_side: bool) -> Self {
+        self.side_by_side = side_by_side;
         self
     }
 
@@ -75,7 +94,8 @@ impl<T: Scalar> Batch<T> {
             return Err(spikegrad_training::Error::Length { what: "the gradient", expected, found }.into());
         }
         let groups = layout.entries().iter().map(|entry| (entry.name.as_str(), entry.range.clone()));
-        let ready = OfNetwork { scheme, loss, together: &self.together };
+        let (together, side_by_side) = (&self.together, self.side_by_side);
+        let ready = OfNetwork { scheme, loss, together, side_by_side };
         self.lanes.gradient(&ready, groups, trials, clip, gradient.values_mut())
     }
 }
@@ -85,6 +105,7 @@ pub(crate) struct OfNetwork<'a, 'n, T: Scalar> {
     pub(crate) scheme: &'a SplitStep<'n, T>,
     pub(crate) loss: &'a dyn Loss<T>,
     pub(crate) together: &'a Mutex<Together<T>>,
+    pub(crate) side_by_side: bool,
 }
 
 /// What a lane works with.
@@ -92,6 +113,9 @@ pub(crate) struct OfNetwork<'a, 'n, T: Scalar> {
 pub struct NetworkLane<T> {
     sweep: Sweep<T, SplitTape<T>>,
     log: EventLog,
+    side: SideTape<T>,
+    /// Bytes that the system has for trials side by side.
+    granted: f64,
 }
 
 impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
@@ -100,7 +124,8 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
     type Error = Error;
 
     fn lane(&self, memory: Memory) -> NetworkLane<T> {
-        NetworkLane { sweep: Sweep::new().memory(memory), log: EventLog::default() }
+        let (sweep, log, side) = (Sweep::new().memory(memory), EventLog::default(), SideTape::default());
+        NetworkLane { sweep, log, side, granted: 0.0 }
     }
 
     fn gradient(
@@ -111,7 +136,7 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
         events: Option<&mut EventCounts>,
     ) -> Result<Result<T, SweepError>, Error> {
         let run = self.scheme.run(trial, self.loss)?;
-        let NetworkLane { sweep, log } = lane;
+        let NetworkLane { sweep, log, .. } = lane;
         log.clear();
         let cost = sweep.watched_gradient(&run, gradient, |steps, tape| {
             if events.is_some() {
@@ -122,6 +147,37 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
             *events += log.counts();
         }
         Ok(cost)
+    }
+
+    fn together(&self) -> usize {
+        let side = self.scheme.side_by_side().filter(|_| self.side_by_side);
+        side.map_or(1, |_| SideBySide::<T>::TRIALS)
+    }
+
+    fn gradients(
+        &self,
+        trials: &[&Trial<T>],
+        lane: &mut NetworkLane<T>,
+        gradients: &mut [AVec<T>],
+        events: Counted<'_>,
+    ) -> Result<Vec<Result<T, SweepError>>, Error> {
+        let mut costs = self.side_by_side(trials, lane, gradients)?;
+        let mut all = Vec::with_capacity(trials.len());
+        let side = self.scheme.side_by_side();
+        for (index, (&trial, gradient)) in trials.iter().zip(gradients).enumerate() {
+            all.push(match (costs.get_mut(index).and_then(Option::take), &side) {
+                (Some((place, cost)), Some(side)) => {
+                    events(index, &mut || side.events(&mut lane.side, place));
+                    Ok(cost)
+                }
+                // By itself, a trial says what went wrong in it.
+                _ => {
+                    gradient.fill(T::zero());
+                    gradient_of(self, (index, trial), lane, gradient, events)?
+                }
+            });
+        }
+        Ok(all)
     }
 
     fn norm(&self, group: usize, gradient: &[T]) -> T {
@@ -139,5 +195,41 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
     ) -> Result<Option<BatchResult<T>>, Error> {
         let mut together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
         together.gradient(self.scheme, batch, self.loss, gradient)
+    }
+}
+
+impl<T: Scalar> OfNetwork<'_, '_, T> {
+    /// Runs those trials side by side that can be, and writes their gradients; returns the place and the cost of each that stayed
+    /// finite.
+    fn side_by_side(
+        &self,
+        trials: &[&Trial<T>],
+        lane: &mut NetworkLane<T>,
+        gradients: &mut [AVec<T>],
+    ) -> Result<Vec<Option<(usize, T)>>, Error> {
+        let mut costs = vec![None; trials.len()];
+        let runs = trials.iter().map(|trial| self.scheme.run(trial, self.loss));
+        let runs = runs.collect::<Result<Vec<_>, _>>()?;
+        let Some(side) = self.scheme.side_by_side() else { return Ok(costs) };
+        let Some(first) = runs.iter().find(|run| side.takes(run, run)) else { return Ok(costs) };
+        let taken: Vec<_> = (0..runs.len()).filter(|&index| side.takes(&runs[index], first)).collect();
+        let bytes = side.bytes(runs.iter().map(Step::steps).max().unwrap_or(0));
+        if taken.len() < LEAST_SIDE_BY_SIDE || bytes > MOST_BYTES {
+            return Ok(costs);
+        }
+        if bytes > lane.granted {
+            if !is_granted(bytes) {
+                return Ok(costs);
+            }
+            lane.granted = bytes;
+        }
+        let own = gradients.iter_mut().enumerate().filter(|(index, _)| taken.contains(index));
+        let mut own: Vec<_> = own.map(|(_, gradient)| &mut gradient[..]).collect();
+        let runs: Vec<_> = taken.iter().map(|&index| runs[index]).collect();
+        let found = side.gradients(&runs, &mut lane.side, &mut own);
+        for (place, (&index, cost)) in taken.iter().zip(found).enumerate() {
+            costs[index] = cost.map(|cost| (place, cost));
+        }
+        Ok(costs)
     }
 }

@@ -1,5 +1,6 @@
 //! The gradient of a trial, and what comes of a batch of them.
 
+use aligned_vec::AVec;
 use nalgebra::RealField;
 use spikegrad_adjoint::{Error as SweepError, Memory};
 use spikegrad_integrators::{EventCounts, norm};
@@ -31,6 +32,31 @@ pub trait TrialGradient<T: RealField + Copy>: Sync {
         gradient: &mut [T],
         events: Option<&mut EventCounts>,
     ) -> Result<Result<T, SweepError>, Self::Error>;
+
+    /// How many trials [`gradients`](Self::gradients) takes together; 1, as by default, where nothing is gained by that.
+    fn together(&self) -> usize {
+        1
+    }
+
+    /// As [`gradient`](Self::gradient) for some trials, at most [`together`](Self::together) of them: adds the gradient of each to its own, with
+    /// the bits that it has by itself, and returns the costs in order. `events` is called once for each trial that has a cost, in order, with
+    /// its number and what counts its events.
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    fn gradients(
+        &self,
+        trials: &[&Self::Trial],
+        lane: &mut Self::Lane,
+        gradients: &mut [AVec<T>],
+        events: Counted<'_>,
+    ) -> Result<Vec<Result<T, SweepError>>, Self::Error> {
+        let mut costs = Vec::with_capacity(trials.len());
+        for (index, (&trial, gradient)) in trials.iter().zip(gradients).enumerate() {
+            costs.push(gradient_of(self, (index, trial), lane, gradient, events)?);
+        }
+        Ok(costs)
+    }
 
     /// The norm of the part of a gradient that belongs to group number `group`. A program that adds squares in another order elsewhere
     /// does so here as well.
@@ -71,6 +97,20 @@ impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
         G::gradient(self, trial, lane, gradient, events)
     }
 
+    fn together(&self) -> usize {
+        G::together(self)
+    }
+
+    fn gradients(
+        &self,
+        trials: &[&G::Trial],
+        lane: &mut G::Lane,
+        gradients: &mut [AVec<T>],
+        events: Counted<'_>,
+    ) -> Result<Vec<Result<T, SweepError>>, G::Error> {
+        G::gradients(self, trials, lane, gradients, events)
+    }
+
     fn norm(&self, group: usize, gradient: &[T]) -> T {
         G::norm(self, group, gradient)
     }
@@ -82,6 +122,28 @@ impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
     ) -> Result<Option<BatchResult<T>>, G::Error> {
         G::batch_at_once(self, batch, gradient)
     }
+}
+
+/// Takes the number of a trial and what counts its events, which is slow and not always asked for.
+pub type Counted<'a> = &'a mut dyn FnMut(usize, &mut dyn FnMut() -> EventCounts);
+
+/// The gradient of one trial of several, with its number, for [`TrialGradient::gradients`].
+///
+/// # Errors
+/// As [`TrialGradient::gradient`].
+pub fn gradient_of<T: RealField + Copy, G: TrialGradient<T> + ?Sized>(
+    program: &G,
+    (index, trial): (usize, &G::Trial),
+    lane: &mut G::Lane,
+    gradient: &mut [T],
+    events: Counted<'_>,
+) -> Result<Result<T, SweepError>, G::Error> {
+    let mut counts = EventCounts::default();
+    let cost = program.gradient(trial, lane, gradient, Some(&mut counts))?;
+    if cost.is_ok() {
+        events(index, &mut || counts);
+    }
+    Ok(cost)
 }
 
 /// A batch that is computed at once.
