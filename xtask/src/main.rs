@@ -57,7 +57,7 @@ enum Command {
         #[arg(long)]
         allow_dirty: bool,
     },
-    /// Check the dependency edges of the workspace and build each library crate alone
+    /// Check the dependency edges of the workspace
     Layers,
     /// Check the paths, links, pages, equations, test names and code that documentation and sources cite
     Docs,
