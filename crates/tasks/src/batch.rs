@@ -4,20 +4,14 @@ use std::sync::{Mutex, PoisonError};
 
 use aligned_vec::AVec;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
-use spikegrad_integrators::{EventCounts, EventLog, Step, is_granted, norm};
+use spikegrad_integrators::{EventCounts, EventLog, norm};
 use spikegrad_network::{Group, Loss, Parameters, Scalar, SideBySide, SideTape, SplitStep, SplitTape, Trial};
 use spikegrad_training::{
-    BatchResult, Counted, DEFAULT_LANES, Lanes, TrialGradient, WholeBatch, gradient_of,
+    BatchResult, Counted, DEFAULT_LANES, GroupSize, Lanes, TrialGradient, WholeBatch, gradient_alone,
 };
 
 use crate::Error;
 use crate::lockstep::{Together, norm_by_columns};
-
-/// Fewer trials than these are faster one by one than side by side.
-const LEAST_SIDE_BY_SIDE: usize = 10;
-
-/// Bytes of a tape beyond which trials do not lie side by side.
-const MOST_BYTES: f64 = (1_u64 << 28) as f64;
 
 /// The workspace of a batch's gradient: after the first batch nothing is allocated in the loops over steps.
 #[derive(Debug)]
@@ -36,7 +30,8 @@ impl<T: Scalar> Default for Batch<T> {
 }
 
 impl<T: Scalar> Batch<T> {
-    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
+    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients, and of four groups of gradients a thread where trials lie side by
+    /// side.
     /// The result depends on the number of lanes (in its last bits) and on nothing else.
     pub fn with_lanes(lanes: usize) -> Self {
         let (count, memory) = (lanes.max(1), Memory::Stored);
@@ -63,8 +58,8 @@ impl<T: Scalar> Batch<T> {
         self
     }
 
-    /// Whether trials lie side by side, where the network lets them ([`SplitStep::side_by_side`]), as they do unless said otherwise: that is faster.
-    /// The result has the same bits.
+    /// Whether trials may lie side by side, where the network lets them ([`SplitStep::side_by_side`]) and there are enough of them for all threads, as they may
+    /// unless said otherwise. The result has the same bits.
     #[must_use]
     pub fn side_by_side(mut self, side_by_side: bool) -> Self {
         self.side_by_side = side_by_side;
@@ -114,8 +109,13 @@ pub struct NetworkLane<T> {
     sweep: Sweep<T, SplitTape<T>>,
     log: EventLog,
     side: SideTape<T>,
-    /// Bytes that the system has for trials side by side.
-    granted: f64,
+}
+
+impl<'n, T: Scalar> OfNetwork<'_, 'n, T> {
+    /// The network for trials side by side, if they are to lie so.
+    fn side(&self) -> Option<SideBySide<'_, 'n, T>> {
+        self.scheme.side_by_side().filter(|_| self.side_by_side)
+    }
 }
 
 impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
@@ -125,7 +125,7 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
 
     fn lane(&self, memory: Memory) -> NetworkLane<T> {
         let (sweep, log, side) = (Sweep::new().memory(memory), EventLog::default(), SideTape::default());
-        NetworkLane { sweep, log, side, granted: 0.0 }
+        NetworkLane { sweep, log, side }
     }
 
     fn gradient(
@@ -149,9 +149,9 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
         Ok(cost)
     }
 
-    fn together(&self) -> usize {
-        let side = self.scheme.side_by_side().filter(|_| self.side_by_side);
-        side.map_or(1, |_| SideBySide::<T>::TRIALS)
+    fn group_size(&self) -> Option<GroupSize> {
+        let (least, most) = (SideBySide::<T>::LEAST, SideBySide::<T>::TRIALS);
+        self.side().map(|_| GroupSize { least, most })
     }
 
     fn gradients(
@@ -161,19 +161,25 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
         gradients: &mut [AVec<T>],
         events: Counted<'_>,
     ) -> Result<Vec<Result<T, SweepError>>, Error> {
-        let mut costs = self.side_by_side(trials, lane, gradients)?;
+        let side = self.side();
+        let mut costs = vec![None; trials.len()];
+        if let Some(side) = &side {
+            let mut own: Vec<_> = gradients.iter_mut().map(|gradient| &mut gradient[..]).collect();
+            costs = side.gradients(trials, self.loss, &mut lane.side, &mut own)?;
+        }
         let mut all = Vec::with_capacity(trials.len());
-        let side = self.scheme.side_by_side();
         for (index, (&trial, gradient)) in trials.iter().zip(gradients).enumerate() {
-            all.push(match (costs.get_mut(index).and_then(Option::take), &side) {
-                (Some((place, cost)), Some(side)) => {
-                    events(index, &mut || side.events(&mut lane.side, place));
+            all.push(match (costs[index], &side) {
+                (Some(cost), Some(side)) => {
+                    if events(index, None) {
+                        events(index, Some(side.events(&mut lane.side, index)));
+                    }
                     Ok(cost)
                 }
                 // By itself, a trial says what went wrong in it.
                 _ => {
                     gradient.fill(T::zero());
-                    gradient_of(self, (index, trial), lane, gradient, events)?
+                    gradient_alone(self, (index, trial), lane, gradient, events)?
                 }
             });
         }
@@ -195,41 +201,5 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
     ) -> Result<Option<BatchResult<T>>, Error> {
         let mut together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
         together.gradient(self.scheme, batch, self.loss, gradient)
-    }
-}
-
-impl<T: Scalar> OfNetwork<'_, '_, T> {
-    /// Runs those trials side by side that can be, and writes their gradients; returns the place and the cost of each that stayed
-    /// finite.
-    fn side_by_side(
-        &self,
-        trials: &[&Trial<T>],
-        lane: &mut NetworkLane<T>,
-        gradients: &mut [AVec<T>],
-    ) -> Result<Vec<Option<(usize, T)>>, Error> {
-        let mut costs = vec![None; trials.len()];
-        let runs = trials.iter().map(|trial| self.scheme.run(trial, self.loss));
-        let runs = runs.collect::<Result<Vec<_>, _>>()?;
-        let Some(side) = self.scheme.side_by_side() else { return Ok(costs) };
-        let Some(first) = runs.iter().find(|run| side.takes(run, run)) else { return Ok(costs) };
-        let taken: Vec<_> = (0..runs.len()).filter(|&index| side.takes(&runs[index], first)).collect();
-        let bytes = side.bytes(runs.iter().map(Step::steps).max().unwrap_or(0));
-        if taken.len() < LEAST_SIDE_BY_SIDE || bytes > MOST_BYTES {
-            return Ok(costs);
-        }
-        if bytes > lane.granted {
-            if !is_granted(bytes) {
-                return Ok(costs);
-            }
-            lane.granted = bytes;
-        }
-        let own = gradients.iter_mut().enumerate().filter(|(index, _)| taken.contains(index));
-        let mut own: Vec<_> = own.map(|(_, gradient)| &mut gradient[..]).collect();
-        let runs: Vec<_> = taken.iter().map(|&index| runs[index]).collect();
-        let found = side.gradients(&runs, &mut lane.side, &mut own);
-        for (place, (&index, cost)) in taken.iter().zip(found).enumerate() {
-            costs[index] = cost.map(|cost| (place, cost));
-        }
-        Ok(costs)
     }
 }

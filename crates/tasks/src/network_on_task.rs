@@ -11,8 +11,8 @@ use spikegrad_network::{
     Entry, Error as NetworkError, Event, Group, Network, Scalar, Spike, SplitStep, Trial,
 };
 use spikegrad_training::{
-    BatchResult, CheckpointError, Counted, FirstBatch, Program, TrainingStage, TrialGradient, Validated,
-    WholeBatch,
+    BatchResult, CheckpointError, Counted, FirstBatch, GroupSize, Program, TrainingStage, TrialGradient,
+    Validated, WholeBatch,
 };
 
 use crate::batch::{NetworkLane, OfNetwork};
@@ -151,8 +151,8 @@ impl<T: Scalar> TrialGradient<T> for Ready<'_, T> {
         self.gradient_of().gradient(trial, lane, gradient, events)
     }
 
-    fn together(&self) -> usize {
-        self.gradient_of().together()
+    fn group_size(&self) -> Option<GroupSize> {
+        self.gradient_of().group_size()
     }
 
     fn gradients(

@@ -33,14 +33,14 @@ pub trait TrialGradient<T: RealField + Copy>: Sync {
         events: Option<&mut EventCounts>,
     ) -> Result<Result<T, SweepError>, Self::Error>;
 
-    /// How many trials [`gradients`](Self::gradients) takes together; 1, as by default, where nothing is gained by that.
-    fn together(&self) -> usize {
-        1
+    /// How many trials [`gradients`](Self::gradients) takes together at most, and before that how many of them take as long one by one;
+    /// `None`, as by default, where nothing is gained by that.
+    fn group_size(&self) -> Option<GroupSize> {
+        None
     }
 
-    /// As [`gradient`](Self::gradient) for some trials, at most [`together`](Self::together) of them: adds the gradient of each to its own, with
-    /// the bits that it has by itself, and returns the costs in order. `events` is called once for each trial that has a cost, in order, with
-    /// its number and what counts its events.
+    /// As [`gradient`](Self::gradient) for some trials, at most as many as [`group_size`](Self::group_size) says: adds the gradient of each to its
+    /// own, with the bits that it has alone, and returns the costs in order. `events` is asked in order of the trials, see [`Counted`].
     ///
     /// # Errors
     /// As [`gradient`](Self::gradient).
@@ -53,7 +53,7 @@ pub trait TrialGradient<T: RealField + Copy>: Sync {
     ) -> Result<Vec<Result<T, SweepError>>, Self::Error> {
         let mut costs = Vec::with_capacity(trials.len());
         for (index, (&trial, gradient)) in trials.iter().zip(gradients).enumerate() {
-            costs.push(gradient_of(self, (index, trial), lane, gradient, events)?);
+            costs.push(gradient_alone(self, (index, trial), lane, gradient, events)?);
         }
         Ok(costs)
     }
@@ -97,8 +97,8 @@ impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
         G::gradient(self, trial, lane, gradient, events)
     }
 
-    fn together(&self) -> usize {
-        G::together(self)
+    fn group_size(&self) -> Option<GroupSize> {
+        G::group_size(self)
     }
 
     fn gradients(
@@ -124,24 +124,34 @@ impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
     }
 }
 
-/// Takes the number of a trial and what counts its events, which is slow and not always asked for.
-pub type Counted<'a> = &'a mut dyn FnMut(usize, &mut dyn FnMut() -> EventCounts);
+/// How many trials a program runs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupSize {
+    /// So many trials one by one take about as long as a full group.
+    pub least: usize,
+    /// The most trials of a group.
+    pub most: usize,
+}
+
+/// Asked with the number of a trial and `None`, says whether its events are to be counted, which takes time; then is told
+/// them, if the trial has a cost.
+pub type Counted<'a> = &'a mut dyn FnMut(usize, Option<EventCounts>) -> bool;
 
 /// The gradient of one trial of several, with its number, for [`TrialGradient::gradients`].
 ///
 /// # Errors
 /// As [`TrialGradient::gradient`].
-pub fn gradient_of<T: RealField + Copy, G: TrialGradient<T> + ?Sized>(
+pub fn gradient_alone<T: RealField + Copy, G: TrialGradient<T> + ?Sized>(
     program: &G,
     (index, trial): (usize, &G::Trial),
     lane: &mut G::Lane,
     gradient: &mut [T],
     events: Counted<'_>,
 ) -> Result<Result<T, SweepError>, G::Error> {
-    let mut counts = EventCounts::default();
-    let cost = program.gradient(trial, lane, gradient, Some(&mut counts))?;
-    if cost.is_ok() {
-        events(index, &mut || counts);
+    let mut counts = events(index, None).then(EventCounts::default);
+    let cost = program.gradient(trial, lane, gradient, counts.as_mut())?;
+    if let (Ok(_), Some(counts)) = (&cost, counts) {
+        events(index, Some(counts));
     }
     Ok(cost)
 }

@@ -15,7 +15,7 @@ use spikegrad_integrators::{EventCounts, Total, add_in_tree};
 
 use crate::Error;
 use crate::clip::clip_factor;
-use crate::gradient::{BatchResult, TrialGradient, TrialResult, WholeBatch, of_trial};
+use crate::gradient::{BatchResult, GroupSize, TrialGradient, TrialResult, WholeBatch, of_trial};
 use crate::vector::add_scaled;
 
 /// Lanes unless said otherwise.
@@ -85,19 +85,25 @@ pub struct Lanes<T, L> {
     /// Trials of the batch that were added so far, and that there will be.
     added: usize,
     of: usize,
-    /// Trials that are run together, group by group.
-    together: Vec<Together<T>>,
+    /// The trials of a round, in groups that are run together.
+    groups_of_trials: Vec<Group<T>>,
 }
 
 /// Trials that are run together.
 #[derive(Debug)]
-struct Together<T> {
+struct Group<T> {
     gradients: Vec<AVec<T>>,
     /// What was counted in the trials of each lane up to the first one with a spike.
     events: Vec<EventCounts>,
 }
 
-/// A trial that was run together with others, before its lane takes it: its number in the batch, its cost and its gradient.
+impl<T> Default for Group<T> {
+    fn default() -> Self {
+        Self { gradients: Vec::new(), events: Vec::new() }
+    }
+}
+
+/// The cost and the gradient of a trial that was run together with others, before its lane takes them.
 type Ran<'g, T> = (Result<T, SweepError>, &'g mut AVec<T>);
 
 #[derive(Debug)]
@@ -109,7 +115,8 @@ struct Lane<T, L> {
 }
 
 impl<T: RealField + Copy, L: Send> Lanes<T, L> {
-    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
+    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients and, where a program runs trials together, of those
+    /// of four [groups](crate::GroupSize) a thread.
     /// The result depends on the number of lanes (in its last bits) and on nothing else. Each lane keeps as much of the trial that it works
     /// on as `memory` says.
     pub fn new(lanes: usize, memory: Memory) -> Self {
@@ -123,7 +130,7 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
             parameters: 0,
             added: 0,
             of: 0,
-            together: Vec::new(),
+            groups_of_trials: Vec::new(),
         }
     }
 
@@ -208,9 +215,14 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
         trials: &[P::Trial],
         reducer: &dyn Reducer<T>,
     ) -> Result<(), P::Error> {
-        let together = if self.memory == Memory::Stored { program.together() } else { 1 };
-        if together > 1 && trials.len() > 1 {
-            return self.add_together(program, trials, reducer, together);
+        let size = if self.memory == Memory::Stored { program.group_size() } else { None };
+        let workers = rayon::current_num_threads().clamp(1, self.lanes.len());
+        if let Some(GroupSize { least, most }) = size {
+            // A group takes as long as its least number of trials one by one, however few it has.
+            let groups = trials.len().div_ceil(most);
+            if groups.div_ceil(workers) * least <= trials.len().div_ceil(workers) {
+                return self.add_groups(program, trials, reducer, (most, workers));
+            }
         }
         let (added, count) = (self.added, self.lanes.len());
         let of = Of { groups: &self.groups, clip: self.clip.as_deref(), parameters: self.parameters };
@@ -226,13 +238,14 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
         })
     }
 
-    /// As [`add`](Self::add), for a program that runs at most `most` trials together. Who is run with whom does not change a bit.
-    fn add_together<P: TrialGradient<T, Lane = L>>(
+    /// As [`add`](Self::add), for a program that runs at most `most` trials together, on so many threads. Who is run with whom does not change
+    /// a bit.
+    fn add_groups<P: TrialGradient<T, Lane = L>>(
         &mut self,
         program: &P,
         trials: &[P::Trial],
         reducer: &dyn Reducer<T>,
-        most: usize,
+        (most, workers): (usize, usize),
     ) -> Result<(), P::Error> {
         let (added, count) = (self.added, self.lanes.len());
         let of = Of { groups: &self.groups, clip: self.clip.as_deref(), parameters: self.parameters };
@@ -243,16 +256,14 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
             return Ok(());
         }
         let size = own.len().div_ceil(own.len().div_ceil(most));
-        let workers = rayon::current_num_threads().clamp(1, count);
-        // So many that a thread that is held up does not hold up the others.
+        // Several groups for each thread, so that one that is held up does not hold up the others.
         let groups = own.len().div_ceil(size).min(ROUND * workers);
-        let group = || Together { gradients: Vec::new(), events: Vec::new() };
-        self.together.resize_with(groups.max(self.together.len()), group);
+        self.groups_of_trials.resize_with(groups.max(self.groups_of_trials.len()), Group::default);
         for round in own.chunks(size * groups) {
             // The first trial of each lane with a spike that is known, among those of this round: what comes behind it is not counted.
             let first = |total: &LaneTotal<T>| if total.events.spikes > 0 { 0 } else { usize::MAX };
             let spiked: Vec<_> = self.totals.iter().map(|total| AtomicUsize::new(first(total))).collect();
-            let trials = round.chunks(size).zip(&mut self.together);
+            let trials = round.chunks(size).zip(&mut self.groups_of_trials);
             let left: Vec<_> = trials.map(|(trials, group)| Mutex::new((trials, group, None))).collect();
             let next = AtomicUsize::new(0);
             self.lanes[..workers.min(left.len())].par_iter_mut().for_each(|lane| {
@@ -437,7 +448,7 @@ fn take<T: RealField + Copy, P: TrialGradient<T>>(
     Ok(has_cost)
 }
 
-impl<T: RealField + Copy> Together<T> {
+impl<T: RealField + Copy> Group<T> {
     /// Runs some trials, each of a lane, and returns their costs. `spiked` is the first trial of each lane with a spike that is known, the
     /// first one here being number `first`.
     fn run<P: TrialGradient<T>>(
@@ -458,14 +469,21 @@ impl<T: RealField + Copy> Together<T> {
         events.clear();
         events.resize(spiked.len(), EventCounts::default());
         let all: Vec<_> = trials.iter().map(|&(_, trial)| trial).collect();
-        program.gradients(&all, work, gradients, &mut |index, count| {
+        let costs = program.gradients(&all, work, gradients, &mut |index, counts| {
             let (lane, number) = (trials[index].0, first + index);
-            if spiked[lane].load(Ordering::Relaxed) > number {
-                events[lane] += count();
-                if events[lane].spikes > 0 {
+            if let Some(counts) = counts {
+                events[lane] += counts;
+                if counts.spikes > 0 {
                     spiked[lane].fetch_min(number, Ordering::Relaxed);
                 }
             }
-        })
+            spiked[lane].load(Ordering::Relaxed) > number
+        })?;
+        if costs.len() != trials.len() {
+            let (found, expected) = (costs.len(), trials.len());
+            let why = format!("`TrialGradient::gradients` returned {found} costs of {expected} trials");
+            return Err(Error::program(why).into());
+        }
+        Ok(costs)
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct RowBackward<'a, T> {
     pub(crate) visits: RowColumns<'a, T>,
     pub(crate) s_bar: &'a [Row<T>],
     pub(crate) j_bar: &'a [Row<T>],
-    /// Of all columns.
+    /// The cotangents of the charges of all columns.
     pub(crate) charge_bar: &'a mut [Row<T>],
     pub(crate) w_bar: Option<&'a mut [Row<T>]>,
 }

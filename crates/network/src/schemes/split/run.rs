@@ -82,16 +82,6 @@ impl<T: Scalar> SplitRun<'_, T> {
         self
     }
 
-    /// Whether the trial gives nothing but inputs and where it starts, and the gradient by what it gives is not asked for.
-    pub fn has_only_inputs(&self) -> bool {
-        let trial = self.run.trial();
-        trial.state.is_none()
-            && trial.currents.is_empty()
-            && trial.events.is_empty()
-            && self.run.ends
-            && !self.run.by_inputs
-    }
-
     /// Where the gradient by what the trial gives lies; empty ranges unless [`by_inputs`](Self::by_inputs) asked for that gradient.
     pub fn given(&self) -> GivenRanges {
         let [inputs, currents, charges] = self.run.given();

@@ -4,15 +4,17 @@
 //! Every number of a trial is formed by the operations that form it when the trial is run alone, in the same order: company changes no
 //! bit. What a trial has that others have not is left to the trial alone, as is a trial that does not stay finite.
 
+use std::ops::Range;
+
 use aligned_vec::AVec;
-use spikegrad_integrators::{EventCounts, EventLog, Step, StepVjp, Total, first_non_finite};
+use spikegrad_integrators::{EventCounts, EventLog, Step, StepVjp, Total, first_non_finite, is_granted};
 
 use super::run::SplitRun;
 use super::scheme::SplitStep;
-use super::side_steps::side_loops;
+use super::side_steps::{SideLoops, side_loops};
 use crate::populations::{Block, Context, Offsets, Released};
 use crate::projections::{Path, Row, RowLoops, SparseProjection, TRIALS, row_loops, rows_of};
-use crate::{Group, Scalar};
+use crate::{Error, Group, Loss, Scalar, Trial};
 
 /// The most neurons, which have a bit each.
 const MOST_NEURONS: usize = u64::BITS as usize;
@@ -20,11 +22,18 @@ const MOST_NEURONS: usize = u64::BITS as usize;
 /// Weights above which trials are faster one by one: a trial visits few columns in a step, and all together visit most.
 const MOST_WEIGHTS: usize = 2048;
 
+/// The most parameters, whose gradients by all trials lie in a second cache.
+const MOST_PARAMETERS: usize = 1 << 14;
+
+/// Bytes of a tape beyond which trials do not lie side by side.
+const MOST_BYTES: f64 = (1_u64 << 27) as f64;
+
 /// A network whose trials may lie side by side.
 #[derive(Debug)]
 pub struct SideBySide<'s, 'n, T: 'static> {
     pub(super) scheme: &'s SplitStep<'n, T>,
     pub(super) loops: &'static dyn RowLoops<T>,
+    steps: &'static dyn SideLoops<T>,
     /// The projections in the order in which they are visited: from all neurons to all first.
     pub(super) projections: Vec<RowProjection<T>>,
     /// The parameters of each population of neurons that differ, a row each; empty where they share them.
@@ -37,22 +46,24 @@ pub struct SideBySide<'s, 'n, T: 'static> {
 #[derive(Clone, Debug)]
 pub(super) struct RowProjection<T> {
     pub(super) of: SparseProjection<T>,
-    /// Its presynaptic neurons, and how many postsynaptic ones there are.
-    pub(super) pre: std::ops::Range<usize>,
-    pub(super) post: usize,
+    /// Its presynaptic and its postsynaptic neurons.
+    pub(super) pre: Range<usize>,
+    pub(super) post: Range<usize>,
 }
 
 impl<'n, T: Scalar> SplitStep<'n, T> {
-    /// The network for trials side by side; `None` where they gain nothing from that or what the network has is not made for it: it has
-    /// more than 64 neurons or 2048 weights, event sources, named readouts, delays, lists of connections, weights of low rank, synapses other than
-    /// exponential ones, conductances, or trains a time constant, a gate's width or parameters that neurons share.
+    /// The network for trials side by side; `None` where that is no gain, or where it is not written: for more than 64 neurons, 2048
+    /// weights between neurons or 16384 parameters, dual numbers, the dense path (time constants of each neuron take it), event sources, named readouts, delays,
+    /// lists of connections, weights of low rank, synapses other than exponential ones, conductances, and where a time constant, a gate's
+    /// width or a parameter that neurons share is trained.
     pub fn side_by_side(&self) -> Option<SideBySide<'_, 'n, T>> {
-        let (network, loops) = (self.network, row_loops::<T>()?);
+        let (network, loops, steps) = (self.network, row_loops::<T>()?, side_loops::<T>()?);
         let shares =
             |place: &crate::placed::Placed| place.trains_width || place.trains_neurons && !place.per_neuron;
         let weights: usize = network.wires.iter().map(|wire| wire.pre.len() * wire.post.len()).sum();
         let is_made_for = network.neurons <= MOST_NEURONS
             && weights <= MOST_WEIGHTS
+            && network.parameters.values().len() <= MOST_PARAMETERS
             && !self.dense
             && !self.waits
             && !self.keeps_synapses
@@ -73,7 +84,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
                 }
                 if projection.is_sparse() == whole {
                     let of = projection.to_sparse(number, wire, false);
-                    projections.push(RowProjection { of, pre: wire.pre.clone(), post: wire.post.len() });
+                    projections.push(RowProjection { of, pre: wire.pre.clone(), post: wire.post.clone() });
                 }
             }
         }
@@ -86,6 +97,7 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
         Some(SideBySide {
             scheme: self,
             loops,
+            steps,
             projections,
             own: network.places.iter().map(own).collect(),
             starts: [Group::Input, Group::Bias, Group::Readout(0)].map(|group| layout.range(group).start),
@@ -104,7 +116,7 @@ pub struct SideTape<T> {
     pub(super) ends: Vec<usize>,
     /// The neurons of each step that released charge or stand in the active zone in any trial, a bit each.
     pub(super) visited: Vec<u64>,
-    /// Those of one step.
+    /// The numbers of these neurons in one step.
     pub(super) neurons: Vec<u32>,
     /// The inputs of every sample, a row for each channel; zero behind the end of a shorter trial.
     pub(super) inputs: AVec<Row<T>>,
@@ -117,21 +129,25 @@ pub struct SideTape<T> {
     pub(super) drive_bar: AVec<Row<T>>,
     pub(super) membrane_bar: AVec<Row<T>>,
     pub(super) current_bar: AVec<Row<T>>,
-    /// A row for each parameter.
+    /// The gradient: a row for each parameter.
     pub(super) parameters_bar: AVec<Row<T>>,
-    /// Work space: charges times a gain, and the cotangents of the charges of all neurons.
+    /// Charges of a step times a gain, and the cotangents of the charges of all neurons.
     pub(super) gains: AVec<Row<T>>,
     pub(super) row_bar: AVec<Row<T>>,
     /// Cotangents of the outputs of a step, and of `|s|^2` behind them.
     pub(super) output_bar: AVec<Row<T>>,
     pub(super) charge_bar: Vec<T>,
     pub(super) members: Vec<SideMember<T>>,
-    /// How many trials there are, and the most steps of one.
-    pub(super) count: usize,
+    /// The most steps of a trial.
     pub(super) longest: usize,
     log: EventLog,
-    /// The step and the place in `released` of the charges of each trial; empty until somebody asks for events.
+    /// The step and the place in `released` of the charges of each trial, if somebody asked for events.
     of_trials: Vec<Vec<(u32, u32)>>,
+    is_dealt: bool,
+    /// The numbers of the trials that lie side by side.
+    trials: Vec<usize>,
+    /// Bytes that the system has for this tape.
+    granted: f64,
 }
 
 /// What a trial has for itself.
@@ -139,6 +155,8 @@ pub struct SideTape<T> {
 pub(super) struct SideMember<T> {
     pub(super) steps: usize,
     pub(super) cost: Total<T>,
+    /// Whether the part of the current of the last sample that does not depend on the synapses is finite.
+    pub(super) is_driven: bool,
     /// The state at the start, then the cotangent of it.
     x: Vec<T>,
     /// What the loss accumulates, its cotangent, what it kept of it, and what it had at the end.
@@ -180,10 +198,12 @@ impl<T: Scalar> Default for SideTape<T> {
             output_bar: rows(),
             charge_bar: Vec::new(),
             members: Vec::new(),
-            count: 0,
             longest: 0,
             log: EventLog::default(),
             of_trials: Vec::new(),
+            is_dealt: false,
+            trials: Vec::new(),
+            granted: 0.0,
         }
     }
 }
@@ -193,6 +213,7 @@ impl<T: Scalar> Default for SideMember<T> {
         Self {
             steps: 0,
             cost: Total::default(),
+            is_driven: true,
             x: Vec::new(),
             m: Vec::new(),
             m_bar: Vec::new(),
@@ -220,20 +241,21 @@ pub(super) struct SideFrame {
 }
 
 impl<'s, 'n, T: Scalar> SideBySide<'s, 'n, T> {
-    /// How many trials lie side by side.
+    /// The most trials that lie side by side.
     pub const TRIALS: usize = TRIALS;
 
-    /// Whether a run may be one of those that lie side by side with `first`: they have [nothing but inputs](SplitRun::has_only_inputs), of which
-    /// a sample is as many steps.
-    pub fn takes(&self, run: &SplitRun<'_, T>, first: &SplitRun<'_, T>) -> bool {
-        run.has_only_inputs() && run.run.grid.hold == first.run.grid.hold
-    }
+    /// So many trials one by one take about as long as [`TRIALS`](Self::TRIALS) of them side by side with 20 neurons; fewer do not lie side by
+    /// side.
+    pub const LEAST: usize = 10;
 
-    /// How many bytes runs of so many steps take.
-    pub fn bytes(&self, steps: usize) -> f64 {
-        let parameters = self.scheme.network.parameters.values().len();
-        let rows = (steps + 1) as f64 * (self.frame().stride + self.scheme.network.neurons / 2) as f64;
-        (rows + parameters as f64) * size_of::<Row<T>>() as f64
+    /// An upper bound of the bytes of a tape.
+    fn bytes(&self, steps: usize, samples: usize) -> f64 {
+        let network = self.scheme.network;
+        let rows =
+            (steps + 1) * self.frame().stride + samples * network.inputs + network.parameters.values().len();
+        // A charge with two slopes and a number of each neuron, of which as many may be asked for again, and what finds those of a trial.
+        let charge = 2 * (3 * size_of::<T>() + size_of::<u32>()) + size_of::<(u32, u32)>();
+        rows as f64 * size_of::<Row<T>>() as f64 + (steps * network.neurons * TRIALS * charge) as f64
     }
 
     pub(super) fn frame(&self) -> SideFrame {
@@ -262,41 +284,84 @@ impl<'s, 'n, T: Scalar> SideBySide<'s, 'n, T> {
         contexts
     }
 
-    /// Runs trials that [go together](Self::takes), at most [`TRIALS`](Self::TRIALS) of them, forwards and backwards. Adds the gradient of each to
-    /// its own, and returns the costs; `None` for a trial that did not stay finite, which by itself says what is wrong, and whose gradient
-    /// is not to be used.
+    /// Runs the first [`TRIALS`](Self::TRIALS) of some trials, forwards and backwards. Adds the gradient of each to its own, of as many
+    /// parameters as the network has, and returns the costs. `None` stands for a trial that does not stay finite, whose gradient is not to be used; and
+    /// for one that was not run: it has injected currents, goes on from a state, or divides a sample into other steps than the first ones,
+    /// or there are fewer than [`LEAST`](Self::LEAST) full trials' worth of steps, or memory for them is not there. [`Sweep`] runs such a trial alone, and says
+    /// what is wrong.
+    ///
+    /// [`Sweep`]: https://docs.rs/spikegrad-adjoint/latest/spikegrad_adjoint/struct.Sweep.html
+    ///
+    /// # Errors
+    /// As [`SplitStep::run`], for the first trial that does not fit.
     pub fn gradients(
         &self,
-        runs: &[SplitRun<'_, T>],
+        trials: &[&Trial<T>],
+        loss: &dyn Loss<T>,
         tape: &mut SideTape<T>,
         gradients: &mut [&mut [T]],
-    ) -> Vec<Option<T>> {
-        let Some(loops) = side_loops::<T>() else { return vec![None; runs.len()] };
-        let runs = &runs[..runs.len().min(TRIALS)];
-        self.start(runs, tape);
-        loops.forward(self, runs, tape);
+    ) -> Result<Vec<Option<T>>, Error> {
+        let runs = trials.iter().take(TRIALS).map(|trial| self.scheme.run(trial, loss));
+        let runs = runs.collect::<Result<Vec<_>, _>>()?;
+        let takes =
+            |run: &SplitRun<'_, T>| run.run.trial().state.is_none() && run.run.trial().currents.is_empty();
+        let hold = runs.iter().find(|run| takes(run)).map(|run| run.run.grid.hold);
+        let taken = runs.iter().enumerate().filter(|(_, run)| takes(run) && Some(run.run.grid.hold) == hold);
+        tape.trials.clear();
+        tape.trials.extend(taken.map(|(trial, _)| trial));
+        let runs: Vec<_> = tape.trials.iter().map(|&trial| runs[trial]).collect();
+        let mut costs = vec![None; trials.len()];
+        if !self.is_worth_it(&runs, tape) {
+            tape.trials.clear();
+            return Ok(costs);
+        }
+        self.start(&runs, tape);
+        self.steps.forward(self, &runs, tape);
         let is_finite = self.are_finite(tape);
-        loops.backward(self, runs, tape);
-        let finish = |(trial, (run, gradient)): (usize, (&SplitRun<'_, T>, &mut &mut [T]))| {
-            if !is_finite[trial] || !tape.members[trial].cost.value().is_finite() {
-                return None;
+        self.steps.backward(self, &runs, tape);
+        for (place, run) in runs.iter().enumerate() {
+            let (trial, cost) = (tape.trials[place], tape.members[place].cost.value());
+            if is_finite[place] && cost.is_finite() {
+                let gradient = &mut *gradients[trial];
+                self.finish(run, place, tape, gradient);
+                costs[trial] = first_non_finite(gradient).is_none().then_some(cost);
             }
-            self.finish(run, trial, tape, gradient);
-            first_non_finite(gradient).is_none().then(|| tape.members[trial].cost.value())
-        };
-        runs.iter().zip(gradients).enumerate().map(finish).collect()
+        }
+        Ok(costs)
     }
 
-    /// Counts what the neurons of a trial did in the runs before, if the trial stayed finite.
+    /// Whether runs gain from lying side by side, and there is memory for them: all take as many steps as the longest one.
+    fn is_worth_it(&self, runs: &[SplitRun<'_, T>], tape: &mut SideTape<T>) -> bool {
+        let longest = runs.iter().map(|run| run.run.steps).max().unwrap_or(0);
+        let steps: usize = runs.iter().map(|run| run.run.steps).sum();
+        let samples = runs.iter().map(|run| run.run.trial().samples).max().unwrap_or(0);
+        let bytes = self.bytes(longest, samples);
+        if runs.is_empty() || steps < Self::LEAST * longest || bytes > MOST_BYTES {
+            return false;
+        }
+        if bytes > tape.granted {
+            if !is_granted(bytes) {
+                return false;
+            }
+            tape.granted = bytes;
+        }
+        true
+    }
+
+    /// Counts what the neurons of a trial did in the runs that this tape was last used for, if the trial stayed finite; nothing for one
+    /// that was not run.
     pub fn events(&self, tape: &mut SideTape<T>, trial: usize) -> EventCounts {
-        if tape.of_trials.is_empty() {
+        let Some(place) = tape.trials.iter().position(|&other| other == trial) else {
+            return EventCounts::default();
+        };
+        if !std::mem::replace(&mut tape.is_dealt, true) {
             Self::find_own(tape);
         }
         let mut log = std::mem::take(&mut tape.log);
         log.clear();
         let (network, at, contexts) = (self.scheme.network, self.frame(), self.contexts());
-        let mut own = tape.of_trials[trial].iter().peekable();
-        for n in 0..tape.members[trial].steps {
+        let mut own = tape.of_trials[place].iter().peekable();
+        for n in 0..tape.members[place].steps {
             log.step(n);
             if own.peek().is_none_or(|(step, _)| *step as usize > n) {
                 continue;
@@ -327,6 +392,7 @@ impl<'s, 'n, T: Scalar> SideBySide<'s, 'n, T> {
     /// Finds which of all charges are whose.
     fn find_own(tape: &mut SideTape<T>) {
         tape.of_trials.resize_with(TRIALS, Vec::new);
+        tape.of_trials.iter_mut().for_each(Vec::clear);
         let mut start = 0;
         for (n, &end) in tape.ends.iter().enumerate() {
             let (neurons, _) = tape.released.part(&(start..end));
@@ -341,8 +407,8 @@ impl<'s, 'n, T: Scalar> SideBySide<'s, 'n, T> {
     fn start(&self, runs: &[SplitRun<'_, T>], tape: &mut SideTape<T>) {
         let (scheme, network) = (self.scheme, self.scheme.network);
         let at = self.frame();
-        (tape.count, tape.longest) = (runs.len(), runs.iter().map(|run| run.run.steps).max().unwrap_or(0));
-        tape.members.resize_with(TRIALS.max(tape.members.len()), SideMember::default);
+        tape.longest = runs.iter().map(|run| run.run.steps).max().unwrap_or(0);
+        tape.members.resize_with(TRIALS, SideMember::default);
         rows_of(&mut tape.frames, (tape.longest + 1) * at.stride);
         rows_of(&mut tape.s, network.traces);
         rows_of(&mut tape.j, network.currents);
@@ -365,10 +431,11 @@ impl<'s, 'n, T: Scalar> SideBySide<'s, 'n, T> {
         tape.released.clear(network.neurons * TRIALS);
         tape.ends.clear();
         tape.visited.clear();
-        tape.of_trials.clear();
+        tape.is_dealt = false;
         for (run, member) in runs.iter().zip(&mut tape.members) {
             member.steps = run.run.steps;
             member.cost = Total::default();
+            member.is_driven = true;
             member.x.clear();
             member.x.resize(run.dim(), T::zero());
             run.start(&mut member.x);
@@ -401,7 +468,8 @@ impl<'s, 'n, T: Scalar> SideBySide<'s, 'n, T> {
         }
     }
 
-    /// Whether the last state of each trial is finite. A state that is not stays so.
+    /// Whether the last state of each trial is finite, with what its loss accumulated and the current of its last sample. A state that is not
+    /// stays so.
     fn are_finite(&self, tape: &SideTape<T>) -> [bool; TRIALS] {
         let last = &tape.frames[tape.longest * self.frame().stride..][..self.scheme.membrane];
         let mut finite = [true; TRIALS];
@@ -409,6 +477,9 @@ impl<'s, 'n, T: Scalar> SideBySide<'s, 'n, T> {
             for trial in 0..TRIALS {
                 finite[trial] &= row[trial].is_finite();
             }
+        }
+        for (finite, member) in finite.iter_mut().zip(&tape.members) {
+            *finite &= member.is_driven && first_non_finite(&member.m).is_none();
         }
         finite
     }

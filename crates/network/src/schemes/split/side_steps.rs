@@ -25,6 +25,11 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
         for n in 0..tape.longest {
             if n % hold == 0 {
                 self.drive(n / hold, &tape.inputs, &mut tape.drive);
+                for (trial, member) in tape.members[..runs.len()].iter_mut().enumerate() {
+                    if member.steps == n + hold {
+                        member.is_driven = tape.drive.iter().all(|row| row[trial].is_finite());
+                    }
+                }
             }
             let (frame, next) = tape.frames[n * at.stride..].split_at_mut(at.stride);
             let (before, frame) = frame.split_at_mut(at.current);
@@ -74,7 +79,7 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
                     },
                     gains: &mut tape.gains,
                     s: &mut tape.s[of.trace..][..pre.len()],
-                    j: &mut tape.j[of.current..][..*post],
+                    j: &mut tape.j[of.current..][..post.len()],
                 });
             }
             self.read(&tape.s, kept, &mut tape.output_bar, at);
@@ -93,7 +98,7 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
         let (size, channels, values) = (network.neurons, network.inputs, network.parameters.values());
         self.loops.spread(drive, &values[self.starts[1]..][..size]);
         let u = values[self.starts[0]..][..channels * size].chunks_exact(size.max(1));
-        for (input, u) in inputs[sample * channels..].iter().zip(u) {
+        for (input, u) in inputs[sample * channels..].iter().zip(u).filter(|(input, _)| is_any(input)) {
             self.loops.add_outer(drive, input, u);
         }
     }
@@ -118,7 +123,7 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
         for (s, o) in s.iter().zip(o.chunks_exact(outputs.max(1))) {
             self.loops.add_outer(rows, s, o);
         }
-        // Trial by trial, as the loss looks at them.
+        // The loss looks at the outputs of one trial after the other.
         let output = output.as_flattened_mut();
         for (k, row) in rows.iter().enumerate() {
             for trial in 0..TRIALS {
@@ -257,7 +262,7 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
                         gain: of.gain,
                     },
                     s_bar: &tape.s_bar[of.trace..][..pre.len()],
-                    j_bar: &tape.j_bar[of.current..][..*post],
+                    j_bar: &tape.j_bar[of.current..][..post.len()],
                     charge_bar: &mut tape.row_bar[pre.clone()],
                     w_bar: of.writes.then(|| &mut tape.parameters_bar[of.weights..]),
                 });
@@ -269,7 +274,7 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
                 *bar = of_all[i as usize];
             }
             if accumulates {
-                for member in &tape.members[..tape.count] {
+                for member in &tape.members[..runs.len()] {
                     for (&place, &counted) in member.places.iter().zip(&member.counted_bar) {
                         tape.charge_bar[place] += counted;
                     }
@@ -310,9 +315,9 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
                 for s_bar in tape.s_bar[of.trace..][..projection.pre.len()].as_flattened_mut() {
                     *s_bar *= of.keep;
                 }
-                let post = network.wires[of.number].post.clone();
-                let j_bar = tape.j_bar[of.current..][..projection.post].as_flattened_mut();
-                for (j_bar, &current_bar) in j_bar.iter_mut().zip(tape.current_bar[post].as_flattened()) {
+                let current_bar = tape.current_bar[projection.post.clone()].as_flattened();
+                let j_bar = tape.j_bar[of.current..][..projection.post.len()].as_flattened_mut();
+                for (j_bar, &current_bar) in j_bar.iter_mut().zip(current_bar) {
                     *j_bar = of.keep * *j_bar + current_bar;
                 }
             }
@@ -341,7 +346,8 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
         let bias_bar = parameters_bar[self.starts[1]..][..size].as_flattened_mut();
         add(bias_bar, drive_bar.as_flattened());
         let u_bar = parameters_bar[self.starts[0]..][..channels * size].chunks_exact_mut(size.max(1));
-        for (input, u_bar) in inputs[sample * channels..].iter().zip(u_bar) {
+        let inputs = inputs[sample * channels..].iter().zip(u_bar);
+        for (input, u_bar) in inputs.filter(|(input, _)| is_any(input)) {
             self.loops.add_rows(u_bar, input, drive_bar);
         }
     }
@@ -421,7 +427,7 @@ impl<T: Scalar> SideBySide<'_, '_, T> {
     fn read_vjp(&self, s: &[Row<T>], bars: &mut ReadBars<'_, T>) {
         let network = self.scheme.network;
         // Most losses ask for nothing at most samples.
-        if bars.output.iter().all(|row| *row == [T::zero(); TRIALS]) {
+        if !bars.output.iter().any(is_any) {
             return;
         }
         let outputs = network.outputs;
@@ -477,6 +483,12 @@ impl<T: Scalar> ReadBars<'_, T> {
             }
         }
     }
+}
+
+/// Whether any number of a row is not zero.
+#[inline(always)]
+fn is_any<T: Scalar>(row: &Row<T>) -> bool {
+    *row != [T::zero(); TRIALS]
 }
 
 /// `y += x`.
