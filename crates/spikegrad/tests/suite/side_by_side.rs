@@ -176,7 +176,7 @@ fn populations() -> Network<f64> {
         .population(Population::new("lif", Lif::default(), 9, gate, 0.3))
         .population(Population::new("refractory", refractory, 5, gate, 0.3).per_neuron())
         .population(Population::new("theta", Theta { tau_v: 25.0 }, 12, gate, 0.3))
-        .population(Population::new("rectified", RectifiedNif::default(), 4, gate, 0.5))
+        .population(Population::new("rectified", RectifiedNif, 4, gate, 0.5))
         .projection(Projection::new("forward", 10.0).between("lif", "theta"))
         .synapse("slow", 20.0)
         .projection(Projection::new("back", 5.0).between("theta", "refractory"))
