@@ -1,5 +1,6 @@
 //! Schemes: programs that step a network through a trial.
 mod grid;
+mod outputs;
 mod plain;
 mod pontryagin;
 mod readouts;

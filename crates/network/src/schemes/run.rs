@@ -5,6 +5,7 @@ use std::ops::Range;
 use spikegrad_models::math::real;
 
 use super::grid::{Grid, step_of};
+use super::outputs::OutputLoops;
 use crate::kernels::{axpy, combine, copy, dot, each};
 use crate::placed::block_mut;
 use crate::projections::Wire;
@@ -42,6 +43,8 @@ pub(crate) struct Run<'a, T: 'static> {
     readout: Values<'a, T>,
     /// Outputs of the network's own readout.
     own_outputs: usize,
+    /// The loops over several outputs, and `O` by rows, where the scheme has them.
+    pub(crate) outputs: Option<(&'static dyn OutputLoops<T>, &'a [T])>,
 }
 
 /// Parameters that are asked for at every step, and where they lie.
@@ -106,6 +109,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             bias: Values::new(network, Group::Bias),
             readout: Values::new(network, Group::Readout(0)),
             own_outputs: network.description.outputs,
+            outputs: None,
         }
     }
 
@@ -384,6 +388,10 @@ impl<'a, T: Scalar> Run<'a, T> {
         match &mut output[..self.own_outputs] {
             [] => {}
             [only] => *only = dot(o, s),
+            own if let Some((loops, _)) = self.outputs => {
+                own.fill(T::zero());
+                loops.read(o, s, own);
+            }
             own => {
                 own.fill(T::zero());
                 for (&s, column) in s.iter().zip(o.chunks_exact(own.len())) {
@@ -484,8 +492,12 @@ impl<'a, T: Scalar> Run<'a, T> {
         if by_s != T::zero() {
             axpy(s_bar, by_s, s);
         }
-        if output_bar.is_empty() {
+        // Losses of the run as a whole ask for nothing here, and others at few samples.
+        if output_bar.iter().all(|bar| *bar == T::zero()) {
             return;
+        }
+        if let Some((loops, rows)) = self.outputs {
+            return loops.read_vjp(rows, s, output_bar, s_bar, o_bar);
         }
         let outputs = output_bar.len();
         for (j, (&s, s_bar)) in s.iter().zip(s_bar).enumerate() {

@@ -99,7 +99,8 @@ impl<'s, T: Scalar> RunTape<'s, T> {
 
 /// The run of a tape, judged by derivatives by its outputs.
 fn run<'a, T: Scalar>(tape: &'a RunTape<'_, T>, loss: &'a OutputBar<'_, T>) -> SplitRun<'a, T> {
-    let run = Run::on(tape.grid, tape.scheme.network, &tape.trial, loss);
+    let mut run = Run::on(tape.grid, tape.scheme.network, &tape.trial, loss);
+    run.outputs = tape.scheme.outputs();
     SplitRun { scheme: tape.scheme, run }.by_inputs()
 }
 

@@ -33,7 +33,8 @@ impl<T: Scalar> SplitStep<'_, T> {
         if let Some(state) = &trial.state {
             self.check_state("the trial's state", state)?;
         }
-        let run = SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? };
+        let mut run = SplitRun { scheme: self, run: Run::new(self.network, self.h, trial, loss)? };
+        run.run.outputs = self.outputs();
         run.check_accumulators()?;
         Ok(run)
     }

@@ -13,6 +13,7 @@ use crate::projections::{
     Columns, Delayed, Delays, LowRank, Path, Pathway, SparseProjection, Waiting, columns,
 };
 use crate::schemes::grid::step_size;
+use crate::schemes::outputs::{OutputLoops, output_loops, rows_of_columns};
 use crate::schemes::run::Read;
 use crate::{Error, Feature, Group, Network, Scalar, memory};
 
@@ -52,6 +53,8 @@ pub struct SplitStep<'n, T: 'static> {
     pub(super) state: usize,
     /// The traces that the network's own readout reads, among all.
     pub(super) read: Range<usize>,
+    /// The network's own readout by rows, where it has several outputs.
+    pub(super) readout_rows: Vec<T>,
     /// Length of what is on its way.
     pub(super) way: usize,
     /// Whether all columns are visited at every step.
@@ -145,6 +148,10 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
                 .next_multiple_of((LINE / size_of::<T>()).max(1)),
             state,
             read: network.wires[network.read].traces(),
+            readout_rows: match network.description.outputs {
+                0 | 1 => Vec::new(),
+                rows => rows_of_columns(network.parameters.group(Group::Readout(0)), rows),
+            },
             way: 0,
             dense: false,
             reads: false,
@@ -234,6 +241,11 @@ impl<'n, T: Scalar> SplitStep<'n, T> {
     /// The network that is stepped.
     pub fn network(&self) -> &'n Network<T> {
         self.network
+    }
+
+    /// The loops over several outputs, with the readout by rows.
+    pub(super) fn outputs(&self) -> Option<(&'static dyn OutputLoops<T>, &[T])> {
+        output_loops(self.network.description.outputs).map(|loops| (loops, &self.readout_rows[..]))
     }
 
     /// What a tape keeps of step `index`.

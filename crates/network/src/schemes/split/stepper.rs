@@ -117,7 +117,8 @@ impl<'s, T: Scalar> Stepper<'s, T> {
         }
         self.forget();
         self.keeps_tape = true;
-        let run = Run::on(self.grid, self.scheme.network, &self.trial, &NoLoss);
+        let mut run = Run::on(self.grid, self.scheme.network, &self.trial, &NoLoss);
+        run.outputs = self.scheme.outputs();
         SplitRun { scheme: self.scheme, run }.by_inputs().rewind(&self.x, &mut self.tape);
         self
     }
@@ -158,6 +159,7 @@ impl<'s, T: Scalar> Stepper<'s, T> {
     /// Runs the sample that was taken last.
     fn run_sample(&mut self, stimulus: &Stimulus<'_, T>) -> Result<(), Error> {
         let mut run = Run::on(self.grid, self.scheme.network, &self.trial, &NoLoss);
+        run.outputs = self.scheme.outputs();
         run.first = self.first;
         let run = SplitRun { scheme: self.scheme, run }.by_inputs();
         if !self.keeps_tape {
