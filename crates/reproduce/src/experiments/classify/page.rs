@@ -48,6 +48,20 @@ impl Contender {
     }
 }
 
+/// The accuracies of what stands beside the trained networks: the mean, and that of each seed where there are several.
+pub(in crate::experiments) fn others(report: &mut Report, contenders: &[Contender], seeds: &[u64]) {
+    for one in contenders {
+        report.figure(format!("{}: accuracy", one.name), one.percent(), "%", None);
+        if one.accuracy.len() < 2 {
+            continue;
+        }
+        for (seed, accuracy) in seeds.iter().zip(&one.accuracy) {
+            let name = format!("{}, seed {seed}: accuracy", one.name);
+            report.figure(name, 100.0 * accuracy.value(), "%", None);
+        }
+    }
+}
+
 /// The table of all contenders, and below them accuracies that were published for the same split.
 pub(in crate::experiments) fn comparison(
     report: &mut Report,
