@@ -134,12 +134,14 @@ fn confusion(report: &mut Report, trained: &[Trained], data: &Dataset) -> Result
     let rows: Vec<Vec<u64>> =
         (0..names.len()).map(|label| (0..names.len()).map(|said| count(label, said)).collect()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Room for a number in every cell.
+    let height = (130.0 + 28.0 * names.len() as f64).clamp(230.0, 700.0);
     let panel = Panel::new("test trials of all seeds").confusion(&rows, &names);
     report.plot(
         "confusion",
         "Confusion",
         "Test trials of each class (rows) by the class that the networks say (columns).",
-        Plot::new(1).panel(panel).render()?,
+        Plot::new(1).panel(panel).size(820.0, height).render()?,
     );
     Ok(())
 }
