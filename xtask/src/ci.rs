@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::cargo::{Outcome, cargo, run as spawn};
 use crate::{docs, layers, metadata, package, python, reproduce, test};
 
-/// One step. Clippy, rustdoc, layers and packages share the checked dependencies, the reproduction what was built for the tests.
+/// One step. Clippy, rustdoc, the crates alone and packages share the checked dependencies, the reproduction what was built for the tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
     /// Formatting
@@ -18,8 +18,10 @@ pub(crate) enum Step {
     Clippy,
     /// Documentation, warnings denied
     Rustdoc,
-    /// Dependency edges, and each crate built alone
+    /// Dependency edges
     Layers,
+    /// Each crate built alone
+    Alone,
     /// Packages of the published crates
     Package,
     /// All tests
@@ -46,6 +48,7 @@ impl Step {
                 spawn(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
             }
             Step::Layers => layers::run(),
+            Step::Alone => layers::alone(),
             Step::Package => package::run(allow_dirty),
             Step::Test => spawn(&mut test::command(&[])),
             Step::Python if python::interpreter().is_none() => {

@@ -1,4 +1,4 @@
-//! `layers`: which crate may depend on which, and whether each can be built alone.
+//! `layers`: which crate may depend on which; `alone`: whether each can be built alone.
 //!
 //! Code that two layers share moves down a layer; it never turns an edge round. That is what keeps `spikegrad-models` and
 //! `spikegrad-integrators` usable by themselves.
@@ -48,16 +48,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// Checks the edges, then builds each library crate by itself.
+/// Checks the edges.
 pub(crate) fn run() -> Outcome {
-    let workspace = metadata::read()?;
-    let violations = violations(&workspace.packages);
+    let violations = violations(&metadata::read()?.packages);
     if !violations.is_empty() {
         return Err(format!("the layers of the workspace are broken\n  {}", violations.join("\n  ")));
     }
     println!("dependency edges: as the table in xtask/src/layers.rs allows");
-    for package in workspace.packages.iter().filter(|package| package.library && package.published) {
-        // In a build of the whole workspace a crate may live on features that another one has asked for.
+    Ok(())
+}
+
+/// Builds each library crate by itself: in a build of the whole workspace a crate may live on features that another one has asked for.
+pub(crate) fn alone() -> Outcome {
+    for package in metadata::read()?.packages.iter().filter(|package| package.library && package.published) {
         for features in [&[][..], &["--no-default-features"], &["--all-features"]] {
             spawn(cargo("check").args(["--quiet", "--package", &package.name]).args(features))?;
         }

@@ -58,7 +58,7 @@ enum Command {
         #[arg(long)]
         allow_dirty: bool,
     },
-    /// Check the dependency edges of the workspace and build each library crate alone
+    /// Check the dependency edges of the workspace
     Layers,
     /// Check the paths, links, pages, equations, test names, code and figures that documentation and sources cite
     Docs,

@@ -72,8 +72,8 @@ pub use scalar::Scalar;
 pub use schemes::{
     ApproximateAdjoint, ApproximateWork, BackwardParts, Backwards, GateSlope, GivenRanges, Gradients,
     KeptTape, Lockstep, LockstepGroup, LockstepTrial, PlainRun, PlainStep, PlainTape, Pontryagin, Probes,
-    ReadoutPath, Recording, RecurrentPath, RunTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
-    WorkCounters, pontryagin,
+    ReadoutPath, Recording, RecurrentPath, RunTape, SideBySide, SideTape, SplitRun, SplitStep, SplitTape,
+    Stepper, Stimulus, WorkCounters, pontryagin,
 };
 pub use sign::Sign;
 pub use spec::{NetworkSpec, SourceSpec, SpecDifference};

@@ -210,6 +210,13 @@ pub trait Loss<T>: Sync {
     fn over_run(&self) -> Option<&dyn RunLoss<T>> {
         None
     }
+
+    /// Whether the loss, or its part that sees the run as a whole, looks at single traces or at the membrane state ([`Sample::s`],
+    /// [`Sample::x`]) or adds to their cotangents. By default it does. A loss of outputs, spikes and `|s|^2` alone may say that it does not, which
+    /// makes batches of small networks faster; it may then be shown empty ones.
+    fn reads_state(&self) -> bool {
+        true
+    }
 }
 
 /// A loss that was chosen while a program runs.
@@ -229,6 +236,10 @@ impl<T: Scalar, L: Loss<T> + ?Sized> Loss<T> for Box<L> {
     fn over_run(&self) -> Option<&dyn RunLoss<T>> {
         (**self).over_run()
     }
+
+    fn reads_state(&self) -> bool {
+        (**self).reads_state()
+    }
 }
 
 /// No loss: a run for its traces.
@@ -241,4 +252,8 @@ impl<T: Scalar> Loss<T> for NoLoss {
     }
 
     fn vjp(&self, _: &Sample<'_, T>, _: T, _: &mut SampleBar<'_, T>) {}
+
+    fn reads_state(&self) -> bool {
+        false
+    }
 }

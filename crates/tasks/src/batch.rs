@@ -2,10 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use aligned_vec::AVec;
 use spikegrad_adjoint::{Error as SweepError, Memory, Sweep};
 use spikegrad_integrators::{EventCounts, EventLog, norm};
-use spikegrad_network::{Group, Loss, Parameters, Scalar, SplitStep, SplitTape, Trial};
-use spikegrad_training::{BatchResult, DEFAULT_LANES, Lanes, TrialGradient, WholeBatch};
+use spikegrad_network::{Group, Loss, Parameters, Scalar, SideBySide, SideTape, SplitStep, SplitTape, Trial};
+use spikegrad_training::{
+    BatchResult, Counted, DEFAULT_LANES, GroupSize, Lanes, TrialGradient, WholeBatch, gradient_alone,
+};
 
 use crate::Error;
 use crate::lockstep::{Together, norm_by_columns};
@@ -17,6 +20,7 @@ pub struct Batch<T> {
     count: usize,
     memory: Memory,
     together: Mutex<Together<T>>,
+    side_by_side: bool,
 }
 
 impl<T: Scalar> Default for Batch<T> {
@@ -26,11 +30,13 @@ impl<T: Scalar> Default for Batch<T> {
 }
 
 impl<T: Scalar> Batch<T> {
-    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
+    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients, and of four groups of gradients a thread where trials lie side by
+    /// side.
     /// The result depends on the number of lanes (in its last bits) and on nothing else.
     pub fn with_lanes(lanes: usize) -> Self {
         let (count, memory) = (lanes.max(1), Memory::Stored);
-        Self { lanes: Lanes::new(count, memory), count, memory, together: Mutex::default() }
+        let together = Mutex::default();
+        Self { lanes: Lanes::new(count, memory), count, memory, together, side_by_side: true }
     }
 
     /// How much each lane keeps of the trial that it works on; [`Memory::Stored`] unless said otherwise. The result does not
@@ -49,6 +55,14 @@ impl<T: Scalar> Batch<T> {
     #[must_use]
     pub fn lockstep(self, together: Option<bool>) -> Self {
         self.together.lock().unwrap_or_else(PoisonError::into_inner).lockstep = together;
+        self
+    }
+
+    /// Whether trials may lie side by side, where the network lets them ([`SplitStep::side_by_side`]) and there are enough of them for all threads, as they may
+    /// unless said otherwise. The result has the same bits.
+    #[must_use]
+    pub fn side_by_side(mut self, side_by_side: bool) -> Self {
+        self.side_by_side = side_by_side;
         self
     }
 
@@ -75,7 +89,8 @@ impl<T: Scalar> Batch<T> {
             return Err(spikegrad_training::Error::Length { what: "the gradient", expected, found }.into());
         }
         let groups = layout.entries().iter().map(|entry| (entry.name.as_str(), entry.range.clone()));
-        let ready = OfNetwork { scheme, loss, together: &self.together };
+        let (together, side_by_side) = (&self.together, self.side_by_side);
+        let ready = OfNetwork { scheme, loss, together, side_by_side };
         self.lanes.gradient(&ready, groups, trials, clip, gradient.values_mut())
     }
 }
@@ -85,6 +100,7 @@ pub(crate) struct OfNetwork<'a, 'n, T: Scalar> {
     pub(crate) scheme: &'a SplitStep<'n, T>,
     pub(crate) loss: &'a dyn Loss<T>,
     pub(crate) together: &'a Mutex<Together<T>>,
+    pub(crate) side_by_side: bool,
 }
 
 /// What a lane works with.
@@ -92,6 +108,14 @@ pub(crate) struct OfNetwork<'a, 'n, T: Scalar> {
 pub struct NetworkLane<T> {
     sweep: Sweep<T, SplitTape<T>>,
     log: EventLog,
+    side: SideTape<T>,
+}
+
+impl<'n, T: Scalar> OfNetwork<'_, 'n, T> {
+    /// The network for trials side by side, if they are to lie so.
+    fn side(&self) -> Option<SideBySide<'_, 'n, T>> {
+        self.scheme.side_by_side().filter(|_| self.side_by_side)
+    }
 }
 
 impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
@@ -100,7 +124,8 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
     type Error = Error;
 
     fn lane(&self, memory: Memory) -> NetworkLane<T> {
-        NetworkLane { sweep: Sweep::new().memory(memory), log: EventLog::default() }
+        let (sweep, log, side) = (Sweep::new().memory(memory), EventLog::default(), SideTape::default());
+        NetworkLane { sweep, log, side }
     }
 
     fn gradient(
@@ -111,7 +136,7 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
         events: Option<&mut EventCounts>,
     ) -> Result<Result<T, SweepError>, Error> {
         let run = self.scheme.run(trial, self.loss)?;
-        let NetworkLane { sweep, log } = lane;
+        let NetworkLane { sweep, log, .. } = lane;
         log.clear();
         let cost = sweep.watched_gradient(&run, gradient, |steps, tape| {
             if events.is_some() {
@@ -122,6 +147,43 @@ impl<T: Scalar> TrialGradient<T> for OfNetwork<'_, '_, T> {
             *events += log.counts();
         }
         Ok(cost)
+    }
+
+    fn group_size(&self) -> Option<GroupSize> {
+        let (least, most) = (SideBySide::<T>::LEAST, SideBySide::<T>::TRIALS);
+        self.side().map(|_| GroupSize { least, most })
+    }
+
+    fn gradients(
+        &self,
+        trials: &[&Trial<T>],
+        lane: &mut NetworkLane<T>,
+        gradients: &mut [AVec<T>],
+        events: Counted<'_>,
+    ) -> Result<Vec<Result<T, SweepError>>, Error> {
+        let side = self.side();
+        let mut costs = vec![None; trials.len()];
+        if let Some(side) = &side {
+            let mut own: Vec<_> = gradients.iter_mut().map(|gradient| &mut gradient[..]).collect();
+            costs = side.gradients(trials, self.loss, &mut lane.side, &mut own)?;
+        }
+        let mut all = Vec::with_capacity(trials.len());
+        for (index, (&trial, gradient)) in trials.iter().zip(gradients).enumerate() {
+            all.push(match (costs[index], &side) {
+                (Some(cost), Some(side)) => {
+                    if events(index, None) {
+                        events(index, Some(side.events(&mut lane.side, index)));
+                    }
+                    Ok(cost)
+                }
+                // By itself, a trial says what went wrong in it.
+                _ => {
+                    gradient.fill(T::zero());
+                    gradient_alone(self, (index, trial), lane, gradient, events)?
+                }
+            });
+        }
+        Ok(all)
     }
 
     fn norm(&self, group: usize, gradient: &[T]) -> T {

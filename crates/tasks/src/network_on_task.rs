@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use aligned_vec::AVec;
 use rand_chacha::ChaCha8Rng;
 use spikegrad_adjoint::{BoxError, Error as SweepError, Memory, Sweep};
 use spikegrad_integrators::{EventCounts, EventLog, Method, ParameterGroup, Parametric};
@@ -10,7 +11,8 @@ use spikegrad_network::{
     Entry, Error as NetworkError, Event, Group, Network, Scalar, Spike, SplitStep, Trial,
 };
 use spikegrad_training::{
-    BatchResult, CheckpointError, FirstBatch, Program, TrainingStage, TrialGradient, Validated, WholeBatch,
+    BatchResult, CheckpointError, Counted, FirstBatch, GroupSize, Program, TrainingStage, TrialGradient,
+    Validated, WholeBatch,
 };
 
 use crate::batch::{NetworkLane, OfNetwork};
@@ -125,7 +127,8 @@ pub(crate) struct Ready<'a, T: Scalar> {
 
 impl<T: Scalar> Ready<'_, T> {
     fn gradient_of(&self) -> OfNetwork<'_, '_, T> {
-        OfNetwork { scheme: &self.scheme, loss: self.of.task.loss(), together: &self.of.together }
+        let (loss, together) = (self.of.task.loss(), &self.of.together);
+        OfNetwork { scheme: &self.scheme, loss, together, side_by_side: true }
     }
 }
 
@@ -146,6 +149,20 @@ impl<T: Scalar> TrialGradient<T> for Ready<'_, T> {
         events: Option<&mut EventCounts>,
     ) -> Result<Result<T, SweepError>, Error> {
         self.gradient_of().gradient(trial, lane, gradient, events)
+    }
+
+    fn group_size(&self) -> Option<GroupSize> {
+        self.gradient_of().group_size()
+    }
+
+    fn gradients(
+        &self,
+        trials: &[&Trial<T>],
+        lane: &mut NetworkLane<T>,
+        gradients: &mut [AVec<T>],
+        events: Counted<'_>,
+    ) -> Result<Vec<Result<T, SweepError>>, Error> {
+        self.gradient_of().gradients(trials, lane, gradients, events)
     }
 
     fn norm(&self, group: usize, gradient: &[T]) -> T {

@@ -1,5 +1,6 @@
 //! The gradient of a trial, and what comes of a batch of them.
 
+use aligned_vec::AVec;
 use nalgebra::RealField;
 use spikegrad_adjoint::{Error as SweepError, Memory};
 use spikegrad_integrators::{EventCounts, norm};
@@ -31,6 +32,31 @@ pub trait TrialGradient<T: RealField + Copy>: Sync {
         gradient: &mut [T],
         events: Option<&mut EventCounts>,
     ) -> Result<Result<T, SweepError>, Self::Error>;
+
+    /// How many trials [`gradients`](Self::gradients) takes together at most, and before that how many of them take as long one by one;
+    /// `None`, as by default, where nothing is gained by that.
+    fn group_size(&self) -> Option<GroupSize> {
+        None
+    }
+
+    /// As [`gradient`](Self::gradient) for some trials, at most as many as [`group_size`](Self::group_size) says: adds the gradient of each to its
+    /// own, with the bits that it has alone, and returns the costs in order. `events` is asked in order of the trials, see [`Counted`].
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    fn gradients(
+        &self,
+        trials: &[&Self::Trial],
+        lane: &mut Self::Lane,
+        gradients: &mut [AVec<T>],
+        events: Counted<'_>,
+    ) -> Result<Vec<Result<T, SweepError>>, Self::Error> {
+        let mut costs = Vec::with_capacity(trials.len());
+        for (index, (&trial, gradient)) in trials.iter().zip(gradients).enumerate() {
+            costs.push(gradient_alone(self, (index, trial), lane, gradient, events)?);
+        }
+        Ok(costs)
+    }
 
     /// The norm of the part of a gradient that belongs to group number `group`. A program that adds squares in another order elsewhere
     /// does so here as well.
@@ -71,6 +97,20 @@ impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
         G::gradient(self, trial, lane, gradient, events)
     }
 
+    fn group_size(&self) -> Option<GroupSize> {
+        G::group_size(self)
+    }
+
+    fn gradients(
+        &self,
+        trials: &[&G::Trial],
+        lane: &mut G::Lane,
+        gradients: &mut [AVec<T>],
+        events: Counted<'_>,
+    ) -> Result<Vec<Result<T, SweepError>>, G::Error> {
+        G::gradients(self, trials, lane, gradients, events)
+    }
+
     fn norm(&self, group: usize, gradient: &[T]) -> T {
         G::norm(self, group, gradient)
     }
@@ -82,6 +122,38 @@ impl<T: RealField + Copy, G: TrialGradient<T>> TrialGradient<T> for &G {
     ) -> Result<Option<BatchResult<T>>, G::Error> {
         G::batch_at_once(self, batch, gradient)
     }
+}
+
+/// How many trials a program runs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupSize {
+    /// So many trials one by one take about as long as a full group.
+    pub least: usize,
+    /// The most trials of a group.
+    pub most: usize,
+}
+
+/// Asked with the number of a trial and `None`, says whether its events are to be counted, which takes time; then is told
+/// them, if the trial has a cost.
+pub type Counted<'a> = &'a mut dyn FnMut(usize, Option<EventCounts>) -> bool;
+
+/// The gradient of one trial of several, with its number, for [`TrialGradient::gradients`].
+///
+/// # Errors
+/// As [`TrialGradient::gradient`].
+pub fn gradient_alone<T: RealField + Copy, G: TrialGradient<T> + ?Sized>(
+    program: &G,
+    (index, trial): (usize, &G::Trial),
+    lane: &mut G::Lane,
+    gradient: &mut [T],
+    events: Counted<'_>,
+) -> Result<Result<T, SweepError>, G::Error> {
+    let mut counts = events(index, None).then(EventCounts::default);
+    let cost = program.gradient(trial, lane, gradient, counts.as_mut())?;
+    if let (Ok(_), Some(counts)) = (&cost, counts) {
+        events(index, Some(counts));
+    }
+    Ok(cost)
 }
 
 /// A batch that is computed at once.

@@ -4,16 +4,18 @@
 //! thread works on which lane does not matter, and memory does not grow with the batch.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use aligned_vec::AVec;
 use nalgebra::RealField;
 use rayon::prelude::*;
-use spikegrad_adjoint::{BoxError, Memory};
+use spikegrad_adjoint::{BoxError, Error as SweepError, Memory};
 use spikegrad_integrators::{EventCounts, Total, add_in_tree};
 
 use crate::Error;
 use crate::clip::clip_factor;
-use crate::gradient::{BatchResult, TrialGradient, TrialResult, WholeBatch, of_trial};
+use crate::gradient::{BatchResult, GroupSize, TrialGradient, TrialResult, WholeBatch, of_trial};
 use crate::vector::add_scaled;
 
 /// Lanes unless said otherwise.
@@ -21,6 +23,9 @@ pub const DEFAULT_LANES: usize = 8;
 
 /// Parameters that are added up over the lanes at once: 8 of 32 KiB in f32.
 const PIECE: usize = 8192;
+
+/// Groups of trials that are run together, for each thread, before their lanes take them.
+const ROUND: usize = 4;
 
 /// What one lane has found in its trials.
 #[derive(Debug)]
@@ -80,7 +85,26 @@ pub struct Lanes<T, L> {
     /// Trials of the batch that were added so far, and that there will be.
     added: usize,
     of: usize,
+    /// The trials of a round, in groups that are run together.
+    groups_of_trials: Vec<Group<T>>,
 }
+
+/// Trials that are run together.
+#[derive(Debug)]
+struct Group<T> {
+    gradients: Vec<AVec<T>>,
+    /// What was counted in the trials of each lane up to the first one with a spike.
+    events: Vec<EventCounts>,
+}
+
+impl<T> Default for Group<T> {
+    fn default() -> Self {
+        Self { gradients: Vec::new(), events: Vec::new() }
+    }
+}
+
+/// The cost and the gradient of a trial that was run together with others, before its lane takes them.
+type Ran<'g, T> = (Result<T, SweepError>, &'g mut AVec<T>);
 
 #[derive(Debug)]
 struct Lane<T, L> {
@@ -91,7 +115,8 @@ struct Lane<T, L> {
 }
 
 impl<T: RealField + Copy, L: Send> Lanes<T, L> {
-    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients.
+    /// A workspace with as many lanes: at most so many threads work at once, and memory is that of so many gradients and, where a program runs trials together, of those
+    /// of four [groups](crate::GroupSize) a thread.
     /// The result depends on the number of lanes (in its last bits) and on nothing else. Each lane keeps as much of the trial that it works
     /// on as `memory` says.
     pub fn new(lanes: usize, memory: Memory) -> Self {
@@ -105,6 +130,7 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
             parameters: 0,
             added: 0,
             of: 0,
+            groups_of_trials: Vec::new(),
         }
     }
 
@@ -189,6 +215,15 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
         trials: &[P::Trial],
         reducer: &dyn Reducer<T>,
     ) -> Result<(), P::Error> {
+        let size = if self.memory == Memory::Stored { program.group_size() } else { None };
+        let workers = rayon::current_num_threads().clamp(1, self.lanes.len());
+        if let Some(GroupSize { least, most }) = size {
+            // A group takes as long as its least number of trials one by one, however few it has.
+            let groups = trials.len().div_ceil(most);
+            if groups.div_ceil(workers) * least <= trials.len().div_ceil(workers) {
+                return self.add_groups(program, trials, reducer, (most, workers));
+            }
+        }
         let (added, count) = (self.added, self.lanes.len());
         let of = Of { groups: &self.groups, clip: self.clip.as_deref(), parameters: self.parameters };
         self.added += trials.len();
@@ -201,6 +236,67 @@ impl<T: RealField + Copy, L: Send> Lanes<T, L> {
                 false => Ok(()),
             }
         })
+    }
+
+    /// As [`add`](Self::add), for a program that runs at most `most` trials together, on so many threads. Who is run with whom does not change
+    /// a bit.
+    fn add_groups<P: TrialGradient<T, Lane = L>>(
+        &mut self,
+        program: &P,
+        trials: &[P::Trial],
+        reducer: &dyn Reducer<T>,
+        (most, workers): (usize, usize),
+    ) -> Result<(), P::Error> {
+        let (added, count) = (self.added, self.lanes.len());
+        let of = Of { groups: &self.groups, clip: self.clip.as_deref(), parameters: self.parameters };
+        self.added += trials.len();
+        let own = trials.iter().enumerate().map(|(at, trial)| ((added + at) % count, trial));
+        let own: Vec<_> = own.filter(|&(lane, _)| reducer.runs(lane, count)).collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        let size = own.len().div_ceil(own.len().div_ceil(most));
+        // Several groups for each thread, so that one that is held up does not hold up the others.
+        let groups = own.len().div_ceil(size).min(ROUND * workers);
+        self.groups_of_trials.resize_with(groups.max(self.groups_of_trials.len()), Group::default);
+        for round in own.chunks(size * groups) {
+            // The first trial of each lane with a spike that is known, among those of this round: what comes behind it is not counted.
+            let first = |total: &LaneTotal<T>| if total.events.spikes > 0 { 0 } else { usize::MAX };
+            let spiked: Vec<_> = self.totals.iter().map(|total| AtomicUsize::new(first(total))).collect();
+            let trials = round.chunks(size).zip(&mut self.groups_of_trials);
+            let left: Vec<_> = trials.map(|(trials, group)| Mutex::new((trials, group, None))).collect();
+            let next = AtomicUsize::new(0);
+            self.lanes[..workers.min(left.len())].par_iter_mut().for_each(|lane| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(group) = left.get(number) else { break };
+                    let (trials, group, ran) = &mut *group.lock().unwrap_or_else(PoisonError::into_inner);
+                    let events = (number * size, &spiked[..]);
+                    *ran = Some(group.run(program, &mut lane.work, trials, of.parameters, events));
+                }
+            });
+            let mut of_lanes: Vec<Vec<Ran<'_, T>>> = (0..count).map(|_| Vec::new()).collect();
+            for group in left {
+                let (trials, group, ran) = group.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let costs = ran.transpose()?.unwrap_or_default();
+                for (total, &events) in self.totals.iter_mut().zip(&group.events) {
+                    if total.events.spikes == 0 {
+                        total.events += events;
+                    }
+                }
+                for ((cost, gradient), &(lane, _)) in costs.into_iter().zip(&mut group.gradients).zip(trials)
+                {
+                    of_lanes[lane].push((cost, gradient));
+                }
+            }
+            let lanes = self.lanes.par_iter_mut().zip(&mut self.totals).zip(of_lanes);
+            lanes.try_for_each(|((lane, total), ran)| {
+                ran.into_iter().try_for_each(|(cost, gradient)| {
+                    take(&mut lane.is_first, total, program, &of, cost, gradient).map(drop)
+                })
+            })?;
+        }
+        Ok(())
     }
 
     /// Writes the mean gradient of the trials that were added since [`start`](Self::start).
@@ -288,7 +384,7 @@ impl<T: RealField + Copy, L: Send> Lane<T, L> {
         &mut self,
         total: &mut LaneTotal<T>,
         program: &P,
-        &Of { groups, clip, parameters }: &Of<'_, T>,
+        of: &Of<'_, T>,
         trials: impl Iterator<Item = &'t P::Trial>,
     ) -> Result<(), P::Error>
     where
@@ -296,44 +392,98 @@ impl<T: RealField + Copy, L: Send> Lane<T, L> {
     {
         for trial in trials {
             // Each trial has a place of its own, so that one that fails half-way leaves nothing behind.
-            self.trial.resize(parameters, T::zero());
+            self.trial.resize(of.parameters, T::zero());
             self.trial.fill(T::zero());
             let mut events = (total.events.spikes == 0).then(EventCounts::default);
             let cost = program.gradient(trial, &mut self.work, &mut self.trial, events.as_mut())?;
-            let cost = match cost {
-                Err(error) => Err(of_trial(error)?),
-                Ok(cost) if !cost.is_finite() => {
-                    let why = "the cost of a trial is not finite, and its program reported no error: let `TrialGradient::gradient` return one for a trial that diverged";
-                    return Err(Error::program(why).into());
-                }
-                cost => cost,
-            };
-            let mut norms = Vec::new();
-            if cost.is_ok() {
-                if let Some(events) = events {
-                    total.events += events;
-                }
-                for (g, range) in groups.iter().enumerate() {
-                    let part = &mut self.trial[range.clone()];
-                    let mut factor = T::one();
-                    if let Some(clip) = clip {
-                        let norm = program.norm(g, part);
-                        factor = clip_factor(part, norm, clip[g]);
-                        norms.push(norm);
-                    }
-                    if !self.is_first {
-                        add_scaled(&mut total.sum[range.clone()], factor, part);
-                    } else if factor != T::one() {
-                        part.iter_mut().for_each(|x| *x *= factor);
-                    }
-                }
-                if self.is_first {
-                    std::mem::swap(&mut total.sum, &mut self.trial);
-                    self.is_first = false;
-                }
+            let has_cost = take(&mut self.is_first, total, program, of, cost, &mut self.trial)?;
+            if let Some(events) = events.filter(|_| has_cost) {
+                total.events += events;
             }
-            total.results.push(TrialResult { cost, norms });
         }
         Ok(())
+    }
+}
+
+/// Adds a trial that ran to what its lane has found, each group clipped by itself; returns whether the trial has a cost. The first
+/// gradient of a lane becomes the sum.
+fn take<T: RealField + Copy, P: TrialGradient<T>>(
+    is_first: &mut bool,
+    total: &mut LaneTotal<T>,
+    program: &P,
+    &Of { groups, clip, .. }: &Of<'_, T>,
+    cost: Result<T, SweepError>,
+    gradient: &mut AVec<T>,
+) -> Result<bool, P::Error> {
+    let cost = match cost {
+        Err(error) => Err(of_trial(error)?),
+        Ok(cost) if !cost.is_finite() => {
+            let why = "the cost of a trial is not finite, and its program reported no error: let `TrialGradient::gradient` return one for a trial that diverged";
+            return Err(Error::program(why).into());
+        }
+        cost => cost,
+    };
+    let (mut norms, has_cost) = (Vec::new(), cost.is_ok());
+    if has_cost {
+        for (g, range) in groups.iter().enumerate() {
+            let part = &mut gradient[range.clone()];
+            let mut factor = T::one();
+            if let Some(clip) = clip {
+                let norm = program.norm(g, part);
+                factor = clip_factor(part, norm, clip[g]);
+                norms.push(norm);
+            }
+            if !*is_first {
+                add_scaled(&mut total.sum[range.clone()], factor, part);
+            } else if factor != T::one() {
+                part.iter_mut().for_each(|x| *x *= factor);
+            }
+        }
+        if *is_first {
+            std::mem::swap(&mut total.sum, gradient);
+            *is_first = false;
+        }
+    }
+    total.results.push(TrialResult { cost, norms });
+    Ok(has_cost)
+}
+
+impl<T: RealField + Copy> Group<T> {
+    /// Runs some trials, each of a lane, and returns their costs. `spiked` is the first trial of each lane with a spike that is known, the
+    /// first one here being number `first`.
+    fn run<P: TrialGradient<T>>(
+        &mut self,
+        program: &P,
+        work: &mut P::Lane,
+        trials: &[(usize, &P::Trial)],
+        parameters: usize,
+        (first, spiked): (usize, &[AtomicUsize]),
+    ) -> Result<Vec<Result<T, SweepError>>, P::Error> {
+        let Self { gradients, events } = self;
+        gradients.resize_with(trials.len().max(gradients.len()), || AVec::new(0));
+        let gradients = &mut gradients[..trials.len()];
+        for gradient in &mut *gradients {
+            gradient.resize(parameters, T::zero());
+            gradient.fill(T::zero());
+        }
+        events.clear();
+        events.resize(spiked.len(), EventCounts::default());
+        let all: Vec<_> = trials.iter().map(|&(_, trial)| trial).collect();
+        let costs = program.gradients(&all, work, gradients, &mut |index, counts| {
+            let (lane, number) = (trials[index].0, first + index);
+            if let Some(counts) = counts {
+                events[lane] += counts;
+                if counts.spikes > 0 {
+                    spiked[lane].fetch_min(number, Ordering::Relaxed);
+                }
+            }
+            spiked[lane].load(Ordering::Relaxed) > number
+        })?;
+        if costs.len() != trials.len() {
+            let (found, expected) = (costs.len(), trials.len());
+            let why = format!("`TrialGradient::gradients` returned {found} costs of {expected} trials");
+            return Err(Error::program(why).into());
+        }
+        Ok(costs)
     }
 }

@@ -47,7 +47,9 @@ pub use error::{CheckpointError, Error};
 pub use file::write_whole;
 pub use findings::{Finding, GRAZING_SPIKES, NEGATIVE_CONDUCTANCES, SHORT_CROSSINGS};
 pub use fingerprint::fingerprint;
-pub use gradient::{BatchResult, TrialGradient, TrialResult, WholeBatch, of_trial};
+pub use gradient::{
+    BatchResult, Counted, GroupSize, TrialGradient, TrialResult, WholeBatch, gradient_alone, of_trial,
+};
 pub use lanes::{DEFAULT_LANES, LaneTotal, Lanes, Reducer, Tree};
 pub use lbfgs::{Lbfgs, Minimum, Stopped};
 pub use observer::{Iteration, Observer, progress_bar};

@@ -156,6 +156,12 @@ impl<T: Scalar> Released<T> {
         Active { neurons: &self.neurons[part.clone()], slopes: [&start[part.clone()], &end[part.clone()]] }
     }
 
+    /// A neuron and its charge.
+    #[inline(always)]
+    pub(crate) fn at(&self, place: usize) -> (usize, T) {
+        (self.neurons[place] as usize, self.charge[place])
+    }
+
     /// The neurons and charges of one step.
     #[inline(always)]
     pub(crate) fn part(&self, part: &Range<usize>) -> (&[u32], &[T]) {

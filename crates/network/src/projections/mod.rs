@@ -25,7 +25,8 @@ pub(crate) use low_rank::LowRank;
 pub(crate) use pathway::{Path, Pathway};
 pub(crate) use sparse::{
     BLOCK, Columns, ColumnsBackward, ColumnsForward, PanelBackward, PanelForward, PanelLoops, PanelOuter,
-    Reading, SparseProjection, columns, panels, panels_len, panels_of, piece_rows, stride_of, to_panels,
+    Reading, Row, RowBackward, RowColumns, RowForward, RowLoops, SparseProjection, TRIALS, columns, panels,
+    panels_len, panels_of, piece_rows, row_loops, rows_of, stride_of, to_panels,
 };
 pub(crate) use step::{ProjectionBar, ProjectionStep, Scratch};
 pub(crate) use synapses::{ReceptorModel, kinetics, receptor, short_term};

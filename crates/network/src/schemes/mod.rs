@@ -13,7 +13,7 @@ pub use pontryagin::{Pontryagin, pontryagin};
 pub use record::{Probes, Recording};
 pub use split::{
     ApproximateAdjoint, ApproximateWork, BackwardParts, Backwards, GateSlope, GivenRanges, Gradients,
-    KeptTape, Lockstep, LockstepGroup, LockstepTrial, ReadoutPath, RecurrentPath, RunTape, SplitRun,
-    SplitStep, SplitTape, Stepper, Stimulus,
+    KeptTape, Lockstep, LockstepGroup, LockstepTrial, ReadoutPath, RecurrentPath, RunTape, SideBySide,
+    SideTape, SplitRun, SplitStep, SplitTape, Stepper, Stimulus,
 };
 pub use work::WorkCounters;

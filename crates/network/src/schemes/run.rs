@@ -29,6 +29,8 @@ pub(crate) struct Run<'a, T: 'static> {
     /// The part of the loss that sees the run as a whole, and how many numbers it accumulates.
     pub(crate) over_run: Option<&'a dyn RunLoss<T>>,
     pub(crate) accumulators: usize,
+    /// Whether the loss looks at the traces or the membrane state of neurons.
+    pub(crate) reads_state: bool,
     /// Whether the run ends with its last step, or another one goes on from there.
     pub(crate) ends: bool,
     pub(crate) grid: Grid<T>,
@@ -93,6 +95,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             skipped: 0,
             first: trial.state.as_ref().map_or(0, NetworkState::taken),
             over_run: loss.over_run(),
+            reads_state: loss.reads_state(),
             accumulators: loss.over_run().map_or(0, |over_run| over_run.accumulators(network.outputs)),
             ends: true,
             grid,

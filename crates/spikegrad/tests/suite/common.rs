@@ -10,7 +10,7 @@ use spikegrad::adjoint::{
     BoxError, CheckedGroup, Dual64, GradientReport, Objective, Sweep, forward_sensitivity,
 };
 use spikegrad::integrators::{EventLog, tableau};
-use spikegrad::models::{GateShape, Locate, NeuronVjp, Reset};
+use spikegrad::models::{GateShape, Locate, NeuronVjp, Reset, for_each_neuron};
 use spikegrad::network::{
     Group, InitialState, Loss, Network, NoLoss, Population, Sample, SampleBar, Scalar, SplitStep, Trial,
 };
@@ -191,6 +191,18 @@ impl Model {
         }
         spikes.len() >= if self.action_potential { 1 } else { 2 }
     }
+}
+
+/// One of each neuron there is.
+pub(crate) fn all_models() -> Vec<Model> {
+    let mut models = Vec::new();
+    macro_rules! add {
+        ($module:ident, $neuron:ty) => {
+            models.push(Model::of::<$neuron>());
+        };
+    }
+    for_each_neuron!(add);
+    models
 }
 
 /// What a random problem is drawn from.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Instant;
 
-use crate::common::{Model, Problem, Spec, problem, runner, specs};
+use crate::common::{Model, Problem, Spec, all_models, problem, runner, specs};
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 use spikegrad::adjoint::{BoxError, CheckedGroup, Error, GradientCheck, GradientReport, Objective, Sweep};
@@ -119,18 +119,6 @@ macro_rules! every_neuron {
     };
 }
 for_each_neuron!(every_neuron);
-
-/// One of each neuron there is.
-fn all_models() -> Vec<Model> {
-    let mut models = Vec::new();
-    macro_rules! add {
-        ($module:ident, $neuron:ty) => {
-            models.push(Model::of::<$neuron>());
-        };
-    }
-    for_each_neuron!(add);
-    models
-}
 
 #[test]
 fn mixed_populations_have_an_exact_gradient() {

@@ -31,6 +31,7 @@ mod recordings;
 mod resume;
 mod rtrl;
 mod run_losses;
+mod side_by_side;
 mod sources;
 mod states;
 mod stepper;

@@ -20,4 +20,8 @@ impl<T: Scalar> Loss<T> for Activity<T> {
     fn vjp(&self, _: &Sample<'_, T>, value_bar: T, bar: &mut SampleBar<'_, T>) {
         *bar.square += value_bar * self.weight * T::from_subset(&0.5);
     }
+
+    fn reads_state(&self) -> bool {
+        false
+    }
 }

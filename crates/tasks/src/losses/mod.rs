@@ -19,6 +19,10 @@ macro_rules! of_the_run_alone {
             fn over_run(&self) -> Option<&dyn spikegrad_network::RunLoss<T>> {
                 Some(self)
             }
+
+            fn reads_state(&self) -> bool {
+                false
+            }
         }
     };
 }

@@ -26,4 +26,8 @@ impl<T: Scalar> Loss<T> for QuadraticLoss<T> {
         }
         *bar.square += value_bar * self.lambda * T::from_subset(&0.5);
     }
+
+    fn reads_state(&self) -> bool {
+        false
+    }
 }

@@ -27,6 +27,10 @@ impl<T: Scalar, A: Loss<T>, B: Loss<T>> Loss<T> for SumOfLosses<A, B> {
         let any = self.0.over_run().is_some() || self.1.over_run().is_some();
         any.then_some(self as _)
     }
+
+    fn reads_state(&self) -> bool {
+        self.0.reads_state() || self.1.reads_state()
+    }
 }
 
 impl<T: Scalar, A: Loss<T>, B: Loss<T>> Terms<T> for SumOfLosses<A, B> {
@@ -92,6 +96,10 @@ impl<T: Scalar> Loss<T> for Losses<T> {
     fn over_run(&self) -> Option<&dyn RunLoss<T>> {
         let any = self.0.iter().any(|(_, loss)| loss.over_run().is_some());
         any.then_some(self as _)
+    }
+
+    fn reads_state(&self) -> bool {
+        self.0.iter().any(|(_, loss)| loss.reads_state())
     }
 }
 

@@ -39,6 +39,10 @@ impl<T: Scalar, L: Loss<T>> Loss<T> for Weighted<T, L> {
     fn over_run(&self) -> Option<&dyn RunLoss<T>> {
         self.loss.over_run().map(|_| self as _)
     }
+
+    fn reads_state(&self) -> bool {
+        self.loss.reads_state()
+    }
 }
 
 impl<T: Scalar, L: Loss<T>> Terms<T> for Weighted<T, L> {

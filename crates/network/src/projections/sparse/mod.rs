@@ -6,6 +6,7 @@
 
 mod panels;
 mod plain;
+mod rows;
 mod vectors;
 mod visits;
 
@@ -16,6 +17,7 @@ pub(crate) use panels::{
     BLOCK, PanelBackward, PanelForward, PanelLoops, PanelOuter, panels_len, panels_of, piece_rows, stride_of,
     to_panels,
 };
+pub(crate) use rows::{Row, RowBackward, RowColumns, RowForward, RowLoops, TRIALS, rows_of};
 pub(crate) use visits::{
     BlockBackward, Bursts, Charges, Columns, ColumnsBackward, ColumnsForward, Reading, SparseProjection,
 };
@@ -73,6 +75,29 @@ impl ForEach for PanelsOf {
 /// The loops over panels for a scalar; dual numbers have none.
 pub(crate) fn panels<T: Scalar>() -> Option<&'static dyn PanelLoops<T>> {
     T::choose(&PanelsOf)
+}
+
+struct RowsOf;
+
+impl ForEach for RowsOf {
+    type Of<T: 'static> = Option<&'static dyn RowLoops<T>>;
+
+    fn single(&self) -> Option<&'static dyn RowLoops<f32>> {
+        Some(&*VECTORS)
+    }
+
+    fn double(&self) -> Option<&'static dyn RowLoops<f64>> {
+        Some(&*VECTORS)
+    }
+
+    fn dual(&self) -> Option<&'static dyn RowLoops<Dual64>> {
+        None
+    }
+}
+
+/// The loops over rows for a scalar; dual numbers have none.
+pub(crate) fn row_loops<T: Scalar>() -> Option<&'static dyn RowLoops<T>> {
+    T::choose(&RowsOf)
 }
 
 #[cfg(test)]
