@@ -163,6 +163,11 @@ fn mathml(latex: &str, display_mode: DisplayMode) -> Result<String, String> {
     let mut math = String::new();
     let config = RenderConfig { display_mode, ..RenderConfig::default() };
     push_mathml(&mut math, Parser::new(latex, &storage), config).map_err(|error| error.to_string())?;
+    // The names of spaces come escaped, and would be shown as letters.
+    let math = math.replace("&amp;nbsp;", "\u{a0}").replace("&nbsp;", "\u{a0}");
+    // Two signs that are one.
+    let math = math.replace("<mo>+</mo><mo>=</mo>", "<mo>+=</mo>");
+    let math = math.replace("<mo>-</mo><mo>=</mo>", "<mo>\u{2212}=</mo>");
     let (mut out, mut in_tag) = (String::new(), false);
     let mut characters = math.chars().peekable();
     while let Some(c) = characters.next() {
@@ -285,6 +290,20 @@ mod tests {
             (2, 1),
             "{out}"
         );
+    }
+
+    #[test]
+    fn signs_of_addition_in_place_are_one() {
+        let out = typeset("$a \\mathrel{+}= b$, $a \\mathrel{-}= b$, $a = b + c$").unwrap();
+        for (sign, times) in [("+=", 1), ("\u{2212}=", 1), ("=", 1), ("+", 1), ("-", 0)] {
+            assert_eq!(out.matches(&format!("<mo>{sign}</mo>")).count(), times, "{sign}\n{out}");
+        }
+    }
+
+    #[test]
+    fn spaces_are_written_out() {
+        let out = typeset("$a ,\\ b$ and $\\sum_{k\\ \\text{currents}} c$").unwrap();
+        assert!(out.matches('\u{a0}').count() == 2 && !out.contains("nbsp"), "{out}");
     }
 
     #[test]

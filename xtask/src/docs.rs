@@ -6,13 +6,14 @@ use std::process::Command;
 
 use crate::book;
 use crate::cargo::{Outcome, root};
-use crate::scan;
+use crate::{figures, scan};
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const EQUATIONS: &str = "docs/equations.md";
+const EXPERIMENTS: &str = "crates/reproduce/src/experiments/mod.rs";
 
-/// Checks the architecture page, the equation numbers, links and blocks of code, and that no file names a path of one
-/// machine.
+/// Checks the architecture page, the equation numbers, links, blocks of code and figures of the reproduction, and that no file names a
+/// path of one machine.
 pub(crate) fn run() -> Outcome {
     let root = root();
     let files = files(&root)?;
@@ -73,8 +74,28 @@ pub(crate) fn run() -> Outcome {
         Err(error) => found.push(format!("{EQUATIONS}: {error}")),
     }
 
+    let mut known = figures::Known::default();
+    match text_of(EXPERIMENTS) {
+        Ok(source) => known.experiments = figures::experiments(&source),
+        Err(error) => found.push(format!("{EXPERIMENTS}: {error}")),
+    }
+    for file in files.iter().filter(|name| name.ends_with(".json")) {
+        let Some(name) = file.strip_prefix(figures::FOLDER).and_then(|file| file.strip_prefix('/')) else {
+            continue;
+        };
+        let name = name.trim_end_matches(".json");
+        let run = text_of(file).map_err(|error| error.to_string());
+        match run.and_then(|text| figures::Run::read(name, &text)) {
+            Ok(run) => _ = known.runs.insert(name.to_owned(), run),
+            Err(error) => found.push(format!("{file}: {error}")),
+        }
+    }
+    let mut quoted = BTreeSet::new();
+
     for name in files.iter().filter(|name| name.ends_with(".md")) {
         let Ok(page) = text_of(name) else { continue };
+        found.extend(figures::check(name, &page, &known));
+        quoted.extend(figures::quoted(&page, &known));
         // What the changelog names was there once.
         for (line, path) in scan::paths(&page) {
             let is_source = path.starts_with("crates/") && name != "CHANGELOG.md" && name != ARCHITECTURE;
@@ -111,6 +132,10 @@ pub(crate) fn run() -> Outcome {
         }
     }
 
+    for name in known.runs.keys().filter(|name| !quoted.contains(*name)) {
+        found.push(format!("{}/{name}.json: no page quotes this run: delete the file", figures::FOLDER));
+    }
+
     let pages = |name: &&str| name.starts_with(&format!("{}/", book::FOLDER)) && name.ends_with(".md");
     let pages: Vec<&str> = files.iter().map(String::as_str).filter(pages).collect();
     match text_of(&format!("{}/SUMMARY.md", book::FOLDER)) {
@@ -129,7 +154,9 @@ pub(crate) fn run() -> Outcome {
 
     if found.is_empty() {
         println!(
-            "paths, links, places in pages, pages of the book, equations, test names, blocks of code: all there ({} files read)",
+            "paths, links, places in pages, pages of the book, equations, test names, blocks of code, figures of {} runs: all there ({} \
+             files read)",
+            known.runs.len(),
             files.len()
         );
         return Ok(());

@@ -10,6 +10,7 @@ mod book;
 mod cargo;
 mod ci;
 mod docs;
+mod figures;
 mod layers;
 mod metadata;
 mod package;
@@ -59,8 +60,17 @@ enum Command {
     },
     /// Check the dependency edges of the workspace
     Layers,
-    /// Check the paths, links, pages, equations, test names and code that documentation and sources cite
+    /// Check the paths, links, pages, equations, test names, code and figures that documentation and sources cite
     Docs,
+    /// Keep the metrics of finished experiments, which the documentation quotes, in docs/results
+    Keep {
+        /// Directories of experiments, such as target/reproduce/yin-yang
+        #[arg(required = true, value_name = "DIR")]
+        directories: Vec<std::path::PathBuf>,
+        /// The kind of machine that ran them, such as "2-core AMD EPYC with AVX-512"
+        #[arg(long)]
+        machine: String,
+    },
     /// Build the book of the documentation into target/book; needs mdbook. Arguments are those of `mdbook build`: --open shows it
     Book(Passed),
     /// Write a PNG beside every SVG of target/reproduce, or of the directory named, by a program that is installed (resvg, chromium, ...)
@@ -102,6 +112,7 @@ fn main() -> ExitCode {
         Command::Ci { steps, allow_dirty } => ci::run(&steps, allow_dirty),
         Command::Layers => layers::run(),
         Command::Docs => docs::run(),
+        Command::Keep { directories, machine } => figures::keep(&cargo::root(), &directories, &machine),
         Command::Book(_) => book::run(&passed),
         Command::Png(_) => png::run(&passed),
         Command::Package { allow_dirty } => package::run(allow_dirty),

@@ -12,7 +12,9 @@ pub(crate) fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> Error
     let line = at.map_or(1, |at| 1 + text.get(..at).unwrap_or_default().matches('\n').count());
     let line = line.min(text.lines().count().max(1));
     let shown = text.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
-    let key = at.and_then(|at| key_at(text, at));
+    // What belongs to no table has an empty span at the start, where the first key is no part of it.
+    let whole = error.span().is_some_and(|span| span == (0..0));
+    let key = at.filter(|_| !whole).and_then(|at| key_at(text, at));
     Error::Settings { path: path.to_owned(), line, shown, why: in_words(error.message(), key.as_deref()) }
 }
 

@@ -137,10 +137,21 @@ fn mistakes_are_told_in_words() {
     // A table that is missing.
     let start = good.find("\n[loss]").expect("a table") + 1;
     let end = good[start..].find("\n[").map_or(good.len(), |at| start + at + 1);
-    write(&format!("{}{}", &good[..start], &good[end..]));
+    let without = format!("{}{}", &good[..start], &good[end..]);
+    // Whatever the file begins with: a comment, a key or a table.
+    for begin in ["# ", "seed = 1", "[data]"] {
+        let at = without.find(begin).unwrap_or_else(|| unreachable!("{begin} is not in\n{without}"));
+        write(&without[at..]);
+        let (code, text) = said("inspect bad.toml");
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains(": `loss` is missing; add a table `[loss]`"), "{begin}\n{text}");
+    }
+    // A key that is missing in the table that the file begins with.
+    let at = good.find("[data]").expect("a table");
+    write(&good[at..].replace("file = \"two.npz\"\n", ""));
     let (code, text) = said("inspect bad.toml");
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("`loss` is missing; add a table `[loss]`"), "{text}");
+    assert!(text.contains("`data`: `file` is missing in it"), "{text}");
     if std::env::var_os("SPIKEGRAD_SHOW").is_some() {
         assert!(fs::write(Path::new("messages.txt"), all).is_ok());
     }

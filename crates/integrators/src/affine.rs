@@ -302,7 +302,7 @@ impl<T: RealField + Copy> Affine<T> {
             bar.wait -= self.rhs(self.advance(v, left)) * end_bar;
             return;
         };
-        // Of the time since the last spike.
+        // The cotangent of the time since the last spike.
         let rest_bar = if at.rest < refractory {
             bar.value += end_bar;
             bar.refractory += end_wait_bar;

@@ -19,7 +19,7 @@
 //! | models of your own in descriptions | [`Models`] |
 //! | an independent program to compare with | [`PlainStep`]; the paper's adjoint equations are [`pontryagin()`] |
 //! | to count work | [`WorkCounters`] |
-//! | a backward pass with one part replaced, as by rules that are called biologically plausible: no gradient | [`ApproximateAdjoint`] |
+//! | an approximate backward pass, as biologically plausible rules have it (it is not the gradient) | [`ApproximateAdjoint`] |
 //!
 //! Equation numbers refer to `docs/equations.md` in the repository.
 

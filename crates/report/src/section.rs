@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::markup::{escape, inline};
 
+/// The longest cell that is kept in one line, in characters.
+const SHORT: usize = 26;
+
 /// What a banner says at a glance: the colour that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -102,7 +105,7 @@ impl Section {
                 let link = file.as_ref().map(|file| format!(" <a href=\"{}\">SVG</a>", escape(file)));
                 format!(
                     "<figure>\n<div class=\"card\">{svg}</div>\n<figcaption><strong>{}</strong> {}{}</figcaption>\n</figure>\n",
-                    inline(title),
+                    sentence(title),
                     inline(caption),
                     link.unwrap_or_default()
                 )
@@ -127,7 +130,13 @@ fn table(caption: &str, header: &[String], rows: &[Vec<String>]) -> String {
     for row in rows {
         out.push_str("<tr>");
         for (column, cell) in row.iter().enumerate() {
-            let _ = write!(out, "<td{}>{}</td>", class(column), inline(cell));
+            let class = match numeric(column) {
+                true => " class=\"number\"",
+                false if is_short(cell) => " class=\"short\"",
+                false if cell.chars().count() > SHORT => " class=\"long\"",
+                false => "",
+            };
+            let _ = write!(out, "<td{class}>{}</td>", inline(cell));
         }
         out.push_str("</tr>\n");
     }
@@ -154,6 +163,17 @@ fn is_number(cell: &str) -> bool {
             && !cell.contains(|c: char| c.is_ascii_alphabetic() && c != 'e'))
 }
 
+/// Whether a cell with a number among its words is short enough to stand in one line: `7.5 (6.6 to 8.5)`.
+fn is_short(cell: &str) -> bool {
+    cell.chars().count() <= SHORT && cell.contains(|c: char| c.is_ascii_digit())
+}
+
+/// A title as the first sentence of a caption.
+fn sentence(title: &str) -> String {
+    let ends = title.ends_with(|c: char| c.is_alphanumeric() || c == ')');
+    format!("{}{}", inline(title), if ends { "." } else { "" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +198,26 @@ mod tests {
         };
         assert!(plot(None).html().ends_with("It falls.</figcaption>\n</figure>\n"));
         assert!(plot(Some("a&b.svg")).html().contains("It falls. <a href=\"a&amp;b.svg\">SVG</a>"));
+    }
+
+    #[test]
+    fn a_title_ends_like_a_sentence() {
+        for (title, expected) in
+            [("Cost", "Cost."), ("Cost.", "Cost."), ("Cost (log)", "Cost (log)."), ("", "")]
+        {
+            assert_eq!(sentence(title), expected);
+        }
+    }
+
+    #[test]
+    fn short_cells_with_numbers_stay_in_one_line() {
+        let row = |cell: &str| vec!["width 0.5".to_owned(), cell.to_owned()];
+        let rows = vec![row("7.5 (6.6 to 8.5)"), row("no variance at all, in so many words: 3"), row("none")];
+        let html = Section::Table { caption: String::new(), header: row("b"), rows }.html();
+        // The two numbers, and the name beside each.
+        for (class, times) in [("short", 4), ("long", 1)] {
+            assert_eq!(html.matches(&format!("<td class=\"{class}\">")).count(), times, "{html}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use spikegrad_report::numbers::{minutes, value};
 use spikegrad_report::{Page, Section, Tone};
 
 use crate::experiments::{EXPERIMENTS, Experiment};
-use crate::report::{Metrics, band, settings_table, verdict};
+use crate::report::{Metrics, band, settings_table, symbols, verdict};
 use crate::{Error, file};
 
 /// A directory with a `metrics.json`, and what became of reading it.
@@ -150,7 +150,7 @@ fn section(out: &mut String, entry: &Entry) {
         let _ = writeln!(
             out,
             "<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td><td class=\"band\">{}</td><td class=\"{class}\">{words}</td></tr>",
-            inline(&figure.name),
+            inline(&symbols(&figure.name)),
             value(figure.value),
             inline(&figure.unit),
             figure.band.map_or_else(|| "reported".to_owned(), band),

@@ -23,7 +23,7 @@ use spikegrad_report::Section;
 use spikegrad_report::numbers::plain;
 
 use crate::{Error, file};
-pub(crate) use html::{settings_table, verdict};
+pub(crate) use html::{settings_table, symbols, verdict};
 use numbers::plain_band;
 pub(crate) use numbers::{band, largest, least};
 

@@ -99,8 +99,10 @@ fn main() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_short_training_is_better_than_none() -> Result<(), Failure> {
+fn a_short_training_is_better_than_guessing() -> Result<(), Failure> {
     let [before, after] = trained(40)?;
-    assert!(after > before, "{before} {after}");
+    // A readout of zero gives no answer, guessing is right in half of the trials (standard deviation 0.035 for 200 of them), and 40
+    // iterations led to 1.00.
+    assert!(before == 0.0 && after > 0.9, "{before} {after}");
     Ok(())
 }

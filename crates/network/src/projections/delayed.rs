@@ -2,7 +2,7 @@
 //! arrives, in shares that depend on the delay piecewise linearly, so that delays have an exact gradient.
 //!
 //! What is on its way is a part of the state: for each step to come the traces and currents that will arrive in it. A column
-//! of weights is visited when its neuron releases charge, as without delays, so that the cost still follows the spikes; an
+//! of weights is visited when its neuron releases charge, as without delays, so that silent neurons take no time; an
 //! axonal delay visits it twice, once for either share, and delays of single connections scatter it.
 
 use std::ops::Range;

@@ -236,7 +236,7 @@ impl Projection {
     }
 
     /// Gives each presynaptic neuron a delay, ms, to be set and trained one by one: its charge arrives so much later, at trace and
-    /// currents alike (equations (66), (67)). The gradient's cost still follows the spikes.
+    /// currents alike (equations (66), (67)). A gradient still visits only the columns of neurons that release charge.
     ///
     /// ```
     /// # use spikegrad_models::{GateShape, Theta};

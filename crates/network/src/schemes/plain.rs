@@ -36,8 +36,8 @@ use crate::{Error, Feature, Group, Loss, Network, Scalar, SpecDifference, Trial}
 /// In the 18 networks with a gain of 0.05 the split step by Euler's method at 0.1 ms is off by 0.08 in the median.
 ///
 /// Take [`SplitStep`](crate::SplitStep) where a population has a reset inside the step ([`Reset::To`]), for delays and for
-/// weights of low rank, which the plain field refuses, and where speed counts: the work of a split step follows the spikes,
-/// and a step of the plain field multiplies by all weights once in every stage of its method.
+/// weights of low rank, which the plain field refuses, and where speed counts: a split step visits the columns of neurons
+/// that release charge, and a step of the plain field multiplies by all weights once in every stage of its method.
 #[derive(Clone, Debug)]
 pub struct PlainStep<'n, T: 'static> {
     network: &'n Network<T>,

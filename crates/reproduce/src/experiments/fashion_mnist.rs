@@ -99,14 +99,15 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
                 Some(TIME),
             );
     }
+    let mut all = vec![Contender::gated(&trained, format!("{} hidden neurons", recipe.neurons))];
+    all.extend(recipe.baselines(context, [&training, &test])?);
+    classify::others(report, &all[1..], &context.seeds);
     classify::figures(report, &trained);
 
     report.heading("The task").prose(
         "Grey images of 28 x 28 pixels show pieces of clothing of ten kinds: 60 000 to train on, 10 000 to judge by. Every pixel is a \
          current that stays the same for the whole trial.",
     );
-    let mut all = vec![Contender::gated(&trained, format!("{} hidden neurons", recipe.neurons))];
-    all.extend(recipe.baselines(context, [&training, &test])?);
     classify::comparison(report, &all, &[]);
     classify::pictures(report, &trained, &test)
 }

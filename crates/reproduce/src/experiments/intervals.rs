@@ -1,7 +1,12 @@
 //! Means over seeds with their confidence intervals, medians, and the larger of two errors.
 
+use spikegrad_report::numbers::plain;
+
 /// Quantiles 0.975 of Student's distribution by degrees of freedom, from 1 on; the last one stands for more.
 const STUDENT: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+
+/// From here on decimals say nothing.
+const LARGE: f64 = 1e4;
 
 /// A mean and half the width of its 95 % confidence interval, which is not a number for less than two values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,16 +29,18 @@ impl Mean {
     }
 }
 
-/// The mean and the half-width with three decimals.
+/// The mean and the half-width with three decimals, or with a power of ten where one of them is large.
 impl std::fmt::Display for Mean {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if !self.mean.is_finite() {
             return f.write_str("no number");
         }
+        let largest = self.mean.abs().max(if self.half.is_finite() { self.half } else { 0.0 });
+        let text = |x: f64| if largest < LARGE { format!("{x:.3}") } else { plain(Some(x)) };
         if self.half.is_finite() {
-            write!(f, "{:.3} ± {:.3}", self.mean, self.half)
+            write!(f, "{} ± {}", text(self.mean), text(self.half))
         } else {
-            write!(f, "{:.3}", self.mean)
+            f.write_str(&text(self.mean))
         }
     }
 }
@@ -65,5 +72,7 @@ mod tests {
         assert!(Mean::of(&[1.0]).half.is_nan() && Mean::of(&[]).mean.is_nan());
         assert_eq!(Mean::of(&[1.0, f64::NAN]).to_string(), "no number");
         assert_eq!(Mean::of(&[0.5, 0.5]).to_string(), "0.500 ± 0.000");
+        assert_eq!(Mean::of(&[2e80, 2e80]).to_string(), "2e80 ± 0");
+        assert_eq!(Mean::of(&[12_345.6]).to_string(), "12346");
     }
 }

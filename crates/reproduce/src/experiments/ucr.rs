@@ -144,9 +144,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
             .figure(format!("seed {}: 95 % interval, low", one.seed), 100.0 * low, "%", None)
             .figure(format!("seed {}: 95 % interval, high", one.seed), 100.0 * high, "%", None);
     }
-    for other in &contenders[1..] {
-        report.figure(format!("{}: accuracy", other.name), other.percent(), "%", None);
-    }
+    classify::others(report, &contenders[1..], &context.seeds);
     classify::figures(report, &trained);
 
     report.heading("The data set").prose(format!(

@@ -81,13 +81,15 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
             Some(BAND),
         );
     }
+    let contenders = contenders(context, &recipe, [&training, &test], &trained)?;
+    classify::others(report, &contenders[1..], &context.seeds);
     classify::figures(report, &trained);
 
     report.heading("The task").prose(
         "A point of a disc lies in the yin, in the yang or in one of two dots. The network sees its coordinates and their complements as \
          four currents that stay the same for the whole trial. As in the published set, 5000 points are there to train on.",
     );
-    classify::comparison(report, &contenders(context, &recipe, [&training, &test], &trained)?, &PUBLISHED);
+    classify::comparison(report, &contenders, &PUBLISHED);
     if let Some(first) = trained.first() {
         map(report, first, &test)?;
     }

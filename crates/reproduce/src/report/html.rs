@@ -32,12 +32,12 @@ pub(super) fn page(report: &Report) -> String {
     if !report.answer.is_empty() {
         page.heading("The answer");
         for text in &report.answer {
-            page.prose(text.clone());
+            page.prose(symbols(text));
         }
     }
     page.section(Section::Html(figures(report)));
     for section in &report.sections {
-        page.section(section.clone());
+        page.section(with_symbols(section));
     }
     let settings = settings_table(&report.metrics());
     page.section(Section::Html(format!("<section>\n<h2>Settings</h2>\n{settings}</section>\n")));
@@ -89,7 +89,7 @@ fn figures(report: &Report) -> String {
         let _ = writeln!(
             out,
             "<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td><td class=\"band\">{}</td><td class=\"{class}\">{words}</td></tr>",
-            inline(&figure.name),
+            inline(&symbols(&figure.name)),
             value(Some(figure.value)),
             inline(&figure.unit),
             figure.band.map_or_else(|| "reported".to_owned(), band),
@@ -97,6 +97,44 @@ fn figures(report: &Report) -> String {
     }
     out.push_str("</tbody>\n</table></div>\n</section>\n");
     out
+}
+
+/// A text in which symbols such as `W_f` and `O^T`, as names of figures have them, become subscripts and superscripts.
+pub(crate) fn symbols(text: &str) -> String {
+    let mut out = String::new();
+    let characters: Vec<char> = text.chars().collect();
+    let at = |k: usize| characters.get(k).copied().unwrap_or(' ');
+    let mut k = 0;
+    while k < characters.len() {
+        let is_letter = k > 0
+            && at(k - 1).is_alphabetic()
+            && (k < 2 || !(at(k - 2).is_alphanumeric() || at(k - 2) == '_'));
+        let is_short = at(k + 1).is_alphanumeric() && !at(k + 2).is_alphanumeric() && at(k + 2) != '_';
+        match at(k) {
+            '_' if is_letter && is_short => out.push_str(&format!("<sub>{}</sub>", at(k + 1))),
+            '^' if is_short => out.push_str(&format!("<sup>{}</sup>", at(k + 1))),
+            c => {
+                out.push(c);
+                k += 1;
+                continue;
+            }
+        }
+        k += 2;
+    }
+    out
+}
+
+/// A table whose head and cells have the names of figures; other parts have their own indices.
+fn with_symbols(section: &Section) -> Section {
+    let all = |cells: &[String]| cells.iter().map(|cell| symbols(cell)).collect();
+    match section {
+        Section::Table { caption, header, rows } => Section::Table {
+            caption: symbols(caption),
+            header: all(header),
+            rows: rows.iter().map(|row| all(row)).collect(),
+        },
+        other => other.clone(),
+    }
 }
 
 /// Settings, seed, version and wall time as a table.
@@ -125,6 +163,19 @@ fn plain(setting: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn symbols_have_their_indices() {
+        for (text, expected) in [
+            ("bias W_f", "bias W<sub>f</sub>"),
+            ("O against U^T: mean", "O against U<sup>T</sup>: mean"),
+            ("bias of |mean|^2 over n", "bias of |mean|<sup>2</sup> over n"),
+            ("|d_I f p_v|", "|d<sub>I</sub> f p<sub>v</sub>|"),
+            ("cell.tau_v, tau_f, W_, 2^10, a_b_c", "cell.tau_v, tau_f, W_, 2^10, a_b_c"),
+        ] {
+            assert_eq!(symbols(text), expected);
+        }
+    }
 
     #[test]
     fn settings_are_plain() {

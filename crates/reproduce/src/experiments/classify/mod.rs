@@ -24,7 +24,7 @@ use crate::{Error, file};
 pub(super) use augment::Augment;
 pub(super) use choice::choose;
 pub(super) use front::Front;
-pub(super) use page::{Contender, comparison, figures, pictures};
+pub(super) use page::{Contender, comparison, figures, others, pictures};
 pub(super) use simple::{LogisticRegression, dynamic_time_warping, euclidean, features, nearest};
 
 /// Iterations between two checkpoints.

@@ -48,6 +48,20 @@ impl Contender {
     }
 }
 
+/// The accuracies of what stands beside the trained networks: the mean, and that of each seed where there are several.
+pub(in crate::experiments) fn others(report: &mut Report, contenders: &[Contender], seeds: &[u64]) {
+    for one in contenders {
+        report.figure(format!("{}: accuracy", one.name), one.percent(), "%", None);
+        if one.accuracy.len() < 2 {
+            continue;
+        }
+        for (seed, accuracy) in seeds.iter().zip(&one.accuracy) {
+            let name = format!("{}, seed {seed}: accuracy", one.name);
+            report.figure(name, 100.0 * accuracy.value(), "%", None);
+        }
+    }
+}
+
 /// The table of all contenders, and below them accuracies that were published for the same split.
 pub(in crate::experiments) fn comparison(
     report: &mut Report,
@@ -120,12 +134,14 @@ fn confusion(report: &mut Report, trained: &[Trained], data: &Dataset) -> Result
     let rows: Vec<Vec<u64>> =
         (0..names.len()).map(|label| (0..names.len()).map(|said| count(label, said)).collect()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Room for a number in every cell.
+    let height = (130.0 + 28.0 * names.len() as f64).clamp(230.0, 700.0);
     let panel = Panel::new("test trials of all seeds").confusion(&rows, &names);
     report.plot(
         "confusion",
         "Confusion",
         "Test trials of each class (rows) by the class that the networks say (columns).",
-        Plot::new(1).panel(panel).render()?,
+        Plot::new(1).panel(panel).size(820.0, height).render()?,
     );
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use spikegrad::indicatif;
 use spikegrad::tasks::delayed_xor::DelayedXor;
 use spikegrad::tasks::{Checkpoint, Iteration, LearningRate, Observer, Schedule, Validation};
@@ -103,7 +102,7 @@ fn rate(seed: u64) -> RateNetwork<f32> {
 
 /// What stays the same.
 pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
-    let mut add = |name: &str, what: serde_json::Value, groups: &[Group], rates: &[f64]| {
+    let mut add = |name: &str, what: String, groups: &[Group], rates: &[f64]| {
         let how = how(amounts, groups, rates, seed);
         let rates = groups.iter().zip(rates).map(|(group, rate)| format!("{} {rate}", group.name));
         let rates: Vec<String> = rates.collect();
@@ -113,11 +112,25 @@ pub(super) fn settings(amounts: &Amounts, seed: u64, report: &mut Report) {
             format!("{what}; at most {iterations} iterations; learning rates {}", rates.join(", ")),
         );
     };
-    let (taus, start, rates) = RATE;
-    add(RATE_NAME, json!({ "tau, tau_s": taus, "start": start }), &rate(seed).groups(), &rates);
+    let ((tau, tau_s), start, rates) = RATE;
+    let RateStart { identity, recurrent, input } = start;
+    let what = format!(
+        "units {tau} ms, filters {tau_s} ms; start: diagonal {identity}, recurrent gain {recurrent}, inputs {input}"
+    );
+    add(RATE_NAME, what, &rate(seed).groups(), &rates);
     for (name, constants, start, rates) in LIF {
         let groups = Lif::new(NEURONS, 2, constants, start, seed).to_f32().groups();
-        add(name, json!({ "constants": constants, "start": start }), &groups, &rates);
+        let LifConstants { tau_v, tau: [slow, fast], tau_a, beta, adaptive, gamma } = constants;
+        let LifStart { autapse, recurrent: [w, w_f], input, bias: (bias, spread) } = start;
+        let adapts = match adaptive {
+            0.0 => String::new(),
+            part => format!(", {part} of the neurons adapt by {beta} a spike over {tau_a} ms"),
+        };
+        let what = format!(
+            "membrane {tau_v} ms, synapses {slow} and {fast} ms, surrogate of height {gamma}{adapts}; start: autapses {autapse}, recurrent \
+             gains {w} and {w_f}, inputs {input}, tonic currents {bias} with a spread of {spread} (1/ms)"
+        );
+        add(name, what, &groups, &rates);
     }
 }
 

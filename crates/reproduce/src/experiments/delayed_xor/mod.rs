@@ -10,7 +10,7 @@ mod scoring;
 pub(super) mod seeds;
 mod training;
 
-use spikegrad::tasks::delayed_xor::{Answer, DelayedXor};
+use spikegrad::tasks::delayed_xor::{Answer, Curriculum, DelayedXor};
 
 use super::Context;
 use super::seeds::{Judged, judged};
@@ -162,7 +162,15 @@ pub(super) fn settings(context: &Context, report: &mut Report) {
 fn gated_settings(context: &Context, amounts: &Amounts, report: &mut Report) {
     let plan = &training::PLANS[0];
     let (task, options) = (plan.task(), plan.options(amounts, context.seed));
-    let streams: Vec<_> = training::PLANS.iter().map(|plan| format!("{:?}", plan.task().stream)).collect();
+    let streams = training::PLANS.iter().map(|plan| {
+        let (least, most) = plan.task().stream;
+        if least == most { format!("{least}") } else { format!("{least} to {most}") }
+    });
+    let streams: Vec<String> = streams.collect();
+    let starts = training::PLANS.iter().map(|plan| {
+        let (starts, iterations) = plan.starts(amounts);
+        format!("{starts} after {iterations}")
+    });
     report
         .setting("neurons", NEURONS)
         .setting("neuron", "theta, tau_v 25 ms")
@@ -176,17 +184,17 @@ fn gated_settings(context: &Context, amounts: &Amounts, report: &mut Report) {
         .setting("part of episodes with one pulse", task.single)
         .setting("part of training trials with controlled timing", task.controlled)
         .setting("episodes of a training trial, for each network", streams)
-        .setting("curriculum, single episodes", format!("{:?}", task.curriculum))
-        .setting("curriculum, streams", format!("{:?}", training::PLANS[1].task().curriculum))
-        .setting("validation", format!("{:?}", options.validation))
-        .setting("schedule", format!("{:?}", options.schedule))
+        .setting("curriculum, single episodes", in_words(&task.curriculum))
+        .setting("curriculum, streams", in_words(&training::PLANS[1].task().curriculum))
+        .setting("validation", options.validation.map(|validation| validation.to_string()))
+        .setting("schedule", options.schedule.to_string())
         .setting(
             "iterations, for each network",
             training::PLANS.iter().map(|plan| plan.iterations(amounts)).collect::<Vec<_>>(),
         )
         .setting(
             "networks that a training begins with, and iterations after which one is chosen, for each network",
-            training::PLANS.iter().map(|plan| format!("{:?}", plan.starts(amounts))).collect::<Vec<_>>(),
+            starts.collect::<Vec<String>>(),
         )
         .setting("trials a batch", options.batch)
         .setting("cues that confirm a training", amounts.confirmed)
@@ -197,6 +205,15 @@ fn gated_settings(context: &Context, amounts: &Amounts, report: &mut Report) {
         let rates: Vec<_> = rates.iter().map(|r| format!("{} {}", r.group, r.rate)).collect();
         report.setting(format!("learning rates, {}", plan.name), rates);
     }
+}
+
+/// How training grows harder, for the settings.
+fn in_words(curriculum: &Curriculum) -> String {
+    let Curriculum { shorten, outside: (first, last), stretched } = curriculum;
+    format!(
+        "gaps and delays times {shorten} at level 0 and at full length from level {stretched} on; from there the weight outside the \
+         responses goes from {first} to {last}"
+    )
 }
 
 /// Runs the experiment.

@@ -45,7 +45,7 @@ impl Finding {
         Self { confirmed: trained.found(), ..Self::nothing(seed, plan) }
     }
 
-    /// Of a training without a network.
+    /// The entry of a training that left no network.
     fn nothing(seed: u64, plan: &Plan) -> Self {
         Self { seed, confirmed: None, least: plan.least() }
     }

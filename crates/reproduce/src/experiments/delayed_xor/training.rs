@@ -99,10 +99,10 @@ pub(super) struct Reached {
 }
 
 impl Reached {
-    /// Of a training that became non-finite.
+    /// What a training that became non-finite has reached.
     const NOTHING: Self = Self { level: None, validation: None };
 
-    /// Of the first `iterations` of a training.
+    /// What a training reached in its first `iterations`.
     fn of(history: &[Iteration], iterations: usize) -> Self {
         let seen = &history[..iterations.min(history.len())];
         Self {

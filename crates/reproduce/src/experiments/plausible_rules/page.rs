@@ -248,7 +248,9 @@ fn scores(report: &mut Report, found: &Found) -> Result<(), Error> {
     );
     let rows = found.rules.iter().enumerate().map(|(number, rule)| {
         let tuned = &found.tuned[number];
-        let score = |score: Option<f64>| score.map_or_else(|| "non-finite".to_owned(), |x| format!("{x:.3}"));
+        let score = |score: Option<f64>| {
+            score.map_or_else(|| "non-finite".to_owned(), |x| Mean::of(&[x]).to_string())
+        };
         let tried: Vec<String> =
             tuned.tried.iter().map(|(factor, found)| format!("{factor}: {}", score(*found))).collect();
         let aligned: Vec<[f64; 2]> = found.aligned[number].clone();
