@@ -2,6 +2,10 @@
 //!
 //! NIR counts time in seconds, and a spike is a Dirac pulse of that time. A charge per millisecond, which currents are here, is a
 //! thousand charges per second there, and so are the traces of synapses; weights between neurons are the same numbers.
+//!
+//! Leaky neurons whose whole current goes through synapses of one time constant are a `CubaLIF`, and spikes reach it over linear nodes.
+//! Every other synapse is an `LI` behind the presynaptic neurons, and so is a trace that a readout reads. An `LI` is added where a node
+//! reads it first.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +13,7 @@ use serde::Deserialize;
 use spikegrad_network::Network;
 
 use crate::error::Error;
-use crate::graph::{Graph, MS, Matrix, Node};
+use crate::graph::{Graph, MS, Matrix, Node, UNUSED};
 
 /// A graph, and what of the network is not in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +95,32 @@ impl Part {
     }
 }
 
+/// Where the current of a population comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Drive {
+    /// Input weights and tonic currents alone.
+    Inputs,
+    /// Synapses of this time constant alone, in milliseconds.
+    Synapse(f64),
+    /// Anything else.
+    Mixed,
+}
+
+/// Presynaptic neurons of a projection with one node.
+#[derive(Clone)]
+struct Pre {
+    /// The neurons, counted from the first presynaptic neuron of the projection.
+    part: Part,
+    /// The name of the projection, with the name of these neurons if there are others.
+    name: String,
+    /// The time constants of the synapses, in seconds.
+    tau: Vec<f64>,
+    /// The node that the spikes leave: the neurons, or the delay behind them.
+    spikes: String,
+    /// The node of the traces, once a node reads them.
+    trace: Option<String>,
+}
+
 /// A graph that grows.
 struct Export<'n> {
     network: &'n Network<f64>,
@@ -98,8 +128,10 @@ struct Export<'n> {
     graph: Graph,
     populations: Vec<Part>,
     sources: Vec<Part>,
-    /// The nodes of the traces of each projection: the first presynaptic neuron of each among those of the projection, and the name.
-    traces: Vec<Vec<(Part, String)>>,
+    /// Where the current of each population comes from.
+    drives: Vec<Drive>,
+    /// The presynaptic neurons of each projection.
+    pre: Vec<Vec<Pre>>,
 }
 
 /// The network as a graph of NIR, whose neurons have hard spikes: gates are left out.
@@ -120,12 +152,15 @@ pub fn export(network: &Network<f64>) -> Result<Exported, Error> {
     });
     let sources = sources.collect();
     let graph = Graph::default();
-    let mut export = Export { network, described, graph, populations, sources, traces: Vec::new() };
+    let (drives, pre) = (Vec::new(), Vec::new());
+    let mut export = Export { network, described, graph, populations, sources, drives, pre };
+    export.drives = (0..export.populations.len()).map(|at| export.drive(at)).collect();
     export.neurons()?;
     export.inputs()?;
     (0..export.described.projections.len()).try_for_each(|k| export.projection(k))?;
     export.own_readout()?;
     (0..export.described.readouts.len()).try_for_each(|r| export.readout(r))?;
+    export.spikes();
     let notes = export.notes();
     Ok(Exported { graph: export.graph, notes })
 }
@@ -133,6 +168,10 @@ pub fn export(network: &Network<f64>) -> Result<Exported, Error> {
 /// A value for each of so many neurons.
 fn each(values: &[f64], size: usize) -> Vec<f64> {
     if values.len() == 1 { vec![values[0]; size] } else { values.to_vec() }
+}
+
+fn inside(part: &Part, range: &std::ops::Range<usize>) -> bool {
+    part.start >= range.start && part.end() <= range.end
 }
 
 fn seconds(times: &[f64]) -> Vec<f64> {
@@ -144,6 +183,55 @@ impl Export<'_> {
         Ok(self.network.parameters.get(name)?)
     }
 
+    /// Whether the neurons send spikes, which leaky integrators do not.
+    fn speaks(&self, part: &Part) -> bool {
+        let mut populations = self.described.populations.iter();
+        !populations.any(|population| population.name == part.name && population.model == "leaky integrator")
+    }
+
+    /// The presynaptic neurons of a projection that send spikes, by their nodes.
+    fn speakers(&self, k: usize) -> Vec<Part> {
+        let (pre, _) = self.network.ends(k);
+        let parts = self.populations.iter().chain(&self.sources);
+        parts.filter(|part| inside(part, &pre) && self.speaks(part)).cloned().collect()
+    }
+
+    /// Whether a projection is there because a network must have one: an import gives such a network this one.
+    fn left_out(&self, k: usize) -> bool {
+        let Described { outputs, projections, readouts, .. } = &self.described;
+        let traced = |from: &ReadFrom| matches!(from, ReadFrom::Traces(name) if *name == projections[k].name);
+        let read = (*outputs > 0 && self.network.read_from() == k)
+            || readouts.iter().flat_map(|readout| &readout.from).any(traced);
+        projections[k].name == UNUSED && !read && self.weights(k).values.iter().all(|&weight| weight == 0.0)
+    }
+
+    /// Where the current of a population comes from.
+    fn drive(&self, at: usize) -> Drive {
+        let part = &self.populations[at];
+        let mut taus = Vec::new();
+        for (k, projection) in self.described.projections.iter().enumerate() {
+            let (pre, post) = self.network.ends(k);
+            let from = self.speakers(k);
+            if self.left_out(k) || from.is_empty() || !inside(part, &post) {
+                continue;
+            }
+            // What is no exponential synapse has other time constants, and is refused later.
+            let Ok(tau) = self.value(&format!("{}.tau", projection.name)) else { return Drive::Mixed };
+            let tau = each(tau, pre.len());
+            from.iter().for_each(|from| taus.extend_from_slice(&tau[from.start - pre.start..][..from.size]));
+        }
+        let parameters = &self.network.parameters;
+        let (input, bias) = (parameters.input(), parameters.bias());
+        let driven = (part.start..part.end()).any(|row| {
+            bias[row] != 0.0 || (0..self.described.inputs).any(|column| input[(row, column)] != 0.0)
+        });
+        match taus.first() {
+            None => Drive::Inputs,
+            Some(&first) if !driven && taus.iter().all(|&tau| tau == first) => Drive::Synapse(first),
+            Some(_) => Drive::Mixed,
+        }
+    }
+
     fn neurons(&mut self) -> Result<(), Error> {
         for at in 0..self.described.populations.len() {
             let Population { name, model, size, .. } = &self.described.populations[at];
@@ -153,8 +241,16 @@ impl Export<'_> {
                 "NIF" => Node::If { r: ones.clone(), v_threshold: ones, v_reset: zeros },
                 "LIF" => {
                     let tau = seconds(&parameter("tau_v")?);
-                    let (v_threshold, v_reset) = (parameter("v_theta")?, parameter("v_reset")?);
-                    Node::Lif { r: tau.clone(), tau, v_leak: zeros, v_threshold, v_reset }
+                    let (v_leak, v_threshold, v_reset) =
+                        (zeros, parameter("v_theta")?, parameter("v_reset")?);
+                    match self.drives[at] {
+                        Drive::Synapse(tau_syn) => {
+                            let (tau_syn, r, w_in) = (vec![tau_syn * MS; *size], tau.clone(), ones);
+                            Node::CubaLif { tau_syn, tau_mem: tau, r, v_leak, v_threshold, v_reset, w_in }
+                        }
+                        Drive::Inputs => Node::Lif { tau, r: ones, v_leak, v_threshold, v_reset },
+                        Drive::Mixed => Node::Lif { r: tau.clone(), tau, v_leak, v_threshold, v_reset },
+                    }
                 }
                 "leaky integrator" => {
                     let tau = seconds(&parameter("tau_v")?);
@@ -186,13 +282,25 @@ impl Export<'_> {
         // Tonic currents alone come through an input that nothing depends on.
         let name = self.graph.add("input", Node::Input { size: channels.max(1) });
         for part in self.populations.clone() {
+            // A charge per millisecond in the units of the node's current.
+            let unit: Vec<f64> = match self.graph.node(&part.name)? {
+                // Nothing is added before a synapse; what would be is zero.
+                Node::CubaLif { .. } => continue,
+                // With a resistance of 1 the current is the voltage that it drives the neuron to.
+                Node::Lif { r, tau, .. } if r != tau => {
+                    each(self.value(&format!("{}.tau_v", part.name))?, part.size)
+                }
+                _ => vec![1.0 / MS; part.size],
+            };
             let mut weight = Matrix::zeros(part.size, channels.max(1));
             for row in 0..part.size {
                 for column in 0..channels {
-                    weight.values[row * weight.columns + column] = input[(part.start + row, column)] / MS;
+                    weight.values[row * weight.columns + column] =
+                        input[(part.start + row, column)] * unit[row];
                 }
             }
-            let bias: Vec<f64> = bias[part.start..part.end()].iter().map(|bias| bias / MS).collect();
+            let bias =
+                bias[part.start..part.end()].iter().zip(&unit).map(|(bias, unit)| bias * unit).collect();
             let affine = self.graph.add(&format!("{}_input", part.name), Node::Affine { weight, bias });
             self.graph.connect(&name, &affine);
             self.graph.connect(&affine, &part.name);
@@ -224,6 +332,10 @@ impl Export<'_> {
     }
 
     fn projection(&mut self, k: usize) -> Result<(), Error> {
+        if self.left_out(k) {
+            self.pre.push(Vec::new());
+            return Ok(());
+        }
         let Projection { name, kinetics, short_term, receptor, delay } = &self.described.projections[k];
         let name = name.clone();
         let refused = |why: String| Err(Error::unsupported(format!("projection `{name}`"), why));
@@ -247,30 +359,24 @@ impl Export<'_> {
             Some(_) => Some(each(self.value(&format!("{name}.delay"))?, pre.len())),
             None => None,
         };
-        let inside = |part: &&Part, range: &std::ops::Range<usize>| {
-            part.start >= range.start && part.end() <= range.end
-        };
-        let from: Vec<_> =
-            self.populations.iter().chain(&self.sources).filter(|part| inside(part, &pre)).cloned().collect();
+        let from = self.speakers(k);
         let to: Vec<_> = self.populations.iter().filter(|part| inside(part, &post)).cloned().collect();
-        // Leaky integrators send nothing.
-        let silent = |part: &Part| matches!(self.graph.nodes.get(&part.name), Some(Node::Li { .. }));
-        let from: Vec<_> = from.into_iter().filter(|part| !silent(part)).collect();
-        let mut traces = Vec::new();
-        for part in &from {
+        self.pre.push(Vec::new());
+        for (at, part) in from.iter().enumerate() {
             let local = part.start - pre.start..part.end() - pre.start;
-            let traced = if from.len() == 1 { name.clone() } else { format!("{name}_{}", part.name) };
-            let (r, v_leak) = (vec![1.0; part.size], vec![0.0; part.size]);
-            let synapse = self.graph.add(&traced, Node::Li { tau: seconds(&tau[local.clone()]), r, v_leak });
-            match &delay {
+            let named = if from.len() == 1 { name.clone() } else { format!("{name}_{}", part.name) };
+            let spikes = match &delay {
                 Some(delay) => {
                     let delay = Node::Delay { delay: seconds(&delay[local.clone()]) };
-                    let delay = self.graph.add(&format!("{synapse}_delay"), delay);
+                    let delay = self.graph.add(&format!("{named}_delay"), delay);
                     self.graph.connect(&part.name, &delay);
-                    self.graph.connect(&delay, &synapse);
+                    delay
                 }
-                None => self.graph.connect(&part.name, &synapse),
-            }
+                None => part.name.clone(),
+            };
+            let tau = seconds(&tau[local.clone()]);
+            let part = Part { start: local.start, ..part.clone() };
+            self.pre[k].push(Pre { part, name: named.clone(), tau, spikes: spikes.clone(), trace: None });
             for target in &to {
                 let block = target.start - post.start..target.end() - post.start;
                 let mut values = Vec::with_capacity(block.len() * local.len());
@@ -278,15 +384,30 @@ impl Export<'_> {
                     values.extend_from_slice(&weight.values[row * weight.columns..][local.clone()]);
                 }
                 let weight = Matrix { rows: block.len(), columns: local.len(), values };
+                // The synapse is inside the node, or before its weights.
+                let before = match self.graph.node(&target.name)? {
+                    Node::CubaLif { .. } => spikes.clone(),
+                    _ => self.trace(k, at),
+                };
                 let suffix = if to.len() == 1 { String::new() } else { format!("_{}", target.name) };
-                let linear = self.graph.add(&format!("{synapse}{suffix}_weight"), Node::Linear { weight });
-                self.graph.connect(&synapse, &linear);
+                let linear = self.graph.add(&format!("{named}{suffix}_weight"), Node::Linear { weight });
+                self.graph.connect(&before, &linear);
                 self.graph.connect(&linear, &target.name);
             }
-            traces.push((Part { start: local.start, ..part.clone() }, synapse));
         }
-        self.traces.push(traces);
         Ok(())
+    }
+
+    /// The node of the traces of presynaptic neurons, which is added when a node reads it first.
+    fn trace(&mut self, k: usize, at: usize) -> String {
+        let Pre { part, name, tau, spikes, trace } = self.pre[k][at].clone();
+        trace.unwrap_or_else(|| {
+            let (r, v_leak) = (vec![1.0; part.size], vec![0.0; part.size]);
+            let trace = self.graph.add(&name, Node::Li { tau, r, v_leak });
+            self.graph.connect(&spikes, &trace);
+            self.pre[k][at].trace = Some(trace.clone());
+            trace
+        })
     }
 
     /// Columns of a readout's weights, times a factor, as a node from what they read to an output.
@@ -309,6 +430,14 @@ impl Export<'_> {
         self.graph.connect(&linear, output);
     }
 
+    /// The columns of a readout's weights, from one on, that the traces of a projection have.
+    fn read_traces(&mut self, weights: &Matrix, first: usize, k: usize, output: &str) {
+        for at in 0..self.pre[k].len() {
+            let (Part { start, size, .. }, trace) = (self.pre[k][at].part.clone(), self.trace(k, at));
+            self.read(weights, first + start, MS, (&trace, size), output);
+        }
+    }
+
     /// The weights of a readout.
     fn readout_weights(&self, number: usize) -> Matrix {
         let matrix = self.network.parameters.readout(number);
@@ -327,9 +456,7 @@ impl Export<'_> {
         }
         let weights = self.readout_weights(0);
         let output = self.graph.add("output", Node::Output { size: weights.rows });
-        for (part, synapse) in self.traces[self.network.read_from()].clone() {
-            self.read(&weights, part.start, MS, (&synapse, part.size), &output);
-        }
+        self.read_traces(&weights, 0, self.network.read_from(), &output);
         Ok(())
     }
 
@@ -344,9 +471,7 @@ impl Export<'_> {
                     let projections = &self.described.projections;
                     let k =
                         projections.iter().position(|known| known.name == *projection).unwrap_or_default();
-                    for (part, synapse) in self.traces[k].clone() {
-                        self.read(&weights, first + part.start, MS, (&synapse, part.size), &output);
-                    }
+                    self.read_traces(&weights, first, k, &output);
                     self.network.ends(k).0.len()
                 }
                 ReadFrom::Voltages(population) => {
@@ -374,6 +499,28 @@ impl Export<'_> {
             };
         }
         Ok(())
+    }
+
+    /// The spikes of a network without readouts as outputs: those of the populations that send none to another one, or all.
+    fn spikes(&mut self) {
+        if self.described.outputs > 0 || !self.described.readouts.is_empty() {
+            return;
+        }
+        let speaking: Vec<_> = self.populations.iter().filter(|part| self.speaks(part)).cloned().collect();
+        let sends = |part: &&Part| {
+            (0..self.pre.len()).any(|k| {
+                let (pre, post) = self.network.ends(k);
+                let mut others = self.populations.iter().filter(|other| other.name != part.name);
+                inside(part, &pre) && others.any(|other| inside(other, &post))
+            })
+        };
+        let last: Vec<_> = speaking.iter().filter(|part| !sends(part)).cloned().collect();
+        let last = if last.is_empty() { speaking } else { last };
+        for part in &last {
+            let name = if last.len() == 1 { "output".to_owned() } else { format!("output_{}", part.name) };
+            let output = self.graph.add(&name, Node::Output { size: part.size });
+            self.graph.connect(&part.name, &output);
+        }
     }
 
     /// Sentences on what the network has and the graph has not.

@@ -7,6 +7,9 @@ use crate::error::Error;
 /// A millisecond, which times are counted in here, in seconds, which NIR counts in.
 pub(crate) const MS: f64 = 1e-3;
 
+/// The name of the projection of a network whose neurons are not connected.
+pub(crate) const UNUSED: &str = "unused";
+
 /// A matrix, row by row; row = what it goes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {

@@ -8,10 +8,7 @@ use spikegrad_models::{GateShape, LeakyIntegrator, Lif, Nif};
 use spikegrad_network::{Connector, Network, Population, Projection, Readout};
 
 use crate::error::Error;
-use crate::graph::{Graph, MS, Matrix, Node};
-
-/// The name of the projection of a network whose neurons are not connected.
-const UNUSED: &str = "unused";
+use crate::graph::{Graph, MS, Matrix, Node, UNUSED};
 
 /// Neurons of the network that a node becomes.
 #[derive(Clone, Debug)]
@@ -32,14 +29,16 @@ enum Begin {
     Trace(String),
     /// The voltages of leaky integrators.
     Voltages(String),
-    /// The spikes of neurons, without a filter.
-    Spikes(String),
+    /// The spikes of neurons, without a filter, and their delays.
+    Spikes(String, Option<Vec<f64>>),
 }
 
 /// A linear path to a node: from where, by which weights, with which constant.
 #[derive(Clone, Debug)]
 struct Reach {
     begin: Begin,
+    /// The linear node, if there is one.
+    linear: Option<String>,
     weight: Matrix,
     bias: Vec<f64>,
 }
@@ -148,7 +147,7 @@ impl Import<'_> {
 
     fn leaky(&mut self, name: &str, tau: &[f64], r: &[f64], v_leak: &[f64]) {
         // Where the resistance is the time constant, currents are those of here.
-        let gain = r.iter().zip(tau).map(|(r, tau)| if r == tau { MS } else { r / tau * MS }).collect();
+        let gain = r.iter().zip(tau).map(|(r, tau)| if r == tau { MS } else { r / (tau / MS) }).collect();
         let leak =
             v_leak.iter().zip(tau).map(|(v, tau)| if *v == 0.0 { 0.0 } else { v / tau * MS }).collect();
         self.add(name, gain, leak);
@@ -178,7 +177,12 @@ impl Import<'_> {
         for from in self.graph.before(name) {
             let node = self.graph.node(from)?;
             let size = node.sizes().1;
-            let begin = |begin: Begin| Reach { begin, weight: Matrix::identity(size), bias: vec![0.0; size] };
+            let begin = |begin: Begin| Reach {
+                begin,
+                linear: None,
+                weight: Matrix::identity(size),
+                bias: vec![0.0; size],
+            };
             match node {
                 Node::Linear { weight } => all.extend(self.through(from, weight, &vec![0.0; weight.rows])?),
                 Node::Affine { weight, bias } => all.extend(self.through(from, weight, bias)?),
@@ -187,8 +191,11 @@ impl Import<'_> {
                     all.push(begin(Begin::Trace(from.to_owned())))
                 }
                 Node::Li { .. } => all.push(begin(Begin::Voltages(from.to_owned()))),
-                node if node.spikes() => all.push(begin(Begin::Spikes(from.to_owned()))),
                 node => {
+                    if let Some((neurons, delay)) = self.spiking_source(&[from])? {
+                        all.push(begin(Begin::Spikes(neurons, delay)));
+                        continue;
+                    }
                     let why = format!("it leads to `{name}`, which has no counterpart here");
                     return Err(Error::unsupported(format!("node `{from}` ({})", node.kind()), why));
                 }
@@ -210,6 +217,7 @@ impl Import<'_> {
             return Err(Error::graph(format!("node `{name}`"), "has a bias and nothing before it"));
         }
         for (index, path) in paths.iter_mut().enumerate() {
+            path.linear = Some(name.to_owned());
             path.weight = weight.clone();
             // What several paths have in common is added once.
             path.bias = if index == 0 { bias.to_vec() } else { vec![0.0; weight.rows] };
@@ -321,7 +329,7 @@ impl Import<'_> {
                         let (name, node, target) = (node.clone(), Some(node.clone()), name.clone());
                         projections.push(Wired { name, node, trace, weight, target });
                     }
-                    (Begin::Spikes(from), Some((tau_syn, w_in))) => {
+                    (Begin::Spikes(from, delay), Some((tau_syn, w_in))) => {
                         let Some(tau) = alike(tau_syn) else {
                             return refused(
                                 "its synapses have different time constants, which belong to the neurons before them here",
@@ -331,20 +339,18 @@ impl Import<'_> {
                         let size = weight.columns;
                         let trace = Trace {
                             from: from.clone(),
-                            delay: None,
+                            delay: delay.clone(),
                             tau: vec![tau; size],
                             r: vec![1.0; size],
                         };
-                        let wired_name = format!("{from}_{name}");
-                        projections.push(Wired {
-                            name: wired_name,
-                            node: None,
-                            trace,
-                            weight,
-                            target: name.clone(),
-                        });
+                        // As an export names the weights of a projection.
+                        let named = path.linear.as_deref().and_then(|linear| linear.strip_suffix("_weight"));
+                        let label = named.map_or_else(|| format!("{from}_{name}"), str::to_owned);
+                        let node = self.same_trace(&label, name, &trace);
+                        let target = name.clone();
+                        projections.push(Wired { name: label, node, trace, weight, target });
                     }
-                    (Begin::Spikes(from), None) => {
+                    (Begin::Spikes(from, _), None) => {
                         return refused(&format!(
                             "spikes of `{from}` reach it without a synapse: put an LI between them"
                         ));
@@ -363,6 +369,18 @@ impl Import<'_> {
             }
         }
         Ok((projections, inputs, bias))
+    }
+
+    /// The filter that an output reads and that bears the name of a projection into a node which has the synapse inside.
+    fn same_trace(&self, label: &str, target: &str, of_projection: &Trace) -> Option<String> {
+        let suffix = format!("_{target}");
+        let mut names = [Some(label), label.strip_suffix(&suffix)].into_iter().flatten();
+        let same = |trace: &Trace| {
+            trace.from == of_projection.from
+                && trace.delay == of_projection.delay
+                && trace.tau == of_projection.tau
+        };
+        names.find(|name| self.traces.get(*name).is_some_and(same)).map(str::to_owned)
     }
 
     /// Gives each projection a name of its own: that of its filter, with that of its target where the filter has several.
@@ -413,7 +431,7 @@ impl Import<'_> {
                 && let Some(wired) = of_trace(node)
             {
                 let mut weight = weight.clone();
-                weight.scale(|_, column| wired.trace.r[column] / MS);
+                weight.scale(|_, column| self.traces[node].r[column] / MS);
                 all.push(Output::Own { projection: wired.name.clone(), weight });
                 continue;
             }
@@ -435,7 +453,13 @@ impl Import<'_> {
                     }
                     Begin::Voltages(node) => readout.voltages(&self.neurons[&node].name),
                     // Spikes are outputs of a run as they are.
-                    Begin::Spikes(_) => continue,
+                    Begin::Spikes(_, None) => continue,
+                    Begin::Spikes(from, Some(_)) => {
+                        let why = format!(
+                            "it has the spikes of `{from}` with a delay, which outputs here have not"
+                        );
+                        return Err(Error::unsupported(format!("node `{name}` (Output)"), why));
+                    }
                     Begin::Input => {
                         let why = "it reads the input, which no readout does";
                         return Err(Error::unsupported(format!("node `{name}` (Output)"), why));
@@ -473,7 +497,7 @@ impl Import<'_> {
 #[derive(Clone, Debug)]
 struct Wired {
     name: String,
-    /// The node that filters, unless the neurons behind it do.
+    /// The node that filters; there is none if the neurons behind it do and no output reads the traces.
     node: Option<String>,
     trace: Trace,
     weight: Matrix,

@@ -1,5 +1,6 @@
 //! Networks through graphs and back, and what is refused.
 
+use proptest::prelude::*;
 use spikegrad_models::{AlphaSynapse, Conductance, Depression, GateShape, LeakyIntegrator, Lif, Nif, Theta};
 use spikegrad_network::{Connector, Network, Population, Projection, Readout, SplitStep, Trial};
 
@@ -318,5 +319,243 @@ fn files_that_are_no_graph_are_refused() {
     let bytes = export(&everything()).expect("a graph").graph.to_bytes().expect("bytes");
     for length in [8, bytes.len() / 2] {
         assert!(Graph::from_bytes(&bytes[..length]).is_err(), "{length}");
+    }
+}
+
+/// Two layers: one that gets the inputs, and one whose current goes through a synapse.
+fn layers() -> spikegrad_network::NetworkBuilder {
+    let lif = |name: &str, size| Population::new(name, Lif::default(), size, SHAPE, WIDTH);
+    Network::builder()
+        .population(lif("first", 3))
+        .population(lif("second", 2))
+        .projection(Projection::new("forward", 5.0).between("first", "second"))
+        .inputs(2)
+}
+
+fn driven(builder: spikegrad_network::NetworkBuilder) -> Network<f64> {
+    let mut network = builder.build().expect("a network");
+    (0..3).for_each(|row| network.parameters.input_mut()[(row, 1)] = 0.1);
+    network.parameters.weight_mut(0).iter_mut().zip(numbers(6, 0.7)).for_each(|(w, x)| *w = x);
+    network
+}
+
+fn kinds(graph: &Graph) -> Vec<(&str, &str)> {
+    graph.nodes.iter().map(|(name, node)| (name.as_str(), node.kind())).collect()
+}
+
+#[test]
+fn neurons_behind_one_synapse_are_current_based() {
+    let network = driven(layers());
+    let graph = export(&network).expect("a graph").graph;
+    let expected = [
+        ("first", "LIF"),
+        ("first_input", "Affine"),
+        ("forward_weight", "Linear"),
+        ("input", "Input"),
+        ("output", "Output"),
+        ("second", "CubaLIF"),
+    ];
+    assert_eq!(kinds(&graph), expected);
+    let mut edges: Vec<_> = graph.edges.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    edges.sort_unstable();
+    let expected = [
+        ("first", "forward_weight"),
+        ("first_input", "first"),
+        ("forward_weight", "second"),
+        ("input", "first_input"),
+        ("second", "output"),
+    ];
+    assert_eq!(edges, expected);
+    let Node::CubaLif { tau_syn, tau_mem, r, v_leak, w_in, .. } = &graph.nodes["second"] else {
+        panic!("a CubaLIF")
+    };
+    let Node::Linear { weight } = &graph.nodes["forward_weight"] else { panic!("a linear node") };
+    assert_eq!((&tau_syn[..], &v_leak[..], &w_in[..]), (&[5.0 * 1e-3; 2][..], &[0.0; 2][..], &[1.0; 2][..]));
+    // A pulse of the area 1 has the charge w_in W in the current, and r / tau_mem times that in the voltage: the weight here.
+    assert!(r == tau_mem && weight.values[3] == network.parameters.weight(0)[(1, 0)]);
+    // Neurons that get inputs alone have a resistance of 1, and the current is the voltage that they settle at: tau_v I.
+    let Node::Lif { tau, r, .. } = &graph.nodes["first"] else { panic!("a LIF") };
+    let Node::Affine { weight, .. } = &graph.nodes["first_input"] else { panic!("an affine node") };
+    let tau_v = network.parameters.get("first.tau_v").expect("a parameter")[0];
+    assert!(tau == &[tau_v * 1e-3; 3] && r == &[1.0; 3] && weight.values[1] == tau_v * 0.1);
+
+    // A readout of traces has its LI, and nothing else reads it.
+    let read = layers().outputs(1).readout(Readout::new("late", 1).traces("forward"));
+    let network = driven(read);
+    let graph = export(&network).expect("a graph").graph;
+    assert_eq!((graph.nodes["forward"].kind(), graph.nodes["second"].kind()), ("LI", "CubaLIF"));
+    assert_eq!(graph.behind("forward").collect::<Vec<_>>(), ["output_forward", "late_forward"]);
+    let again = import(&through_bytes(&graph), SHAPE, WIDTH).expect("a network");
+    assert_eq!(again.spec().difference(&network.spec()), None);
+
+    // A delay comes before the weights, and an output cannot have it.
+    let late = Projection::new("late", 5.0).between("first", "second").axonal_delays(2.0);
+    let network = driven(layers().projection(late));
+    let mut graph = export(&network).expect("a graph").graph;
+    assert_eq!(graph.before("late_weight").collect::<Vec<_>>(), ["late_delay"]);
+    let again = import(&through_bytes(&graph), SHAPE, WIDTH).expect("a network");
+    assert_eq!(again.spec().difference(&network.spec()), None);
+    graph.add("heard", Node::Output { size: 3 });
+    graph.connect("late_delay", "heard");
+    let error = import(&graph, SHAPE, WIDTH).expect_err("refused").to_string();
+    assert!(
+        error.contains("node `heard` (Output)") && error.contains("spikes of `first` with a delay"),
+        "{error}"
+    );
+
+    // Currents of another kind are none of the synapse.
+    let second = |change: &dyn Fn(&mut Network<f64>), builder| {
+        let mut network = driven(builder);
+        change(&mut network);
+        export(&network).expect("a graph").graph.nodes["second"].kind()
+    };
+    assert_eq!(second(&|_| (), layers()), "CubaLIF");
+    assert_eq!(second(&|network| network.parameters.bias_mut()[4] = 0.1, layers()), "LIF");
+    assert_eq!(second(&|network| network.parameters.input_mut()[(3, 0)] = 0.1, layers()), "LIF");
+    let again = |tau| Projection::new("again", tau).between("second", "second");
+    assert_eq!(second(&|_| (), layers().projection(again(5.0))), "CubaLIF");
+    assert_eq!(second(&|_| (), layers().projection(again(6.0))), "LIF");
+    let source = |tau| {
+        layers().source("events", 2).projection(Projection::new("outside", tau).between("events", "second"))
+    };
+    assert_eq!(second(&|_| (), source(5.0)), "CubaLIF");
+    assert_eq!(second(&|_| (), source(6.0)), "LIF");
+}
+
+#[test]
+fn a_layer_without_connections_has_no_synapse() {
+    let network = import(&small(lif(1.0)), SHAPE, WIDTH).expect("a network");
+    let graph = export(&network).expect("a graph").graph;
+    let expected =
+        [("input", "Input"), ("neurons", "LIF"), ("neurons_input", "Affine"), ("output", "Output")];
+    assert_eq!(kinds(&graph), expected);
+    let again = import(&through_bytes(&graph), SHAPE, WIDTH).expect("a network");
+    assert_eq!(again.spec().difference(&network.spec()), None);
+    // A connection is one, whatever its name.
+    let mut connected = network.clone();
+    connected.parameters.weight_mut(0)[(0, 0)] = 0.1;
+    assert_eq!(export(&connected).expect("a graph").graph.nodes["unused"].kind(), "LI");
+}
+
+/// A population: its size, whether each neuron has parameters of its own, whether it gets inputs, and tonic currents.
+type Neurons = (usize, bool, bool, bool);
+
+/// A projection: from, to, the time constant, whether each neuron has its own, and whether it is delayed.
+type Wire = (usize, usize, f64, bool, bool);
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn random(
+    populations: &[Neurons],
+    wires: &[Wire],
+    (own, named): (usize, usize),
+    seed: usize,
+) -> Network<f64> {
+    let mut builder = Network::builder().inputs(2);
+    for (&(size, own, ..), name) in populations.iter().zip(NAMES) {
+        let lif = Lif { tau_v: 12.0 + size as f64, v_theta: 1.1, v_reset: 0.1 };
+        let population = Population::new(name, lif, size, SHAPE, WIDTH);
+        builder = builder.population(if own { population.per_neuron() } else { population });
+    }
+    let wire = |index: usize| format!("wire{}", index % wires.len());
+    for (index, &(from, to, tau, each, late)) in wires.iter().enumerate() {
+        let projection = Projection::new(&wire(index), tau).between(NAMES[from], NAMES[to]);
+        let projection = if late { projection.axonal_delays(1.5) } else { projection };
+        builder = builder.projection(if each { projection.tau_per_neuron() } else { projection });
+    }
+    if own > 0 {
+        builder = builder.outputs(2).read_from(&wire(own));
+    }
+    if named > 0 {
+        builder = builder.readout(Readout::new("reads", 1).traces(&wire(named)));
+    }
+    let mut network = builder.build().expect("a network");
+    let mut draw = seed;
+    let mut drawn = |len: usize| {
+        draw += 7;
+        numbers(len + draw, 1.0).split_off(draw)
+    };
+    let names: Vec<_> = network.named_parameters().map(|named| named.name.to_owned()).collect();
+    for name in names {
+        let scale = match name.rsplit_once('.').map_or("", |(_, what)| what) {
+            "weight" => 0.5,
+            // Apart from one another, and positive.
+            "tau" | "delay" | "tau_v" => 0.25,
+            _ => continue,
+        };
+        let values = network.parameters.get_mut(&name).expect("a parameter");
+        if name.starts_with("input") || (scale == 0.25 && values.len() == 1) {
+            continue;
+        }
+        let drawn = drawn(values.len());
+        values
+            .iter_mut()
+            .zip(drawn)
+            .for_each(|(value, x)| *value = scale * x + if scale == 0.25 { *value } else { 0.0 });
+    }
+    let mut row = 0;
+    for &(size, _, input, tonic) in populations {
+        for row in row..row + size {
+            let drawn = drawn(3);
+            if input {
+                (0..2).for_each(|column| network.parameters.input_mut()[(row, column)] = 0.2 * drawn[column]);
+            }
+            if tonic {
+                network.parameters.bias_mut()[row] = 0.1 + 0.02 * drawn[2];
+            }
+        }
+        row += size;
+    }
+    network
+}
+
+fn wires(populations: usize) -> impl Strategy<Value = Vec<Wire>> {
+    let tau = prop::sample::select(vec![4.0, 7.0]);
+    let one = (0..populations, 0..populations, tau, prop::bool::weighted(0.2), any::<bool>());
+    prop::collection::vec(one, 1..5)
+}
+
+proptest! {
+    #[test]
+    fn random_networks_come_back(
+        (populations, wires) in prop::collection::vec((2..4usize, any::<bool>(), any::<bool>(), prop::bool::weighted(0.3)), 1..4)
+            .prop_flat_map(|populations| { let count = populations.len(); (Just(populations), wires(count)) }),
+        readouts in (0..5usize, 0..5usize),
+        seed in 0..100usize,
+    ) {
+        let network = random(&populations, &wires, readouts, seed);
+        let graph = export(&network).expect("a graph").graph;
+        for (index, &(.., input, tonic)) in populations.iter().enumerate() {
+            let into: Vec<_> = wires.iter().filter(|wire| wire.1 == index).collect();
+            let one = into.first().is_some_and(|first| into.iter().all(|wire| wire.2 == first.2 && !wire.3));
+            let expected = if one && !input && !tonic { "CubaLIF" } else { "LIF" };
+            prop_assert_eq!(graph.nodes[NAMES[index]].kind(), expected);
+        }
+        // What filters spikes is read.
+        for (name, node) in &graph.nodes {
+            prop_assert!(node.kind() != "LI" || graph.behind(name).next().is_some(), "{}", name);
+        }
+        let again = import(&through_bytes(&graph), SHAPE, WIDTH).expect("a network");
+        let names = |network: &Network<f64>| -> std::collections::BTreeSet<String> {
+            network.named_parameters().map(|named| named.name.to_owned()).collect()
+        };
+        prop_assert_eq!(names(&network), names(&again));
+        for name in names(&network) {
+            let (found, expected) = (again.parameters.get(&name)?, network.parameters.get(&name)?);
+            prop_assert_eq!(found.len(), expected.len(), "{}", &name);
+            // Weights between neurons are the same numbers; others are rounded when their unit changes, at most five times.
+            let rounding = if name.starts_with("wire") && name.ends_with(".weight") { 0.0 } else { 2.5 * f64::EPSILON };
+            for (found, expected) in found.iter().zip(expected) {
+                prop_assert!((found - expected).abs() <= rounding * expected.abs(), "{}: {} {}", &name, found, expected);
+            }
+        }
+        let (before, after) = (outputs(&network), outputs(&again));
+        prop_assert_eq!(before.len(), after.len());
+        for (a, b) in before.iter().zip(&after) {
+            prop_assert!((a - b).abs() <= 1e-9 * (1.0 + a.abs()), "{} {}", a, b);
+        }
+        // What was read is written as it was read.
+        let third = import(&export(&again).expect("a graph").graph, SHAPE, WIDTH).expect("a network");
+        prop_assert_eq!(third.spec().difference(&again.spec()), None);
     }
 }

@@ -52,6 +52,28 @@ def test_the_reference_reads_what_is_written_and_we_read_what_it_writes(tmp_path
     assert np.allclose(again.vjp(inputs)[0], network.vjp(inputs)[0], rtol=1e-9, atol=1e-12)
 
 
+def test_a_layer_behind_one_synapse_is_current_based(tmp_path):
+    network = sg.Network(
+        populations=[sg.Population("first", "LIF", 8), sg.Population("second", "LIF", 4)],
+        projections=[sg.Projection("forward", 5.0, "first", "second")],
+        inputs=2,
+    )
+    network["forward.weight"] = np.arange(32.0).reshape(4, 8)
+    network["first.bias"] = 0.08
+    network.to_nir(tmp_path / "two.nir")
+    graph = nir.read(tmp_path / "two.nir")
+    second = graph.nodes["second"]
+    assert isinstance(graph.nodes["first"], nir.LIF) and isinstance(second, nir.CubaLIF)
+    assert np.allclose(graph.nodes["first"].r, 1.0) and np.allclose(graph.nodes["first_input"].bias, 20.0 * 0.08)
+    # A spike is a pulse of the area 1, and raises the voltage by its weight in all.
+    assert np.allclose(second.tau_syn, 0.005) and np.allclose(second.w_in * second.r / second.tau_mem, 1.0)
+    assert np.array_equal(graph.nodes["forward_weight"].weight, network["forward.weight"])
+    assert ("second", "output") in graph.edges
+    nir.write(tmp_path / "theirs.nir", graph)
+    again = sg.Network.from_nir(tmp_path / "theirs.nir")
+    assert again.projections == ["forward"] and np.array_equal(again["forward.weight"], network["forward.weight"])
+
+
 def test_graphs_of_other_programs_become_networks(tmp_path):
     two = np.ones(2)
     graph = nir.NIRGraph(
