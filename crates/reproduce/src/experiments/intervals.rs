@@ -1,4 +1,4 @@
-//! Means over seeds with their confidence intervals, medians, and the larger of two errors.
+//! Means over seeds with their confidence intervals, medians, the difference of two vectors, and the larger of two errors.
 
 /// Quantiles 0.975 of Student's distribution by degrees of freedom, from 1 on; the last one stands for more.
 const STUDENT: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
@@ -24,16 +24,17 @@ impl Mean {
     }
 }
 
-/// The mean and the half-width with three decimals.
+/// The mean and the half-width, with three decimals where the format does not ask for others.
 impl std::fmt::Display for Mean {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if !self.mean.is_finite() {
             return f.write_str("no number");
         }
+        let digits = f.precision().unwrap_or(3);
         if self.half.is_finite() {
-            write!(f, "{:.3} ± {:.3}", self.mean, self.half)
+            write!(f, "{:.digits$} ± {:.digits$}", self.mean, self.half)
         } else {
-            write!(f, "{:.3}", self.mean)
+            write!(f, "{:.digits$}", self.mean)
         }
     }
 }
@@ -41,6 +42,13 @@ impl std::fmt::Display for Mean {
 /// The larger of two errors; one that is no number is the largest.
 pub(super) fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || a >= b { a } else { b }
+}
+
+/// The largest difference of two vectors over the largest entry of the first one; infinite or not a number where that has none.
+pub(super) fn relative_difference(a: &[f64], b: &[f64]) -> f64 {
+    let largest = a.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let most = a.iter().zip(b).fold(0.0, |most, (x, y)| worse(most, (x - y).abs()));
+    if most == 0.0 { 0.0 } else { most / largest }
 }
 
 /// The median; not a number for no values, values that are no number last.
@@ -58,6 +66,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_difference_is_measured_by_the_largest_entry() {
+        assert_eq!(relative_difference(&[4.0, -8.0], &[4.0, -6.0]), 0.25);
+        assert_eq!(relative_difference(&[0.0], &[0.0]), 0.0);
+        assert_eq!(relative_difference(&[0.0], &[1.0]), f64::INFINITY);
+        assert!(relative_difference(&[1.0, f64::NAN], &[1.0, 2.0]).is_nan());
+    }
+
+    #[test]
     fn intervals_are_those_of_student() {
         let found = Mean::of(&[1.0, 2.0, 3.0]);
         // 4.303 / sqrt(3), the standard deviation being 1.
@@ -65,5 +81,6 @@ mod tests {
         assert!(Mean::of(&[1.0]).half.is_nan() && Mean::of(&[]).mean.is_nan());
         assert_eq!(Mean::of(&[1.0, f64::NAN]).to_string(), "no number");
         assert_eq!(Mean::of(&[0.5, 0.5]).to_string(), "0.500 ± 0.000");
+        assert_eq!(format!("{:.1}", Mean::of(&[0.5])), "0.5");
     }
 }
