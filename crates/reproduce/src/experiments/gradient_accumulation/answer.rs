@@ -41,7 +41,7 @@ fn different(results: &Results, [rate, spike, narrow]: [usize; 3]) -> String {
     format!(
         "<b>{}</b> At the end of training the cosine of one trial's gradient by W<sub>f</sub> with the mean is {:.2} in the rate network and {:.2} \
          with {spiking_name}; the noise scale in Adam's metric is {} trials for the rate network, {} with {spiking_name} and {} with \
-         {narrow_name}: with {spiking_name} it is {} times that of the rate network. At the start it is {} and {}. Intervals are 95 % over the seeds.",
+         {narrow_name}: with {spiking_name} it is {} times that of the rate network. At the start it is {} and {}. {}.",
         match ratio.side(PROMINENT) {
             Side::Same => "No prominent difference between rate and spikes at this width.",
             Side::Unknown => "Rate and spikes may differ, but the seeds do not agree.",
@@ -55,6 +55,10 @@ fn different(results: &Results, [rate, spike, narrow]: [usize; 3]) -> String {
         ratio.text(),
         scale(rate, 0).text(),
         scale(spike, 0).text(),
+        match results.stages[rate].1.len() {
+            1 => "One seed has no intervals".to_owned(),
+            seeds => format!("Intervals are 95 % over {seeds} seeds"),
+        },
     )
 }
 

@@ -160,38 +160,7 @@ fn noise(report: &mut Report, results: &Results) -> Result<(), Error> {
         100.0 * TELL[1],
     ));
     for (group, name) in names().into_iter().enumerate() {
-        let mut rows = Vec::new();
-        for (cell, (network, _)) in results.stages.iter().enumerate() {
-            for (stage, when) in STAGES.iter().enumerate() {
-                let of = |value: fn(&OfGroup) -> f64| results.group(cell, stage, group, value);
-                let hill = of(|g| g.hill);
-                let scale = of(|g| g.scale).text();
-                rows.push(vec![
-                    network.clone(),
-                    (*when).to_owned(),
-                    of(|g| certainty(g, 1).sqrt()).brief(),
-                    if hill.mean() < NO_VARIANCE { format!("no variance: {scale}") } else { scale },
-                    of(|g| 1.0 / g.halves.ratio).brief(),
-                    of(|g| g.clipped_scale).brief(),
-                    of(|g| g.adam_scale).text(),
-                    hill.brief(),
-                    of(|g| g.quantiles[0]).brief(),
-                    of(|g| g.quantiles[1]).brief(),
-                    of(|g| g.quantiles[3]).brief(),
-                    format!("{:.0} %", results.mean(cell, stage, |s| 100.0 * s.groups[group].largest).mean),
-                    format!("{:.2}", results.mean(cell, stage, |s| s.groups[group].cosine)),
-                    format!("{:.1} %", results.mean(cell, stage, |s| 100.0 * s.groups[group].silent).mean),
-                ]);
-            }
-        }
-        report.table(
-            format!("Gradients by {name}. Quantiles and the largest norm over the median; the exponent is Hill's, of the largest 5 %."),
-            &[
-                "network", "stage", "signal over noise of a trial", "noise scale", "by halves", "clipped at the median", "in Adam's metric", "tail exponent",
-                "90 %", "99 %", "largest", "share of largest 1 %", "cosine", "silent",
-            ],
-            rows,
-        );
+        of_group(report, results, (group, name));
     }
     let mut rows = Vec::new();
     for (cell, (network, _)) in results.stages.iter().enumerate() {
@@ -213,8 +182,8 @@ fn noise(report: &mut Report, results: &Results) -> Result<(), Error> {
     }
     report.table(
         "The networks: cost, noise scale of all groups together in Adam's metric, growth of the median gradient by W_f with the length of the \
-         trial, Lyapunov exponent over the longest trial, spikes, crossings of the gate in fewer than three steps.",
-        &["network", "stage", "cost", "noise scale (Adam)", "growth (1/ms)", "Lyapunov (1/ms)", "spikes (Hz)", "short crossings"],
+         trial and Lyapunov exponent (1/ms), spikes (Hz), crossings of the gate in fewer than three steps.",
+        &["network", "stage", "cost", "noise scale", "growth", "Lyapunov", "spikes", "short"],
         rows,
     );
     let x: Vec<f64> = (0..STAGES.len()).map(|stage| stage as f64).collect();
@@ -244,9 +213,58 @@ fn noise(report: &mut Report, results: &Results) -> Result<(), Error> {
         "noise",
         "Gradients of single trials.",
         "Means over seeds at three stages of training, geometric but for the cosine.",
-        plot.size(1200.0, 420.0).render()?,
+        plot.size(960.0, 360.0).render()?,
     );
     Ok(())
+}
+
+/// The two tables of a group: signal and noise, and tails.
+fn of_group(report: &mut Report, results: &Results, (group, name): (usize, &str)) {
+    let (mut noise, mut tails) = (Vec::new(), Vec::new());
+    for (cell, (network, _)) in results.stages.iter().enumerate() {
+        for (stage, when) in STAGES.iter().enumerate() {
+            let of = |value: fn(&OfGroup) -> f64| results.group(cell, stage, group, value);
+            let mean = |value: fn(&OfGroup) -> f64| results.mean(cell, stage, |s| value(&s.groups[group]));
+            let hill = of(|g| g.hill);
+            let mark = if hill.mean() < NO_VARIANCE { "*" } else { "" };
+            let head = [network.clone(), (*when).to_owned()];
+            let row = [
+                of(|g| certainty(g, 1).sqrt()).brief(),
+                format!("{}{mark}", of(|g| g.scale).text()),
+                format!("{}{mark}", of(|g| 1.0 / g.halves.ratio).brief()),
+                of(|g| g.clipped_scale).brief(),
+                of(|g| g.adam_scale).text(),
+            ];
+            noise.push(head.iter().cloned().chain(row).collect());
+            let row = [
+                hill.text(),
+                of(|g| g.quantiles[0]).brief(),
+                of(|g| g.quantiles[1]).brief(),
+                of(|g| g.quantiles[3]).brief(),
+                format!("{:.0} %", mean(|g| 100.0 * g.largest).mean),
+                format!("{:.2}", mean(|g| g.cosine)),
+                format!("{:.1} %", mean(|g| 100.0 * g.silent).mean),
+            ];
+            tails.push(head.into_iter().chain(row).collect());
+        }
+    }
+    report
+        .table(
+            format!(
+                "Gradients by {name}: signal over noise of one trial, and the noise scale in trials as it is, by independent halves, of trials clipped at \
+                 the median norm, and in Adam's metric. A star marks a tail without a variance."
+            ),
+            &["network", "stage", "signal / noise", "noise scale", "by halves", "clipped", "Adam's metric"],
+            noise,
+        )
+        .table(
+            format!(
+                "Gradients by {name}: Hill's exponent of the largest 5 % of norms, quantiles and the largest norm over the median, the share of the \
+                 largest 1 % of trials in the sum of squares, the cosine of one trial with the mean, and trials without a gradient."
+            ),
+            &["network", "stage", "exponent", "90 %", "99 %", "largest", "top 1 %", "cosine", "silent"],
+            tails,
+        );
 }
 
 fn clipping(report: &mut Report, results: &Results) {
@@ -306,7 +324,7 @@ fn batches(report: &mut Report, results: &Results, worths: &[Vec<Worth>]) -> Res
                     course.costs.iter().skip(1).map(|(t, c)| (*t as f64, *c)).unzip();
                 panel = panel.line(&x, &y, Style::new(cycle(at)).label(format!("batch {batch}")));
             }
-            let with = |clip: bool| best(seeds, |course| course.batch == batch && course.clip == clip).text();
+            let with = |clip: bool| best(seeds, |course| course.batch == batch && course.clip == clip);
             let failed = seeds
                 .iter()
                 .flatten()
@@ -316,12 +334,12 @@ fn batches(report: &mut Report, results: &Results, worths: &[Vec<Worth>]) -> Res
             rows.push(vec![
                 batch.to_string(),
                 found.text(),
-                with(true),
-                with(false),
+                with(true).brief(),
+                with(false).brief(),
                 best_of_first.map_or_else(String::new, |course| short(course.factor)),
                 to.text(),
                 short(ms),
-                short(to.mean() * ms * 1e-3),
+                Spread::of(std::iter::once(to.mean() * ms * 1e-3)).brief(),
                 failed.to_string(),
             ]);
         }
@@ -334,8 +352,9 @@ fn batches(report: &mut Report, results: &Results, worths: &[Vec<Worth>]) -> Res
         }
         plot = plot.panel(panel);
         report.table(
-            format!("{name}: the best end over the grid, trials and time to the cost to be reached, and trainings that ended early."),
-            &["batch", "best cost", "with clipping", "without", "its learning rate, first seed", "trials to the cost", "ms a trial", "s to the cost", "failed"],
+            format!("{name}: the best cost at the end over the grid, with and without clipping, the factor on its learning rates in the first seed, trials and time to the \
+                 cost to be reached, and trainings that ended early."),
+            &["batch", "best cost", "with clipping", "without", "rate x", "trials to cost", "ms a trial", "s to cost", "failed"],
             rows,
         );
     }
@@ -343,7 +362,7 @@ fn batches(report: &mut Report, results: &Results, worths: &[Vec<Worth>]) -> Res
         "batches",
         "Cost against trials.",
         "The best training of every batch, first seed; the dashed line is the cost to be reached.",
-        plot.size(1100.0, 420.0).render()?,
+        plot.size(960.0, 400.0).render()?,
     );
     Ok(())
 }

@@ -121,7 +121,11 @@ pub(super) fn short(x: f64) -> String {
         size if size >= 10.0 => format!("{x:.1}"),
         size if size >= 1.0 => format!("{x:.2}"),
         size if size >= 0.1 => format!("{x:.3}"),
-        _ => value(Some((x * 1e4).round() / 1e4)),
+        0.0 => "0".to_owned(),
+        size => {
+            let unit = 10_f64.powf(size.log10().floor() - 2.0);
+            value(Some((x / unit).round() * unit))
+        }
     }
 }
 
@@ -223,6 +227,14 @@ mod tests {
             ("3.00 (1 of 4 seeds)".into(), "scale, 1 of 4 seeds".into())
         );
         assert_eq!(Spread::of([f64::NAN].into_iter()).text(), "none");
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        assert_eq!(
+            [0.0, 0.000_612_4, 0.0123, 0.123_4, 12.34, 1234.0].map(short),
+            ["0", "0.000612", "0.0123", "0.123", "12.3", "1234"]
+        );
     }
 
     #[test]
