@@ -31,10 +31,13 @@ impl std::fmt::Display for Mean {
             return f.write_str("no number");
         }
         let digits = f.precision().unwrap_or(3);
+        // No sign before nothing but zeros.
+        let unit = 10_f64.powi(-(digits as i32));
+        let mean = if self.mean.abs() < 0.5 * unit { 0.0 } else { self.mean };
         if self.half.is_finite() {
-            write!(f, "{:.digits$} ± {:.digits$}", self.mean, self.half)
+            write!(f, "{mean:.digits$} ± {:.digits$}", self.half)
         } else {
-            write!(f, "{:.digits$}", self.mean)
+            write!(f, "{mean:.digits$}")
         }
     }
 }
@@ -82,5 +85,6 @@ mod tests {
         assert_eq!(Mean::of(&[1.0, f64::NAN]).to_string(), "no number");
         assert_eq!(Mean::of(&[0.5, 0.5]).to_string(), "0.500 ± 0.000");
         assert_eq!(format!("{:.1}", Mean::of(&[0.5])), "0.5");
+        assert_eq!(format!("{:.1} {:.1}", Mean::of(&[-0.04]), Mean::of(&[-0.06])), "0.0 -0.1");
     }
 }
