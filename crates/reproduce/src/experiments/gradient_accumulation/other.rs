@@ -26,8 +26,7 @@ use crate::{Error, file};
 pub(in crate::experiments) const SETS: &[&str] = &["xor", "vowels"];
 
 /// The networks: the dial from rate to spiking.
-const CELLS: [Cell; 5] =
-    [Cell::Dial(1.0), Cell::Dial(0.5), Cell::Dial(0.2), Cell::Dial(0.1), Cell::Dial(0.05)];
+const CELLS: [Cell; 3] = [Cell::Dial(1.0), Cell::Dial(0.5), Cell::Dial(0.2)];
 
 /// How much is done.
 struct Work {
