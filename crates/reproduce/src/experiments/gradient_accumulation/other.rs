@@ -169,7 +169,7 @@ impl Other {
             score: "test utterances of which the speaker is found",
             says: "Nine speakers are told apart by 12 channels of 7 to 29 time points, 5 ms each (270 utterances to train on, 370 to judge by). The \
                    class with the largest mean output is the answer; the loss is the cross-entropy. Gradients are of utterances of the training \
-                   part, drawn with replacement, from random initial voltages.",
+                   part, drawn with replacement, from random initial voltages. The price of activity is not part of the loss: look at the rates, at which more than half a spike in a step says nothing of spikes.",
             task: Phased(Box::new(task)),
             tau: [20.0, 5.0],
             remembers: false,
@@ -418,7 +418,8 @@ fn summary(context: &Context, other: &Other, results: &Results, scores: &[[Mean;
     let mut header = vec!["network".to_owned(), other.score.to_owned()];
     header.extend(STAGES.map(|when| format!("noise scale (Adam), {when}")));
     header.extend(
-        ["tail exponent of W_f, end", "cosine by W_f, end", "Lyapunov (1/ms), end"].map(str::to_owned),
+        ["tail exponent of W_f, end", "cosine by W_f, end", "Lyapunov (1/ms), end", "spikes (Hz), end"]
+            .map(str::to_owned),
     );
     let last = STAGES.len() - 1;
     let row = |(cell, scores): (usize, &[Mean; STAGES.len()])| {
@@ -428,6 +429,7 @@ fn summary(context: &Context, other: &Other, results: &Results, scores: &[[Mean;
         row.push(results.group(cell, last, 0, |g| g.hill).text());
         row.push(format!("{:.2}", results.mean(cell, last, |s| s.groups[0].cosine)));
         row.push(format!("{:.3}", results.mean(cell, last, |s| s.lyapunov)));
+        row.push(format!("{:.0}", results.mean(cell, last, |s| s.rate)));
         row
     };
     Stored {

@@ -33,7 +33,7 @@ pub(super) fn write(report: &mut Report, results: &Results) -> Result<(), Error>
     ways(report, results);
     report.heading("Other tasks").prose(
         "The same statistics on a task that needs a memory and on a data set with classes. They were not run with this page, and have the dates below; \
-         <code>reproduce gradient-accumulation-tasks</code> runs them anew, each with a page of its own.",
+         <code>reproduce gradient-accumulation-tasks</code> runs them anew, each with a page of its own. Where neurons fire more than half a spike in a step, at 2000 Hz and above, a comparison says nothing of spikes.",
     );
     Stored::all()?.iter().for_each(|stored| table(report, stored));
     Ok(())
