@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure in a helper fails the test that called it")]
 
+mod npy;
+
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
+use npy::npy;
 use spikegrad_data::{
     ColumnNames, Dataset, Input, Kind, Missing, Pixels, ReadOptions, Target, TimeUnit, open, read,
 };
@@ -71,12 +74,6 @@ fn numpy_errors_say_what_to_change() {
     assert!(error.contains("array `x` of Python objects") && error.contains("`lengths`"), "{error}");
     let error = open(fixture("series.npz"), &options("y")).unwrap_err().to_string();
     assert!(error.contains("array `y` is of shape [3]"), "{error}");
-}
-
-/// An array of the .npy format.
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
-    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
 }
 
 fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {

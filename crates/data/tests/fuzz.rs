@@ -2,10 +2,13 @@
 
 #![allow(clippy::expect_used, reason = "a failure in a helper fails the test that called it")]
 
+mod npy;
+
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use npy::npy;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -174,12 +177,6 @@ fn npz_with_valid_checksums() {
         Ok(())
     });
     result.expect("no panic, and no huge memory");
-}
-
-/// An array of the .npy format, of bytes or of numbers of 64 bits.
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
-    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
 }
 
 /// Target spikes beside series, or beside spike events: one array after the other is damaged, and the archive around it is valid.

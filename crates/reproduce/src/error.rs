@@ -49,6 +49,14 @@ pub enum Error {
         /// What there is.
         known: Vec<&'static str>,
     },
+    /// A name behind an experiment is none of its tasks.
+    #[error("there is no task `{name}`; choose from: {}", known.join(", "))]
+    UnknownTask {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
     /// `--seeds` was given to an experiment that is made with one seed.
     #[error("`{name}` is made with one seed; name with --seeds only what is repeated: {}", repeated.join(", "))]
     OneSeed {

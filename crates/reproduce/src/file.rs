@@ -48,6 +48,21 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }
 
+/// Writes `value`, a table, as TOML, which has names for numbers that are not finite.
+pub(crate) fn write_toml(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
+    let text = toml::to_string(value).map_err(|error| Error::Io {
+        action: "write",
+        path: path.to_owned(),
+        source: std::io::Error::other(error),
+    })?;
+    write(path, &text)
+}
+
+/// Reads what [`write_toml`] wrote; none if it is not there or something else.
+pub(crate) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    toml::from_str(&fs::read_to_string(path).ok()?).ok()
+}
+
 /// `name` as a file name that every system accepts: lower-case letters, digits, `-`, `_` and `.`.
 pub(crate) fn safe_name(name: &str) -> String {
     let clean: String = name

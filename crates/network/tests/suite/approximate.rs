@@ -110,10 +110,6 @@ fn difference(network: &Network<f64>, group: Group, one: &[f64], other: &[f64]) 
     most(&mut range.map(|i| (one[i] - other[i]).abs())) / largest
 }
 
-fn columns(values: &[f64]) -> Vec<f64> {
-    values.to_vec()
-}
-
 #[test]
 fn with_all_parts_exact_the_direction_is_the_gradient() {
     for is_theta in [true, false] {
@@ -122,9 +118,9 @@ fn with_all_parts_exact_the_direction_is_the_gradient() {
             let (cost, gradient) = exact(&network, &trial);
             // Each part by itself, in another way.
             let by_themselves = BackwardParts {
-                readout: ReadoutPath::Fixed(columns(network.parameters.group(Group::Readout(0)))),
+                readout: ReadoutPath::Fixed(network.parameters.group(Group::Readout(0)).to_vec()),
                 recurrent: RecurrentPath::Fixed(
-                    [0, 1].map(|k| columns(network.parameters.group(Group::Weight(k)))).to_vec(),
+                    [0, 1].map(|k| network.parameters.group(Group::Weight(k)).to_vec()).to_vec(),
                 ),
                 slope: GateSlope::Exact,
             };

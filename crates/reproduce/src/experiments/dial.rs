@@ -69,20 +69,33 @@ pub(super) fn with_cell(
     network: &Network<f64>,
     cell: Cell,
 ) -> Result<Network<f64>, Error> {
+    let fast = Projection::new("fast", task.tau_fast).without_autapses();
+    let mut other = built(cell, task.tau, fast, (network.inputs(), network.outputs()))?;
+    for (group, _) in GROUPS {
+        other.parameters.group_mut(group).copy_from_slice(network.parameters.group(group));
+    }
+    Ok(other)
+}
+
+/// A network of these cells without any weights: they are read out through slow synapses with the time constant `tau`, ms, and connected with
+/// each other through `recurrent` alone.
+pub(super) fn built(
+    cell: Cell,
+    tau: f64,
+    recurrent: Projection,
+    (inputs, outputs): (usize, usize),
+) -> Result<Network<f64>, Error> {
     let build = || -> Result<Network<f64>, spikegrad::network::Error> {
-        let mut other = Network::builder()
+        let mut network = Network::builder()
             .population(cell.population())
-            .synapse("slow", task.tau)
-            .projection(Projection::new("fast", task.tau_fast).without_autapses())
-            .inputs(network.inputs())
-            .outputs(network.outputs())
+            .synapse("slow", tau)
+            .projection(recurrent)
+            .inputs(inputs)
+            .outputs(outputs)
             .build()?;
-        other.set_mask(Group::Weight(0), |_, _| false)?;
-        other.freeze(Group::Weight(0))?;
-        for (group, _) in GROUPS {
-            other.parameters.group_mut(group).copy_from_slice(network.parameters.group(group));
-        }
-        Ok(other)
+        network.set_mask(Group::Weight(0), |_, _| false)?;
+        network.freeze(Group::Weight(0))?;
+        Ok(network)
     };
     build().map_err(Error::experiment)
 }

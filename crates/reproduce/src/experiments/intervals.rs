@@ -1,4 +1,4 @@
-//! Means over seeds with their confidence intervals, medians, and the larger of two errors.
+//! Means over seeds with their confidence intervals, medians, the difference of two vectors, and the larger of two errors.
 
 use spikegrad_report::numbers::plain;
 
@@ -29,14 +29,21 @@ impl Mean {
     }
 }
 
-/// The mean and the half-width with three decimals, or with a power of ten where one of them is large.
+/// The mean and the half-width, with three decimals where the format does not ask for others, or with a power of ten where one of them is
+/// large.
 impl std::fmt::Display for Mean {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if !self.mean.is_finite() {
             return f.write_str("no number");
         }
+        let digits = f.precision().unwrap_or(3);
+        // No sign before nothing but zeros.
+        let unit = 10_f64.powi(-(digits as i32));
         let largest = self.mean.abs().max(if self.half.is_finite() { self.half } else { 0.0 });
-        let text = |x: f64| if largest < LARGE { format!("{x:.3}") } else { plain(Some(x)) };
+        let text = |x: f64| {
+            let x = if x.abs() < 0.5 * unit { 0.0 } else { x };
+            if largest < LARGE { format!("{x:.digits$}") } else { plain(Some(x)) }
+        };
         if self.half.is_finite() {
             write!(f, "{} ± {}", text(self.mean), text(self.half))
         } else {
@@ -48,6 +55,13 @@ impl std::fmt::Display for Mean {
 /// The larger of two errors; one that is no number is the largest.
 pub(super) fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || a >= b { a } else { b }
+}
+
+/// The largest difference of two vectors over the largest entry of the first one; infinite or not a number where that has none.
+pub(super) fn relative_difference(a: &[f64], b: &[f64]) -> f64 {
+    let largest = a.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let most = a.iter().zip(b).fold(0.0, |most, (x, y)| worse(most, (x - y).abs()));
+    if most == 0.0 { 0.0 } else { most / largest }
 }
 
 /// The median; not a number for no values, values that are no number last.
@@ -65,6 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_difference_is_measured_by_the_largest_entry() {
+        assert_eq!(relative_difference(&[4.0, -8.0], &[4.0, -6.0]), 0.25);
+        assert_eq!(relative_difference(&[0.0], &[0.0]), 0.0);
+        assert_eq!(relative_difference(&[0.0], &[1.0]), f64::INFINITY);
+        assert!(relative_difference(&[1.0, f64::NAN], &[1.0, 2.0]).is_nan());
+    }
+
+    #[test]
     fn intervals_are_those_of_student() {
         let found = Mean::of(&[1.0, 2.0, 3.0]);
         // 4.303 / sqrt(3), the standard deviation being 1.
@@ -74,5 +96,7 @@ mod tests {
         assert_eq!(Mean::of(&[0.5, 0.5]).to_string(), "0.500 ± 0.000");
         assert_eq!(Mean::of(&[2e80, 2e80]).to_string(), "2e80 ± 0");
         assert_eq!(Mean::of(&[12_345.6]).to_string(), "12346");
+        assert_eq!(format!("{:.1}", Mean::of(&[0.5])), "0.5");
+        assert_eq!(format!("{:.1} {:.1}", Mean::of(&[-0.04]), Mean::of(&[-0.06])), "0.0 -0.1");
     }
 }

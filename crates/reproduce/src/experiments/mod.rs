@@ -241,6 +241,16 @@ pub const EXPERIMENTS: &[Experiment] = &[
         run: plausible_rules::run,
     },
     Experiment {
+        name: "gradient-accumulation-tasks",
+        title: "Gradients of single trials on other tasks",
+        on_request: true,
+        seeds: 3,
+        sets: gradient_accumulation::other::SETS,
+        claims: &[],
+        settings: gradient_accumulation::other::settings,
+        run: gradient_accumulation::other::run,
+    },
+    Experiment {
         name: "japanese-vowels",
         title: "Japanese vowels: nine speakers told apart",
         on_request: true,
@@ -333,7 +343,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
 ];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -344,7 +354,8 @@ mod tests {
         }
     }
 
-    fn context(state: &std::path::Path, seeds: &[u64]) -> Context {
+    /// The context of a quick run.
+    pub(crate) fn context(state: &std::path::Path, seeds: &[u64]) -> Context {
         Context {
             seed: seeds[0],
             seeds: seeds.to_vec(),

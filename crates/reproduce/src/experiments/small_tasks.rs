@@ -2,10 +2,12 @@
 //! neurons, and delayed exclusive-or by 80 theta neurons, one episode at a time with short delays.
 
 use spikegrad::models::GateShape;
-use spikegrad::network::{Group, Network};
+use spikegrad::network::{Group, Network, Trial};
 use spikegrad::tasks::delayed_xor::{Curriculum, DelayedXor};
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
-use spikegrad::tasks::{LearningRate, Purpose, Schedule, Task, TrainingOptions, evaluate};
+use spikegrad::tasks::{
+    LearningRate, Purpose, Schedule, Task, TrainingOptions, TrainingStage, evaluate, generator,
+};
 
 use crate::Error;
 
@@ -24,7 +26,7 @@ const DELAYS: std::ops::Range<f64> = 15.0..40.0;
 /// Weight of the time outside the response windows: a small one keeps networks from staying silent.
 const OUTSIDE: f64 = 0.3;
 
-/// Text with a capital, as a heading begins.
+/// The text with a capital letter at its beginning, as a heading has.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
@@ -32,9 +34,9 @@ pub(super) fn capital(text: &str) -> String {
 
 /// A task with its network and recipe.
 pub(super) struct SmallTask {
-    /// What it is called.
+    /// The name of the task.
     pub(super) name: &'static str,
-    /// The name of its files and plots.
+    /// The name of the task's files and plots.
     pub(super) key: &'static str,
     /// What the score is.
     pub(super) score: &'static str,
@@ -105,6 +107,15 @@ impl SmallTask {
             Kind::Autoencoding(task) => &**task,
             Kind::Xor(task) => &**task,
         }
+    }
+
+    /// The trial number `index` of `count` that no training has seen, as difficult as those at the end of a training; the random numbers are
+    /// those of the test trial number `drawn`.
+    pub(super) fn late_trial(&self, seed: u64, drawn: usize, (index, count): (usize, usize)) -> Trial<f64> {
+        let rng = &mut generator(seed, Purpose::Test, drawn as u64);
+        let stage =
+            TrainingStage { purpose: Purpose::Test, ..TrainingStage::training(99, 100, count, index) };
+        self.task().trial(stage, rng)
     }
 
     /// The network before training.

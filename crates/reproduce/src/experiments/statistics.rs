@@ -3,8 +3,7 @@
 //!
 //! Sources: the noise scale is that of McCandlish, Kaplan, Amodei et al. (2018), the tail exponent that of Hill (1975).
 
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use super::intervals::median;
 
 /// Vectors of one length, one after the other.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +25,13 @@ pub(super) fn norm(x: &[f64]) -> f64 {
 /// The cosine of two vectors.
 pub(super) fn cosine(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / (norm(a) * norm(b))
+}
+
+/// What vectors with these norms are multiplied by when each is clipped at the median norm.
+pub(super) fn weights_at_median(norms: impl Iterator<Item = f64>) -> Vec<f64> {
+    let norms: Vec<f64> = norms.collect();
+    let most = median(&norms);
+    norms.into_iter().map(|norm| if norm > most { most / norm } else { 1.0 }).collect()
 }
 
 /// `|a - b|`.
@@ -102,7 +108,7 @@ impl Sample {
         Self { dim, values }
     }
 
-    /// How many there are.
+    /// The number of vectors.
     pub(super) fn len(&self) -> usize {
         self.values.len().checked_div(self.dim).unwrap_or(0)
     }
@@ -112,17 +118,17 @@ impl Sample {
         self.values.chunks_exact(self.dim.max(1))
     }
 
-    /// Their mean.
+    /// The mean of the vectors.
     pub(super) fn mean(&self) -> Vec<f64> {
         mean_of(self.dim, self.len(), self.rows())
     }
 
-    /// Their norms.
+    /// The norms of the vectors.
     pub(super) fn norms(&self) -> Vec<f64> {
         self.rows().map(norm).collect()
     }
 
-    /// Signal and noise.
+    /// The signal and the noise of the vectors.
     pub(super) fn noise(&self) -> Noise {
         let squares = self.rows().map(square).sum::<f64>();
         noise_of(self.len() as f64, square(&self.mean()), squares)
@@ -143,27 +149,6 @@ impl Sample {
             }
         }
         scaled.noise()
-    }
-
-    /// By how much the square of the mean of a resampled sample exceeds that of the sample, on average over `times` bootstraps, over
-    /// `tr(Sigma) / n`, which is what [`noise`](Self::noise) takes off; and the standard error of this ratio.
-    pub(super) fn bootstrap(&self, times: usize, rng: &mut ChaCha8Rng) -> (f64, f64) {
-        let (n, noise) = (self.len(), self.noise());
-        let of_sample = square(&self.mean());
-        // The variance of a resampled sample has n in place of n - 1.
-        let expected = noise.variance * (n as f64 - 1.0) / (n as f64 * n as f64);
-        let found: Vec<f64> = (0..times)
-            .map(|_| {
-                let drawn = (0..n).map(|_| {
-                    let row = rng.random_range(0..n);
-                    &self.values[row * self.dim..][..self.dim]
-                });
-                (square(&mean_of(self.dim, n, drawn)) - of_sample) / expected
-            })
-            .collect();
-        let mean = found.iter().sum::<f64>() / times as f64;
-        let variance = found.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (times as f64 - 1.0);
-        (mean, (variance / times as f64).sqrt())
     }
 
     /// The mean cosine of a vector with the mean of all others. Vectors of norm zero have none and are left out.
@@ -218,6 +203,7 @@ fn noise_of(n: f64, of_mean: f64, squares: f64) -> Noise {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::RngExt;
     use rand_distr::{Distribution, StandardNormal};
     use spikegrad::tasks::{Purpose, generator};
 
@@ -247,18 +233,6 @@ mod tests {
     }
 
     #[test]
-    fn the_bootstrap_finds_the_bias_that_is_taken_off() {
-        let (ratio, error) = normal(100, 3).bootstrap(2000, &mut generator(2, Purpose::Test, 0));
-        assert!((ratio - 1.0).abs() < 4.0 * error && error < 0.03, "{ratio} {error}");
-        // Without the correction the ratio would be taken over nothing: a variance that is wrong shows.
-        let mut wrong = normal(100, 3);
-        wrong.values.truncate(8 * 50);
-        let twice: Vec<f64> = wrong.values.iter().chain(&wrong.values).copied().collect();
-        let (ratio, _) = Sample { dim: 8, values: twice }.bootstrap(500, &mut generator(2, Purpose::Test, 1));
-        assert!((ratio - 1.0).abs() < 0.15, "{ratio}");
-    }
-
-    #[test]
     fn tails_of_a_power_law_have_its_exponent() {
         let mut rng = generator(4, Purpose::Test, 0);
         for exponent in [1.0, 1.5, 3.0] {
@@ -274,6 +248,7 @@ mod tests {
         let values: Vec<f64> = (0..=100).map(f64::from).collect();
         assert_eq!([0.0, 0.255, 1.0].map(|q| quantile(&values, q)), [0.0, 25.5, 100.0]);
         assert!(quantile(&[], 0.5).is_nan());
+        assert_eq!(weights_at_median([1.0, 2.0, 8.0].into_iter()), [1.0, 1.0, 0.25]);
         assert!((share_of_largest(&[1.0, 1.0, 6.0, 2.0], 0.25) - 0.6).abs() < 1e-15);
         let points: Vec<(f64, f64)> = (0..5).map(|k| (2.0_f64.powi(k), 3.0 * 2.0_f64.powi(-k))).collect();
         assert!((order(&points) + 1.0).abs() < 1e-12);

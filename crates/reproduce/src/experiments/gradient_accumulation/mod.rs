@@ -3,6 +3,8 @@
 
 mod answer;
 mod courses;
+mod halves;
+pub(super) mod other;
 mod page;
 mod results;
 mod stages;
@@ -21,7 +23,7 @@ use crate::report::Report;
 use crate::{Error, file};
 use courses::{BATCHES, Course, FACTORS, Plan, held_out};
 use results::Results;
-use stages::{Amounts, Stage, key, look};
+use stages::{Amounts, Stage, look};
 use within::{Trained, Way};
 
 /// Length of a trial and the step, ms.
@@ -51,7 +53,7 @@ struct Work {
 
 const FULL: Work = Work {
     iterations: 300,
-    look: Amounts { trials: 2000, duration: DURATION, resampled: 100, grown: 48, longest: 400.0 },
+    look: Amounts { trials: 2000, duration: DURATION, resampled: 200, grown: 48, longest: 400.0 },
     trials: 2048,
     held_out: 24,
     timed: 512,
@@ -143,27 +145,31 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<(), Error> {
     page::write(report, &results)
 }
 
-/// What was kept under a name, or what `make` makes, which is then kept. What holds a number that is not finite is not found again.
+/// What was kept under a name, or what `make` makes, which is then kept: as TOML, which has names for numbers that are not finite.
 fn kept<T: serde::Serialize + serde::de::DeserializeOwned>(
     context: &Context,
     name: &str,
     make: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let path = context.state.join(format!("{}.json", file::safe_name(name)));
-    if let Some(found) = file::read_json(&path) {
-        return Ok(found);
+    let path = context.state.join(format!("{}.toml", file::safe_name(name)));
+    if let Some(Kept { all }) = file::read_toml(&path) {
+        return Ok(all);
     }
-    let made = make()?;
-    let json =
-        serde_json::to_string(&made).map_err(|source| Error::Json { name: name.to_owned(), source })?;
-    file::write(&path, &json)?;
-    Ok(made)
+    let made = Kept { all: make()? };
+    file::write_toml(&path, &made)?;
+    Ok(made.all)
+}
+
+/// A table, which is what a file of TOML is.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept<T> {
+    all: T,
 }
 
 /// A network at the start, in the middle and at the end of training by the recipe.
 fn stages_of(context: &Context, task: &PredictiveCoding, cell: Cell, seed: u64) -> Result<Vec<Stage>, Error> {
     let work = work(context);
-    kept(context, &key(cell, seed, 0), || {
+    kept(context, &format!("stages-{}-{seed}", cell.name()), || {
         let mut trained = network(task, cell, seed)?;
         let mut snapshots = Snapshots { at: work.iterations / 2, taken: vec![trained.clone()] };
         let options = options(task, work.iterations, 1.0, seed);
@@ -221,4 +227,38 @@ fn within_of(context: &Context, cell: Cell, seed: u64) -> Result<Vec<Trained>, E
             .map(|setting| within::train(&task, cell, setting, (seed, work.cut), &held_out))
             .collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_is_found_again_to_the_bit() {
+        let dir = tempfile::tempdir().unwrap();
+        let context = crate::experiments::tests::context(dir.path(), &[1]);
+        let made = vec![
+            Course {
+                batch: 4,
+                factor: 0.25,
+                clip: true,
+                costs: vec![(0, 0.1 + 0.2), (4, f64::INFINITY)],
+                error: None,
+            },
+            Course {
+                batch: 1,
+                factor: 4.0,
+                clip: false,
+                costs: vec![(0, 1e-300)],
+                error: Some("lost".into()),
+            },
+        ];
+        let again = || -> Result<Vec<Course>, Error> { Err(Error::Missing { what: "a second training" }) };
+        assert!(kept(&context, "width 0.2", again).is_err());
+        assert_eq!(kept(&context, "width 0.2", || Ok(made.clone())).unwrap(), made);
+        assert_eq!(kept(&context, "width 0.2", again).unwrap(), made);
+        // Not a number is not equal to itself.
+        assert!(kept(&context, "none", || Ok(f64::NAN)).unwrap().is_nan());
+        assert!(kept::<f64>(&context, "none", || Err(Error::Missing { what: "it" })).unwrap().is_nan());
+    }
 }

@@ -5,8 +5,9 @@ use spikegrad::network::{InitialState, Network, SplitStep, Trial};
 use spikegrad::tasks::predictive_coding::PredictiveCoding;
 use spikegrad::tasks::{Purpose, Task, generator};
 
+use super::halves::Halves;
 use crate::Error;
-use crate::experiments::dial::{Cell, GROUPS, NEURONS, gradients, ranges, trials};
+use crate::experiments::dial::{GROUPS, NEURONS, gradients, ranges, trials};
 use crate::experiments::statistics::{Sample, distance, hill, norm, quantile, share_of_largest, slope};
 
 /// The stages of training.
@@ -56,8 +57,8 @@ pub(super) struct OfGroup {
     pub(super) scale: f64,
     pub(super) clipped_scale: f64,
     pub(super) adam_scale: f64,
-    /// The bootstrap's bias of `|mean|^2` over `tr(Sigma) / n`, and its standard error.
-    pub(super) bootstrap: (f64, f64),
+    /// Signal and noise by independent halves of the trials.
+    pub(super) halves: Halves,
     /// Quantiles of the norms over their median, and the largest.
     pub(super) quantiles: [f64; 4],
     /// Exponent of the tail of norms; below 2 there is no variance.
@@ -78,7 +79,7 @@ pub(super) struct OfGroup {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Stage {
     pub(super) cost: f64,
-    /// In the order of [`GROUPS`].
+    /// The statistics of every group, in the order of [`GROUPS`].
     pub(super) groups: Vec<OfGroup>,
     /// Noise scale of all groups together in Adam's metric.
     pub(super) adam_scale: f64,
@@ -86,12 +87,12 @@ pub(super) struct Stage {
     pub(super) rate: f64,
     pub(super) short: f64,
     /// Growth of the median norm by the recurrent weights with the length of the trial, and of small differences of trajectories,
-    /// 1/ms.
+    /// 1/ms; not a number where the growth was not measured.
     pub(super) growth: f64,
     pub(super) lyapunov: f64,
 }
 
-/// Looks at a network.
+/// Looks at a network that is trained on auto-encoding.
 pub(super) fn look(
     task: &PredictiveCoding,
     network: &Network<f64>,
@@ -99,26 +100,40 @@ pub(super) fn look(
     seed: u64,
 ) -> Result<Stage, Error> {
     let given = trials(task, amounts.duration, (seed, Purpose::Test), amounts.trials, 1)?;
-    let answers = gradients(network, task.h, task.loss(), &given, false)?;
-    let counted = gradients(network, task.h, task.loss(), &given[..given.len().min(20)], true)?;
+    let found = look_at(task, task.h, network, &given, (amounts.resampled, seed))?;
+    let (growth, lyapunov) = growth(task, network, amounts, seed)?;
+    Ok(Stage { growth, lyapunov, ..found })
+}
+
+/// The statistics of the gradients of these trials, with as many bootstraps as are asked for. Neither the growth along a trial nor the
+/// Lyapunov exponent is measured.
+pub(super) fn look_at(
+    task: &dyn Task<f64>,
+    h: f64,
+    network: &Network<f64>,
+    given: &[Trial<f64>],
+    (resampled, seed): (usize, u64),
+) -> Result<Stage, Error> {
+    let answers = gradients(network, h, task.loss(), given, false)?;
+    let few = &given[..given.len().min(20)];
+    let counted = gradients(network, h, task.loss(), few, true)?;
     let events: spikegrad::integrators::EventCounts = counted.iter().map(|answer| answer.events).sum();
     let rng = &mut generator(seed, Purpose::Test, 7);
     let of_group = |range: std::ops::Range<usize>| {
         let sample = Sample::new(answers.iter().map(|answer| &answer.gradient[range.clone()]));
-        statistics(&sample, amounts.resampled, rng)
+        statistics(&sample, resampled, rng)
     };
     let groups: Vec<OfGroup> = ranges(network).into_iter().map(of_group).collect();
     let whole = Sample::new(answers.iter().map(|answer| answer.gradient.as_slice()));
-    let seconds = counted.len() as f64 * amounts.duration * 1e-3;
-    let (growth, lyapunov) = growth(task, network, amounts, seed)?;
+    let seconds = few.iter().map(|trial| trial.duration() * 1e-3).sum::<f64>();
     Ok(Stage {
         cost: answers.iter().map(|answer| answer.cost).sum::<f64>() / answers.len() as f64,
         groups,
         adam_scale: whole.noise_by_adam().scale(),
         rate: events.spikes as f64 / (seconds * NEURONS as f64),
         short: events.short_crossing_share(),
-        growth,
-        lyapunov,
+        growth: f64::NAN,
+        lyapunov: f64::NAN,
     })
 }
 
@@ -135,7 +150,7 @@ fn statistics(sample: &Sample, resampled: usize, rng: &mut rand_chacha::ChaCha8R
         scale: noise.scale(),
         clipped_scale: sample.clipped(median).noise().scale(),
         adam_scale: sample.noise_by_adam().scale(),
-        bootstrap: sample.bootstrap(resampled, rng),
+        halves: Halves::of(sample, &|set| set.noise().signal, resampled, rng),
         quantiles: [at(0.9) / median, at(0.99) / median, at(0.999) / median, at(1.0) / median],
         hill: hill(&norms, TAIL),
         largest: share_of_largest(&squares, 0.01),
@@ -174,7 +189,7 @@ fn growth(
         points.push((duration, quantile(&norms, 0.5).ln()));
         if part == 1.0 {
             for trial in &given {
-                exponents.push(exponent(task, network, trial)?);
+                exponents.push(exponent(task, task.h, network, trial)?);
             }
         }
     }
@@ -182,8 +197,13 @@ fn growth(
 }
 
 /// The growth of a small change of the initial traces and voltages, as it is seen in the traces at the end of the trial, 1/ms.
-fn exponent(task: &PredictiveCoding, network: &Network<f64>, trial: &Trial<f64>) -> Result<f64, Error> {
-    let scheme = SplitStep::new(network, task.h).map_err(Error::experiment)?;
+pub(super) fn exponent(
+    task: &dyn Task<f64>,
+    h: f64,
+    network: &Network<f64>,
+    trial: &Trial<f64>,
+) -> Result<f64, Error> {
+    let scheme = SplitStep::new(network, h).map_err(Error::experiment)?;
     let end = |by: f64| -> Result<Vec<f64>, Error> {
         let mut changed = trial.clone();
         let start = trial.initial.as_ref().map_or_else(Vec::new, |initial| initial.x.clone());
@@ -199,12 +219,6 @@ fn exponent(task: &PredictiveCoding, network: &Network<f64>, trial: &Trial<f64>)
     };
     let changes = (3.0 * NEURONS as f64).sqrt() * CHANGE;
     Ok((distance(&end(CHANGE)?, &end(0.0)?) / changes).max(f64::MIN_POSITIVE).ln() / trial.duration())
-}
-
-/// The name of a network and a stage that results are kept under.
-pub(super) fn key(cell: Cell, seed: u64, stage: usize) -> String {
-    let cell = cell.name().replace([' ', ','], "-");
-    format!("stage-{cell}-{seed}-{stage}")
 }
 
 /// The names of the groups.

@@ -31,7 +31,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// All of them.
+    /// All ways.
     pub(super) const ALL: [Self; 4] =
         [Self::WholeTrials, Self::Pieces, Self::BeforeOptimiser, Self::BehindOptimiser];
 

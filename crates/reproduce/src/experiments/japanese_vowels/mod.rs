@@ -55,8 +55,8 @@ fn recipe(context: &Context) -> Recipe {
     if context.quick { Recipe { epochs: QUICK_EPOCHS, ..recipe } } else { recipe }
 }
 
-/// The two parts.
-fn data() -> Result<[Dataset; 2], Error> {
+/// The two parts of the data set: to train on, and to judge by.
+pub(super) fn data() -> Result<[Dataset; 2], Error> {
     let part = |bytes| read(bytes, Kind::Npz, &ReadOptions::default()).map_err(Error::experiment);
     Ok([part(TRAINING)?, part(TEST)?])
 }

@@ -3,11 +3,10 @@
 use rayon::prelude::*;
 use spikegrad::adjoint::Sweep;
 use spikegrad::network::{ApproximateWork, BackwardParts, Group, Network, SplitStep, Trial};
-use spikegrad::tasks::{Purpose, TrainingStage, generator};
 
-use super::super::intervals::{median, worse};
+use super::super::intervals::{median, relative_difference, worse};
 use super::super::small_tasks::SmallTask;
-use super::super::statistics::cosine;
+use super::super::statistics::{cosine, norm, weights_at_median};
 use super::program::direction_of;
 use crate::Error;
 
@@ -26,13 +25,7 @@ pub(super) struct Angles {
 /// Trials as training has them at its end, that no training has seen; `second` for as many others.
 fn trials(small: &SmallTask, seed: u64, count: usize, second: bool) -> Vec<Trial<f64>> {
     let first = if second { count } else { 0 };
-    let trial = |index: usize| {
-        let rng = &mut generator(seed, Purpose::Test, (first + index) as u64);
-        let stage =
-            TrainingStage { purpose: Purpose::Test, ..TrainingStage::training(99, 100, count, index) };
-        small.task().trial(stage, rng)
-    };
-    (0..count).map(trial).collect()
+    (0..count).map(|index| small.late_trial(seed, first + index, (index, count))).collect()
 }
 
 /// The exact gradients of trials by the engine.
@@ -71,12 +64,9 @@ fn approximate(
 
 /// The mean of a group's directions, each scaled down to the median norm.
 fn clipped_mean(directions: &[&[f64]]) -> Vec<f64> {
-    let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
-    let norms: Vec<f64> = directions.iter().map(|x| norm(x)).collect();
-    let most = median(&norms);
+    let weights = weights_at_median(directions.iter().map(|x| norm(x)));
     let mut mean = vec![0.0; directions.first().map_or(0, |x| x.len())];
-    for (direction, norm) in directions.iter().zip(norms) {
-        let scale = if norm > most { most / norm } else { 1.0 };
+    for (direction, scale) in directions.iter().zip(weights) {
         mean.iter_mut().zip(*direction).for_each(|(mean, x)| *mean += scale * x);
     }
     mean
@@ -130,7 +120,8 @@ pub(super) fn compare(
             let each: Vec<f64> = true_ones.iter().zip(&rule_s).map(|(a, b)| cosine(a, b)).collect();
             of_trials.push(median(&each));
             if number == 0 {
-                error = true_ones.iter().zip(&rule_s).map(|(a, b)| difference(a, b)).fold(error, worse);
+                error =
+                    true_ones.iter().zip(&rule_s).map(|(a, b)| relative_difference(a, b)).fold(error, worse);
             }
         }
         found.push(Angles { of_means, of_trials });
@@ -142,13 +133,6 @@ pub(super) fn compare(
         cosine(&pair[0], &pair[1])
     };
     Ok(Compared { rules: found, other_trials: small.groups.iter().map(other).collect(), error })
-}
-
-/// The largest difference over the largest entry.
-fn difference(a: &[f64], b: &[f64]) -> f64 {
-    let largest = a.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-    let most = a.iter().zip(b).fold(0.0, |most, (x, y)| worse(most, (x - y).abs()));
-    if most == 0.0 { 0.0 } else { most / largest }
 }
 
 /// How far a readout has turned towards the random matrix that errors come through: the cosine of the two.

@@ -83,7 +83,7 @@ struct Found {
     /// The rules that are others than each other on this task, the exact one first.
     rules: Vec<Rule>,
     tuned: Vec<Tuned>,
-    /// By rule, then by seed.
+    /// The trainings, by rule, then by seed.
     trained: Vec<Vec<Trained>>,
     /// Scores before training, by seed.
     untrained: Vec<f64>,

@@ -14,7 +14,7 @@ pub(super) struct Rule {
     pub(super) name: &'static str,
     /// The name of its files.
     pub(super) key: &'static str,
-    /// What it replaces, in a sentence.
+    /// What the rule replaces, in a sentence.
     pub(super) says: &'static str,
     random_readout: bool,
     recurrent: Sent,

@@ -37,11 +37,11 @@ pub(super) struct Equality {
 /// All that is measured of the networks of one seed.
 pub(super) struct OfSeed {
     pub(super) seed: u64,
-    /// With the weights at the start, and with those of the trained rate network.
+    /// The dial at 1 beside the rate network: with the weights at the start, and with those of the trained rate network.
     pub(super) equality: [Equality; 2],
-    /// By the width of the gate, with the weights at the start, and with those of the trained rate network.
+    /// Networks by the width of the gate: with the weights at the start, and with those of the trained rate network.
     pub(super) widths: [Vec<(f64, Beside)>; 2],
-    /// By the number of small spikes in the place of one, with currents that are all positive.
+    /// Networks by the number of small spikes in the place of one, with currents that are all positive.
     pub(super) positive: Vec<(f64, Beside)>,
     /// The least and the largest of these currents.
     pub(super) positive_currents: [f64; 2],
@@ -116,11 +116,11 @@ pub(super) fn equality(
 /// A network beside the rate network with the same weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beside {
-    /// Root of the squared difference of the outputs over the power of the rate network's.
+    /// The root of the squared difference of the outputs over the power of the rate network's outputs.
     pub(super) output: f64,
-    /// Root mean square of the relative difference of the costs.
+    /// The root mean square of the relative difference of the costs.
     pub(super) cost: f64,
-    /// By group: root mean square of the gradient's distance from that of the rate network, over the norm of the latter.
+    /// The root mean square of the gradient's distance from that of the rate network, over the norm of the latter, for each group.
     pub(super) gradient: [f64; GROUPS.len()],
     /// The part of this that is left of the mean over initial phases, unbiased.
     pub(super) bias: [f64; GROUPS.len()],
@@ -248,11 +248,11 @@ pub(super) fn time(
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PaperLimit {
     pub(super) k: f64,
-    /// From threshold-linear units, over their power.
+    /// The distance from threshold-linear units, over their power.
     pub(super) threshold_linear: f64,
-    /// From running maxima of the integrated current, over their power.
+    /// The distance from running maxima of the integrated current, over their power.
     pub(super) running_maximum: f64,
-    /// The rectified neuron of the same width from threshold-linear units.
+    /// The distance of the rectified neuron of the same width from threshold-linear units.
     pub(super) rectified: f64,
 }
 

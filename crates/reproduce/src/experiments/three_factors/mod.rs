@@ -12,20 +12,21 @@ use std::ops::ControlFlow;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use spikegrad::network::{Group, Network};
-use spikegrad::tasks::{Iteration, Observer, Purpose, TrainingOptions, TrainingStage, generator, train};
+use spikegrad::tasks::{Iteration, Observer, Purpose, TrainingOptions, generator, train};
 
 use super::Context;
-use super::intervals::{median, worse};
+use super::intervals::{relative_difference, worse};
 use super::small_tasks::SmallTask;
+use super::statistics::{norm, weights_at_median};
 use crate::report::Report;
 use crate::{Error, file};
 use factors::Factors;
 use spikes::{Near, Window};
-use stdp::{Caught, caught};
+use stdp::{Caught, caught, kept};
 
 /// What networks are told apart by: weights before training, after a fifth of its iterations, and after all.
 const NETWORKS: [&str; 3] = ["untrained", "early in training", "trained"];
-/// Their places.
+/// The places of these networks in [`NETWORKS`].
 const UNTRAINED: usize = 0;
 const EARLY: usize = 1;
 const TRAINED: usize = 2;
@@ -148,15 +149,7 @@ fn control(start: &Network<f64>, trained: &Network<f64>, seed: u64) -> Network<f
 /// Takes the gradient of a network apart.
 fn look(small: &SmallTask, network: &Network<f64>, seed: u64, amounts: &Amounts) -> Result<Look, Error> {
     let (n, k, h) = (network.neurons(), small.recurrent, small.h());
-    // Trials as training has them at its end, that no training has seen.
-    let trial = |index: usize| {
-        let rng = &mut generator(seed, Purpose::Test, index as u64);
-        let stage = TrainingStage {
-            purpose: Purpose::Test,
-            ..TrainingStage::training(99, 100, amounts.trials, index)
-        };
-        small.task().trial(stage, rng)
-    };
+    let trial = |index: usize| small.late_trial(seed, index, (index, amounts.trials));
     let all = (0..amounts.trials).into_par_iter();
     let all = all.map(|index| Factors::of(network, small.task(), k, h, &trial(index)));
     let all: Vec<Factors> = all.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect();
@@ -165,10 +158,7 @@ fn look(small: &SmallTask, network: &Network<f64>, seed: u64, amounts: &Amounts)
         None => vec![true; n * n],
     };
     // Each trial is clipped at the median norm.
-    let norms: Vec<f64> =
-        all.iter().map(|one| one.gradient.iter().map(|x| x * x).sum::<f64>().sqrt()).collect();
-    let most = median(&norms);
-    let weights: Vec<f64> = norms.iter().map(|&norm| if norm > most { most / norm } else { 1.0 }).collect();
+    let weights = weights_at_median(all.iter().map(|one| norm(&one.gradient)));
 
     let parts: Vec<(Near, Window, f64)> = all
         .par_iter()
@@ -177,7 +167,8 @@ fn look(small: &SmallTask, network: &Network<f64>, seed: u64, amounts: &Amounts)
             let (mut near, mut window) = (Near::new(n), Window::new());
             near.add(factors, weight, &exists);
             window.add(factors, weight, &exists);
-            (near, window, difference(&factors.sum(|_, _| 1.0), &factors.gradient, &exists))
+            let [sum, gradient] = [&factors.sum(|_, _| 1.0), &factors.gradient].map(|all| kept(all, &exists));
+            (near, window, relative_difference(&gradient, &sum))
         })
         .collect();
     let (mut near, mut window, mut error) = (Near::new(n), Window::new(), 0.0_f64);
@@ -197,14 +188,6 @@ fn look(small: &SmallTask, network: &Network<f64>, seed: u64, amounts: &Amounts)
         rate: spikes as f64 / (n as f64 * seconds),
         trials: all.len(),
     })
-}
-
-/// The largest difference of entries that exist, over the largest entry.
-fn difference(sum: &[f64], gradient: &[f64], exists: &[bool]) -> f64 {
-    let largest = gradient.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-    let all = sum.iter().zip(gradient).zip(exists).filter(|(_, exists)| **exists);
-    let most = all.fold(0.0, |most, ((a, b), _)| worse(most, (a - b).abs()));
-    if most == 0.0 { 0.0 } else { most / largest }
 }
 
 /// Moves a bar that several trainings share, and keeps the parameters early in training.

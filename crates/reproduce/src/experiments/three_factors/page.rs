@@ -70,25 +70,44 @@ fn near_in_words(found: &Found) -> String {
     format!("<b>{}, {}.</b> {}; {far}.", capital(found.small.name), found.weights(), capital(&close))
 }
 
-/// What shape the change has.
+/// What shape the changes of both orders have, as far as the intervals over the seeds say so.
+fn shape(sides: [Mean; 2]) -> &'static str {
+    match sides.map(sign) {
+        [Some(false), Some(true)] => "has the signs of the classical window",
+        [Some(true), Some(false)] => "has the signs of the classical window reversed",
+        [Some(true), Some(true)] => "strengthens the synapse in both orders",
+        [Some(false), Some(false)] => "weakens the synapse in both orders",
+        [Some(true), None] => {
+            "strengthens the synapse where the postsynaptic spike comes first, and has no certain sign in the other order"
+        }
+        [Some(false), None] => {
+            "weakens the synapse where the postsynaptic spike comes first, and has no certain sign in the other order"
+        }
+        [None, Some(true)] => {
+            "strengthens the synapse where the presynaptic spike comes first, and has no certain sign in the other order"
+        }
+        [None, Some(false)] => {
+            "weakens the synapse where the presynaptic spike comes first, and has no certain sign in the other order"
+        }
+        [None, None] => "has no certain sign in either order",
+    }
+}
+
+/// Whether a mean is positive; none where its interval over the seeds has both signs, or there is no interval.
+fn sign(mean: Mean) -> Option<bool> {
+    (mean.mean.abs() > mean.half).then_some(mean.mean > 0.0)
+}
+
+/// The change of a weight by the order of two spikes, in words.
 fn window_in_words(found: &Found) -> String {
     let (should, should_not) = (found.sides(0), found.sides(1));
-    let is_like_stdp = |sides: &[Mean; 2]| sides[0].mean < 0.0 && sides[1].mean > 0.0;
-    let is_reversed = |sides: &[Mean; 2]| sides[0].mean > 0.0 && sides[1].mean < 0.0;
-    let shape = |sides: &[Mean; 2]| match sides {
-        sides if is_like_stdp(sides) => "has the signs of the classical window",
-        sides if is_reversed(sides) => "has the signs of the classical window reversed",
-        [before, after] if before.mean > 0.0 && after.mean > 0.0 => "strengthens the synapse in both orders",
-        [before, after] if before.mean < 0.0 && after.mean < 0.0 => "weakens the synapse in both orders",
-        _ => "has no sign that it can be told by",
-    };
     format!(
         "Where the postsynaptic neuron is told to fire more, the mean change {}: {} with the postsynaptic spike up to {SIDE} ms before the \
          presynaptic one and {} with it after; where the neuron is told to fire less, the change {}: {} and {} (root mean squares of all changes).",
-        shape(&should),
+        shape(should),
         should[0],
         should[1],
-        shape(&should_not),
+        shape(should_not),
         should_not[0],
         should_not[1],
     )
@@ -346,4 +365,23 @@ fn rules(report: &mut Report, found: &Found) -> Result<(), Error> {
         plot.size(1000.0, 300.0).render()?,
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_is_claimed_by_the_interval_and_not_by_the_mean() {
+        let of = |values: [[f64; 3]; 2]| shape(values.map(|values| Mean::of(&values)));
+        let (up, down, both) = ([1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [2.0, 2.1, -0.9]);
+        assert_eq!(of([down, up]), "has the signs of the classical window");
+        assert_eq!(of([up, down]), "has the signs of the classical window reversed");
+        assert_eq!(of([up, up]), "strengthens the synapse in both orders");
+        assert_eq!(of([down, down]), "weakens the synapse in both orders");
+        // The mean of the last three is positive.
+        assert_eq!(of([both, both]), "has no certain sign in either order");
+        assert!(of([down, both]).starts_with("weakens the synapse where the postsynaptic spike comes first"));
+        assert_eq!(sign(Mean::of(&[1.0])), None);
+    }
 }

@@ -22,12 +22,12 @@ pub(super) fn from_nearest(times: &[f64], time: f64) -> Option<f64> {
 /// Sums over trials of what lies within each time of [`NEAR`].
 #[derive(Clone, Debug)]
 pub(super) struct Near {
-    /// Of the sizes of the products of three factors, and of time alone.
+    /// Sums of the sizes of the products of three factors, and of time alone.
     magnitude: [f64; NEAR.len()],
     time: [f64; NEAR.len()],
     all_magnitude: f64,
     all_time: f64,
-    /// Of the products themselves, `N x N`, and of all of them.
+    /// Sums of the products themselves near spikes, `N x N`, and of all products.
     sums: Vec<Vec<f64>>,
     whole: Vec<f64>,
 }

@@ -29,13 +29,13 @@ pub(super) const RULES: [&str; 5] = [
     "no spikes: trace, sensitivity, error of the neuron",
 ];
 
-/// Of one trial, what rules are made of; matrices are `N x N` by columns, as the weights are.
+/// What rules are made of, of one trial; matrices are `N x N` by columns, as the weights are.
 struct Features {
     reward: f64,
     /// Pairs by the classical window, and by bin.
     classical: Vec<f64>,
     binned: Vec<Vec<f64>>,
-    /// The same times minus the error of the postsynaptic neuron.
+    /// Pairs by the classical window, and by bin, times minus the error of the postsynaptic neuron.
     classical_error: Vec<f64>,
     binned_error: Vec<Vec<f64>>,
     /// Trace times sensitivity times minus the error.
@@ -110,7 +110,7 @@ struct Half {
 }
 
 impl Half {
-    /// Of some trials with their rewards.
+    /// The half that consists of some trials with their rewards.
     fn new(features: &[&Features], rewards: &[f64], target: Vec<f64>, exists: &[bool]) -> Self {
         let mean = rewards.iter().sum::<f64>() / rewards.len() as f64;
         // Over the trials, each times a factor of its own; entries that exist.
@@ -135,7 +135,7 @@ impl Half {
 }
 
 /// The entries that exist.
-fn kept(matrix: &[f64], exists: &[bool]) -> Vec<f64> {
+pub(super) fn kept(matrix: &[f64], exists: &[bool]) -> Vec<f64> {
     matrix.iter().zip(exists).filter(|(_, exists)| **exists).map(|(x, _)| *x).collect()
 }
 
