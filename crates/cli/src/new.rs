@@ -307,7 +307,7 @@ fn settings(
     if let Some((interval, why)) = interval(data) {
         let _ = writeln!(
             text,
-            "# Time between two time points, ms; {why}. The step `h` must divide it.\ninterval = {interval}"
+            "# Time between two time points, ms; {why}.\n# The step `h` must divide it.\ninterval = {interval}"
         );
         text += "# Every channel is brought to mean 0 and deviation 1, as measured on the training part.\nstandardise = true\n";
         match encoder.zip(args.encoder) {
