@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::mistake;
+
 /// Why a command was refused or stopped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -13,7 +15,7 @@ pub(crate) enum Error {
     Network(#[from] spikegrad::network::Error),
     #[error(transparent)]
     Adjoint(#[from] spikegrad::adjoint::Error),
-    #[error(transparent)]
+    #[error("{}{}", .0, mistake::way_out(.0))]
     Data(#[from] spikegrad_data::Error),
     #[error(transparent)]
     Report(#[from] spikegrad_report::Error),

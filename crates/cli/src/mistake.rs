@@ -1,7 +1,9 @@
 //! What is said about a mistake in a file of settings: its line and its key, what is expected, and the known name that comes nearest. The
-//! reader of the file speaks of types; a user has numbers, texts, lists and tables.
+//! reader of the file speaks of types; a user has numbers, texts, lists and tables. And which setting is the way out where data are refused.
 
 use std::path::Path;
+
+use spikegrad_data::{ArrayNames, Error as DataError};
 
 use crate::Error;
 
@@ -42,6 +44,81 @@ pub(crate) fn in_set(error: &toml::de::Error) -> String {
     // Without a text, the reader names the key on a line of its own.
     let key = told.lines().find_map(|line| line.trim().strip_prefix("in `")?.strip_suffix('`'));
     in_words(error.message(), key)
+}
+
+/// The error of a file that a setting names and that is not there.
+pub(crate) fn no_file(path: &Path, text: &str, set: &[String], key: &str, file: &Path) -> Error {
+    let why = format!("`{key}`: {}", not_there(file));
+    let sets = |pair: &&String| pair.split_once('=').is_some_and(|(given, _)| given.trim() == key);
+    if let Some(given) = set.iter().rfind(sets) {
+        return Error::Set { given: given.clone(), why };
+    }
+    let mut at = 0;
+    let line = text.lines().position(|line| {
+        let start = at + line.len() - line.trim_start().len();
+        at += line.len() + 1;
+        !line.trim_start().starts_with(['#', '[']) && key_at(text, start).as_deref() == Some(key)
+    });
+    let line = line.unwrap_or_default();
+    let shown = text.lines().nth(line).unwrap_or_default().trim().to_owned();
+    Error::Settings { path: path.to_owned(), line: line + 1, shown, why }
+}
+
+/// What there is to say of a file that is not there: the nearest name in its folder.
+pub(crate) fn not_there(file: &Path) -> String {
+    let told = format!("there is no file or folder {}", file.display());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return format!("{told}, and no folder {} either", folder.display());
+    };
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let near = |known: &String| strsim::jaro_winkler(known, &name);
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    match names.filter(|known| near(known) > 0.8).max_by(|a, b| near(a).total_cmp(&near(b)).then(b.cmp(a))) {
+        Some(nearest) => format!("{told}; did you mean `{nearest}`?"),
+        None => told,
+    }
+}
+
+/// The setting that is the way out where data are refused, as the end of a message; nothing where there is none.
+pub(crate) fn way_out(error: &DataError) -> String {
+    let by = |key: &str, value: &str, meaning: &str| {
+        format!(
+            "\n  `data.read.{key} = {value}` in the settings, or `--set data.read.{key}={}`, {meaning}",
+            value.trim_matches('"')
+        )
+    };
+    match error {
+        DataError::File { source, .. } | DataError::Sample { source, .. } => way_out(source),
+        DataError::NonFinite { value, .. } if !value.is_nan() => String::new(),
+        DataError::MissingValue { .. } | DataError::NonFinite { .. } => {
+            by("missing", "\"hold\"", "takes the value before it;") + &missing_value()
+        }
+        DataError::AllMissing { .. } => missing_value(),
+        DataError::NearColumn { found, name, option, needed } => {
+            let key = format!("columns.{option}");
+            let named = by(&key, &format!("\"{found}\""), &format!("takes it for `{name}`"));
+            if *needed { named } else { named + ";" + &by(&key, "\"\"", "takes it for a channel") }
+        }
+        DataError::MissingColumn { name, .. } if name == "trial" => {
+            by("columns.trial", "\"NAME\"", "takes the column NAME for it")
+        }
+        DataError::MissingArray { name, .. } => {
+            let known = toml::Table::try_from(ArrayNames::default()).unwrap_or_default();
+            match known.contains_key(name) {
+                true => by(&format!("arrays.{name}"), "\"NAME\"", "takes the array NAME for it"),
+                false => String::new(),
+            }
+        }
+        DataError::UnknownKind { .. } => by("kind", "\"csv\"", "takes it for a table, and so on"),
+        _ => String::new(),
+    }
+}
+
+/// How to choose a number for missing values.
+fn missing_value() -> String {
+    "\n  `data.read.missing = { value = 0.0 }`, or `--set data.read.missing.value=0.0`, takes that number"
+        .to_owned()
 }
 
 /// The dotted key of a place in a file: that of the last header before it, and the key to the left of it in its line.
@@ -131,6 +208,12 @@ fn in_words(message: &str, key: Option<&str>) -> String {
     }
     if first == "duplicate key" {
         return of_key("it is there twice; leave one of them out".to_owned());
+    }
+    // The only setting that is a name or a table with a number.
+    if key.is_some_and(|key| key.ends_with("read.missing")) {
+        return of_key(
+            "it must be \"refuse\", \"hold\", or { value = 0.0 } with the number that stands in".to_owned(),
+        );
     }
     for start in ["invalid type: ", "invalid value: ", "invalid length "] {
         if let Some((found, expected)) =

@@ -9,8 +9,8 @@ use spikegrad::tasks::write_whole;
 use spikegrad_data::encode::{Current, Encoder, Latency, LevelCrossing, Rate};
 use spikegrad_data::{Dataset, Inputs, ReadOptions, Series, Standardise, Targets, open};
 
-use crate::Error;
-use crate::settings::Initialise;
+use crate::settings::{Initialise, reading};
+use crate::{Error, mistake};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Turn series into spikes (rate, latency, level-crossing) or scale them (current) [default: channels are currents]
     #[arg(long, value_enum, value_name = "KIND")]
     encoder: Option<EncoderKind>,
+    /// Say how the files are read, as in `--set data.read.missing=hold`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Number of hidden neurons
     #[arg(long, value_name = "N", default_value_t = 128)]
     neurons: usize,
@@ -113,10 +116,25 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if path.exists() && !args.force {
         return Err(Error::Exists { path });
     }
-    let options = ReadOptions { labels: args.labels.clone(), ..ReadOptions::default() };
-    let data = open(&args.data, &options)?;
+    let files = [
+        ("--data", Some(&args.data)),
+        ("--labels", args.labels.as_ref()),
+        ("--test", args.test.as_ref()),
+        ("--test-labels", args.test_labels.as_ref()),
+    ];
+    for (option, file) in files {
+        if let Some(file) = file.filter(|file| !file.exists()) {
+            return Err(Error::together(option, mistake::not_there(file)));
+        }
+    }
+    let (read, _) = reading(&args.set)?;
+    let with = |labels: &Option<PathBuf>| ReadOptions {
+        labels: labels.clone().or(read.labels.clone()),
+        ..read.clone()
+    };
+    let data = open(&args.data, &with(&args.labels))?;
     if let Some(test) = &args.test {
-        open(test, &ReadOptions { labels: args.test_labels.clone(), ..ReadOptions::default() })?;
+        open(test, &with(&args.test_labels))?;
     }
     say!("{data}");
     let (encoder, shown) = encoded(args, &data)?;
@@ -159,7 +177,10 @@ fn interval(data: &Dataset) -> Option<(f64, &'static str)> {
             chosen,
             "not that of the file: a trial is to last as long as some time constants of the neurons",
         )),
-        None => Some((chosen, "the file does not say it")),
+        None => Some((
+            chosen,
+            "chosen so that a trial lasts about 200 ms, since the file does not say it: yours may differ",
+        )),
     }
 }
 
@@ -222,8 +243,10 @@ fn settings(
     }
     let population = |name: &str, size: usize| {
         format!(
-            "\n[[network.populations]]\nname = \"{name}\"\nmodel = \"LIF\"\nsize = {size}\n\
-             gate = {{ shape = \"raised cosine\", width = 0.5 }}\n\
+            "\n[[network.populations]]\nname = \"{name}\"\n# The neuron model; `spikegrad models` lists all, with their parameters.\n\
+             model = \"LIF\"\nsize = {size}\n\
+             \
+             # The charge of a spike is released while the voltage rises through this width below the threshold.\ngate = {{ shape = \"raised cosine\", width = 0.5 }}\n\
              parameters = {{ tau_v = 20.0, v_theta = 1.0, v_reset = 0.0 }}\n"
         )
     };
@@ -232,7 +255,9 @@ fn settings(
         network += &population("out", outputs);
     }
     let projection = |name: &str, tau: f64, between: Option<(&str, &str)>| {
-        let mut text = format!("\n[[network.projections]]\nname = \"{name}\"\ntau = {tau:.1}\n");
+        let mut text = format!(
+            "\n[[network.projections]]\nname = \"{name}\"\n# Time constant of the synapses, ms.\ntau = {tau:.1}\n"
+        );
         if let Some((pre, post)) = between {
             let _ = writeln!(text, "between = {{ pre = \"{pre}\", post = \"{post}\" }}");
         }
@@ -248,8 +273,8 @@ fn settings(
     let rates = rates(&network, h)?;
 
     let loss = match data.targets() {
-        Targets::Classes { .. } => "kind = \"cross-entropy\"\n# What a class is read from: mean, last or maximum of its output over time.\nscore = \"mean\"\nlabel_smoothing = 0.0\n".to_owned(),
-        Targets::Values(_) => "kind = \"squared-error\"\n# What a value is read from: mean, last or maximum of its output over time.\nscore = \"mean\"\n".to_owned(),
+        Targets::Classes { .. } => "kind = \"cross-entropy\"\n# What a class is read from: `mean`, `last` or `maximum` of its output over time, or `counts` or `first-spike` of the neurons of\n# `population`, one for a class.\nscore = \"mean\"\nlabel_smoothing = 0.0\n".to_owned(),
+        Targets::Values(_) => "kind = \"squared-error\"\n# What a value is read from: `mean`, `last` or `maximum` of its output over time, or `counts` or `first-spike` of the neurons of\n# `population`, one for a value.\nscore = \"mean\"\n".to_owned(),
         Targets::Series(_) => "kind = \"squared-error\"\n".to_owned(),
         Targets::Spikes(_) => "kind = \"van-rossum\"\npopulation = \"out\"\n# Time constant of the distance, ms.\ntime_constant = 10.0\n".to_owned(),
         Targets::None => {
@@ -282,7 +307,7 @@ fn settings(
     if let Some((interval, why)) = interval(data) {
         let _ = writeln!(
             text,
-            "# Time between two time points, ms; {why}. The step `h` must divide it.\ninterval = {interval}"
+            "# Time between two time points, ms; {why}.\n# The step `h` must divide it.\ninterval = {interval}"
         );
         text += "# Every channel is brought to mean 0 and deviation 1, as measured on the training part.\nstandardise = true\n";
         match encoder.zip(args.encoder) {
@@ -304,6 +329,10 @@ fn settings(
         text += "test = 0.15\n";
     }
     text += "# Time without input after each sample, and time at its start at which the loss does not look, ms.\nafter = 0.0\nwarm_up = 0.0\n";
+    if !args.set.is_empty() {
+        let (_, table) = reading(&args.set)?;
+        let _ = write!(text, "\n# How the files are read.\n{table}");
+    }
     let usual = Initialise::default();
     let _ = write!(
         text,
@@ -313,7 +342,7 @@ fn settings(
          [initialise]\nrate = {:?}\nspread = {:?}\ngain = {:?}\ninput = {:?}\nreadout = {:?}\n\n\
          [loss]\n{loss}# Weight of the mean square of the traces that are read: keeps the network quiet.\nactivity = 0.0\n\n\
          [training]\n# The step, ms: half as long a step should change nothing.\nh = {h:?}\n\
-         epochs = {epochs:?}\n# It ends earlier after so many epochs without a better validation.\npatience = 30\nbatch = {batch}\n# adam, adam-w, lion or sgd.\noptimiser = \"adam\"\n\
+         # How often the training goes through its samples.\nepochs = {epochs:?}\n# It ends earlier after so many epochs without a better validation.\npatience = 30\n# Samples in an iteration, whose gradients are averaged.\nbatch = {batch}\n# adam, adam-w, lion or sgd.\noptimiser = \"adam\"\n\
          # Learning rates fall to this part of themselves.\nlast_rate = 0.1\n\
          # Each trial's gradient is clipped at this quantile of the norms before it; 1 for no clipping.\nclip = 0.9\n\n\
          # What is trained, and how fast. `spikegrad inspect {}` lists all parameters.\n[training.rates]\n{rates}",

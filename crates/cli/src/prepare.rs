@@ -52,6 +52,7 @@ impl Prepared {
                 "a training is kept in a folder with the name of the settings without `.toml`: let the name end in that, or give --out",
             ));
         }
+        settings.check_files(&source.settings, &source.set)?;
         let data = data(&settings, &settings.data.file, settings.data.labels.as_deref(), None)?;
         check_targets(&settings.loss, &data)?;
         settings.check()?;
@@ -68,8 +69,10 @@ impl Prepared {
         let series = matches!(data.targets(), Targets::Series(_));
         let loss = settings.loss.loss::<f32>(&network, series)?;
         let first_neuron = population(&settings.loss, &network).map_or(0, |neurons| neurons.start);
+        let interval = interval(&settings, &data, parts[0].as_ref())?;
+        check_step(interval, settings.training.h)?;
         let presentation = Presentation {
-            interval: interval(&settings, &data, parts[0].as_ref())?,
+            interval,
             after: settings.data.after,
             warm_up: settings.data.warm_up,
             first_neuron,
@@ -331,6 +334,36 @@ fn interval(settings: &Settings, data: &Dataset, shown: Option<&Dataset>) -> Res
             "the file does not say how far apart its time points are: set the interval in ms",
         )
     })
+}
+
+/// Refuses a step that does not divide the interval between time points, with two steps near to it that do.
+fn check_step(interval: f64, h: f64) -> Result<(), Error> {
+    /// What the quotient may be off, as a share of itself: a step may be rounded.
+    const TOLERANCE: f64 = 1e-5;
+    /// The most parts that an interval is tried to be divided into, beside as many as the step asks for.
+    const PARTS: f64 = 100.0;
+    let parts = interval / h;
+    if parts.round() >= 1.0 && (parts - parts.round()).abs() <= TOLERANCE * parts.round() {
+        return Ok(());
+    }
+    // Numbers of few digits are preferred.
+    let is_short = |step: f64| (step * 1000.0 - (step * 1000.0).round()).abs() < 1e-9 * step * 1000.0;
+    let step = |parts: f64| interval / parts;
+    let counts = |from: f64, to: f64| (from as u64..=to as u64).map(|parts| parts as f64);
+    let (above, below) = (parts.floor(), parts.ceil());
+    let shorter = counts(below, below + PARTS).map(step).find(|&step| is_short(step)).unwrap_or(step(below));
+    let other = match above >= 1.0 {
+        true => counts(1.0, above).rev().map(step).find(|&step| is_short(step)).unwrap_or(step(above)),
+        false => {
+            counts(below + 1.0, below + PARTS).map(step).find(|&step| is_short(step)).unwrap_or(step(2.0))
+        }
+    };
+    Err(Error::together(
+        &format!("training.h = {h}"),
+        format!(
+            "the step must divide the {interval} ms between two time points (`data.interval`), as {shorter} and {other} do"
+        ),
+    ))
 }
 
 /// The parts for training, validation and test.

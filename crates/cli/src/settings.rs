@@ -188,6 +188,27 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Refuses names of files that are not there. The settings were read from `path`, and `set` was put over them.
+    ///
+    /// # Errors
+    /// If there is no such file: with line, key and the nearest name in its folder.
+    pub(crate) fn check_files(&self, path: &Path, set: &[String]) -> Result<(), Error> {
+        let Data { file, test_file, labels, test_labels, .. } = &self.data;
+        let all = [
+            ("data.file", Some(file)),
+            ("data.labels", labels.as_ref()),
+            ("data.test_file", test_file.as_ref()),
+            ("data.test_labels", test_labels.as_ref()),
+        ];
+        for (key, file) in all {
+            if let Some(file) = file.filter(|file| !file.exists()) {
+                let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+                return Err(mistake::no_file(path, &text, set, key, file));
+            }
+        }
+        Ok(())
+    }
+
     /// The settings as TOML.
     pub(crate) fn text(&self) -> Result<String, Error> {
         toml::to_string(self).map_err(|e| Error::together("the settings", e.to_string()))
@@ -273,6 +294,41 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// How a file is read, by `data.read.KEY=VALUE` pairs alone, and the table `[data.read]` that says so.
+///
+/// # Errors
+/// If a key is another one, or a value is not of its kind.
+pub(crate) fn reading(set: &[String]) -> Result<(ReadOptions, String), Error> {
+    #[derive(Default, Deserialize)]
+    struct Only {
+        #[serde(default)]
+        data: Reading,
+    }
+    #[derive(Default, Deserialize)]
+    struct Reading {
+        #[serde(default)]
+        read: ReadOptions,
+    }
+    let mut table = toml::Table::new();
+    for pair in set {
+        let key = pair.split_once('=').map_or(pair.as_str(), |(key, _)| key).trim();
+        if pair.contains('=') && !key.starts_with("data.read.") {
+            return Err(Error::Set {
+                given: pair.clone(),
+                why: "new settings are made by how the file is read, `data.read.KEY`, as in data.read.missing=hold: change others in \
+                      the file of settings that is written"
+                    .to_owned(),
+            });
+        }
+        put(&mut table, pair)?;
+    }
+    let text = toml::to_string(&table).map_err(|e| Error::together("data.read", e.to_string()))?;
+    let read: Only = table
+        .try_into()
+        .map_err(|e: toml::de::Error| Error::Set { given: set.join(" "), why: mistake::in_set(&e) })?;
+    Ok((read.data.read, text))
 }
 
 /// Puts `a.b.c=value` into a table. The value is read as TOML, or else as a text.

@@ -31,7 +31,7 @@ const FOREIGN: [&str; 17] = [
 /// A change of the good file, and what the message must have besides the number of the changed line.
 type Mistake = (&'static str, &'static str, &'static [&'static str]);
 
-const MISTAKES: [Mistake; 38] = [
+const MISTAKES: [Mistake; 40] = [
     // Types.
     ("seed = 1", "seed = \"one\"", &["`seed`", "a whole number from 0 on", "the text \"one\""]),
     ("seed = 1", "seed = -1", &["`seed`", "a whole number from 0 on", "-1"]),
@@ -87,6 +87,16 @@ const MISTAKES: [Mistake; 38] = [
         "warm_up = 0.0",
         "warm_up = 0.0\nread = { missing = { valeu = 1.0 } }",
         &["`valeu`", "did you mean `value`"],
+    ),
+    (
+        "warm_up = 0.0",
+        "warm_up = 0.0\nread = { missing = \"value\" }",
+        &["`data.read.missing`", "{ value = 0.0 }"],
+    ),
+    (
+        "warm_up = 0.0",
+        "warm_up = 0.0\nread.missing = 0.0",
+        &["`data.read.missing`", "\"hold\", or { value = 0.0 }"],
     ),
     // Keys that are missing or there twice.
     ("batch = ", "# batch = ", &["`training`", "`batch` is missing"]),
@@ -183,5 +193,163 @@ fn mistakes_on_the_command_line_are_told_in_words() {
             assert!(text.contains(part), "{set}: no {part} in\n{text}");
         }
         assert!(!FOREIGN.iter().any(|word| text.contains(word)), "{set}\n{text}");
+    }
+}
+
+/// A folder, and what the command says in it: its code, and both of its outputs.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.path().join(name), text).expect("a file");
+    }
+
+    fn says(&self, line: &str) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spikegrad"));
+        let output = command.current_dir(self.0.path()).args(line.split_whitespace()).output();
+        let output = output.expect("the command runs");
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        (output.status.code(), text.concat())
+    }
+
+    /// What the command says has all parts, and its code is the expected one.
+    fn expect(&self, line: &str, code: i32, parts: &[&str]) {
+        let (found, text) = self.says(line);
+        assert_eq!(found, Some(code), "{line}\n{text}");
+        for part in parts {
+            assert!(text.contains(part), "{line}: no {part} in\n{text}");
+        }
+    }
+}
+
+/// Twenty trials of two classes, of 20 time points of a channel, which begin with the lines `first`.
+fn table(header: &str, first: &str) -> String {
+    let rows: String = (0..20)
+        .flat_map(|trial| {
+            (0..20).map(move |t| format!("{trial},{t},{},{}\n", ["a", "b"][trial % 2], trial * t))
+        })
+        .collect();
+    format!("{header}\n{first}{rows}")
+}
+
+#[test]
+fn a_misspelt_column_is_no_channel() {
+    let folder = Folder::new();
+    folder.write("good.csv", &table("trial,time,label,v", ""));
+    folder.expect("new good --data good.csv", 0, &["channels: 1 (v)"]);
+    for (header, found, name) in [
+        ("trial,tiem,label,v", "tiem", "time"),
+        ("trial,time,lable,v", "lable", "label"),
+        ("trail,time,label,v", "trail", "trial"),
+    ] {
+        folder.write("bad.csv", &table(header, ""));
+        let told = format!("column `{found}` may be a misspelt `{name}`");
+        let way = format!("--set data.read.columns.{name}={found}");
+        folder.expect("new bad --data bad.csv --force", 2, &[&told, "rename it", &way]);
+        folder.expect(&format!("new bad --data bad.csv --force {}", &way), 0, &["channels: 1 (v)"]);
+        folder.expect("train bad.toml --quiet --fresh --set training.epochs=1", 0, &["accuracy"]);
+    }
+    folder.write("timer.csv", &table("trial,timer,label,v", ""));
+    folder.expect("new timer --data timer.csv", 2, &["`--set data.read.columns.time=`"]);
+    let line = "new timer --data timer.csv --set data.read.columns.time=";
+    folder.expect(line, 0, &["channels: 2 (timer, v)"]);
+    folder.write("text.csv", &table("trial,time,label,v", "0,-1,a,fast\n"));
+    let parts = ["line 2, column v: found `fast`", "only the columns `trial` and `label` may hold text"];
+    folder.expect("new text --data text.csv", 2, &parts);
+}
+
+#[test]
+fn missing_values_have_a_way_out() {
+    let folder = Folder::new();
+    folder.write("gap.csv", &table("trial,time,label,v", "").replacen("0,3,a,0", "0,3,a,?", 1));
+    let parts =
+        ["line 5, column v", "`data.read.missing = \"hold\"`", "`data.read.missing = { value = 0.0 }`"];
+    folder.expect("new gap --data gap.csv", 2, &parts);
+    let series = "@dimensions 2\n@classLabel true a b\n@data\n1,?:3,4:a\n5,6:7,8:b\n";
+    folder.write("gap.ts", series);
+    folder.expect(
+        "new ts --data gap.ts",
+        2,
+        &["line 4, dimension 1, value 2", "`--set data.read.missing=hold`"],
+    );
+    for set in ["data.read.missing=hold", "data.read.missing.value=0.0"] {
+        folder.expect(&format!("new gap --force --data gap.csv --set {set}"), 0, &["gap.toml written"]);
+        folder.expect("train gap.toml --quiet --fresh --set training.epochs=1", 0, &["accuracy"]);
+        folder.expect(&format!("new ts --force --data gap.ts --set {set}"), 0, &["channels: 2"]);
+    }
+    for (set, part) in [
+        ("data.read.missing=value", "{ value = 0.0 }"),
+        ("data.read.mising=hold", "did you mean `missing`"),
+        ("training.h=1", "change others in the file of settings"),
+        ("data.read.missing", "write it as key=value"),
+    ] {
+        folder.expect(&format!("new other --data gap.csv --set {set}"), 2, &[part]);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_by_its_line() {
+    let folder = Folder::new();
+    folder.write("motions.csv", &table("trial,time,label,v", ""));
+    folder.expect(
+        "new good --data motion.csv",
+        2,
+        &["--data: there is no file or folder motion.csv; did you mean `motions.csv`?"],
+    );
+    folder.expect("new good --data motions.csv --test motions.csv", 0, &[]);
+    let good = fs::read_to_string(folder.0.path().join("good.toml")).expect("settings");
+    for (key, from, to) in [
+        ("data.file", "file = \"motions.csv\"", "file = \"motoins.csv\""),
+        ("data.test_file", "test_file = \"motions.csv\"", "test_file = \"motion.csv\""),
+    ] {
+        let at = good.find(&format!("\n{from}")).expect("the key");
+        let line = good[..=at].matches('\n').count() + 1;
+        folder.write("bad.toml", &good.replacen(&format!("\n{from}"), &format!("\n{to}"), 1));
+        let place = format!("bad.toml, line {line}: `{key}`: there is no file or folder ");
+        folder.expect(
+            "train bad.toml",
+            2,
+            &[&place, "did you mean `motions.csv`?", &format!("{line} | {to}")],
+        );
+    }
+    let set = "train good.toml --set data.file=gone/motions.csv";
+    folder.expect(set, 2, &["--set data.file=gone/motions.csv: `data.file`: there is no", "and no folder"]);
+}
+
+#[test]
+fn a_step_that_does_not_fit_is_told_with_two_that_do() {
+    let folder = Folder::new();
+    folder.write("two.csv", &table("trial,at,label,v", ""));
+    folder.expect("new two --data two.csv --neurons 12 --set data.read.columns.time=", 0, &["(at, v)"]);
+    let told = "training.h = 0.7: the step must divide the 10 ms between two time points (`data.interval`), as 0.625 and 1 do";
+    folder.expect("inspect two.toml --set training.h=0.7", 2, &[told]);
+    folder.expect("inspect two.toml --set training.h=15", 2, &["training.h = 15", "as 10 and 5 do"]);
+    for h in ["0.625", "1", "10", "5"] {
+        folder.expect(
+            &format!("train two.toml --quiet --fresh --set training.epochs=1 --set training.h={h}"),
+            0,
+            &["accuracy"],
+        );
+    }
+}
+
+#[test]
+fn new_settings_explain_themselves() {
+    let folder = Folder::new();
+    folder.write("two.csv", &table("trial,at,label,v", ""));
+    folder.expect("new two --data two.csv", 0, &[]);
+    let text = fs::read_to_string(folder.0.path().join("two.toml")).expect("settings");
+    assert!(text.contains("chosen so that a trial lasts about 200 ms"), "{text}");
+    for score in ["`mean`", "`last`", "`maximum`", "`counts`", "`first-spike`"] {
+        assert!(text.contains(score), "{score}");
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    for key in ["interval", "model", "gate", "tau", "epochs", "batch", "score", "h"] {
+        let at = lines.iter().position(|line| line.starts_with(&format!("{key} = "))).expect("a key");
+        assert!(lines[at - 1].starts_with("# "), "{key} has no comment");
     }
 }

@@ -84,6 +84,7 @@ pub struct Dataset {
     inputs: Inputs,
     targets: Targets,
     interval: Option<f64>,
+    channel_names: Option<Vec<String>>,
 }
 
 impl Inputs {
@@ -125,7 +126,7 @@ impl Dataset {
             Inputs::Spikes(all) => check_spikes(all, "channels")?,
         }
         check_targets(&targets, len)?;
-        Ok(Self { inputs, targets, interval: None })
+        Ok(Self { inputs, targets, interval: None, channel_names: None })
     }
 
     /// The data set with an interval of `interval` ms between the time points of its series.
@@ -135,6 +136,16 @@ impl Dataset {
     pub fn with_interval(mut self, interval: f64) -> Result<Self, Error> {
         Error::unless_positive("interval", interval)?;
         self.interval = Some(interval);
+        Ok(self)
+    }
+
+    /// The data set with a name for each channel.
+    ///
+    /// # Errors
+    /// If there are not as many names as channels.
+    pub fn with_channel_names(mut self, names: Vec<String>) -> Result<Self, Error> {
+        Error::same_count("names of channels", self.channels(), names.len())?;
+        self.channel_names = Some(names);
         Ok(self)
     }
 
@@ -154,6 +165,11 @@ impl Dataset {
             Inputs::Series(all) => all[0].channels(),
             Inputs::Spikes(all) => all[0].channels(),
         }
+    }
+
+    /// The names of the channels, where the file has them.
+    pub fn channel_names(&self) -> Option<&[String]> {
+        self.channel_names.as_deref()
     }
 
     /// Number of outputs of the targets: classes, values, or channels of series and spike trains; 0 without targets.
@@ -235,7 +251,7 @@ impl Dataset {
             Targets::Series(all) => Targets::Series(pick(all, indices)),
             Targets::Spikes(all) => Targets::Spikes(pick(all, indices)),
         };
-        Ok(Self { inputs, targets, interval: self.interval })
+        Ok(Self { inputs, targets, interval: self.interval, channel_names: self.channel_names.clone() })
     }
 
     /// The series of the inputs.
@@ -251,9 +267,11 @@ impl Dataset {
         self.with_inputs_and_targets(inputs, self.targets.clone())
     }
 
-    /// A data set with the same interval.
+    /// A data set with the same interval, and the same names where there are as many channels.
     pub(crate) fn with_inputs_and_targets(&self, inputs: Inputs, targets: Targets) -> Result<Self, Error> {
-        Ok(Self { interval: self.interval, ..Self::new(inputs, targets)? })
+        let data = Self { interval: self.interval, ..Self::new(inputs, targets)? };
+        let channel_names = self.channel_names.clone().filter(|names| names.len() == data.channels());
+        Ok(Self { channel_names, ..data })
     }
 
     /// Refuses targets that are series of other lengths than the inputs.
@@ -365,7 +383,17 @@ impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Classes that are listed.
         const LISTED: usize = 20;
-        writeln!(f, "samples: {}, channels: {}", self.len(), self.channels())?;
+        /// Channels that are listed.
+        const CHANNELS: usize = 12;
+        write!(f, "samples: {}, channels: {}", self.len(), self.channels())?;
+        if let Some(names) = &self.channel_names {
+            write!(f, " ({}", names[..names.len().min(CHANNELS)].join(", "))?;
+            if names.len() > CHANNELS {
+                write!(f, " and {} more", names.len() - CHANNELS)?;
+            }
+            f.write_str(")")?;
+        }
+        f.write_str("\n")?;
         match &self.inputs {
             Inputs::Series(all) => {
                 write!(f, "inputs: series of {} time points", range(all.iter().map(Series::time_points)))?;

@@ -73,12 +73,12 @@ pub enum Error {
         change: String,
     },
     /// An entry of a text file.
-    #[error("line {line}{}: found `{found}`, expected {expected}", column.as_ref().map(|c| format!(", column {c}")).unwrap_or_default())]
+    #[error("{}: found `{found}`, expected {expected}", in_line(*line, place.as_deref()))]
     Text {
         /// The line, counted from 1.
         line: u64,
-        /// The column, where the file has columns.
-        column: Option<String>,
+        /// The place in the line where it has several: `column v`, or `dimension 1, value 3`, both counted from 1.
+        place: Option<String>,
         /// The text that is there.
         found: String,
         /// What should be there.
@@ -103,6 +103,35 @@ pub enum Error {
         found: String,
         /// The types or shapes that are read.
         expected: String,
+    },
+    /// A missing value in a text file, where nothing stands in for missing values.
+    #[error(
+        "{}: found `{found}`, expected a number; choose what stands in for missing values (`missing`)",
+        in_line(*line, place.as_deref())
+    )]
+    MissingValue {
+        /// The line, counted from 1.
+        line: u64,
+        /// The place in the line, as in [`Error::Text`].
+        place: Option<String>,
+        /// The mark of the missing value.
+        found: String,
+    },
+    /// A column whose name is near to a name with a meaning that no column has.
+    #[error(
+        "column `{found}` may be a misspelt `{name}`, and there is no column `{name}`: rename it to `{name}`, or give its name in the \
+         options as `columns.{option}`{}",
+        if *needed { String::new() } else { format!("; if it is a channel, give `columns.{option}` an empty name") }
+    )]
+    NearColumn {
+        /// The name of the column.
+        found: String,
+        /// The name that it is near to.
+        name: String,
+        /// The field of [`ColumnNames`](crate::ColumnNames) that has the name.
+        option: &'static str,
+        /// Whether a table without such a column cannot be read.
+        needed: bool,
     },
     /// A column that a table does not have.
     #[error(
@@ -240,6 +269,19 @@ pub enum Error {
     },
 }
 
+/// A place in a text file.
+fn in_line(line: u64, place: Option<&str>) -> String {
+    match place {
+        Some(place) => format!("line {line}, {place}"),
+        None => format!("line {line}"),
+    }
+}
+
+/// The place of an entry of a table.
+pub(crate) fn in_column(column: &str) -> String {
+    format!("column {column}")
+}
+
 impl Error {
     /// The error as one of sample `sample`.
     #[must_use]
@@ -269,7 +311,7 @@ impl Error {
         if cut.len() < found.len() {
             cut.push_str("...");
         }
-        Self::Text { line, column: column.map(str::to_owned), found: cut, expected: expected.into() }
+        Self::Text { line, place: column.map(in_column), found: cut, expected: expected.into() }
     }
 
     /// Refuses another number of things than there should be.

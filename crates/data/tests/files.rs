@@ -302,7 +302,14 @@ fn tables_in_long_form() {
 #[test]
 fn errors_of_tables_name_line_and_column() {
     for (text, expected) in [
-        ("trial,v\n0,1\n0,x\n", "line 3, column v: found `x`, expected a finite number"),
+        (
+            "trial,v\n0,1\n0,x\n",
+            "line 3, column v: found `x`, expected a finite number; only the columns `trial` and `label` may hold text",
+        ),
+        ("trial,tiem,v\n0,1,2\n", "column `tiem` may be a misspelt `time`, and there is no column `time`"),
+        ("trial,lable,v\n0,a,2\n", "column `lable` may be a misspelt `label`"),
+        ("trail,v\n0,1\n", "column `trail` may be a misspelt `trial`"),
+        ("trial,Time,v\n0,1,2\n", "give its name in the options as `columns.time`; if it is a channel"),
         ("trial,v\n0,1\n0,inf\n", "line 3, column v: found `inf`"),
         ("trial,v\n0,1\n0\n", "line 3: found `1 entries`, expected 2"),
         ("v\n1\n", "there is no column `trial`; the header has v"),
@@ -328,6 +335,28 @@ fn errors_of_tables_name_line_and_column() {
         csv("trial,v\n0,1\n1,nan\n", &options)
             .unwrap_err()
             .contains("sample 1: channel 0 has missing values")
+    );
+}
+
+#[test]
+fn channels_of_tables_keep_their_names() {
+    let text = "trial,times,label,v\n0,3,a,1\n1,4,b,2\n";
+    let names = |time: &str| {
+        let columns = ColumnNames { time: time.to_owned(), ..ColumnNames::default() };
+        csv(text, &ReadOptions { columns, ..ReadOptions::default() })
+    };
+    assert!(names("time").unwrap_err().contains("`times` may be a misspelt `time`"));
+    assert_eq!(names("times").unwrap().channel_names(), Some(&["v".to_owned()][..]));
+    let data = names("").unwrap();
+    assert_eq!(data.to_string().lines().next(), Some("samples: 2, channels: 2 (times, v)"));
+    assert_eq!(data.subset(&[1]).unwrap().channel_names(), data.channel_names());
+    // A column that is named nearly as one that is there is a channel.
+    let both = csv("trial,time,timer,v\n0,0,3,1\n0,1,4,2\n", &ReadOptions::default()).unwrap();
+    assert_eq!(both.channels(), 2);
+    let wide: String = (0..15).map(|i| format!(",c{i}")).collect();
+    let data = csv(&format!("trial{wide}\n0{}\n", ",1".repeat(15)), &ReadOptions::default()).unwrap();
+    assert!(
+        data.to_string().contains("channels: 15 (c0, c1") && data.to_string().contains("c11 and 3 more)")
     );
 }
 

@@ -382,6 +382,12 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no derivatives, which training needs",
+    label = "this model does not implement `NeuronVjp`",
+    note = "wrap a model that implements `Neuron` to get its exact derivatives: `AutoVjp(model)`",
+    note = "or implement `NeuronVjp` by hand, which is faster for models of many parameters"
+)]
 pub trait NeuronVjp: Neuron {
     /// Adds `(df/dx)^T f_bar` to `x_bar`, `(df/dp)^T f_bar` to `params_bar` and returns `(df/dI)^T f_bar`.
     fn rhs_vjp<T: Real>(

@@ -43,16 +43,17 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset, Erro
     if paths.is_empty() {
         return Err(Error::Empty { what: "files with the extension .csv in the folder" });
     }
-    let (mut samples, mut channels) = (Vec::with_capacity(paths.len()), Vec::new());
+    let (mut samples, mut header) = (Vec::with_capacity(paths.len()), Vec::new());
+    let mut channels = Vec::new();
     for path in &paths {
-        let sample = read_file(path).and_then(|bytes| one(&bytes, &mut channels, options));
+        let sample = read_file(path).and_then(|bytes| one(&bytes, &mut header, &mut channels, options));
         samples.push(sample.map_err(|error| error.in_file(path))?);
     }
     let labels = match labels {
         Some(labels) => Some(labels::from_names(&labels, options.classes.as_deref())?),
         None => None,
     };
-    dataset(samples, labels)
+    dataset(samples, labels)?.with_channel_names(channels)
 }
 
 /// The sub-folders and the tables of a folder, in the order of their names.
@@ -99,19 +100,25 @@ fn labelled(folder: &Path, path: &Path) -> Result<(Vec<PathBuf>, Vec<String>), E
     read().map_err(|error: Error| error.in_file(path))
 }
 
-/// The sample of one file. All files have the channels of the first one, in the same order.
-fn one(bytes: &[u8], channels: &mut Vec<String>, options: &ReadOptions) -> Result<TableSample, Error> {
+/// The sample of one file. All files have the header of the first one, in the same order.
+fn one(
+    bytes: &[u8],
+    header: &mut Vec<String>,
+    channels: &mut Vec<String>,
+    options: &ReadOptions,
+) -> Result<TableSample, Error> {
     let mut table = Table::new(bytes)?;
-    if channels.is_empty() {
-        channels.clone_from(&table.header);
-    } else if *channels != table.header {
-        let expected = format!("{}, as in the first file", channels.join(","));
+    if header.is_empty() {
+        header.clone_from(&table.header);
+    } else if *header != table.header {
+        let expected = format!("{}, as in the first file", header.join(","));
         return Err(Error::text(1, None, &table.header.join(","), expected));
     }
     let columns = Columns::new(&table, &options.columns, &[])?;
+    *channels = columns.channel_names(header);
     let mut rows = Rows::default();
     for row in &mut table {
-        rows.push(&row?, channels, &columns, options.missing)?;
+        rows.push(&row?, header, &columns, options.missing)?;
     }
     rows.finish(&columns, options.missing, options.time_unit)
 }

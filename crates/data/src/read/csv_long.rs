@@ -14,8 +14,11 @@ use crate::{Dataset, Error, Inputs, Targets};
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Dataset, Error> {
     let names = &options.columns;
     let mut table = Table::new(bytes)?;
-    let trial = table.column(&names.trial)?;
-    let label = table.optional(&names.label);
+    let trial = match table.special(&names.trial, "trial", names)? {
+        Some(trial) => trial,
+        None => table.column(&names.trial)?,
+    };
+    let label = table.special(&names.label, "label", names)?;
     let others: Vec<usize> = [Some(trial), label].into_iter().flatten().collect();
     let columns = Columns::new(&table, names, &others)?;
     let header = table.header.clone();
@@ -48,7 +51,7 @@ pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Dataset, Error
         let one = rows.finish(&columns, options.missing, options.time_unit);
         finished.push(one.map_err(|error| error.in_sample(sample))?);
     }
-    dataset(finished, labels)
+    dataset(finished, labels)?.with_channel_names(columns.channel_names(&header))
 }
 
 /// The data set of the samples of tables.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::error::in_column;
 
 /// The kinds of files that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,9 +120,10 @@ impl Missing {
     pub(super) fn number(self, token: &str, line: u64, column: Option<&str>) -> Result<f32, Error> {
         let token = token.trim();
         if matches!(token, "" | "?") || token.eq_ignore_ascii_case("nan") {
-            let expected = "a number; choose what stands in for missing values (`missing`)";
             return match self {
-                Self::Refuse => Err(Error::text(line, column, token, expected)),
+                Self::Refuse => {
+                    Err(Error::MissingValue { line, place: column.map(in_column), found: token.to_owned() })
+                }
                 _ => Ok(f32::NAN),
             };
         }
@@ -194,7 +196,8 @@ impl Default for ArrayNames {
     }
 }
 
-/// Names of columns in `.csv` files. All other columns are channels.
+/// Names of columns in `.csv` files. All other columns are channels. A column whose name is near to one of these is refused where no column
+/// has the name itself; an empty name says that there is no such column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColumnNames {

@@ -35,9 +35,35 @@ impl<'a> Table<'a> {
         Ok(Self { rows: reader.into_records(), header })
     }
 
-    /// The column `name`, if there is one.
+    /// The column `name`, if there is one. No column has the empty name.
     pub(super) fn optional(&self, name: &str) -> Option<usize> {
-        self.header.iter().position(|column| column == name)
+        self.header.iter().position(|column| column == name && !name.is_empty())
+    }
+
+    /// The column `name`, if there is one; a column with nearly this name instead is refused. The name is the field `option` of the names.
+    pub(super) fn special(
+        &self,
+        name: &str,
+        option: &'static str,
+        names: &ColumnNames,
+    ) -> Result<Option<usize>, Error> {
+        let known = |column: &str| {
+            [&names.trial, &names.time, &names.label]
+                .into_iter()
+                .chain(&names.targets)
+                .any(|known| known == column)
+        };
+        let at = self.optional(name);
+        let near = self.header.iter().find(|column| at.is_none() && !known(column) && is_near(column, name));
+        match near {
+            Some(found) => Err(Error::NearColumn {
+                found: found.clone(),
+                name: name.to_owned(),
+                option,
+                needed: option == "trial",
+            }),
+            None => Ok(at),
+        }
     }
 
     /// The column `name`, which must be there.
@@ -45,6 +71,20 @@ impl<'a> Table<'a> {
         let missing = || Error::MissingColumn { name: name.to_owned(), present: self.header.join(", ") };
         self.optional(name).ok_or_else(missing)
     }
+}
+
+/// Whether a column may be meant to have `name`: one letter is wrong, missing, superfluous or changed places with its neighbour, letters are of
+/// the other case, or a unit or the like stands behind the name.
+fn is_near(column: &str, name: &str) -> bool {
+    /// A name with fewer letters is near to too many others.
+    const SHORTEST: usize = 4;
+    let (column, name) = (column.to_lowercase(), name.to_lowercase());
+    if column == name {
+        return !name.is_empty();
+    }
+    let followed =
+        column.strip_prefix(&name).is_some_and(|rest| rest.starts_with(|c: char| !c.is_alphanumeric()));
+    name.chars().count() >= SHORTEST && (followed || strsim::osa_distance(&column, &name) == 1)
 }
 
 impl Iterator for Table<'_> {
@@ -77,19 +117,40 @@ pub(super) struct Columns {
     pub(super) time: Option<usize>,
     pub(super) inputs: Vec<usize>,
     pub(super) targets: Vec<usize>,
+    /// What may hold text, in messages.
+    text: String,
 }
 
 impl Columns {
     /// All columns but those named `others` and the time are channels or targets.
     pub(super) fn new(table: &Table<'_>, names: &ColumnNames, others: &[usize]) -> Result<Self, Error> {
         let targets = names.targets.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
-        let time = table.optional(&names.time);
+        let time = table.special(&names.time, "time", names)?;
         let free = |i: &usize| !others.contains(i) && !targets.contains(i) && Some(*i) != time;
         let inputs: Vec<usize> = (0..table.header.len()).filter(free).collect();
         if inputs.is_empty() {
             return Err(Error::Empty { what: "columns of channels" });
         }
-        Ok(Self { time, inputs, targets })
+        let text = match others.is_empty() {
+            true => "labels are text in `labels.csv` only".to_owned(),
+            false => format!("only the columns `{}` and `{}` may hold text", names.trial, names.label),
+        };
+        Ok(Self { time, inputs, targets, text })
+    }
+
+    /// The names of the channels.
+    pub(super) fn channel_names(&self, header: &[String]) -> Vec<String> {
+        self.inputs.iter().map(|&i| header[i].clone()).collect()
+    }
+
+    /// The error of an entry that is no number, with what may hold text.
+    fn explained(&self, error: Error) -> Error {
+        match error {
+            Error::Text { line, place, found, expected } if found.parse::<f64>().is_err() => {
+                Error::Text { line, place, found, expected: format!("{expected}; {}", self.text) }
+            }
+            other => other,
+        }
     }
 }
 
@@ -126,7 +187,8 @@ impl Rows {
             self.first_line = row.line;
         }
         if let Some(i) = columns.time {
-            let time = finite(entry(i), row.line, Some(&header[i]))?;
+            let time =
+                finite(entry(i), row.line, Some(&header[i])).map_err(|error| columns.explained(error))?;
             if let Some(before) = self.times.last().filter(|before| **before >= time) {
                 let expected = format!("a time above {before}, that of the row before of the same sample");
                 return Err(Error::text(row.line, Some(&header[i]), entry(i), expected));
@@ -134,10 +196,12 @@ impl Rows {
             self.times.push(time);
         }
         for &i in &columns.inputs {
-            self.inputs.push(missing.number(entry(i), row.line, Some(&header[i]))?);
+            let number = missing.number(entry(i), row.line, Some(&header[i]));
+            self.inputs.push(number.map_err(|error| columns.explained(error))?);
         }
         for &i in &columns.targets {
-            self.targets.push(finite(entry(i), row.line, Some(&header[i]))? as f32);
+            let number = finite(entry(i), row.line, Some(&header[i]));
+            self.targets.push(number.map_err(|error| columns.explained(error))? as f32);
         }
         Ok(())
     }
@@ -193,6 +257,32 @@ pub(super) fn common_interval(samples: &[TableSample]) -> Result<Option<f64>, Er
         Some((line, interval)) => {
             let found = format!("interval of {interval} ms");
             Err(Error::text(line, None, &found, format!("{first} ms, the interval of the samples before")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_told_from_others() {
+        for (column, name) in [
+            ("tiem", "time"),
+            ("lable", "label"),
+            ("trail", "trial"),
+            ("Time", "time"),
+            ("times", "time"),
+            ("time_ms", "time"),
+            ("time (s)", "time"),
+            ("T", "t"),
+        ] {
+            assert!(is_near(column, name), "{column} {name}");
+        }
+        for (column, name) in
+            [("v", "t"), ("timeline", "time"), ("temperature", "time"), ("x", "label"), ("a", ""), ("", "")]
+        {
+            assert!(!is_near(column, name), "{column} {name}");
         }
     }
 }

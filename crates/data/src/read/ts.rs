@@ -123,7 +123,14 @@ impl Header {
         let count = dimensions.len();
         let expected = self.dimensions.or(first.map(Series::channels)).unwrap_or(count);
         if count != expected {
-            return Err(Error::text(line, None, &format!("{count} dimensions"), expected.to_string()));
+            let why = if self.classes.is_some() || self.target {
+                "; the row may be cut off, or its class or target may be missing"
+            } else if count < expected {
+                "; the row may be cut off"
+            } else {
+                ""
+            };
+            return Err(Error::text(line, None, &format!("{count} dimensions"), format!("{expected}{why}")));
         }
         let lengths = dimensions.iter().map(|values| values.split(',').count());
         let (shortest, length) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
@@ -141,26 +148,26 @@ impl Header {
         let mut values = vec![0.0; count * length];
         for (channel, dimension) in dimensions.into_iter().enumerate() {
             for (point, value) in dimension.split(',').enumerate() {
-                let column = || format!("dimension {channel}, value {point}");
+                let place = || format!("dimension {}, value {}", channel + 1, point + 1);
                 let value = options.missing.number(value, line, None);
-                let value = value.map_err(|error| with_column(error, column()))?;
+                let value = value.map_err(|error| at_place(error, place()))?;
                 values[point * count + channel] = value;
             }
         }
         options.missing.fill(count, &mut values).map_err(|error| {
             let Error::AllMissing { channel } = error else { return error };
-            Error::text(line, None, "?", format!("a value in dimension {channel}, which has none"))
+            Error::text(line, None, "?", format!("a value in dimension {}, which has none", channel + 1))
         })?;
         Series::new(count, values)
     }
 }
 
-/// The error with a column, which is named only now that it is needed.
-fn with_column(error: Error, name: String) -> Error {
+/// The error with its place in the line, which is named only now that it is needed.
+fn at_place(error: Error, place: String) -> Error {
+    let place = Some(place);
     match error {
-        Error::Text { line, found, expected, .. } => {
-            Error::Text { line, column: Some(name), found, expected }
-        }
+        Error::Text { line, found, expected, .. } => Error::Text { line, place, found, expected },
+        Error::MissingValue { line, found, .. } => Error::MissingValue { line, place, found },
         other => other,
     }
 }
@@ -198,7 +205,7 @@ mod tests {
     fn missing_values_need_a_choice() {
         let text = format!("{HEADER}@data\n1,?,3:10,20,30\n");
         let error = data(&text).unwrap_err().to_string();
-        assert!(error.starts_with("line 7, column dimension 0, value 1: found `?`"), "{error}");
+        assert!(error.starts_with("line 7, dimension 1, value 2: found `?`"), "{error}");
         let options = ReadOptions { missing: Missing::Hold, ..ReadOptions::default() };
         let held = read(text.as_bytes(), &options).unwrap();
         let Some(Input::Series(first)) = held.sample(0).map(|sample| sample.input) else { panic!() };
@@ -210,6 +217,11 @@ mod tests {
         for (text, expected) in [
             ("@data\n1,2,3:1,2\n", "line 2: found `dimensions of 2 to 3 values`"),
             ("@dimensions 3\n@data\n1:2\n", "line 3: found `2 dimensions`, expected 3"),
+            (
+                "@dimensions 3\n@classLabel true a b\n@data\n1:2:3:a\n1:2\n",
+                "line 5: found `1 dimensions`, expected 3; the row may be cut off, or its class or target may be missing",
+            ),
+            ("@dimensions 2\n@data\n1\n", "expected 2; the row may be cut off"),
             ("@data\n1\n1:2\n", "line 3: found `2 dimensions`, expected 1"),
             ("@equalLength true\n@data\n1,2\n1\n", "line 4: found `1 values in a dimension`, expected 2"),
             ("@equalLength true\n@seriesLength 3\n@data\n1,2\n", "expected 3"),
@@ -226,7 +238,7 @@ mod tests {
             ("1,2,3\n", "`@data` before the data"),
             ("@univariate true\n", "no line `@data`"),
             ("@data\n", "no samples"),
-            ("@data\n1,inf\n", "dimension 0, value 1: found `inf`"),
+            ("@data\n1,inf\n", "line 2, dimension 1, value 2: found `inf`"),
         ] {
             let error = data(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
